@@ -1,0 +1,232 @@
+#include "cli/ingest.h"
+
+#include <algorithm>
+#include <condition_variable>
+#include <deque>
+#include <exception>
+#include <mutex>
+#include <set>
+#include <thread>
+
+#include "parser/decode.h"
+#include "parser/trace_reader.h"
+#include "replay/kernel_contracts.h"
+#include "replay/shadow_mm.h"
+
+namespace mmreplay {
+namespace {
+
+// Batches between learning and the replay: what a struct page address is worth is often shown a
+// little later than it is needed.
+constexpr size_t kBatchesAhead = 16;
+
+// A batch with what the replay made of it. Records borrow from the batch's text.
+struct Replayed {
+  Batch batch;
+  std::vector<Record> records;
+};
+
+// Writes on a thread of its own, in order. Errors surface at the next Push or at Finish.
+class StoreThread {
+ public:
+  explicit StoreThread(TraceStore* store) : store_(store), thread_([this] { Run(); }) {}
+  StoreThread(const StoreThread&) = delete;
+  StoreThread& operator=(const StoreThread&) = delete;
+  ~StoreThread() {
+    {
+      std::lock_guard lock(mutex_);
+      closed_ = true;
+    }
+    changed_.notify_all();
+    if (thread_.joinable()) thread_.join();
+  }
+
+  void Push(Replayed work) {
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [&] { return queue_.size() < kQueued || error_; });
+    if (error_) std::rethrow_exception(error_);
+    queue_.push_back(std::move(work));
+    changed_.notify_all();
+  }
+
+  void Finish() {
+    {
+      std::lock_guard lock(mutex_);
+      closed_ = true;
+    }
+    changed_.notify_all();
+    thread_.join();
+    if (error_) std::rethrow_exception(error_);
+  }
+
+ private:
+  static constexpr size_t kQueued = 4;
+
+  void Run() {
+    try {
+      for (;;) {
+        std::unique_lock lock(mutex_);
+        changed_.wait(lock, [&] { return !queue_.empty() || closed_; });
+        if (queue_.empty()) return;
+        Replayed work = std::move(queue_.front());
+        queue_.pop_front();
+        changed_.notify_all();
+        lock.unlock();
+        store_->Write(work.batch);
+        for (const Record& record : work.records) store_->Write(record);
+      }
+    } catch (...) {
+      std::lock_guard lock(mutex_);
+      error_ = std::current_exception();
+      changed_.notify_all();
+    }
+  }
+
+  TraceStore* store_;
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::deque<Replayed> queue_;
+  bool closed_ = false;
+  std::exception_ptr error_;
+  std::thread thread_;
+};
+
+ReplayOptions OptionsOf(const Recording& recording, const std::optional<bool>& ticks, const TraceHeader& header) {
+  ReplayOptions options;
+  if (recording.machine == "x86_64") options.architecture = Architecture::kX86_64;
+  if (recording.machine == "aarch64") options.architecture = Architecture::kArm64;
+  options.clock = recording.clock;
+  options.ticks = ticks.value_or(false);
+  for (const ProbeDefinition& probe : recording.probes) {
+    KernelFunction function = FunctionOfSymbol(probe.function);
+    if (function == KernelFunction::kOther) continue;
+    (probe.is_return ? options.return_probes : options.entry_probes).push_back(function);
+  }
+  for (const CpuStats& cpu : recording.cpu_stats) {
+    if (cpu.overrun > 0 || cpu.commit_overrun > 0 || cpu.dropped > 0) options.overwritten_cpus.push_back(cpu.cpu);
+  }
+  options.head_overwritten = !options.overwritten_cpus.empty() ||
+                             (header.entries && header.written && *header.written > *header.entries);
+  return options;
+}
+
+// What the recording could have shown: see `recordable` in db/schema.sql.
+std::vector<std::string> RecordableOf(const Recording& recording, const StringTable& strings,
+                                      const std::vector<bool>& is_event_name, const ReplaySummary& replay) {
+  std::set<std::string> names;
+  for (uint32_t i = 0; i < is_event_name.size(); ++i) {
+    if (is_event_name[i]) names.emplace(strings.Text(static_cast<StringId>(i)));
+  }
+  bool wait_probe = replay.wait_probes;
+  for (const ProbeDefinition& probe : recording.probes) {
+    names.insert(probe.event);
+    names.insert(probe.function);
+    wait_probe |= IsWaitFunction(FunctionOfSymbol(probe.function)) && !probe.is_return;
+  }
+  auto has = [&](std::initializer_list<const char*> any) {
+    return std::any_of(any.begin(), any.end(), [&](const char* name) { return names.contains(name); });
+  };
+  if (wait_probe) names.insert("page_waits");
+  if (has({"page_ref_set", "page_ref_mod", "page_ref_mod_and_test", "page_ref_mod_and_return",
+           "page_ref_mod_unless", "page_ref_freeze", "page_ref_unfreeze"}))
+    names.insert("page_refs");
+  if (has({"mm_page_alloc", "mm_page_free"})) names.insert("page_lifetimes");
+  if (has({"lock_acquire", "lock_acquired", "migration_entry_wait_on_locked"})) names.insert("ptl_holds");
+  if (has({"mm_migrate_pages", "set_migration_pmd", "set_migration_pte", "folio_migrate_mapping",
+           "migrate_page_move_mapping", "migrate_misplaced_transhuge_page"}))
+    names.insert("migrations");
+  return {names.begin(), names.end()};
+}
+
+void AddReplayIssues(const Recording& recording, const ReplaySummary& replay, std::vector<TraceIssue>* issues) {
+  using Severity = TraceIssue::Severity;
+  if (replay.unresolved_pages > 0) {
+    issues->push_back({Severity::kInfo, "page not identified", 0, replay.unresolved_pages,
+                       "struct page addresses that could not be tied to a pfn: " +
+                           std::to_string(replay.unresolved_pages) + " probe hits"});
+  }
+  if (replay.returns_missing > 0) {
+    issues->push_back({Severity::kWarning, "probe returns missing", 0, replay.returns_missing,
+                       "function returns were not recorded (" + std::to_string(replay.returns_missing) +
+                           "): raise maxactive of the return probes (r256:...)"});
+  }
+  if (recording.probe_misses > 0) {
+    issues->push_back({Severity::kWarning, "probes missed", 0, recording.probe_misses,
+                       "kprobe_profile counts " + std::to_string(recording.probe_misses) +
+                           " missed probe hits: some waits or returns are not in the trace"});
+  }
+  if (recording.console.suppressed) {
+    issues->push_back({Severity::kInfo, "reports suppressed", 0, *recording.console.suppressed,
+                       "the kernel swallowed further page-state reports (at most 60 a minute are printed)"});
+  }
+  if (replay.clock_error_learned > 0) {
+    issues->push_back({Severity::kInfo, "clocks disagree", 0, 1,
+                       "the cpus' clocks contradict the page-table locks by up to " +
+                           std::to_string(replay.clock_error_learned) + " ns: stamps closer than that prove no order"});
+  }
+}
+
+}  // namespace
+
+TraceFacts Ingest(const Recording& recording, TraceStore* store) {
+  StringTable strings;
+  std::optional<KernelRelease> release;
+  if (recording.kernel_release) release = ParseKernelRelease(*recording.kernel_release);
+  Decoder decoder(&strings, recording.probes, release);
+  TraceReader reader(recording.trace.open(), &strings, &decoder);
+
+  std::vector<Record> records;
+  std::unique_ptr<ShadowMm> model;  // made when the header has been read
+  std::vector<bool> is_event_name;
+
+  StoreThread writer(store);
+  std::deque<Batch> ahead;
+  auto replay_front = [&] {
+    Replayed work{std::move(ahead.front()), {}};
+    ahead.pop_front();
+    auto marker = work.batch.markers.begin();
+    for (const Event& event : work.batch.events) {
+      for (; marker != work.batch.markers.end() && marker->next_event <= event.id; ++marker) model->Replay(*marker);
+      model->Replay(event);
+    }
+    for (; marker != work.batch.markers.end(); ++marker) model->Replay(*marker);
+    work.records.swap(records);
+    writer.Push(std::move(work));
+  };
+
+  Batch batch;
+  while (reader.Next(&batch)) {
+    if (!model) {
+      model = std::make_unique<ShadowMm>(OptionsOf(recording, reader.clock_is_ticks(), reader.header()),
+                                         [&](Record&& record) { records.push_back(std::move(record)); });
+    }
+    for (const Event& event : batch.events) {
+      model->Learn(event);
+      auto name = static_cast<size_t>(event.name);
+      if (name >= is_event_name.size()) is_event_name.resize(strings.size());
+      is_event_name[name] = true;
+    }
+    ahead.push_back(std::move(batch));
+    batch = Batch();
+    if (ahead.size() > kBatchesAhead) replay_front();
+  }
+  while (!ahead.empty()) replay_front();
+
+  TraceFacts facts;
+  facts.format = "tracefs text";
+  facts.header = reader.header();
+  facts.lines = reader.lines();
+  facts.clock_is_ticks = reader.clock_is_ticks();
+  facts.issues = reader.Issues();
+  if (model) {
+    facts.replay = model->Finish();
+    writer.Push({Batch(), std::move(records)});
+  }
+  writer.Finish();
+  AddReplayIssues(recording, facts.replay, &facts.issues);
+  facts.recordable = RecordableOf(recording, strings, is_event_name, facts.replay);
+  store->Finish(recording, facts, strings);
+  return facts;
+}
+
+}  // namespace mmreplay

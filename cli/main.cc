@@ -1,0 +1,64 @@
+#include <csignal>
+#include <cstdio>
+#include <new>
+#include <string>
+#include <vector>
+
+#include "cli/commands.h"
+#include "cli/output.h"
+#include "parser/error.h"
+
+namespace {
+
+constexpr const char* kHelp =
+    "mmreplay: replays Linux memory-management traces and finds waits on freed pages\n"
+    "\n"
+    "Usage: mmreplay COMMAND [ARGUMENTS]\n"
+    "\n"
+    "Commands:\n"
+    "  analyze   read a recording, replay it, say what was found\n"
+    "\n"
+    "mmreplay COMMAND --help tells more about a command.\n"
+    "\n"
+    "Examples:\n"
+    "  mmreplay analyze samples/x86-fired.tar.xz\n"
+    "  mmreplay analyze -o race.db trace.txt --dmesg dmesg.txt --probes kprobe_events.txt\n";
+
+constexpr int kTrouble = 2;
+
+struct Command {
+  const char* name;
+  int (*run)(const std::vector<std::string>& arguments);
+};
+constexpr Command kCommands[] = {
+    {"analyze", mmreplay::Analyze},
+};
+
+int Run(const std::vector<std::string>& words) {
+  if (words.empty()) {
+    std::fputs(kHelp, stderr);
+    return kTrouble;
+  }
+  if (words[0] == "--help" || words[0] == "-h" || words[0] == "help") {
+    mmreplay::WriteOutput(kHelp);
+    return 0;
+  }
+  for (const Command& command : kCommands) {
+    if (words[0] == command.name) return command.run({words.begin() + 1, words.end()});
+  }
+  throw mmreplay::Error(words[0] + ": no such command; see mmreplay --help");
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  std::signal(SIGPIPE, SIG_IGN);  // a closed pipe is seen where it is written to
+  try {
+    return Run({argv + 1, argv + argc});
+  } catch (const mmreplay::Error& error) {
+    std::fprintf(stderr, "mmreplay: %s\n", error.what());
+  } catch (const std::bad_alloc&) {
+    std::fprintf(stderr, "mmreplay: out of memory\n");
+  }
+  return kTrouble;
+}

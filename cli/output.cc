@@ -1,0 +1,26 @@
+#include "cli/output.h"
+
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdlib>
+#include <system_error>
+
+#include "parser/error.h"
+
+namespace mmreplay {
+
+void WriteOutput(std::string_view text) {
+  while (!text.empty()) {
+    ssize_t written = write(STDOUT_FILENO, text.data(), text.size());
+    if (written >= 0) {
+      text.remove_prefix(static_cast<size_t>(written));
+    } else if (errno == EPIPE) {
+      _exit(0);
+    } else if (errno != EINTR) {
+      throw Error("standard output: " + std::generic_category().message(errno));
+    }
+  }
+}
+
+}  // namespace mmreplay

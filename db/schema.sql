@@ -1,0 +1,242 @@
+-- Base tables: the writer's business. Queries and rules read the views of views.sql; these tables
+-- may change with any version.
+--
+-- Numbers are stored as integers (pfn and addresses too; addresses above 2^63 as two's complement,
+-- as SQLite's own hex literals), unknown is NULL. Enumerations are stored as the values of
+-- replay/records.h.
+
+-- Texts that repeat: comms, event names, flag columns, function names.
+CREATE TABLE string (
+  id   INTEGER PRIMARY KEY,
+  text TEXT NOT NULL
+);
+
+-- The recording. One row.
+CREATE TABLE trace (
+  id                  INTEGER PRIMARY KEY,
+  path                TEXT NOT NULL,    -- as given on the command line
+  format              TEXT NOT NULL,
+  kernel_release      TEXT,
+  machine             TEXT,
+  clock               TEXT,             -- name of the trace clock, where a file tells
+  clock_unit          TEXT,             -- ns, or ticks of an integer clock
+  clock_error         INTEGER NOT NULL, -- stamps of two cpus this far apart are ordered; clock_unit
+  page_shift          INTEGER,
+  tracer              TEXT,
+  entries_in_buffer   INTEGER,          -- of the trace header
+  entries_written     INTEGER,
+  lines_total         INTEGER NOT NULL, -- of the trace itself; side files are in source
+  lines_events        INTEGER NOT NULL,
+  lines_comments      INTEGER NOT NULL,
+  lines_continuations INTEGER NOT NULL,
+  lines_markers       INTEGER NOT NULL,
+  lines_rejected      INTEGER NOT NULL,
+  ref_anchors         INTEGER NOT NULL, -- reference events of certain outcome on pages of known count
+  ref_anchors_matched INTEGER NOT NULL, -- of these, predicted
+  ref_first_mismatch  INTEGER           -- event of the first that was not
+);
+
+-- Files of the recording.
+CREATE TABLE source (
+  id          INTEGER PRIMARY KEY,
+  role        TEXT NOT NULL,  -- trace probes console cpu_stats uname formats probe_profile other
+  path        TEXT NOT NULL,
+  lines_total INTEGER         -- NULL for a file that was not read
+);
+
+-- Every event, understood or not.
+CREATE TABLE event (
+  id      INTEGER PRIMARY KEY,  -- order of the input
+  ts      INTEGER,              -- trace.clock_unit
+  cpu     INTEGER,
+  pid     INTEGER,              -- task id
+  tgid    INTEGER,
+  comm    INTEGER NOT NULL,     -- string
+  name    INTEGER NOT NULL,     -- string
+  args    TEXT NOT NULL,        -- verbatim
+  line    INTEGER NOT NULL,     -- in its source
+  context INTEGER NOT NULL,     -- string; the flag columns verbatim
+  source  INTEGER NOT NULL
+);
+
+CREATE TABLE stack (
+  event INTEGER NOT NULL,
+  depth INTEGER NOT NULL,  -- 0 is the innermost frame
+  frame TEXT NOT NULL
+);
+
+-- What the model makes of one page_ref event.
+CREATE TABLE page_ref (
+  event       INTEGER PRIMARY KEY,
+  pfn         INTEGER NOT NULL,
+  lifetime    INTEGER,
+  op          INTEGER NOT NULL,
+  delta       INTEGER,  -- change of the count; 0 for an attempt that failed
+  ret         INTEGER,
+  observed    INTEGER,  -- count= of the event: sampled a little later than the operation
+  replayed    INTEGER,  -- the model's count after the event
+  replayed_lo INTEGER,
+  replayed_hi INTEGER,
+  flags       TEXT      -- as printed; NULL where the kernel printed none
+);
+
+CREATE TABLE page_lifetime (
+  id          INTEGER PRIMARY KEY,
+  pfn         INTEGER NOT NULL,  -- of the block's head
+  page_order  INTEGER,           -- log2 of the number of pages
+  alloc_event INTEGER,
+  free_event  INTEGER,
+  alloc_ts    INTEGER,
+  free_ts     INTEGER,
+  alloc_pid   INTEGER,
+  free_pid    INTEGER,
+  quality     INTEGER NOT NULL
+);
+
+CREATE TABLE ptl_hold (
+  id            INTEGER PRIMARY KEY,
+  lock          INTEGER NOT NULL,  -- address of the lockdep map (lock events) or of the lock (probes)
+  pid           INTEGER,
+  comm          INTEGER NOT NULL,
+  acquire_event INTEGER,
+  release_event INTEGER,
+  acquire_ts    INTEGER,
+  release_ts    INTEGER,
+  contended_ts  INTEGER,
+  protects      TEXT
+);
+
+CREATE TABLE migration (
+  id          INTEGER PRIMARY KEY,
+  pid         INTEGER,
+  comm        INTEGER NOT NULL,
+  src_pfn     INTEGER,
+  dst_pfn     INTEGER,
+  reason      TEXT,
+  begin_event INTEGER,
+  end_event   INTEGER,
+  begin_ts    INTEGER,
+  end_ts      INTEGER,
+  result      TEXT NOT NULL,  -- migrated failed unknown
+  why         TEXT
+);
+
+CREATE TABLE page_wait (
+  id            INTEGER PRIMARY KEY,
+  pid           INTEGER,
+  comm          INTEGER NOT NULL,
+  pfn           INTEGER,           -- NULL where the struct page address is not tied to a pfn
+  lifetime      INTEGER,           -- the life in which the waiter found the page
+  function      INTEGER NOT NULL,  -- string
+  bit           INTEGER,           -- page flag waited for
+  judged        INTEGER NOT NULL,  -- 0: waits for another flag than PG_locked
+  begin_event   INTEGER NOT NULL,
+  end_event     INTEGER,
+  begin_ts      INTEGER,
+  end_ts        INTEGER,
+  hold          INTEGER,           -- ptl_hold under which the page was found
+  lock_dropped  INTEGER,           -- event that ended it
+  protection    INTEGER NOT NULL,
+  outcome       INTEGER NOT NULL,
+  death_event   INTEGER,           -- the count fell to 0, or the free
+  death_ts      INTEGER,
+  death_pid     INTEGER,
+  death_cpu     INTEGER,
+  free_event    INTEGER,           -- mm_page_free
+  event_order   INTEGER NOT NULL,  -- of death and begin
+  order_ns      INTEGER,           -- begin minus death, clock_unit
+  gap           INTEGER NOT NULL,  -- events are missing where they could change the answer
+  reason        TEXT NOT NULL,     -- short, for counting
+  why           TEXT NOT NULL
+);
+
+CREATE TABLE anomaly (
+  id        INTEGER PRIMARY KEY,
+  event     INTEGER,
+  ts        INTEGER,
+  invariant TEXT NOT NULL,  -- I1 ... I15
+  pfn       INTEGER,
+  pid       INTEGER,
+  detail    TEXT NOT NULL
+);
+
+CREATE TABLE gap (
+  id      INTEGER PRIMARY KEY,
+  cpu     INTEGER NOT NULL,
+  from_ts INTEGER,  -- NULL: since the recording began
+  to_ts   INTEGER,  -- NULL: until it ended
+  lost    INTEGER   -- NULL: not known how many
+);
+
+CREATE TABLE console_report (
+  id     INTEGER PRIMARY KEY,
+  source INTEGER,
+  line   INTEGER NOT NULL,
+  kind   TEXT NOT NULL,  -- bad_page_state
+  pfn    INTEGER NOT NULL,
+  flags  TEXT,           -- names only
+  reason TEXT,
+  comm   TEXT,           -- whom it hit
+  ts     INTEGER,        -- printk time
+  ts_error_ns INTEGER,   -- NULL: not related to the trace clock
+  event  INTEGER         -- bad_page probe hit
+);
+
+CREATE TABLE trace_issue (
+  severity   TEXT NOT NULL,  -- info warning error
+  kind       TEXT NOT NULL,
+  first_line INTEGER,
+  count      INTEGER NOT NULL,
+  text       TEXT NOT NULL
+);
+
+-- What the recording could have shown: events, probed functions and views that occur, or whose
+-- probe or event is known to have been on.
+CREATE TABLE recordable (
+  name TEXT PRIMARY KEY
+) WITHOUT ROWID;
+
+CREATE TABLE finding (
+  id          INTEGER PRIMARY KEY,
+  rule        TEXT NOT NULL,
+  grade       TEXT NOT NULL,
+  subject     TEXT NOT NULL,
+  subject_id  INTEGER NOT NULL,
+  pfn         INTEGER,
+  pid         INTEGER,
+  comm        TEXT,
+  summary     TEXT NOT NULL,
+  fingerprint TEXT NOT NULL
+);
+
+CREATE TABLE finding_event (
+  finding INTEGER NOT NULL,
+  event   INTEGER NOT NULL,
+  role    TEXT NOT NULL
+);
+
+CREATE TABLE proof (
+  finding      INTEGER NOT NULL,
+  first_event  INTEGER NOT NULL,
+  second_event INTEGER NOT NULL,
+  kind         TEXT NOT NULL,
+  detail       TEXT NOT NULL,
+  error_ns     INTEGER
+);
+
+CREATE TABLE rule_result (
+  rule       TEXT PRIMARY KEY,
+  severity   TEXT NOT NULL,
+  applicable INTEGER NOT NULL,
+  missing    TEXT,  -- what would have to be recorded
+  findings   INTEGER NOT NULL
+) WITHOUT ROWID;
+
+CREATE TABLE event_kind (
+  name     TEXT NOT NULL,
+  system   TEXT,
+  shape    TEXT,
+  sql_name TEXT,
+  rows     INTEGER NOT NULL,
+  columns  TEXT
+);

@@ -1,0 +1,390 @@
+#include "db/trace_store.h"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <filesystem>
+#include <system_error>
+
+#include "db/embedded_sql.h"
+#include "parser/error.h"
+
+namespace mmreplay {
+namespace {
+
+namespace fs = std::filesystem;
+
+std::string Reason(int error) { return std::generic_category().message(error); }
+
+constexpr std::string_view kPartialSuffix = ".mmreplay-partial";
+
+template <typename T>
+std::optional<int64_t> OptionalValue(const std::optional<T>& id) {
+  if (!id) return std::nullopt;
+  return static_cast<int64_t>(*id);
+}
+
+std::optional<int64_t> EventOf(const std::optional<Moment>& moment) {
+  if (!moment) return std::nullopt;
+  return Value(moment->event);
+}
+std::optional<int64_t> TimeOf(const std::optional<Moment>& moment) {
+  if (!moment) return std::nullopt;
+  return moment->ts;
+}
+std::optional<int64_t> PidOf(const std::optional<Moment>& moment) {
+  if (!moment) return std::nullopt;
+  return OptionalValue(moment->pid);
+}
+
+std::optional<std::string_view> NullIfEmpty(const std::string& text) {
+  if (text.empty()) return std::nullopt;
+  return std::string_view(text);
+}
+
+const char* SeverityName(TraceIssue::Severity severity) {
+  switch (severity) {
+    case TraceIssue::Severity::kInfo: return "info";
+    case TraceIssue::Severity::kWarning: return "warning";
+    case TraceIssue::Severity::kError: return "error";
+  }
+  return "info";
+}
+
+}  // namespace
+
+// The file under its temporary name. Removed unless it is published; one that a killed run left
+// behind is removed by the next run for the same output.
+class TraceStore::PartialFile {
+ public:
+  explicit PartialFile(const std::string& path) : final_(path) {
+    if (fs::exists(path)) OpenTraceDatabase(path, Database::Mode::kReadOnly);  // else not ours: refused
+    RemoveStale();
+    partial_ = path + std::string(kPartialSuffix) + "." + std::to_string(getpid());
+    fd_ = open(partial_.c_str(), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    if (fd_ < 0) throw Error(partial_ + ": " + Reason(errno));
+    flock(fd_, LOCK_EX | LOCK_NB);
+  }
+  PartialFile(const PartialFile&) = delete;
+  PartialFile& operator=(const PartialFile&) = delete;
+  ~PartialFile() {
+    if (!published_) unlink(partial_.c_str());
+    close(fd_);
+  }
+
+  void Publish() {
+    mode_t mask = umask(0);
+    umask(mask);
+    fchmod(fd_, 0666 & ~mask);
+    if (rename(partial_.c_str(), final_.c_str()) != 0) throw Error(final_ + ": " + Reason(errno));
+    published_ = true;
+  }
+
+  const std::string& partial() const { return partial_; }
+
+ private:
+  void RemoveStale() {
+    fs::path target(final_);
+    fs::path directory = target.has_parent_path() ? target.parent_path() : fs::path(".");
+    std::string prefix = target.filename().string() + std::string(kPartialSuffix) + ".";
+    std::error_code error;
+    for (const auto& entry : fs::directory_iterator(directory, error)) {
+      if (!entry.path().filename().string().starts_with(prefix)) continue;
+      int fd = open(entry.path().c_str(), O_RDWR | O_CLOEXEC);
+      if (fd < 0) continue;
+      // Its writer holds the lock as long as it lives.
+      if (flock(fd, LOCK_EX | LOCK_NB) == 0) unlink(entry.path().c_str());
+      close(fd);
+    }
+  }
+
+  std::string final_;
+  std::string partial_;
+  int fd_ = -1;
+  bool published_ = false;
+};
+
+struct TraceStore::Statements {
+  explicit Statements(const Database& db)
+      : event(db, "INSERT INTO event VALUES(?,?,?,?,?,?,?,?,?,?,?)"),
+        stack(db, "INSERT INTO stack VALUES(?,?,?)"),
+        page_ref(db, "INSERT INTO page_ref VALUES(?,?,?,?,?,?,?,?,?,?,?)"),
+        lifetime(db, "INSERT INTO page_lifetime VALUES(?,?,?,?,?,?,?,?,?,?)"),
+        hold(db, "INSERT INTO ptl_hold VALUES(?,?,?,?,?,?,?,?,?,?)"),
+        migration(db, "INSERT INTO migration VALUES(NULL,?,?,?,?,?,?,?,?,?,?,?)"),
+        wait(db,
+             "INSERT INTO page_wait VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)"),
+        anomaly(db, "INSERT INTO anomaly VALUES(NULL,?,?,?,?,?,?)"),
+        gap(db, "INSERT INTO gap VALUES(NULL,?,?,?,?)") {}
+
+  void operator()(const PageLifetime& life) {
+    lifetime.Bind(1, Value(life.id));
+    lifetime.Bind(2, Value(life.pfn));
+    lifetime.Bind(3, life.order);
+    lifetime.Bind(4, EventOf(life.alloc));
+    lifetime.Bind(5, EventOf(life.free));
+    lifetime.Bind(6, TimeOf(life.alloc));
+    lifetime.Bind(7, TimeOf(life.free));
+    lifetime.Bind(8, PidOf(life.alloc));
+    lifetime.Bind(9, PidOf(life.free));
+    lifetime.Bind(10, static_cast<int64_t>(life.quality));
+    lifetime.Run();
+  }
+
+  void operator()(const PageRefResult& result) {
+    page_ref.Bind(1, Value(result.event));
+    page_ref.Bind(2, Value(result.ref.pfn));
+    page_ref.Bind(3, OptionalValue(result.lifetime));
+    page_ref.Bind(4, static_cast<int64_t>(result.ref.op));
+    page_ref.Bind(5, result.delta);
+    page_ref.Bind(6, result.ref.ret);
+    page_ref.Bind(7, result.ref.count);
+    page_ref.Bind(8, result.replayed);
+    page_ref.Bind(9, result.replayed_lo);
+    page_ref.Bind(10, result.replayed_hi);
+    if (result.ref.flags_text.empty()) {
+      page_ref.BindNull(11);
+    } else {
+      page_ref.Bind(11, result.ref.flags_text);
+    }
+    page_ref.Run();
+  }
+
+  void operator()(const PtlHold& held) {
+    hold.Bind(1, Value(held.id));
+    hold.Bind(2, Value(held.lock));
+    hold.Bind(3, OptionalValue(held.pid));
+    hold.Bind(4, static_cast<int64_t>(held.comm));
+    hold.Bind(5, EventOf(held.acquire));
+    hold.Bind(6, EventOf(held.release));
+    hold.Bind(7, TimeOf(held.acquire));
+    hold.Bind(8, TimeOf(held.release));
+    hold.Bind(9, held.contended_ts);
+    hold.Bind(10, NullIfEmpty(held.protects));
+    hold.Run();
+  }
+
+  void operator()(const Migration& moved) {
+    migration.Bind(1, OptionalValue(moved.pid));
+    migration.Bind(2, static_cast<int64_t>(moved.comm));
+    migration.Bind(3, OptionalValue(moved.source));
+    migration.Bind(4, OptionalValue(moved.destination));
+    migration.Bind(5, NullIfEmpty(moved.reason));
+    migration.Bind(6, EventOf(moved.begin));
+    migration.Bind(7, EventOf(moved.end));
+    migration.Bind(8, TimeOf(moved.begin));
+    migration.Bind(9, TimeOf(moved.end));
+    migration.Bind(10, moved.result);
+    migration.Bind(11, NullIfEmpty(moved.why));
+    migration.Run();
+  }
+
+  void operator()(const PageWait& w) {
+    int i = 0;
+    wait.Bind(++i, Value(w.id));
+    wait.Bind(++i, OptionalValue(w.pid));
+    wait.Bind(++i, static_cast<int64_t>(w.comm));
+    wait.Bind(++i, OptionalValue(w.pfn));
+    wait.Bind(++i, OptionalValue(w.lifetime));
+    wait.Bind(++i, static_cast<int64_t>(w.function));
+    wait.Bind(++i, w.bit);
+    wait.Bind(++i, w.judged);
+    wait.Bind(++i, Value(w.begin.event));
+    wait.Bind(++i, EventOf(w.end));
+    wait.Bind(++i, w.begin.ts);
+    wait.Bind(++i, TimeOf(w.end));
+    wait.Bind(++i, OptionalValue(w.hold));
+    wait.Bind(++i, OptionalValue(w.hold_release));
+    wait.Bind(++i, static_cast<int64_t>(w.protection));
+    wait.Bind(++i, static_cast<int64_t>(w.outcome));
+    wait.Bind(++i, EventOf(w.death));
+    wait.Bind(++i, TimeOf(w.death));
+    wait.Bind(++i, PidOf(w.death));
+    wait.Bind(++i, w.death ? OptionalValue(w.death->cpu) : std::nullopt);
+    wait.Bind(++i, OptionalValue(w.free));
+    wait.Bind(++i, static_cast<int64_t>(w.order));
+    wait.Bind(++i, w.order_ns);
+    wait.Bind(++i, w.gap);
+    wait.Bind(++i, w.reason);
+    wait.Bind(++i, w.why);
+    wait.Run();
+  }
+
+  void operator()(const Anomaly& found) {
+    anomaly.Bind(1, Value(found.at.event));
+    anomaly.Bind(2, found.at.ts);
+    anomaly.Bind(3, found.invariant);
+    anomaly.Bind(4, OptionalValue(found.pfn));
+    anomaly.Bind(5, OptionalValue(found.at.pid));
+    anomaly.Bind(6, found.detail);
+    anomaly.Run();
+  }
+
+  void operator()(const Gap& lost) {
+    gap.Bind(1, lost.cpu);
+    gap.Bind(2, lost.from_ts);
+    gap.Bind(3, lost.to_ts);
+    gap.Bind(4, lost.lost);
+    gap.Run();
+  }
+
+  Statement event;
+  Statement stack;
+  Statement page_ref;
+  Statement lifetime;
+  Statement hold;
+  Statement migration;
+  Statement wait;
+  Statement anomaly;
+  Statement gap;
+};
+
+TraceStore::TraceStore(const std::optional<std::string>& path) {
+  if (path) partial_ = std::make_unique<PartialFile>(*path);
+  database_ = std::make_unique<Database>(partial_ ? partial_->partial() : "", Database::Mode::kCreate);
+  CreateTables();
+  statements_ = std::make_unique<Statements>(*database_);
+}
+
+TraceStore::~TraceStore() {
+  statements_.reset();
+  database_.reset();
+}
+
+void TraceStore::CreateTables() {
+  // A crash leaves the partial file only, so nothing has to be recoverable while loading.
+  database_->Exec(
+      "PRAGMA page_size=8192; PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF; PRAGMA locking_mode=EXCLUSIVE;"
+      "PRAGMA cache_size=-65536; PRAGMA temp_store=FILE");
+  std::string mark = "PRAGMA application_id=" + std::to_string(kApplicationId) +
+                     "; PRAGMA user_version=" + std::to_string(kSchemaVersion);
+  database_->Exec(mark.c_str());
+  database_->Exec("BEGIN");
+  database_->Exec(std::string(DatabaseSql("schema.sql")).c_str());
+}
+
+void TraceStore::Write(const Batch& batch) {
+  Statement& insert = statements_->event;
+  for (const Event& event : batch.events) {
+    insert.Bind(1, Value(event.id));
+    insert.Bind(2, event.ts);
+    insert.Bind(3, event.cpu);
+    insert.Bind(4, OptionalValue(event.pid));
+    insert.Bind(5, event.tgid);
+    insert.Bind(6, static_cast<int64_t>(event.comm));
+    insert.Bind(7, static_cast<int64_t>(event.name));
+    insert.Bind(8, event.args);
+    insert.Bind(9, event.line);
+    insert.Bind(10, static_cast<int64_t>(event.context));
+    insert.Bind(11, int64_t{1});
+    insert.Run();
+  }
+  for (const StackFrame& frame : batch.frames) {
+    statements_->stack.Bind(1, Value(frame.event));
+    statements_->stack.Bind(2, frame.depth);
+    statements_->stack.Bind(3, frame.text);
+    statements_->stack.Run();
+  }
+}
+
+void TraceStore::Write(const Record& record) { std::visit(*statements_, record); }
+
+void TraceStore::Finish(const Recording& recording, const TraceFacts& facts, const StringTable& strings) {
+  const Database& db = *database_;
+  Statement text(db, "INSERT INTO string VALUES(?,?)");
+  for (uint32_t i = 0; i < strings.size(); ++i) {
+    text.Bind(1, int64_t{i});
+    text.Bind(2, strings.Text(static_cast<StringId>(i)));
+    text.Run();
+  }
+
+  Statement trace(db, "INSERT INTO trace VALUES(1,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)");
+  int i = 0;
+  trace.Bind(++i, recording.path);
+  trace.Bind(++i, facts.format);
+  trace.Bind(++i, recording.kernel_release);
+  trace.Bind(++i, recording.machine);
+  trace.Bind(++i, recording.clock);
+  if (facts.clock_is_ticks) {
+    trace.Bind(++i, *facts.clock_is_ticks ? "ticks" : "ns");
+  } else {
+    trace.BindNull(++i);
+  }
+  trace.Bind(++i, facts.replay.clock_error);
+  trace.BindNull(++i);  // page_shift: no file of a recording tells it
+  trace.Bind(++i, NullIfEmpty(facts.header.tracer));
+  trace.Bind(++i, facts.header.entries);
+  trace.Bind(++i, facts.header.written);
+  trace.Bind(++i, facts.lines.total);
+  trace.Bind(++i, facts.lines.events);
+  trace.Bind(++i, facts.lines.comments);
+  trace.Bind(++i, facts.lines.continuations);
+  trace.Bind(++i, facts.lines.markers);
+  trace.Bind(++i, facts.lines.rejected);
+  trace.Bind(++i, facts.replay.pages.ref_anchors);
+  trace.Bind(++i, facts.replay.pages.ref_anchors_matched);
+  trace.Bind(++i, OptionalValue(facts.replay.pages.first_mismatch));
+  trace.Run();
+
+  // The trace is source 1, as events.source says; side files follow.
+  Statement source(db, "INSERT INTO source VALUES(NULL,?,?,?)");
+  auto add_source = [&](const Source& one, std::optional<int64_t> lines) {
+    source.Bind(1, one.role);
+    source.Bind(2, one.path);
+    source.Bind(3, lines);
+    source.Run();
+    return sqlite3_last_insert_rowid(db.handle());
+  };
+  std::optional<int64_t> console_source;
+  add_source(recording.sources[recording.trace_source], facts.lines.total);
+  for (size_t s = 0; s < recording.sources.size(); ++s) {
+    if (s == recording.trace_source) continue;
+    int64_t id = add_source(recording.sources[s], recording.sources[s].lines);
+    if (s == recording.console_source) console_source = id;
+  }
+
+  Statement report(db, "INSERT INTO console_report VALUES(NULL,?,?,?,?,?,?,?,?,NULL,NULL)");
+  for (const ConsoleReport& one : recording.console.reports) {
+    report.Bind(1, console_source);
+    report.Bind(2, one.line);
+    report.Bind(3, one.kind);
+    report.Bind(4, Value(one.pfn));
+    report.Bind(5, NullIfEmpty(one.flags));
+    report.Bind(6, NullIfEmpty(one.reason));
+    report.Bind(7, NullIfEmpty(one.comm));
+    report.Bind(8, one.printk_ts);
+    report.Run();
+  }
+
+  Statement issue(db, "INSERT INTO trace_issue VALUES(?,?,?,?,?)");
+  for (const TraceIssue& one : facts.issues) {
+    issue.Bind(1, SeverityName(one.severity));
+    issue.Bind(2, one.kind);
+    issue.Bind(3, one.first_line ? std::optional<int64_t>(one.first_line) : std::nullopt);
+    issue.Bind(4, one.count);
+    issue.Bind(5, one.text);
+    issue.Run();
+  }
+
+  Statement recordable(db, "INSERT OR IGNORE INTO recordable VALUES(?)");
+  for (const std::string& name : facts.recordable) {
+    recordable.Bind(1, name);
+    recordable.Run();
+  }
+
+  database_->Exec(std::string(DatabaseSql("indexes.sql")).c_str());
+  database_->Exec(std::string(DatabaseSql("views.sql")).c_str());
+}
+
+void TraceStore::Publish() {
+  database_->Exec("COMMIT");
+  if (!partial_) return;
+  statements_.reset();
+  database_.reset();
+  partial_->Publish();
+}
+
+}  // namespace mmreplay

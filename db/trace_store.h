@@ -1,0 +1,62 @@
+// Writes a recording into a database: in bulk, in one pass, complete or not at all.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "db/database.h"
+#include "parser/batch.h"
+#include "parser/bundle.h"
+#include "parser/ftrace_text.h"
+#include "replay/records.h"
+#include "replay/shadow_mm.h"
+
+namespace mmreplay {
+
+// Facts of the whole recording, known when it has been read.
+struct TraceFacts {
+  std::string format;
+  TraceHeader header;
+  LineCounts lines;
+  std::optional<bool> clock_is_ticks;
+  ReplaySummary replay;
+  std::vector<TraceIssue> issues;
+  std::vector<std::string> recordable;  // events, functions and views: see schema.sql
+};
+
+class TraceStore {
+ public:
+  // Without `path` the database is temporary. With it, everything is loaded under a temporary name
+  // beside it; Finish gives it the name. An existing file is replaced if mmreplay wrote it, and
+  // refused otherwise.
+  explicit TraceStore(const std::optional<std::string>& path);
+  ~TraceStore();
+
+  // Not thread-safe; one thread at a time.
+  void Write(const Batch& batch);
+  void Write(const Record& record);
+
+  // Everything that is known at the end only, the indexes and the views.
+  void Finish(const Recording& recording, const TraceFacts& facts, const StringTable& strings);
+
+  // For rules and reports, between Finish and Publish.
+  Database& database() { return *database_; }
+
+  // Commits and gives the file its name.
+  void Publish();
+
+ private:
+  struct Statements;
+  class PartialFile;
+
+  void CreateTables();
+
+  std::unique_ptr<PartialFile> partial_;  // outlives the connection
+  std::unique_ptr<Database> database_;
+  std::unique_ptr<Statements> statements_;
+};
+
+}  // namespace mmreplay

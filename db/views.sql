@@ -1,0 +1,158 @@
+-- The contract: views with fixed names and columns. Columns and views are appended, never renamed or
+-- removed (PRAGMA user_version counts). Times are in traces.clock_unit: nanoseconds, or ticks of an
+-- integer clock; NULL is unknown. pfn and addresses are integers.
+
+-- The recording: what it is, what its lines were, how well the model predicted it.
+CREATE VIEW traces(id, path, format, kernel_release, machine, clock, page_shift, lines_total, lines_events,
+                   lines_comments, lines_continuations, lines_markers, lines_rejected, ref_anchors,
+                   ref_anchors_matched, clock_unit) AS
+SELECT id, path, format, kernel_release, machine, clock, page_shift, lines_total, lines_events,
+       lines_comments, lines_continuations, lines_markers, lines_rejected, ref_anchors,
+       ref_anchors_matched, clock_unit
+FROM trace;
+
+-- Its files.
+CREATE VIEW sources(id, trace_id, role, path, lines_total) AS
+SELECT id, 1, role, path, lines_total FROM source;
+
+-- Every event as recorded. args and context (the flag columns) are verbatim.
+CREATE VIEW events(id, trace_id, ts, cpu, pid, tgid, comm, name, args, line, context, source_id) AS
+SELECT e.id, 1, e.ts, e.cpu, e.pid, e.tgid, c.text, n.text, e.args, e.line, x.text, e.source
+FROM event e
+JOIN string n ON n.id = e.name
+JOIN string c ON c.id = e.comm
+JOIN string x ON x.id = e.context;
+
+CREATE VIEW stacks(event_id, depth, frame) AS
+SELECT event, depth, frame FROM stack;
+
+-- Reference count events. observed is the printed count, sampled after the operation; replayed is the
+-- model's count after the event, replayed_lo and replayed_hi its bounds where it is not exact.
+-- order_seq is the position in a repaired order (NULL: as in the trace).
+CREATE VIEW page_refs(event_id, ts, cpu, pid, comm, pfn, lifetime_id, op, delta, ret, observed, replayed,
+                      flags, replayed_lo, replayed_hi, order_seq) AS
+SELECT r.event, e.ts, e.cpu, e.pid, c.text, r.pfn, r.lifetime,
+       CASE r.op WHEN 0 THEN 'set' WHEN 1 THEN 'mod' WHEN 2 THEN 'mod_and_test' WHEN 3 THEN 'mod_and_return'
+                 WHEN 4 THEN 'mod_unless' WHEN 5 THEN 'freeze' WHEN 6 THEN 'unfreeze' END,
+       r.delta, r.ret, r.observed, r.replayed, r.flags, r.replayed_lo, r.replayed_hi, NULL
+FROM page_ref r
+JOIN event e ON e.id = r.event
+JOIN string c ON c.id = e.comm;
+
+-- Lives of page blocks. quality: complete, inherited (began before the trace), open (alive at its end),
+-- inherited open, free unseen (allocated again without a recorded free), split (part of a larger block).
+CREATE VIEW page_lifetimes(id, trace_id, pfn, page_order, alloc_event, free_event, alloc_ts, free_ts,
+                           alloc_pid, free_pid, quality) AS
+SELECT id, 1, pfn, page_order, alloc_event, free_event, alloc_ts, free_ts, alloc_pid, free_pid,
+       CASE quality WHEN 0 THEN 'complete' WHEN 1 THEN 'inherited' WHEN 2 THEN 'open'
+                    WHEN 3 THEN 'inherited open' WHEN 4 THEN 'free unseen' WHEN 5 THEN 'split' END
+FROM page_lifetime;
+
+-- Holdings of page-table locks. acquire_event is NULL where the lock was taken before the trace, or where
+-- only a probe's argument shows that it is held.
+CREATE VIEW ptl_holds(id, trace_id, lock, pid, comm, acquire_event, release_event, acquire_ts, release_ts,
+                      contended_ts, protects) AS
+SELECT h.id, 1, h.lock, h.pid, c.text, h.acquire_event, h.release_event, h.acquire_ts, h.release_ts,
+       h.contended_ts, h.protects
+FROM ptl_hold h JOIN string c ON c.id = h.comm;
+
+-- Pages moved, or attempted to. result: migrated, failed, unknown.
+CREATE VIEW migrations(id, trace_id, pid, comm, src_pfn, dst_pfn, reason, begin_event, end_event, begin_ts,
+                       end_ts, result, why) AS
+SELECT m.id, 1, m.pid, c.text, m.src_pfn, m.dst_pfn, m.reason, m.begin_event, m.end_event, m.begin_ts,
+       m.end_ts, m.result, m.why
+FROM migration m JOIN string c ON c.id = m.comm;
+
+-- What the kernel itself printed about pages. ts is the console's time, ts_error_ns its distance from
+-- the trace clock where that is known.
+CREATE VIEW console_reports(id, trace_id, line, kind, pfn, flags, reason, comm, ts, ts_error_ns, event_id) AS
+SELECT id, 1, line, kind, pfn, flags, reason, comm, ts, ts_error_ns, event FROM console_report;
+
+-- A report that fits a life of its page: PG_waiters set on a page about to be allocated. The kernel
+-- never uses such a page again (mm/page_alloc.c: a page that fails check_new_page stays off the free
+-- lists), so it is the frame's last life, and that life has ended.
+CREATE VIEW report_matches(report_id, lifetime_id) AS
+SELECT r.id, l.id
+FROM console_report r
+JOIN page_lifetime l ON l.pfn = r.pfn
+WHERE r.kind = 'bad_page_state'
+  AND '|' || r.flags || '|' LIKE '%|waiters|%'
+  AND l.free_event IS NOT NULL
+  AND NOT EXISTS (SELECT 1 FROM page_lifetime later WHERE later.pfn = l.pfn AND later.id > l.id);
+
+-- Waits of tasks on pages.
+--   protection: reference, queued_under_ptl, none, unknown
+--   outcome: woken_alive, freed_before_queue, freed_while_queued, reused, open, unknown
+--   verdict: the grade, by this table (a gap in the evidence lowers confirmed and probable by one):
+--     protection                   outcome                                               verdict
+--     none                         freed_before_queue, order proven                      confirmed
+--     none                         any free, and the kernel's report matches that life   confirmed
+--     none                         freed_before_queue, order open                        probable
+--     none                         freed_while_queued, reused                            probable
+--     none                         woken_alive, open, unknown                            latent
+--     unknown                      any                                                   unknown
+--     reference, queued_under_ptl  any                                                   benign
+--   A wait for another flag than PG_locked is not judged: benign.
+CREATE VIEW page_waits(id, trace_id, pid, comm, pfn, lifetime_id, function, begin_event, end_event, begin_ts,
+                       end_ts, ptl_hold_id, protection, outcome, verdict, why) AS
+SELECT w.id, 1, w.pid, c.text, w.pfn, w.lifetime, f.text, w.begin_event, w.end_event, w.begin_ts, w.end_ts,
+       w.hold,
+       CASE w.protection WHEN 0 THEN 'unknown' WHEN 1 THEN 'none' WHEN 2 THEN 'reference'
+                         WHEN 4 THEN 'queued_under_ptl' END,
+       CASE w.outcome WHEN 0 THEN 'unknown' WHEN 1 THEN 'woken_alive' WHEN 2 THEN 'freed_before_queue'
+                      WHEN 3 THEN 'freed_while_queued' WHEN 4 THEN 'reused' WHEN 5 THEN 'open' END,
+       CASE
+         WHEN NOT w.judged THEN 'benign'
+         WHEN w.protection IN (2, 4) THEN 'benign'
+         WHEN w.protection = 0 THEN 'unknown'
+         WHEN w.outcome IN (2, 3, 4)
+              AND EXISTS (SELECT 1 FROM report_matches m WHERE m.lifetime_id = w.lifetime) THEN 'confirmed'
+         WHEN w.outcome = 2 AND w.event_order IN (2, 3) THEN CASE WHEN w.gap THEN 'probable' ELSE 'confirmed' END
+         WHEN w.outcome IN (2, 3, 4) THEN CASE WHEN w.gap THEN 'latent' ELSE 'probable' END
+         ELSE 'latent'
+       END,
+       w.why
+FROM page_wait w
+JOIN string c ON c.id = w.comm
+JOIN string f ON f.id = w.function;
+
+-- The events behind a wait's verdict. event_order: how the page's death stands to the wait's beginning:
+-- none, open, same cpu, apart (further than the clock may err); order_ns: beginning minus death.
+CREATE VIEW page_wait_evidence(wait_id, lock_dropped_event, death_event, death_ts, death_pid, death_comm,
+                               free_event, event_order, order_ns, gap, reason, report_id) AS
+SELECT w.id, w.lock_dropped, w.death_event, w.death_ts, w.death_pid,
+       (SELECT s.text FROM event e JOIN string s ON s.id = e.comm WHERE e.id = w.death_event),
+       w.free_event,
+       CASE w.event_order WHEN 0 THEN 'none' WHEN 1 THEN 'open' WHEN 2 THEN 'same cpu' WHEN 3 THEN 'apart' END,
+       w.order_ns, w.gap, w.reason,
+       (SELECT m.report_id FROM report_matches m WHERE m.lifetime_id = w.lifetime)
+FROM page_wait w;
+
+-- Transitions that cannot happen on a healthy machine with a complete recording (invariants I1-I15).
+CREATE VIEW anomalies(id, trace_id, event_id, ts, invariant, pfn, pid, detail) AS
+SELECT id, 1, event, ts, invariant, pfn, pid, detail FROM anomaly;
+
+-- Where a cpu's events are missing. from_ts NULL: since the recording began.
+CREATE VIEW gaps(id, trace_id, cpu, from_ts, to_ts, lost) AS
+SELECT id, 1, cpu, from_ts, to_ts, lost FROM gap;
+
+-- Data-quality facts, counted by kind.
+CREATE VIEW trace_issues(trace_id, severity, kind, first_line, count, text) AS
+SELECT 1, severity, kind, first_line, count, text FROM trace_issue;
+
+-- What the rules found. subject names a view, subject_id its row.
+CREATE VIEW findings(id, trace_id, rule, grade, subject, subject_id, pfn, pid, comm, summary, fingerprint) AS
+SELECT id, 1, rule, grade, subject, subject_id, pfn, pid, comm, summary, fingerprint FROM finding;
+
+CREATE VIEW finding_events(finding_id, event_id, role) AS
+SELECT finding, event, role FROM finding_event;
+
+CREATE VIEW proofs(finding_id, first_event, second_event, kind, detail, error_ns) AS
+SELECT finding, first_event, second_event, kind, detail, error_ns FROM proof;
+
+-- Which rules could be judged on this recording, and what the others miss.
+CREATE VIEW rule_results(trace_id, rule, severity, applicable, missing, findings) AS
+SELECT 1, rule, severity, applicable, missing, findings FROM rule_result;
+
+CREATE VIEW event_kinds(name, system, shape, sql_name, rows, columns) AS
+SELECT name, system, shape, sql_name, rows, columns FROM event_kind;

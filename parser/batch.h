@@ -1,0 +1,48 @@
+// A stretch of a trace: the unit that travels from the parser through the replay to the store.
+// Cut by input bytes, never by time, so that every run over the same bytes cuts the same batches.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "parser/event.h"
+
+namespace mmreplay {
+
+// Every line of an input is exactly one of these.
+struct LineCounts {
+  int64_t total = 0;
+  int64_t events = 0;
+  int64_t comments = 0;       // headers, prose, blank lines: recognised, no event
+  int64_t continuations = 0;  // stack frames, further lines of a marker's text
+  int64_t markers = 0;        // lost events, buffer starts
+  int64_t rejected = 0;       // looks like an event and could not be read
+
+  bool operator==(const LineCounts&) const = default;
+};
+
+// A data-quality fact, counted per kind; the text tells the user what to do about it.
+struct TraceIssue {
+  enum class Severity : uint8_t { kInfo, kWarning, kError };
+  Severity severity;
+  std::string kind;
+  int64_t first_line;  // 0 where no line is to blame
+  int64_t count;
+  std::string text;
+};
+
+struct Batch {
+  Batch() = default;
+  Batch(Batch&&) = default;
+  Batch& operator=(Batch&&) = default;
+  Batch(const Batch&) = delete;
+  Batch& operator=(const Batch&) = delete;
+
+  std::vector<char> text;  // what the views in events and frames borrow from
+  std::vector<Event> events;
+  std::vector<LossMarker> markers;
+  std::vector<StackFrame> frames;
+};
+
+}  // namespace mmreplay

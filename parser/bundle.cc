@@ -1,0 +1,254 @@
+#include "parser/bundle.h"
+
+#include <re2/re2.h>
+
+#include <algorithm>
+
+#include "parser/error.h"
+#include "parser/lines.h"
+#include "parser/numbers.h"
+
+namespace mmreplay {
+namespace {
+
+// A side file is read whole; console logs of long-running machines are the largest.
+constexpr size_t kSideFileLimit = 256u << 20;
+
+int64_t CountLines(std::string_view text) {
+  int64_t lines = std::count(text.begin(), text.end(), '\n');
+  return lines + (!text.empty() && text.back() != '\n');
+}
+
+bool IsTraceFormat(InputFormat format) {
+  switch (format) {
+    case InputFormat::kFtraceText:
+    case InputFormat::kTraceCmdReport:
+    case InputFormat::kPerfScript:
+    case InputFormat::kFunctionGraph:
+    case InputFormat::kLatencyText:
+    case InputFormat::kTraceDat:
+    case InputFormat::kPerfData: return true;
+    default: return false;
+  }
+}
+
+bool IsSideFormat(InputFormat format) {
+  switch (format) {
+    case InputFormat::kProbeDefinitions:
+    case InputFormat::kConsoleLog:
+    case InputFormat::kUname:
+    case InputFormat::kCpuStats:
+    case InputFormat::kEventFormats:
+    case InputFormat::kProbeProfile: return true;
+    default: return false;
+  }
+}
+
+// Linux (none) 6.1.0-56-arm64 #1 SMP Debian 6.1.192-2 (2026-11-16) aarch64 GNU/Linux
+// Linux version 4.10.17 (root@vm) (gcc version ...) #4 SMP PREEMPT ...
+void ReadUname(std::string_view text, Recording* recording) {
+  ForEachLine(text, [&](std::string_view line) {
+    std::vector<std::string_view> words = SplitWords(line);
+    if (words.size() < 3 || words[0] != "Linux") return;
+    if (!recording->kernel_release && ParseKernelRelease(words[2])) recording->kernel_release = words[2];
+    for (std::string_view word : words) {
+      if (!recording->machine && (word == "x86_64" || word == "aarch64")) recording->machine = word;
+    }
+  });
+}
+
+// == per_cpu/cpu0       (heading, optional: files are concatenated in cpu order)
+// entries: 1287
+// overrun: 0
+std::vector<CpuStats> ReadCpuStats(std::string_view text) {
+  std::vector<CpuStats> cpus;
+  std::optional<int32_t> named;
+  ForEachLine(text, [&](std::string_view line) {
+    if (size_t at = line.find("per_cpu/cpu"); at != std::string_view::npos) {
+      std::string_view digits = line.substr(at + 11);
+      digits = digits.substr(0, digits.find_first_not_of("0123456789"));
+      if (auto cpu = ParseDecimal(digits); cpu && *cpu < 100'000) named = static_cast<int32_t>(*cpu);
+      return;
+    }
+    size_t colon = line.find(": ");
+    if (colon == std::string_view::npos) return;
+    std::string_view key = TrimBlanks(line.substr(0, colon));
+    auto value = ParseSigned(TrimBlanks(line.substr(colon + 2)));
+    if (key == "entries") {
+      cpus.push_back({.cpu = named.value_or(static_cast<int32_t>(cpus.size()))});
+      named.reset();
+    }
+    if (cpus.empty() || !value) return;
+    if (key == "overrun") cpus.back().overrun = *value;
+    if (key == "commit overrun") cpus.back().commit_overrun = *value;
+    if (key == "dropped events") cpus.back().dropped = *value;
+  });
+  return cpus;
+}
+
+//   folio_wait_bit                      185               0
+int64_t ReadProbeMisses(std::string_view text) {
+  int64_t misses = 0;
+  ForEachLine(text, [&](std::string_view line) {
+    std::vector<std::string_view> words = SplitWords(line);
+    if (words.size() != 3) return;
+    if (auto missed = ParseSigned(words[2]); missed && *missed > 0) misses += *missed;
+  });
+  return misses;
+}
+
+// name: mm_page_alloc
+std::vector<std::string> ReadFormatNames(std::string_view text) {
+  std::vector<std::string> names;
+  ForEachLine(text, [&](std::string_view line) {
+    if (line.starts_with("name: ")) names.emplace_back(TrimBlanks(line.substr(6)));
+  });
+  return names;
+}
+
+void AddConsole(const std::string& text, size_t source, Recording* recording) {
+  ConsoleFacts facts = ReadConsoleLog(text);
+  if (!recording->kernel_release) recording->kernel_release = facts.kernel_release;
+  if (!recording->machine) recording->machine = facts.machine;
+  if (!recording->clock) recording->clock = facts.trace_clock;
+  recording->console = std::move(facts);
+  recording->console_source = source;
+}
+
+void AddSideFile(InputFormat format, const InputMember& member, Recording* recording) {
+  Source source{.role = "other", .path = member.path, .lines = {}};
+  std::string text;
+  if (IsSideFormat(format)) {
+    text = ReadAll(member, kSideFileLimit);
+    source.lines = CountLines(text);
+  }
+  size_t index = recording->sources.size();
+  switch (format) {
+    case InputFormat::kProbeDefinitions: {
+      source.role = "probes";
+      auto probes = ParseProbeDefinitions(text);
+      std::move(probes.begin(), probes.end(), std::back_inserter(recording->probes));
+      break;
+    }
+    case InputFormat::kConsoleLog:
+      source.role = "console";
+      AddConsole(text, index, recording);
+      break;
+    case InputFormat::kUname:
+      source.role = "uname";
+      ReadUname(text, recording);
+      break;
+    case InputFormat::kCpuStats:
+      source.role = "cpu_stats";
+      recording->cpu_stats = ReadCpuStats(text);
+      break;
+    case InputFormat::kEventFormats:
+      source.role = "formats";
+      recording->recorded_formats = ReadFormatNames(text);
+      break;
+    case InputFormat::kProbeProfile:
+      source.role = "probe_profile";
+      recording->probe_misses += ReadProbeMisses(text);
+      break;
+    default: break;
+  }
+  recording->sources.push_back(std::move(source));
+}
+
+// A file the user named for a purpose must serve it.
+InputMember OpenNamed(const std::string& path, InputFormat wanted, const char* option) {
+  std::vector<InputMember> members = OpenInput(path);
+  if (members.size() != 1) throw Error(path + ": " + option + " takes one file");
+  InputFormat format = DetectFormat(members[0].head);
+  bool fits = format == wanted || (wanted == InputFormat::kConsoleLog && format == InputFormat::kText);
+  if (!fits) {
+    throw Error(path + ": " + option + " takes a " + std::string(FormatName(wanted)) + "; this is a " +
+                std::string(FormatName(format)));
+  }
+  return std::move(members[0]);
+}
+
+std::string Refusal(InputFormat format) {
+  std::string name(FormatName(format));
+  switch (format) {
+    case InputFormat::kEmpty: return "is empty";
+    case InputFormat::kTraceDat:
+      return "is a " + name + ", which this version does not read; `trace-cmd report` output is not read "
+             "either, record with tracefs and give its `trace` file";
+    case InputFormat::kPerfData:
+    case InputFormat::kTraceCmdReport:
+    case InputFormat::kPerfScript:
+    case InputFormat::kFunctionGraph:
+    case InputFormat::kLatencyText:
+      return "looks like a " + name + ", which this version does not read; give the `trace` file of tracefs";
+    case InputFormat::kConsoleLog:
+      return "looks like a " + name + "; it goes beside a trace: mmreplay analyze TRACE --dmesg FILE";
+    case InputFormat::kProbeDefinitions:
+      return "looks like a " + name + "; it goes beside a trace: mmreplay analyze TRACE --probes FILE";
+    default: return "looks like a " + name + ", not like a trace";
+  }
+}
+
+std::string Join(const std::vector<std::string>& parts) {
+  std::string joined;
+  for (const std::string& part : parts) {
+    if (!joined.empty()) joined += ' ';
+    joined += part;
+  }
+  return joined;
+}
+
+}  // namespace
+
+Recording OpenRecording(const RecordingOptions& options) {
+  Recording recording;
+  recording.path = Join(options.inputs);
+
+  std::vector<InputMember> members;
+  for (const std::string& input : options.inputs) {
+    std::vector<InputMember> of_input = OpenInput(input);
+    if (of_input.empty()) throw Error(input + ": has no files in it");
+    std::move(of_input.begin(), of_input.end(), std::back_inserter(members));
+  }
+  std::vector<InputFormat> formats;
+  for (const InputMember& member : members) formats.push_back(DetectFormat(member.head));
+
+  std::optional<size_t> trace;
+  std::optional<size_t> other_trace;
+  for (size_t i = 0; i < members.size(); ++i) {
+    if (formats[i] == InputFormat::kFtraceText) {
+      if (trace) {
+        throw Error(members[i].path + ": a second trace beside " + members[*trace].path +
+                    "; one analysis takes one trace");
+      }
+      trace = i;
+    } else if (IsTraceFormat(formats[i]) && !other_trace) {
+      other_trace = i;
+    }
+  }
+  if (!trace) {
+    size_t blame = other_trace.value_or(0);
+    throw Error(members[blame].path + " " + Refusal(formats[blame]));
+  }
+
+  for (size_t i = 0; i < members.size(); ++i) {
+    if (i == *trace) {
+      recording.trace_source = recording.sources.size();
+      recording.sources.push_back({.role = "trace", .path = members[i].path, .lines = {}});
+      recording.trace = std::move(members[i]);
+    } else {
+      AddSideFile(formats[i], members[i], &recording);
+    }
+  }
+  if (options.dmesg) {
+    InputMember member = OpenNamed(*options.dmesg, InputFormat::kConsoleLog, "--dmesg");
+    AddSideFile(InputFormat::kConsoleLog, member, &recording);
+  }
+  if (options.probes) {
+    InputMember member = OpenNamed(*options.probes, InputFormat::kProbeDefinitions, "--probes");
+    AddSideFile(InputFormat::kProbeDefinitions, member, &recording);
+  }
+  return recording;
+}
+
+}  // namespace mmreplay

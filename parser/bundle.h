@@ -1,0 +1,58 @@
+// The files of one recording, told apart by content: the trace, and beside it the probe
+// definitions, the console log, ring buffer statistics and the kernel version.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "parser/console_log.h"
+#include "parser/input.h"
+#include "parser/input_format.h"
+#include "parser/probe_definitions.h"
+#include "parser/probe_signatures.h"
+
+namespace mmreplay {
+
+struct Source {
+  std::string role;  // trace, probes, console, cpu_stats, uname, formats, probe_profile, other
+  std::string path;
+  std::optional<int64_t> lines;  // nullopt until read, and for files that are not used
+};
+
+// One cpu's ring buffer, from per_cpu/cpuN/stats.
+struct CpuStats {
+  int32_t cpu;
+  int64_t overrun = 0;         // events overwritten
+  int64_t commit_overrun = 0;
+  int64_t dropped = 0;
+};
+
+struct Recording {
+  std::string path;           // as the user gave it
+  InputMember trace;
+  size_t trace_source = 0;    // index into sources
+  std::vector<Source> sources;
+  std::vector<ProbeDefinition> probes;
+  std::vector<std::string> recorded_formats;  // event names of a formats file
+  ConsoleFacts console;
+  size_t console_source = 0;  // index into sources, where there are reports
+  std::vector<CpuStats> cpu_stats;
+  std::optional<std::string> kernel_release;  // "6.1.0-56-arm64"
+  std::optional<std::string> machine;         // "aarch64", "x86_64"
+  std::optional<std::string> clock;           // trace clock's name, if any file tells
+  int64_t probe_misses = 0;                   // from kprobe_profile
+};
+
+struct RecordingOptions {
+  std::vector<std::string> inputs;      // files, directories, archives, "-": parts of one recording
+  std::optional<std::string> dmesg;     // --dmesg
+  std::optional<std::string> probes;    // --probes
+};
+
+// Throws Error with a sentence that names the file and what it looks like when there is no trace
+// this version reads, or more than one.
+Recording OpenRecording(const RecordingOptions& options);
+
+}  // namespace mmreplay

@@ -1,0 +1,405 @@
+#include "parser/decode.h"
+
+#include <algorithm>
+#include <array>
+#include <limits>
+
+#include "parser/lines.h"
+#include "parser/numbers.h"
+
+namespace mmreplay {
+
+enum class Decoder::Tracepoint : uint8_t {
+  kNone,
+  kPageRefSet,
+  kPageRefMod,
+  kPageRefModAndTest,
+  kPageRefModAndReturn,
+  kPageRefModUnless,
+  kPageRefFreeze,
+  kPageRefUnfreeze,
+  kPageAlloc,
+  kPageFree,
+  kLockAcquire,
+  kLockContended,
+  kLockAcquired,
+  kLockRelease,
+  kContentionBegin,
+  kContentionEnd,
+  kSchedSwitch,
+  kSchedWaking,
+  kSchedWakeup,
+  kMigratePagesStart,
+  kMigratePages,
+  kSetMigrationPmd,
+  kRemoveMigrationPmd,
+  kSetMigrationPte,
+  kRemoveMigrationPte,
+};
+
+struct Decoder::Binding {
+  std::string place;  // text between the parentheses, the key
+  KernelFunction function = KernelFunction::kOther;
+  StringId symbol{};
+  KernelFunction caller = KernelFunction::kOther;
+  bool is_return = false;
+  bool at_entry = true;  // an entry probe sits where arguments still are in their registers
+  std::vector<BoundField> fields;
+};
+
+namespace {
+
+constexpr size_t kNotFound = std::string_view::npos;
+
+template <typename Int>
+std::optional<Int> Narrow(std::optional<int64_t> value) {
+  if (!value || *value < std::numeric_limits<Int>::min() || *value > std::numeric_limits<Int>::max())
+    return std::nullopt;
+  return static_cast<Int>(*value);
+}
+
+std::optional<int32_t> IntField(std::string_view args, std::string_view key) {
+  auto text = FindField(args, key);
+  if (!text) return std::nullopt;
+  return Narrow<int32_t>(ParseSigned(*text));
+}
+
+std::optional<uint64_t> UnsignedField(std::string_view args, std::string_view key) {
+  auto text = FindField(args, key);
+  if (!text) return std::nullopt;
+  return ParseUnsigned(*text);
+}
+
+std::optional<uint64_t> PointerField(std::string_view args, std::string_view key) {
+  auto text = FindField(args, key);
+  if (!text) return std::nullopt;
+  return ParsePointer(*text);
+}
+
+// page_ref_mod_and_test: pfn=0xbe00 flags= count=1 mapcount=0 mapping=ffff888003499b61 mt=1 val=-1 ret=0
+// page_ref_set: pfn=0x59654 flags=none count=1 mapcount=0 mapping=          (null) mt=0 val=1
+Payload DecodePageRef(PageRefOp op, std::string_view args) {
+  auto pfn = UnsignedField(args, "pfn");
+  auto val = IntField(args, "val");
+  if (!pfn || !val) return Opaque{};
+  PageRef ref{.op = op, .pfn = static_cast<Pfn>(*pfn), .val = *val, .ret = {}, .count = {}, .flags = {}, .flags_text = {}};
+  bool has_ret = op != PageRefOp::kSet && op != PageRefOp::kMod && op != PageRefOp::kUnfreeze;
+  if (has_ret) ref.ret = IntField(args, "ret");
+  ref.count = IntField(args, "count");
+  ref.flags_text = FindField(args, "flags").value_or("");
+  ref.flags = ParsePageFlags(ref.flags_text);
+  return ref;
+}
+
+// A failed allocation prints page=0000000000000000 pfn=0x0 (or pfn=-1): no page, no life.
+bool NamesNoPage(std::string_view args, uint64_t pfn) {
+  if (pfn == ~uint64_t{0}) return true;
+  if (pfn != 0) return false;
+  auto text = FindField(args, "page");
+  if (!text) return false;
+  auto page = ParsePointer(*text);
+  return !page || *page == 0;
+}
+
+// mm_page_alloc: page=ffff88802f2dcc00 pfn=0x3730 order=2 migratetype=0 gfp_flags=GFP_KERNEL
+// mm_page_free: page=ffffea0001659500 pfn=366164 order=2                          (decimal to ~5.13)
+// mm_page_free: [FAILED TO PARSE] pfn=0x4ce00 order=9                             (trace-cmd, perf)
+template <typename AllocOrFree>
+Payload DecodePage(std::string_view args) {
+  auto pfn = UnsignedField(args, "pfn");
+  auto order = UnsignedField(args, "order");
+  if (!pfn || !order || *order > 40 || NamesNoPage(args, *pfn)) return Opaque{};
+  AllocOrFree page{.pfn = static_cast<Pfn>(*pfn), .order = static_cast<uint32_t>(*order), .page = {}};
+  if (auto address = PointerField(args, "page")) page.page = static_cast<KernelAddress>(*address);
+  return page;
+}
+
+// The spin_lock_init() argument text names the class: ptlock_ptr(page) (to 6.5),
+// ptlock_ptr(ptdesc) (6.6+), &(ptlock_ptr(page))->rlock (3.x-5.0), and the mm-wide lock where
+// page-table locks are not split.
+LockClass ClassOfLock(std::string_view name) {
+  if (name.empty()) return LockClass::kUnknown;
+  if (name.find("ptlock_ptr(") != kNotFound || name.find("mm->page_table_lock") != kNotFound)
+    return LockClass::kPageTable;
+  return LockClass::kOther;
+}
+
+// lock_acquire: ffff8880034965b8 ptlock_ptr(page)
+// lock_acquire: ffff8880034965b8 try read &mm->mmap_lock
+// lock_release: ffff8880034965b8          (nameless: see ParsePageFlags on empty strings)
+Payload DecodeLock(LockStep step, std::string_view args) {
+  size_t blank = args.find(' ');
+  auto address = ParsePointer(args.substr(0, blank));
+  if (!address) return Opaque{};
+  std::string_view name = blank == kNotFound ? "" : TrimBlanks(args.substr(blank));
+  for (std::string_view word : {"try ", "read "}) {
+    if (name.starts_with(word)) name.remove_prefix(word.size());
+  }
+  return LockEvent{step, static_cast<KernelAddress>(*address), ClassOfLock(name)};
+}
+
+// contention_begin: ffff88800311f778 (flags=SPIN)
+// contention_end: ffff88800311f778 (ret=0)
+Payload DecodeContention(bool begin, std::string_view args) {
+  size_t blank = args.find(' ');
+  auto address = ParsePointer(args.substr(0, blank));
+  if (!address || blank == kNotFound) return Opaque{};
+  if (!args.substr(blank + 1).starts_with(begin ? "(flags=" : "(ret=")) return Opaque{};
+  return ContentionEvent{begin, static_cast<KernelAddress>(*address)};
+}
+
+// prev_comm=toucher/1 prev_pid=65 prev_prio=120 prev_state=R+ ==> next_comm=kcompactd0 next_pid=38 next_prio=120
+// Comms may hold blanks, '=' and "==>": keys are searched from the right.
+Payload DecodeSchedSwitch(std::string_view args) {
+  size_t arrow = args.rfind(" ==> ");
+  if (arrow == kNotFound) return Opaque{};
+  std::string_view prev = args.substr(0, arrow);
+  std::string_view next = args.substr(arrow + 5);
+  auto number_after = [](std::string_view text, std::string_view key) -> std::optional<int32_t> {
+    size_t at = text.rfind(key);
+    if (at == kNotFound) return std::nullopt;
+    std::string_view value = text.substr(at + key.size());
+    return Narrow<int32_t>(ParseSigned(value.substr(0, value.find(' '))));
+  };
+  auto prev_pid = number_after(prev, " prev_pid=");
+  auto next_pid = number_after(next, " next_pid=");
+  size_t state_at = prev.rfind(" prev_state=");
+  if (!prev_pid || !next_pid || state_at == kNotFound) return Opaque{};
+  std::string_view state = prev.substr(state_at + 12);
+  bool sleeps = !state.empty() && state[0] != 'R';
+  return SchedSwitch{static_cast<Pid>(*prev_pid), static_cast<Pid>(*next_pid), sleeps};
+}
+
+// comm=thp mover pid=69 prio=120 target_cpu=001
+Payload DecodeSchedWaking(bool done, std::string_view args) {
+  size_t at = args.rfind(" pid=");
+  if (at == kNotFound) return Opaque{};
+  std::string_view value = args.substr(at + 5);
+  auto pid = Narrow<int32_t>(ParseSigned(value.substr(0, value.find(' '))));
+  if (!pid) return Opaque{};
+  return SchedWaking{static_cast<Pid>(*pid), done};
+}
+
+// mm_migrate_pages_start: mode=MIGRATE_SYNC reason=syscall_or_cpuset                     (5.13+)
+// mm_migrate_pages: nr_succeeded=512 nr_failed=0 nr_thp_succeeded=1 ... mode=MIGRATE_SYNC reason=numa_misplaced
+Payload DecodeMigratePages(bool start, std::string_view args) {
+  auto reason = FindField(args, "reason");
+  if (!reason) return Opaque{};
+  MigratePages batch{.start = start, .reason = *reason, .succeeded = {}, .failed = {}};
+  if (!start) {
+    if (auto text = FindField(args, "nr_succeeded")) batch.succeeded = ParseSigned(*text);
+    if (auto text = FindField(args, "nr_failed")) batch.failed = ParseSigned(*text);
+    if (!batch.succeeded) return Opaque{};
+  }
+  return batch;
+}
+
+// set_migration_pmd: addr=7f2fbe200000, pmd=f7ffe7fffe83fe00
+// remove_migration_pte: addr=7f65003000, pte=8000000002541067 order=0
+Payload DecodeMigrationEntry(bool set, bool pmd, std::string_view args) {
+  auto address = FindField(args, "addr");
+  auto value = FindField(args, pmd ? "pmd" : "pte");
+  if (!address || !value) return Opaque{};
+  auto address_bits = ParsePointer(*address);
+  auto value_bits = ParsePointer(*value);
+  if (!address_bits || !value_bits) return Opaque{};
+  return MigrationEntry{set, pmd, *address_bits, *value_bits};
+}
+
+}  // namespace
+
+std::optional<std::string_view> FindField(std::string_view args, std::string_view key) {
+  for (size_t at = args.find(key); at != kNotFound; at = args.find(key, at + 1)) {
+    size_t equals = at + key.size();
+    if (equals >= args.size() || args[equals] != '=') continue;
+    if (at > 0 && args[at - 1] != ' ') continue;
+    std::string_view value = args.substr(equals + 1);
+    // %p pads "(null)" to the width of a pointer on 4.x: "mapping=          (null) mt=1".
+    if (size_t text = value.find_first_not_of(' '); text != kNotFound && text > 0 && value[text] == '(')
+      value.remove_prefix(text);
+    value = value.substr(0, value.find(' '));
+    if (!value.empty() && value.back() == ',') value.remove_suffix(1);
+    return value;
+  }
+  return std::nullopt;
+}
+
+PageFlags ParsePageFlags(std::string_view text) {
+  if (text.empty()) return {};
+  auto state = [](bool set) { return set ? FlagState::kSet : FlagState::kClear; };
+  if (text.starts_with("0x")) {
+    auto bits = ParseUnsigned(text);
+    if (!bits) return {};
+    // PG_locked is bit 0 in every kernel; PG_waiters is bit 7 from 4.10 to 6.5 and PG_head moved
+    // more than once, so only a name tells those.
+    return {.locked = state(*bits & 1), .waiters = FlagState::kUnknown, .head = FlagState::kUnknown};
+  }
+  bool locked = false;
+  bool waiters = false;
+  bool head = false;
+  while (!text.empty()) {
+    size_t bar = text.find('|');
+    std::string_view name = text.substr(0, bar);
+    locked |= name == "locked";
+    waiters |= name == "waiters";
+    head |= name == "head";
+    text.remove_prefix(bar == kNotFound ? text.size() : bar + 1);
+  }
+  return {.locked = state(locked), .waiters = state(waiters), .head = state(head)};
+}
+
+Decoder::Decoder(StringTable* strings, std::vector<ProbeDefinition> probes,
+                 std::optional<KernelRelease> release)
+    : strings_(strings), probes_(std::move(probes)), release_(release) {}
+
+Decoder::~Decoder() = default;
+
+Decoder::Tracepoint Decoder::TracepointOf(StringId name) {
+  static const std::unordered_map<std::string_view, Tracepoint> by_name = {
+      {"page_ref_set", Tracepoint::kPageRefSet},
+      {"page_ref_mod", Tracepoint::kPageRefMod},
+      {"page_ref_mod_and_test", Tracepoint::kPageRefModAndTest},
+      {"page_ref_mod_and_return", Tracepoint::kPageRefModAndReturn},
+      {"page_ref_mod_unless", Tracepoint::kPageRefModUnless},
+      {"page_ref_freeze", Tracepoint::kPageRefFreeze},
+      {"page_ref_unfreeze", Tracepoint::kPageRefUnfreeze},
+      {"mm_page_alloc", Tracepoint::kPageAlloc},
+      {"mm_page_free", Tracepoint::kPageFree},
+      {"lock_acquire", Tracepoint::kLockAcquire},
+      {"lock_contended", Tracepoint::kLockContended},
+      {"lock_acquired", Tracepoint::kLockAcquired},
+      {"lock_release", Tracepoint::kLockRelease},
+      {"contention_begin", Tracepoint::kContentionBegin},
+      {"contention_end", Tracepoint::kContentionEnd},
+      {"sched_switch", Tracepoint::kSchedSwitch},
+      {"sched_waking", Tracepoint::kSchedWaking},
+      {"sched_wakeup", Tracepoint::kSchedWakeup},
+      {"sched_wakeup_new", Tracepoint::kSchedWakeup},
+      {"mm_migrate_pages_start", Tracepoint::kMigratePagesStart},
+      {"mm_migrate_pages", Tracepoint::kMigratePages},
+      {"set_migration_pmd", Tracepoint::kSetMigrationPmd},
+      {"remove_migration_pmd", Tracepoint::kRemoveMigrationPmd},
+      {"set_migration_pte", Tracepoint::kSetMigrationPte},
+      {"remove_migration_pte", Tracepoint::kRemoveMigrationPte},
+  };
+  auto index = static_cast<size_t>(name);
+  if (index >= tracepoints_.size()) tracepoints_.resize(strings_->size());
+  auto& known = tracepoints_[index];
+  if (!known) {
+    auto found = by_name.find(strings_->Text(name));
+    known = found == by_name.end() ? Tracepoint::kNone : found->second;
+  }
+  return *known;
+}
+
+Payload Decoder::Decode(StringId name, std::string_view args) {
+  // The body of a probe begins with the place it sits at; no tracepoint's does. A kprobe may have
+  // the name of a tracepoint (remove_migration_pmd is both in one of our recordings).
+  if (!args.empty() && args[0] == '(') return DecodeProbe(name, args);
+  switch (TracepointOf(name)) {
+    case Tracepoint::kNone: return Opaque{};
+    case Tracepoint::kPageRefSet: return DecodePageRef(PageRefOp::kSet, args);
+    case Tracepoint::kPageRefMod: return DecodePageRef(PageRefOp::kMod, args);
+    case Tracepoint::kPageRefModAndTest: return DecodePageRef(PageRefOp::kModAndTest, args);
+    case Tracepoint::kPageRefModAndReturn: return DecodePageRef(PageRefOp::kModAndReturn, args);
+    case Tracepoint::kPageRefModUnless: return DecodePageRef(PageRefOp::kModUnless, args);
+    case Tracepoint::kPageRefFreeze: return DecodePageRef(PageRefOp::kFreeze, args);
+    case Tracepoint::kPageRefUnfreeze: return DecodePageRef(PageRefOp::kUnfreeze, args);
+    case Tracepoint::kPageAlloc: return DecodePage<PageAlloc>(args);
+    case Tracepoint::kPageFree: return DecodePage<PageFree>(args);
+    case Tracepoint::kLockAcquire: return DecodeLock(LockStep::kAcquire, args);
+    case Tracepoint::kLockContended: return DecodeLock(LockStep::kContended, args);
+    case Tracepoint::kLockAcquired: return DecodeLock(LockStep::kAcquired, args);
+    case Tracepoint::kLockRelease: return DecodeLock(LockStep::kRelease, args);
+    case Tracepoint::kContentionBegin: return DecodeContention(true, args);
+    case Tracepoint::kContentionEnd: return DecodeContention(false, args);
+    case Tracepoint::kSchedSwitch: return DecodeSchedSwitch(args);
+    case Tracepoint::kSchedWaking: return DecodeSchedWaking(false, args);
+    case Tracepoint::kSchedWakeup: return DecodeSchedWaking(true, args);
+    case Tracepoint::kMigratePagesStart: return DecodeMigratePages(true, args);
+    case Tracepoint::kMigratePages: return DecodeMigratePages(false, args);
+    case Tracepoint::kSetMigrationPmd: return DecodeMigrationEntry(true, true, args);
+    case Tracepoint::kRemoveMigrationPmd: return DecodeMigrationEntry(false, true, args);
+    case Tracepoint::kSetMigrationPte: return DecodeMigrationEntry(true, false, args);
+    case Tracepoint::kRemoveMigrationPte: return DecodeMigrationEntry(false, false, args);
+  }
+  return Opaque{};
+}
+
+namespace {
+
+// "folio_wait_bit+0x0/0x24" or "xfs_buf_get+0x0/0x1a0 [xfs]" -> symbol and offset.
+struct CodePlace {
+  std::string_view symbol;
+  std::optional<uint64_t> offset;  // nullopt where only the symbol was printed
+};
+
+CodePlace ParseCodePlace(std::string_view text) {
+  text = text.substr(0, text.find(' '));  // drops " [module]"
+  size_t plus = text.find('+');
+  if (plus == kNotFound) return {text, std::nullopt};
+  size_t slash = text.find('/', plus);
+  return {text.substr(0, plus),
+          ParseUnsigned(text.substr(plus + 1, slash == kNotFound ? slash : slash - plus - 1))};
+}
+
+}  // namespace
+
+const Decoder::Binding* Decoder::Bind(StringId name, std::string_view place) {
+  auto& known = bindings_[static_cast<uint32_t>(name)];
+  for (const auto& binding : known) {
+    if (binding->place == place) return binding.get();
+  }
+  // A return probe prints one place per call site; anything beyond this is not worth remembering.
+  constexpr size_t kMaxPlaces = 4096;
+  if (known.size() >= kMaxPlaces) return nullptr;
+
+  auto binding = std::make_unique<Binding>();
+  binding->place = place;
+  CodePlace probed;
+  if (size_t arrow = place.find(" <- "); arrow != kNotFound) {
+    binding->is_return = true;
+    // A copy the compiler made of the caller (".isra.0") is still that function.
+    std::string_view caller = ParseCodePlace(place.substr(0, arrow)).symbol;
+    binding->caller = FunctionOfSymbol(caller.substr(0, caller.find('.')));
+    probed = ParseCodePlace(place.substr(arrow + 4));
+  } else {
+    probed = ParseCodePlace(place);
+    // A kprobe on a function's entry sits after its endbr64 (x86 IBT) at +4.
+    binding->at_entry = probed.offset && *probed.offset <= 4;
+  }
+
+  std::string_view event = strings_->Text(name);
+  const ProbeDefinition* definition = nullptr;
+  for (const ProbeDefinition& probe : probes_) {
+    if (probe.event == event && probe.function == probed.symbol && probe.is_return == binding->is_return)
+      definition = &probe;
+  }
+  binding->symbol = strings_->Intern(probed.symbol);
+  binding->function = FunctionOfSymbol(probed.symbol);
+  if (binding->at_entry) {
+    binding->fields = BindProbe(probed.symbol, binding->is_return, definition, release_);
+  }
+  return known.emplace_back(std::move(binding)).get();
+}
+
+// wait: (wait_on_page_bit+0x0/0x100) page=0xffffea0000a00000 bit=0 flags=0x1fff00000000000 ref=0
+// wait_r: (do_huge_pmd_numa_page+0x3fa/0x7e0 <- wait_on_page_bit)
+Payload Decoder::DecodeProbe(StringId name, std::string_view args) {
+  size_t close = args.find(')');
+  if (close == kNotFound) return Opaque{};
+  const Binding* binding = Bind(name, args.substr(1, close - 1));
+  if (!binding || !binding->at_entry) return Opaque{};
+
+  ProbeFields fields;
+  std::string_view rest = args.substr(close + 1);
+  for (const BoundField& field : binding->fields) {
+    auto text = FindField(rest, field.name);
+    if (!text) continue;
+    if (auto value = ParseSigned(*text)) fields.Set(field.role, static_cast<uint64_t>(*value));
+  }
+  if (binding->is_return) return FunctionReturn{binding->function, binding->symbol, binding->caller, fields};
+  return FunctionEntry{binding->function, binding->symbol, fields};
+}
+
+}  // namespace mmreplay

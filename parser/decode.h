@@ -1,0 +1,54 @@
+// Event name and argument text -> typed payload. The only place that knows the text of tracepoints
+// and probes; everything right of it sees types.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "parser/event.h"
+#include "parser/probe_definitions.h"
+#include "parser/probe_signatures.h"
+#include "parser/string_table.h"
+
+namespace mmreplay {
+
+class Decoder {
+ public:
+  // `strings` must outlive the decoder.
+  Decoder(StringTable* strings, std::vector<ProbeDefinition> probes, std::optional<KernelRelease> release);
+  ~Decoder();
+
+  // Opaque for what is unknown or does not read as the tracepoint of that name should: another
+  // event (trace_printk, a probe) may carry the same leading token. Views in the payload borrow
+  // from `args`.
+  Payload Decode(StringId name, std::string_view args);
+
+  const std::vector<ProbeDefinition>& probes() const { return probes_; }
+
+ private:
+  struct Binding;
+  enum class Tracepoint : uint8_t;
+
+  Tracepoint TracepointOf(StringId name);
+  Payload DecodeProbe(StringId name, std::string_view args);
+  const Binding* Bind(StringId name, std::string_view place);
+
+  StringTable* strings_;
+  std::vector<ProbeDefinition> probes_;
+  std::optional<KernelRelease> release_;
+  std::vector<std::optional<Tracepoint>> tracepoints_;  // by StringId
+  std::unordered_map<uint32_t, std::vector<std::unique_ptr<Binding>>> bindings_;  // by StringId of the name
+};
+
+// The value of `key=value` in a text of such pairs; values end at a blank, without a trailing comma.
+// Keys match whole words only.
+std::optional<std::string_view> FindField(std::string_view args, std::string_view key);
+
+// "locked|uptodate|lru", "0x8003c", "none"; empty means unknown, not zero (on x86 6.1 the `trace`
+// file prints the first %s of an event empty while options/hash-ptr is 0).
+PageFlags ParsePageFlags(std::string_view text);
+
+}  // namespace mmreplay

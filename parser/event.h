@@ -1,0 +1,263 @@
+// What the format readers hand to the replay and to the store: one Event per recorded event,
+// understood or not, in the order of the input.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "parser/string_table.h"
+
+namespace mmreplay {
+
+// Ordinal of an event in its recording, from 1. Identity and file order.
+enum class EventId : int64_t {};
+// Page frame number.
+enum class Pfn : uint64_t {};
+// A kernel virtual address as printed: struct page, folio, lock, page-table entry.
+enum class KernelAddress : uint64_t {};
+// ftrace's pid is the task id (user space calls it tid); tgid is the process.
+enum class Pid : int32_t {};
+
+constexpr int64_t Value(EventId id) { return static_cast<int64_t>(id); }
+constexpr uint64_t Value(Pfn pfn) { return static_cast<uint64_t>(pfn); }
+constexpr uint64_t Value(KernelAddress address) { return static_cast<uint64_t>(address); }
+constexpr int32_t Value(Pid pid) { return static_cast<int32_t>(pid); }
+
+// ---- page reference counts (page_ref:*, CONFIG_DEBUG_PAGE_REF, include/trace/events/page_ref.h) ----
+
+enum class PageRefOp : uint8_t {
+  kSet = 0,           // page_ref_set: set_page_count, init_page_count
+  kMod = 1,           // page_ref_mod: get_page and friends, result unused
+  kModAndTest = 2,    // page_ref_mod_and_test: put_page; ret=1 when the count reached 0
+  kModAndReturn = 3,  // page_ref_mod_and_return: ret is the exact new count
+  kModUnless = 4,     // page_ref_mod_unless: get_page_unless_zero; ret=1 when taken
+  kFreeze = 5,        // page_ref_freeze: count == val -> 0, ret=1 when done
+  kUnfreeze = 6,      // page_ref_unfreeze: count = val
+};
+
+// A page flag as far as the printed flags tell.
+enum class FlagState : uint8_t { kUnknown, kClear, kSet };
+
+struct PageFlags {
+  FlagState locked = FlagState::kUnknown;
+  FlagState waiters = FlagState::kUnknown;
+  FlagState head = FlagState::kUnknown;
+};
+
+struct PageRef {
+  PageRefOp op;
+  Pfn pfn;
+  int32_t val;
+  std::optional<int32_t> ret;
+  std::optional<int32_t> count;  // sampled after the operation, not atomically with it
+  PageFlags flags;
+  std::string_view flags_text;
+};
+
+// ---- page allocator (kmem:*) ----
+
+struct PageAlloc {
+  Pfn pfn;
+  uint32_t order;
+  std::optional<KernelAddress> page;  // as printed: raw, or hashed when it fits 32 bits
+};
+
+struct PageFree {
+  Pfn pfn;
+  uint32_t order;
+  std::optional<KernelAddress> page;
+};
+
+// ---- locks (lock:*) ----
+
+enum class LockClass : uint8_t { kUnknown, kPageTable, kOther };
+enum class LockStep : uint8_t { kAcquire, kContended, kAcquired, kRelease };
+
+// lock_* print the address of the lockdep map, contention_* that of the lock: never equal.
+struct LockEvent {
+  LockStep step;
+  KernelAddress lock;
+  LockClass lock_class;  // kUnknown where the class name was printed empty
+};
+
+struct ContentionEvent {
+  bool begin;
+  KernelAddress lock;
+};
+
+// ---- scheduler ----
+
+struct SchedSwitch {
+  Pid prev;
+  Pid next;
+  bool prev_sleeps;  // prev_state is neither R nor R+
+};
+
+// sched_waking, emitted before the wake-up on the waker's cpu; sched_wakeup after it.
+struct SchedWaking {
+  Pid pid;
+  bool done;  // sched_wakeup, sched_wakeup_new
+};
+
+// ---- migration ----
+
+// mm_migrate_pages_start, mm_migrate_pages: the bracket of one migrate_pages() call.
+struct MigratePages {
+  bool start;
+  std::string_view reason;
+  std::optional<int64_t> succeeded;
+  std::optional<int64_t> failed;
+};
+
+// set_migration_pmd/pte and remove_migration_pmd/pte, emitted under the page-table lock after the
+// entry was written (mm/huge_memory.c, mm/rmap.c, mm/migrate.c of 6.1).
+struct MigrationEntry {
+  bool set;
+  bool pmd;  // else pte
+  uint64_t address;
+  uint64_t value;  // raw page-table entry; decoded by architecture, see PteDecoder
+};
+
+// ---- probed kernel functions ----
+
+enum class KernelFunction : uint8_t {
+  kOther = 0,
+  // waits on a page
+  kWaitOnPageBit,
+  kWaitOnPageBitKillable,
+  kFolioWaitBit,
+  kFolioWaitBitKillable,
+  kLockPage,
+  kFolioLock,
+  kPutAndWaitOnPageLocked,
+  kFolioPutWaitLocked,
+  kMigrationEntryWaitOnLocked,
+  // faults that meet a migration or a NUMA hint
+  kMigrationEntryWait,
+  kPteMigrationEntryWait,
+  kPmdMigrationEntryWait,
+  kHugeMigrationEntryWait,
+  kDoHugePmdNumaPage,
+  kPmdTransMigrating,
+  kHandleMmFault,
+  // migration
+  kMigrateMisplacedTranshugePage,
+  kMigrateMisplacedPage,
+  kMigratePages,
+  kFolioMigrateMapping,
+  kMoveToNewPage,
+  kSetPmdMigrationEntry,
+  kRemoveMigrationPmd,
+  kTryToMigrate,
+  kRemoveMigrationPtes,
+  // page state
+  kIsolateLruPage,
+  kPutbackLruPage,
+  kUnlockPage,
+  kFreeCompoundPage,
+  kPutPageFinal,
+  kBadPage,
+};
+
+// What a probed argument is, whatever the user called the field.
+enum class ProbeRole : uint8_t {
+  kPage,        // struct page or folio the call is about; the source of a migration
+  kNewPage,     // destination of a migration
+  kBit,         // PG_* bit number waited for
+  kPtl,         // spinlock_t of the page table
+  kPte,         // pointer to the pte or pmd
+  kSwapEntry,   // swp_entry_t of a migration entry
+  kMm,
+  kAddress,     // user virtual address
+  kPmdValue,    // pmd_t by value
+  kReturn,      // return value
+  kPageFlags,   // page->flags, fetched by the probe
+  kPageCount,   // page->_refcount, fetched by the probe
+};
+
+// The fields of one probe hit that have a known role. At most kMax are kept, none twice.
+class ProbeFields {
+ public:
+  static constexpr size_t kMax = 8;
+  void Set(ProbeRole role, uint64_t value) {
+    if (size_ < kMax && !Get(role)) fields_[size_++] = {value, role};
+  }
+  std::optional<uint64_t> Get(ProbeRole role) const {
+    for (size_t i = 0; i < size_; ++i) {
+      if (fields_[i].role == role) return fields_[i].value;
+    }
+    return std::nullopt;
+  }
+  std::optional<KernelAddress> Address(ProbeRole role) const {
+    auto value = Get(role);
+    if (!value) return std::nullopt;
+    return static_cast<KernelAddress>(*value);
+  }
+
+ private:
+  struct Field {
+    uint64_t value;
+    ProbeRole role;
+  };
+  std::array<Field, kMax> fields_{};
+  size_t size_ = 0;
+};
+
+struct FunctionEntry {
+  KernelFunction function;
+  StringId symbol;
+  ProbeFields fields;
+};
+
+struct FunctionReturn {
+  KernelFunction function;
+  StringId symbol;
+  KernelFunction caller;  // the function the probed one returns into
+  ProbeFields fields;
+};
+
+// Recorded, stored, but without meaning for the model.
+struct Opaque {};
+
+using Payload = std::variant<Opaque, PageRef, PageAlloc, PageFree, LockEvent, ContentionEvent, SchedSwitch,
+                             SchedWaking, MigratePages, MigrationEntry, FunctionEntry, FunctionReturn>;
+
+struct Event {
+  EventId id;
+  std::optional<int64_t> ts;  // ns, or ticks of an integer clock
+  std::optional<int32_t> cpu;
+  std::optional<Pid> pid;
+  std::optional<int32_t> tgid;
+  StringId comm;
+  StringId name;
+  StringId context;       // the flag columns verbatim, empty where not printed
+  bool in_interrupt;      // hard or soft irq or nmi: not the task's own program order
+  std::string_view args;  // verbatim, borrowed from the batch
+  int64_t line;
+  Payload payload;
+};
+
+// A place in the event stream where a cpu's events are missing.
+struct LossMarker {
+  enum class Kind : uint8_t {
+    kLost,           // CPU:3 [LOST 5255 EVENTS]
+    kBufferStarted,  // ##### CPU 3 buffer started ####
+  };
+  Kind kind;
+  int32_t cpu;
+  std::optional<int64_t> lost;
+  int64_t line;
+  EventId next_event;  // id the event after the marker gets, if there is one
+};
+
+struct StackFrame {
+  EventId event;
+  int32_t depth;  // 0 is the innermost
+  std::string_view text;
+};
+
+}  // namespace mmreplay

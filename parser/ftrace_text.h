@@ -1,0 +1,64 @@
+// tracefs text: `trace` and `trace_pipe` in the default line format, with and without the tgid
+// column, with 0, 4, 5 or 7 flag columns (kernel/trace/trace_output.c: trace_print_context).
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "parser/numbers.h"
+
+namespace mmreplay {
+
+// One event line split at its fixed anchors. Views borrow from the line.
+struct TraceLine {
+  std::string_view comm;  // "<...>" where the kernel no longer knew it
+  int32_t pid;
+  std::optional<int32_t> tgid;  // nullopt for "(-------)" and where the column is absent
+  int32_t cpu;
+  std::string_view context;  // flag columns, empty where not printed
+  TimeStamp ts;
+  std::string_view body;  // everything after "<time>: "
+};
+
+// nullopt when the line is not an event line.
+std::optional<TraceLine> SplitTraceLine(std::string_view line);
+
+// The body of an event line.
+struct TraceBody {
+  std::string_view name;
+  std::string_view args;
+};
+// "mm_page_free: page=... pfn=..." -> name and arguments; function-tracer bodies ("a <-b") get the
+// name "function", "<stack trace>" the name "kernel_stack".
+TraceBody SplitTraceBody(std::string_view body);
+
+// True for the flag columns of an event recorded in hard or soft irq or nmi context: the third
+// column is h H s Z or z.
+bool ContextIsInterrupt(std::string_view context);
+
+// CPU:3 [LOST 5255 EVENTS]     CPU:3 [LOST EVENTS]
+struct LostLine {
+  int32_t cpu;
+  std::optional<int64_t> lost;
+};
+std::optional<LostLine> ParseLostLine(std::string_view line);
+
+// ##### CPU 3 buffer started ####
+std::optional<int32_t> ParseBufferStartedLine(std::string_view line);
+
+// " => do_syscall_64" below a stack trace: the frame without the arrow.
+std::optional<std::string_view> ParseStackFrame(std::string_view line);
+
+// Facts of the comment block at the head of a `trace` file.
+struct TraceHeader {
+  std::string tracer;                    // "nop"
+  std::optional<int64_t> entries;        // entries-in-buffer
+  std::optional<int64_t> written;        // entries-written; more than entries: the head is lost
+  std::optional<int32_t> cpus;           // #P:4
+};
+// Reads one line that starts with '#' into the header; ignores what says nothing.
+void ParseHeaderLine(std::string_view line, TraceHeader* header);
+
+}  // namespace mmreplay

@@ -1,0 +1,40 @@
+// Lines and words of small texts that are in memory already (side files of a bundle).
+#pragma once
+
+#include <string_view>
+#include <vector>
+
+namespace mmreplay {
+
+// Calls per_line(line) for each line, without '\n' or "\r\n"; a last line needs no newline.
+template <typename PerLine>
+void ForEachLine(std::string_view text, PerLine&& per_line) {
+  while (!text.empty()) {
+    size_t end = text.find('\n');
+    std::string_view line = text.substr(0, end);
+    if (!line.empty() && line.back() == '\r') line.remove_suffix(1);
+    per_line(line);
+    text.remove_prefix(end == std::string_view::npos ? text.size() : end + 1);
+  }
+}
+
+inline std::string_view TrimBlanks(std::string_view text) {
+  size_t first = text.find_first_not_of(" \t");
+  if (first == std::string_view::npos) return {};
+  return text.substr(first, text.find_last_not_of(" \t") - first + 1);
+}
+
+// Words separated by blanks and tabs.
+inline std::vector<std::string_view> SplitWords(std::string_view text) {
+  std::vector<std::string_view> words;
+  for (size_t start = text.find_first_not_of(" \t"); start != std::string_view::npos;
+       start = text.find_first_not_of(" \t", start)) {
+    size_t end = text.find_first_of(" \t", start);
+    words.push_back(text.substr(start, end == std::string_view::npos ? end : end - start));
+    if (end == std::string_view::npos) break;
+    start = end;
+  }
+  return words;
+}
+
+}  // namespace mmreplay

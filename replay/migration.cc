@@ -1,0 +1,166 @@
+#include "replay/migration.h"
+
+#include <algorithm>
+
+namespace mmreplay {
+namespace {
+
+// A task migrates a batch of pages at a time (NR_MAX_BATCHED_MIGRATION is 512 pages).
+constexpr size_t kOpenPerTask = 1024;
+
+}  // namespace
+
+MigrationTracker::Open& MigrationTracker::Begin(const Task* task, std::optional<Pfn> source, const Moment& at) {
+  OfTask& of = tasks_[task];
+  if (of.open.size() >= kOpenPerTask) {
+    Emit1(std::move(of.open.front()), std::nullopt);
+    of.open.erase(of.open.begin());
+  }
+  Open open;
+  open.migration.pid = task->pid;
+  open.migration.comm = task->comm;
+  open.migration.source = source;
+  open.migration.reason = of.reason;
+  open.migration.begin = at;
+  return of.open.emplace_back(std::move(open));
+}
+
+MigrationTracker::Open* MigrationTracker::FindSource(const Task* task, std::optional<Pfn> source) {
+  auto of = tasks_.find(task);
+  if (of == tasks_.end() || !source) return nullptr;
+  for (auto open = of->second.open.rbegin(); open != of->second.open.rend(); ++open) {
+    if (open->migration.source == source) return &*open;
+  }
+  return nullptr;
+}
+
+void MigrationTracker::OnBatchStart(const Task* task, std::string_view reason, const Moment& at) {
+  OnBatchEnd(task, {}, at);
+  tasks_[task].reason = reason;
+}
+
+void MigrationTracker::OnBatchEnd(const Task* task, std::string_view reason, const Moment& at) {
+  auto found = tasks_.find(task);
+  if (found == tasks_.end()) return;
+  OfTask& of = found->second;
+  std::vector<Open> open = std::move(of.open);
+  of.open.clear();
+  of.reason.clear();
+  for (Open& one : open) {
+    if (one.huge_call) {
+      of.open.push_back(std::move(one));
+      continue;
+    }
+    if (one.migration.reason.empty()) one.migration.reason = reason;
+    // Where the move's own last event is known, that is its end; the batch summary comes later.
+    std::optional<Moment> end = one.migration.end ? one.migration.end : std::optional<Moment>(at);
+    Emit1(std::move(one), end);
+  }
+}
+
+void MigrationTracker::OnEntrySet(const Task* task, uint64_t address, std::optional<Pfn> source, const Moment& at) {
+  Open* open = FindSource(task, source);
+  if (!open) open = &Begin(task, source, at);
+  if (!open->address) open->address = address;
+}
+
+void MigrationTracker::OnEntryRemoved(const Task* task, uint64_t address, std::optional<Pfn> present,
+                                      const Moment& at) {
+  auto of = tasks_.find(task);
+  if (of == tasks_.end()) return;
+  auto open = std::find_if(of->second.open.begin(), of->second.open.end(),
+                           [&](const Open& o) { return o.address == address; });
+  if (open == of->second.open.end()) return;
+  open->migration.end = at;
+  if (present && open->migration.source == present) {
+    open->migration.result = "failed";
+    if (open->migration.why.empty()) open->migration.why = "the entry was restored to the source page";
+  } else if (present) {
+    open->migration.destination = present;
+    open->migration.result = "migrated";
+    open->migration.why.clear();
+  }
+}
+
+void MigrationTracker::OnMapping(const Task* task, std::optional<Pfn> source, std::optional<Pfn> destination,
+                                 const Moment& at) {
+  Open* open = FindSource(task, source);
+  if (!open) {
+    // The probe's page could not be tied to a pfn: it is the migration this task began last.
+    auto of = tasks_.find(task);
+    if (!source && of != tasks_.end() && !of->second.open.empty()) open = &of->second.open.back();
+  }
+  if (!open) open = &Begin(task, source, at);
+  if (!open->migration.destination) open->migration.destination = destination;
+  open->mapping_seen = true;
+  open->mapping_ret = 0;
+}
+
+void MigrationTracker::OnMappingResult(const Task* task, int64_t ret, const Moment& at) {
+  auto of = tasks_.find(task);
+  if (of == tasks_.end()) return;
+  auto open = std::find_if(of->second.open.rbegin(), of->second.open.rend(),
+                           [](const Open& o) { return o.mapping_seen && o.migration.result.empty(); });
+  if (open == of->second.open.rend()) return;
+  open->mapping_ret = ret;
+  open->migration.end = at;
+  open->migration.why.clear();  // an earlier attempt may have failed
+  if (ret != 0) {
+    open->migration.why = ret == -11 ? "folio_migrate_mapping returned -11 (EAGAIN): the reference count was "
+                                       "not the expected one"
+                                     : "folio_migrate_mapping returned " + std::to_string(ret);
+  }
+}
+
+void MigrationTracker::OnHugeBegin(const Task* task, std::optional<Pfn> source, const Moment& at) {
+  Open& open = Begin(task, source, at);
+  open.huge_call = true;
+  open.migration.reason = "numa_misplaced";
+}
+
+void MigrationTracker::OnHugeDestination(const Task* task, Pfn destination) {
+  auto of = tasks_.find(task);
+  if (of == tasks_.end()) return;
+  for (Open& open : of->second.open) {
+    if (open.huge_call && !open.migration.destination) open.migration.destination = destination;
+  }
+}
+
+void MigrationTracker::OnHugeEnd(const Task* task, std::optional<int64_t> ret, const Moment& at) {
+  auto of = tasks_.find(task);
+  if (of == tasks_.end()) return;
+  auto& open = of->second.open;
+  auto call = std::find_if(open.rbegin(), open.rend(), [](const Open& o) { return o.huge_call; });
+  if (call == open.rend()) return;
+  Open done = std::move(*call);
+  open.erase(std::next(call).base());
+  if (ret) {
+    done.migration.result = *ret == 1 ? "migrated" : "failed";
+    if (*ret != 1) done.migration.why = "migrate_misplaced_transhuge_page returned " + std::to_string(*ret);
+  }
+  Emit1(std::move(done), at);
+}
+
+void MigrationTracker::Emit1(Open open, std::optional<Moment> end) {
+  Migration& migration = open.migration;
+  migration.end = end;
+  if (migration.result.empty()) {
+    migration.result = open.mapping_seen && open.mapping_ret != 0 ? "failed" : "unknown";
+    if (open.mapping_seen && open.mapping_ret == 0 && !open.huge_call && end) migration.result = "migrated";
+  }
+  emit_(std::move(migration));
+}
+
+void MigrationTracker::Finish() {
+  std::vector<Open> left;
+  for (auto& [task, of] : tasks_) std::move(of.open.begin(), of.open.end(), std::back_inserter(left));
+  std::sort(left.begin(), left.end(), [](const Open& a, const Open& b) {
+    return Value(a.migration.begin->event) < Value(b.migration.begin->event);
+  });
+  for (Open& open : left) {
+    std::optional<Moment> end = open.migration.end;
+    Emit1(std::move(open), end);
+  }
+}
+
+}  // namespace mmreplay

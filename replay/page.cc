@@ -1,0 +1,435 @@
+#include "replay/page.h"
+
+#include <algorithm>
+#include <bit>
+
+namespace mmreplay {
+namespace {
+
+constexpr int kChunkShift = 9;
+// Dead pages kept for waits that may still begin on them. A waiter reaches its wait queue within
+// moments of dropping the lock; thousands of frees later nobody asks.
+constexpr size_t kDeadPagesKept = 256 * 1024;
+constexpr size_t kTakersKept = 64;
+
+uint64_t BlockPages(std::optional<uint32_t> order) { return uint64_t{1} << order.value_or(0); }
+
+bool Covers(const Page& page, Pfn pfn) {
+  return Value(pfn) >= Value(page.pfn) && Value(pfn) - Value(page.pfn) < BlockPages(page.order);
+}
+
+std::string Number(int64_t n) { return std::to_string(n); }
+
+}  // namespace
+
+PageTracker::PageTracker(Emit emit, OnDeath on_death, OnNewLife on_new_life)
+    : emit_(std::move(emit)), on_death_(std::move(on_death)), on_new_life_(std::move(on_new_life)) {}
+
+Page* PageTracker::Exact(Pfn pfn) {
+  auto found = pages_.find(Value(pfn));
+  return found == pages_.end() ? nullptr : &found->second;
+}
+
+Page* PageTracker::Find(Pfn pfn) {
+  if (Page* page = Exact(pfn)) return page;
+  // Buddy blocks are naturally aligned: one candidate head per order.
+  for (uint64_t orders = orders_ & ~uint64_t{1}; orders != 0; orders &= orders - 1) {
+    int order = std::countr_zero(orders);
+    uint64_t head = Value(pfn) & ~((uint64_t{1} << order) - 1);
+    Page* page = Exact(static_cast<Pfn>(head));
+    if (page && Covers(*page, pfn)) return page;
+  }
+  return nullptr;
+}
+
+Page* PageTracker::FindOrInherit(Pfn pfn, const Moment& at) {
+  if (Page* page = Find(pfn)) return page;
+  return &NewPage(pfn, std::nullopt, LifetimeQuality::kInherited, at);
+}
+
+Page& PageTracker::NewPage(Pfn pfn, std::optional<uint32_t> order, LifetimeQuality quality, const Moment& at) {
+  Page& page = pages_[Value(pfn)];
+  page = Page{};
+  page.pfn = pfn;
+  page.order = order;
+  page.life = static_cast<LifetimeId>(next_life_++);
+  page.quality = quality;
+  page.first_event = at.event;
+  if (order) orders_ |= uint64_t{1} << *order;
+  ++heads_in_chunk_[Value(pfn) >> kChunkShift];
+  return page;
+}
+
+// A new life on a frame the model knows already.
+void PageTracker::BeginLife(Page* page, const Moment& at) {
+  on_new_life_(*page, at);
+  Page fresh;
+  fresh.pfn = page->pfn;
+  fresh.life = static_cast<LifetimeId>(next_life_++);
+  fresh.first_event = at.event;
+  fresh.previous_life = page->life;
+  fresh.previous_death = page->death;
+  *page = std::move(fresh);
+}
+
+void PageTracker::EndLife(Page* page, LifetimeQuality quality, std::optional<Moment> free) {
+  if (!page->alive) return;
+  page->alive = false;
+  if (free) {
+    if (page->death) page->death->free = free->event;
+    on_death_(*page);
+  }
+  emit_(PageLifetime{.id = page->life,
+                     .pfn = page->pfn,
+                     .order = page->order,
+                     .alloc = page->alloc,
+                     .free = free,
+                     .quality = quality});
+  dead_.emplace_back(Value(page->pfn), page->life);
+}
+
+// A free or an allocation of a block ends every life inside it.
+void PageTracker::CloseInside(Pfn pfn, uint32_t order, bool freed, const Moment& at) {
+  uint64_t first = Value(pfn) + 1;
+  uint64_t end = Value(pfn) + (uint64_t{1} << order);
+  constexpr uint64_t kInChunk = (uint64_t{1} << kChunkShift) - 1;
+  for (uint64_t p = first; p < end; ++p) {
+    if (p == first || (p & kInChunk) == 0) {
+      // Chunks without known pages, but for the block's own head, are stepped over.
+      auto chunk = heads_in_chunk_.find(p >> kChunkShift);
+      int32_t known = chunk == heads_in_chunk_.end() ? 0 : chunk->second;
+      if (known <= (p == first ? 1 : 0)) {
+        p |= kInChunk;
+        continue;
+      }
+    }
+    Page* inside = Exact(static_cast<Pfn>(p));
+    if (!inside || !inside->alive) continue;
+    bool split = inside->quality == LifetimeQuality::kSplit;
+    if (freed) {
+      EndLife(inside, split ? LifetimeQuality::kSplit : LifetimeQuality::kComplete, at);
+    } else {
+      EndLife(inside, split ? LifetimeQuality::kSplit : LifetimeQuality::kFreeUnseen, std::nullopt);
+    }
+  }
+}
+
+void PageTracker::Die(Page* page, const Moment& at, const Task* task) {
+  if (page->death) return;
+  Death death{.at = at, .not_before = {}, .free = {}};
+  if (task) {
+    death.not_before = task->last_own;
+    if (task->switched_in &&
+        (!death.not_before || Value(task->switched_in->event) > Value(death.not_before->event)))
+      death.not_before = task->switched_in;
+  }
+  page->death = death;
+  page->migrating_by.reset();
+  on_death_(*page);
+}
+
+RefTaker& PageTracker::TakerOf(Page* page, const Task* task) {
+  for (RefTaker& taker : page->takers) {
+    if (taker.task != task) continue;
+    if (taker.scope != task->scope) {
+      taker.scope = task->scope;
+      taker.net_in_scope = 0;
+      taker.taken_in.reset();
+      taker.taken_after_release = false;
+    }
+    return taker;
+  }
+  if (page->takers.size() >= kTakersKept) page->takers.erase(page->takers.begin());
+  return page->takers.emplace_back(RefTaker{.task = task, .scope = task->scope, .last_taken = {}, .taken_in = {}});
+}
+
+void PageTracker::OnAlloc(const PageAlloc& alloc, const Moment& at) {
+  orders_ |= uint64_t{1} << alloc.order;
+  Page* page = Exact(alloc.pfn);
+  // The page_ref_set(1) of this very allocation came before its mm_page_alloc.
+  bool opened = page && page->alive && !page->allocation_seen && page->alloc && page->alloc->pid == at.pid;
+  if (!opened) {
+    Page* covering = Find(alloc.pfn);
+    if (covering && covering != page && covering->alive) {
+      if (covering->quality != LifetimeQuality::kSplit) {
+        AddAnomaly("I1", at, alloc.pfn,
+                   "allocated inside a block that is still allocated (pfn " + Number(static_cast<int64_t>(Value(covering->pfn))) +
+                       "): its free was not recorded");
+      }
+      EndLife(covering, LifetimeQuality::kFreeUnseen, std::nullopt);
+    }
+    if (page && page->alive) {
+      AddAnomaly("I1", at, alloc.pfn, "allocated while it is still allocated: its free was not recorded");
+      EndLife(page, LifetimeQuality::kFreeUnseen, std::nullopt);
+    }
+    if (page) {
+      BeginLife(page, at);
+    } else {
+      page = &NewPage(alloc.pfn, alloc.order, LifetimeQuality::kOpen, at);
+    }
+    page->count = 1;
+  }
+  page->order = alloc.order;
+  page->alloc = at;
+  page->allocation_seen = true;
+  if (alloc.order > 0) CloseInside(alloc.pfn, alloc.order, false, at);
+}
+
+// A block came apart (split_page, a split huge page) and the part of `order` at `pfn` goes its own
+// way; what is left are its buddies. The part with the block's head keeps the block's life.
+Page* PageTracker::SplitOff(Page* block, Pfn pfn, uint32_t order, const Moment& at) {
+  uint64_t base = Value(block->pfn);
+  uint32_t rest = block->order.value_or(0);
+  auto part = [&](uint64_t head, uint32_t part_order) -> Page* {
+    if (head == Value(block->pfn)) {
+      block->order = part_order;
+      return block;
+    }
+    if (Page* known = Exact(static_cast<Pfn>(head))) return known;
+    Page& fresh = NewPage(static_cast<Pfn>(head), part_order, LifetimeQuality::kSplit, at);
+    fresh.alloc = block->alloc;
+    return &fresh;
+  };
+  if (block->quality == LifetimeQuality::kOpen) block->quality = LifetimeQuality::kSplit;
+  while (rest > order) {
+    --rest;
+    uint64_t middle = base + (uint64_t{1} << rest);
+    bool upper = Value(pfn) >= middle;
+    part(upper ? base : middle, rest);
+    if (upper) base = middle;
+  }
+  return part(base, order);
+}
+
+void PageTracker::OnFree(const PageFree& free, const Moment& at, const Task* task) {
+  orders_ |= uint64_t{1} << free.order;
+  Page* page = Exact(free.pfn);
+  if (!page || !page->alive) {
+    Page* covering = Find(free.pfn);
+    if (covering && covering != page && covering->alive) page = SplitOff(covering, free.pfn, free.order, at);
+  } else if (page->order.value_or(0) > free.order) {
+    page = SplitOff(page, free.pfn, free.order, at);
+  }
+  if (page && !page->alive) {
+    AddAnomaly("I4", at, free.pfn, "freed while free: freed twice, or an allocation was not recorded");
+    BeginLife(page, at);
+    page->quality = LifetimeQuality::kInherited;
+  }
+  if (!page) page = &NewPage(free.pfn, free.order, LifetimeQuality::kInherited, at);
+
+  bool known_not_zero = page->count && *page->count != 0 && !page->frozen;
+  if (known_not_zero && !page->death && page->takers.size() > 0) {
+    AddAnomaly("I2", at, free.pfn,
+               "freed with a replayed reference count of " + Number(*page->count) +
+                   ": references were dropped that are not recorded");
+  }
+  page->order = free.order;
+  if (page->order) orders_ |= uint64_t{1} << *page->order;
+  Die(page, at, task);
+  if (free.order > 0) CloseInside(free.pfn, free.order, true, at);
+  LifetimeQuality quality = page->quality == LifetimeQuality::kInherited ? LifetimeQuality::kInherited
+                            : page->quality == LifetimeQuality::kSplit   ? LifetimeQuality::kSplit
+                                                                         : LifetimeQuality::kComplete;
+  EndLife(page, quality, at);
+  page->count.reset();  // the next life starts with a page_ref_set or an allocation
+  Forget();
+}
+
+void PageTracker::OnLastPut(Pfn pfn, const Moment& at, const Task* task) {
+  Page* page = FindOrInherit(pfn, at);
+  if (page->alive) Die(page, at, task);
+}
+
+void PageTracker::OnRef(const PageRef& ref, const Moment& at, const Task* task, bool in_interrupt) {
+  Page* page = Exact(ref.pfn);
+  if (ref.op == PageRefOp::kSet) {
+    Page* covering = page ? page : Find(ref.pfn);
+    bool is_tail = covering && covering != page && covering->alive;
+    if (is_tail && ref.val == 0) {
+      // prep_compound_page: the tails of a block start at 0. Nothing happens to the block.
+      emit_(PageRefResult{.event = at.event, .lifetime = covering->life, .ref = ref, .delta = {}, .replayed = {}, .replayed_lo = {}, .replayed_hi = {}});
+      return;
+    }
+    std::optional<int32_t> before = page && page->alive ? page->count : std::nullopt;
+    if (!page) {
+      page = &NewPage(ref.pfn, is_tail ? std::optional<uint32_t>(0) : std::nullopt,
+                      is_tail ? LifetimeQuality::kSplit : LifetimeQuality::kOpen, at);
+      if (is_tail) page->alloc = covering->alloc;
+    } else if (!page->alive || page->death) {
+      // Compaction and contiguous allocation take pages without mm_page_alloc.
+      if (page->alive) EndLife(page, LifetimeQuality::kFreeUnseen, std::nullopt);
+      BeginLife(page, at);
+      page->alloc = at;
+    } else if (before.value_or(0) > 0 && ref.val > 0) {
+      AddAnomaly("I1", at, ref.pfn,
+                 "prepared for allocation with a replayed count of " + Number(*before) +
+                     ": its free was not recorded");
+      EndLife(page, LifetimeQuality::kFreeUnseen, std::nullopt);
+      BeginLife(page, at);
+      page->alloc = at;
+      before.reset();
+    }
+    if (!page->alloc && page->quality == LifetimeQuality::kOpen) page->alloc = at;
+    page->count = ref.val;
+    page->frozen = false;
+    std::optional<int32_t> delta;
+    if (before) delta = ref.val - *before;
+    emit_(PageRefResult{.event = at.event, .lifetime = page->life, .ref = ref, .delta = delta,
+                        .replayed = ref.val, .replayed_lo = ref.val, .replayed_hi = ref.val});
+    return;
+  }
+
+  if (!page) {
+    page = Find(ref.pfn);
+    if (page && page->alive) {
+      // A tail with a count of its own: a block without compound head, or one that came apart.
+      std::optional<Moment> alloc = page->alloc;
+      page = &NewPage(ref.pfn, 0, LifetimeQuality::kSplit, at);
+      page->alloc = alloc;
+    } else if (!page) {
+      page = &NewPage(ref.pfn, std::nullopt, LifetimeQuality::kInherited, at);
+    }
+  }
+
+  // ---- predict, compare with what is certain, take over what is certain ----
+  std::optional<int32_t> old = page->count;
+  bool certain = ref.op != PageRefOp::kMod && (ref.ret || ref.op == PageRefOp::kUnfreeze);
+  bool matched = true;
+  std::optional<int32_t> now;
+  std::optional<int32_t> delta = ref.val;
+  std::optional<int32_t> lo;
+  bool taken = false;
+  bool dropped = false;
+  bool reached_zero = false;
+  switch (ref.op) {
+    case PageRefOp::kSet: break;
+    case PageRefOp::kMod:
+      if (old) now = *old + ref.val;
+      taken = ref.val > 0;
+      dropped = ref.val < 0;
+      break;
+    case PageRefOp::kModAndTest:
+      if (ref.ret) {
+        reached_zero = *ref.ret == 1;
+        if (old) matched = (*old + ref.val == 0) == reached_zero;
+        if (reached_zero) {
+          now = 0;
+        } else {
+          lo = 1;
+          if (old && matched) now = *old + ref.val;
+        }
+      } else if (old) {
+        now = *old + ref.val;
+      }
+      dropped = true;
+      break;
+    case PageRefOp::kModAndReturn:
+      if (ref.ret) {
+        if (old) matched = *old + ref.val == *ref.ret;
+        now = ref.ret;
+        reached_zero = *ref.ret == 0;
+      } else if (old) {
+        now = *old + ref.val;
+      }
+      taken = ref.val > 0;
+      dropped = ref.val < 0;
+      break;
+    case PageRefOp::kModUnless:
+      if (ref.ret) {
+        bool done = *ref.ret == 1;
+        if (old) matched = (*old != 0) == done;
+        if (!done) {
+          now = 0;
+          delta = 0;
+        } else {
+          lo = ref.val + 1;
+          if (old && matched) now = *old + ref.val;
+        }
+        taken = done;
+      }
+      break;
+    case PageRefOp::kFreeze:
+      if (ref.ret) {
+        bool done = *ref.ret == 1;
+        if (old) matched = (*old == ref.val) == done;
+        if (done) now = 0;
+        if (!done && matched) now = old;
+        delta = done ? -ref.val : 0;
+        page->frozen = done;
+      }
+      break;
+    case PageRefOp::kUnfreeze:
+      if (old) matched = *old == 0;
+      now = ref.val;
+      page->frozen = false;
+      break;
+  }
+  if (old && certain) {
+    ++stats_.ref_anchors;
+    stats_.ref_anchors_matched += matched;
+    if (!matched) {
+      if (!stats_.first_mismatch) stats_.first_mismatch = at.event;
+      AddAnomaly("I6", at, ref.pfn,
+                 "the replayed count was " + Number(*old) + " before this event, which the outcome contradicts: " +
+                     "references were taken or dropped that are not recorded");
+    }
+  }
+  bool first_sight = !old && !now;
+  // The first observed count, and the one after a contradicted prediction, is the printed one: it was
+  // sampled a moment after the operation.
+  if (!now) now = ref.count;
+  page->count = now;
+  emit_(PageRefResult{.event = at.event,
+                      .lifetime = page->life,
+                      .ref = ref,
+                      .delta = delta,
+                      .replayed = first_sight ? std::nullopt : now,
+                      .replayed_lo = first_sight ? lo : now,
+                      .replayed_hi = first_sight ? std::nullopt : now});
+
+  if (task && !in_interrupt && (taken || dropped)) {
+    RefTaker& taker = TakerOf(page, task);
+    taker.net_in_scope += *delta;
+    taker.net_in_life += *delta;
+    if (taken) {
+      taker.last_taken = at;
+      taker.taken_in = task->holding;
+      taker.taken_after_release =
+          !task->holding && task->last_hold && !task->frames.empty() &&
+          Value(task->last_hold->acquire.event) > Value(task->frames.back().entry.event);
+    }
+  }
+  if (reached_zero && page->alive) Die(page, at, in_interrupt ? nullptr : task);
+}
+
+void PageTracker::Forget() {
+  while (dead_.size() > kDeadPagesKept) {
+    auto [pfn, life] = dead_.front();
+    dead_.pop_front();
+    Page* page = Exact(static_cast<Pfn>(pfn));
+    if (!page || page->alive || page->life != life || !page->waits.empty()) continue;
+    --heads_in_chunk_[pfn >> kChunkShift];
+    pages_.erase(pfn);
+    ++stats_.pages_forgotten;
+  }
+}
+
+void PageTracker::Finish() {
+  std::vector<uint64_t> heads;
+  for (const auto& [pfn, page] : pages_) {
+    if (page.alive) heads.push_back(pfn);
+  }
+  std::sort(heads.begin(), heads.end());
+  for (uint64_t pfn : heads) {
+    Page& page = pages_.at(pfn);
+    LifetimeQuality quality = page.quality == LifetimeQuality::kInherited ? LifetimeQuality::kInheritedOpen
+                                                                          : page.quality;
+    EndLife(&page, quality, std::nullopt);
+  }
+}
+
+void PageTracker::AddAnomaly(std::string_view invariant, const Moment& at, Pfn pfn, std::string detail) {
+  emit_(Anomaly{.invariant = invariant, .at = at, .pfn = pfn, .detail = std::move(detail)});
+}
+
+}  // namespace mmreplay

@@ -1,0 +1,126 @@
+// Pages: their lives, their reference counts, who took references.
+//
+// Consumes: kmem:mm_page_alloc, kmem:mm_page_free (always available); page_ref:* (CONFIG_DEBUG_PAGE_REF);
+// entries of compound destructors and last puts (probes). mm_page_free_batched fires in addition to
+// mm_page_free and says nothing new.
+//
+//   allocator              owner                     last owner
+//   page_ref_set 1
+//   mm_page_alloc ------->  page_ref_mod +1 ... -1 -> page_ref_mod_and_test -1 ret=1   (count 0: death)
+//                                                     mm_page_free                     (end of the life)
+//
+// mm_page_alloc fires after the page was prepared, so a page_ref_set(1) before it belongs to the same
+// life; compaction takes pages without mm_page_alloc at all, and page_ref_set(1) alone opens the life.
+// mm_page_free fires before the page reaches a free list (mm/page_alloc.c of 6.1).
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <optional>
+#include <unordered_map>
+#include <vector>
+
+#include "parser/event.h"
+#include "replay/ids.h"
+#include "replay/records.h"
+#include "replay/task.h"
+
+namespace mmreplay {
+
+// The end of a life: the moment the last reference went, or the free itself where no reference
+// event or probe shows that.
+struct Death {
+  Moment at;
+  // What the releasing task did before: the count fell between this and `at`.
+  std::optional<Moment> not_before;
+  std::optional<EventId> free;
+};
+
+// One task's doings with a page's count within one life.
+struct RefTaker {
+  const Task* task;
+  uint64_t scope;
+  int32_t net_in_scope = 0;  // references taken minus dropped since the task's scope began
+  int32_t net_in_life = 0;
+  std::optional<Moment> last_taken;
+  std::optional<HoldId> taken_in;   // innermost page-table lock held at last_taken
+  bool taken_after_release = false; // one had been held and dropped in the same scope before it
+};
+
+struct Page {
+  Pfn pfn;
+  std::optional<uint32_t> order;
+  LifetimeId life;
+  bool alive = true;
+  LifetimeQuality quality = LifetimeQuality::kOpen;
+  std::optional<Moment> alloc;      // mm_page_alloc, or the page_ref_set that opened the life
+  bool allocation_seen = false;     // mm_page_alloc belongs to it
+  EventId first_event{};            // of this life
+  std::optional<int32_t> count;     // known reference count
+  bool frozen = false;
+  std::optional<Death> death;       // of this life
+  std::vector<RefTaker> takers;
+  std::vector<WaitId> waits;        // on this life, open ones and recent ones
+  std::optional<Pid> migrating_by;  // task that holds the page locked for migration
+  bool migrating_mapped = false;    // by migrate_misplaced_transhuge_page: the mapping's reference
+                                    // stays until after the page is unlocked
+  // The life before this one, for waits that looked the page up in it.
+  std::optional<LifetimeId> previous_life;
+  std::optional<Death> previous_death;
+};
+
+struct PageStats {
+  int64_t ref_anchors = 0;  // reference events whose outcome is certain, on pages of known count
+  int64_t ref_anchors_matched = 0;
+  std::optional<EventId> first_mismatch;
+  int64_t pages_forgotten = 0;
+};
+
+class PageTracker {
+ public:
+  using Emit = std::function<void(Record&&)>;
+  // The page's life ended, or a new one began on its frame: waits on it want to know.
+  using OnDeath = std::function<void(const Page&)>;
+  using OnNewLife = std::function<void(const Page& old_life, const Moment& at)>;
+
+  PageTracker(Emit emit, OnDeath on_death, OnNewLife on_new_life);
+
+  // The page that covers a pfn; nullptr when nothing is known of it. Dead pages stay known for a while.
+  Page* Find(Pfn pfn);
+  // The same, or a new one that was there before the trace: inherited, everything unknown.
+  Page* FindOrInherit(Pfn pfn, const Moment& at);
+
+  void OnAlloc(const PageAlloc& alloc, const Moment& at);
+  void OnFree(const PageFree& free, const Moment& at, const Task* task);
+  void OnRef(const PageRef& ref, const Moment& at, const Task* task, bool in_interrupt);
+  // A probe shows that the count reached 0: free_transhuge_page, __folio_put.
+  void OnLastPut(Pfn pfn, const Moment& at, const Task* task);
+
+  void Finish();
+  const PageStats& stats() const { return stats_; }
+
+ private:
+  Page* Exact(Pfn pfn);
+  Page& NewPage(Pfn pfn, std::optional<uint32_t> order, LifetimeQuality quality, const Moment& at);
+  void BeginLife(Page* page, const Moment& at);
+  void EndLife(Page* page, LifetimeQuality quality, std::optional<Moment> free);
+  Page* SplitOff(Page* block, Pfn pfn, uint32_t order, const Moment& at);
+  void CloseInside(Pfn pfn, uint32_t order, bool freed, const Moment& at);
+  void Die(Page* page, const Moment& at, const Task* task);
+  RefTaker& TakerOf(Page* page, const Task* task);
+  void Forget();
+  void AddAnomaly(std::string_view invariant, const Moment& at, Pfn pfn, std::string detail);
+
+  Emit emit_;
+  OnDeath on_death_;
+  OnNewLife on_new_life_;
+  int64_t next_life_ = 1;
+  std::unordered_map<uint64_t, Page> pages_;  // by pfn of the block's head
+  uint64_t orders_ = 0;                       // bit n: a block of order n was seen
+  std::unordered_map<uint64_t, int32_t> heads_in_chunk_;  // known pages per 2 MiB of pfns
+  std::deque<std::pair<uint64_t, LifetimeId>> dead_;      // in order of death, for Forget()
+  PageStats stats_;
+};
+
+}  // namespace mmreplay

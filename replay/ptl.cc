@@ -1,0 +1,190 @@
+#include "replay/ptl.h"
+
+#include <algorithm>
+
+namespace mmreplay {
+
+void PtlTracker::OnLock(const LockEvent& event, const Moment& at, Task* task, bool acquired_recordable) {
+  Lock& lock = locks_[Value(event.lock)];
+  // Some events of a lock may print no class (hash-ptr=0 on x86 6.1); its other events do.
+  if (event.lock_class != LockClass::kUnknown) lock.lock_class = event.lock_class;
+  if (lock.lock_class != LockClass::kPageTable || !task) return;
+  Holder& holder = holders_[task];
+
+  auto intent = std::find_if(holder.intents.begin(), holder.intents.end(),
+                             [&](const Intent& i) { return i.lock == event.lock; });
+  switch (event.step) {
+    case LockStep::kAcquire:
+      if (!acquired_recordable) {
+        Begin(&holder, event.lock, at, std::nullopt, task);
+      } else if (intent == holder.intents.end()) {
+        holder.intents.push_back({event.lock, at, {}});
+      } else {
+        *intent = {event.lock, at, {}};
+      }
+      break;
+    case LockStep::kContended:
+      if (intent != holder.intents.end()) intent->contended_ts = at.ts;
+      break;
+    case LockStep::kAcquired: {
+      std::optional<int64_t> contended;
+      if (intent != holder.intents.end()) {
+        contended = intent->contended_ts;
+        holder.intents.erase(intent);
+      }
+      Begin(&holder, event.lock, at, contended, task);
+      lock.last_acquired = at;
+      lock.last_owner = at.pid;
+      break;
+    }
+    case LockStep::kRelease: {
+      auto hold = std::find_if(holder.holds.rbegin(), holder.holds.rend(),
+                               [&](const Hold& h) { return h.lock == event.lock; });
+      // The next owner has the lock only after this release: a release stamped later than that
+      // shows how far the clocks of the two cpus are apart.
+      if (lock.last_acquired && lock.last_owner != at.pid && lock.last_acquired->ts && at.ts &&
+          hold != holder.holds.rend() && hold->acquire && hold->acquire->ts &&
+          *hold->acquire->ts < *lock.last_acquired->ts && *at.ts > *lock.last_acquired->ts) {
+        clock_->Contradiction(*at.ts - *lock.last_acquired->ts);
+      }
+      if (hold == holder.holds.rend()) {
+        // Taken before the trace began, or its acquisition is lost.
+        Begin(&holder, event.lock, at, std::nullopt, task);
+        holder.holds.back().acquire.reset();
+        End(&holder, holder.holds.size() - 1, at, task);
+      } else {
+        End(&holder, static_cast<size_t>(holder.holds.rend() - hold) - 1, at, task);
+      }
+      break;
+    }
+  }
+}
+
+void PtlTracker::Begin(Holder* holder, KernelAddress lock, const Moment& at,
+                       std::optional<int64_t> contended, Task* task) {
+  holder->holds.push_back({.id = static_cast<HoldId>(next_hold_++),
+                           .lock = lock,
+                           .acquire = at,
+                           .contended_ts = contended,
+                           .protects = {},
+                           .comm = task->comm,
+                           .pid = task->pid});
+  task->holding = holder->holds.back().id;
+  // What the task is inside of often names the entry the lock guards.
+  if (!task->frames.empty()) {
+    const CallFrame& frame = task->frames.back();
+    if (auto pte = frame.fields.Get(ProbeRole::kPte)) {
+      char text[32];
+      std::snprintf(text, sizeof text, "%s 0x%llx",
+                    frame.function == KernelFunction::kPteMigrationEntryWait ? "pte" : "pmd",
+                    static_cast<unsigned long long>(*pte));
+      holder->holds.back().protects = text;
+    }
+  }
+}
+
+void PtlTracker::End(Holder* holder, size_t index, const Moment& at, Task* task) {
+  Hold hold = holder->holds[index];
+  holder->holds.erase(holder->holds.begin() + static_cast<std::ptrdiff_t>(index));
+  task->holding.reset();
+  if (!holder->holds.empty()) task->holding = holder->holds.back().id;
+  task->last_hold = ReleasedHold{hold.id, hold.acquire.value_or(at), at, true};
+  emit_(PtlHold{.id = hold.id,
+                .lock = hold.lock,
+                .pid = hold.pid,
+                .comm = hold.comm,
+                .acquire = hold.acquire,
+                .release = at,
+                .contended_ts = hold.contended_ts,
+                .protects = std::move(hold.protects)});
+}
+
+void PtlTracker::OnContention(const ContentionEvent& event, const Moment& at, Task* task) {
+  if (!task) return;
+  Holder& holder = holders_[task];
+  if (event.begin) {
+    holder.contended = event.lock;
+    holder.contention_begin = at;
+    holder.contention_end.reset();
+  } else if (holder.contended == event.lock) {
+    holder.contention_end = at;
+  }
+}
+
+HoldId PtlTracker::OnLockArgument(KernelAddress lock, const Moment& at, Task* task, std::string protects) {
+  Holder& holder = holders_[task];
+  auto id = static_cast<HoldId>(next_hold_++);
+  PtlHold hold{.id = id,
+               .lock = lock,
+               .pid = task->pid,
+               .comm = task->comm,
+               .acquire = {},
+               .release = {},
+               .contended_ts = {},
+               .protects = std::move(protects)};
+  // contention_end is the acquisition, where the lock was contended inside the same call.
+  if (holder.contended == lock && holder.contention_end && !task->frames.empty() &&
+      Value(holder.contention_end->event) > Value(task->frames.front().entry.event)) {
+    hold.acquire = holder.contention_end;
+    if (holder.contention_begin) hold.contended_ts = holder.contention_begin->ts;
+  }
+  emit_(std::move(hold));
+  (void)at;
+  return id;
+}
+
+void PtlTracker::Describe(Task* task, const std::string& protects) {
+  auto holder = holders_.find(task);
+  if (holder == holders_.end() || holder->second.holds.empty()) return;
+  std::string& known = holder->second.holds.back().protects;
+  if (known.empty()) known = protects;
+}
+
+void PtlTracker::OnSleep(Task* task, const Moment& at) {
+  auto holder = holders_.find(task);
+  if (holder == holders_.end()) return;
+  for (const Hold& hold : holder->second.holds) {
+    char text[96];
+    std::snprintf(text, sizeof text, "slept with the page-table lock %llx held since event %lld",
+                  static_cast<unsigned long long>(Value(hold.lock)),
+                  hold.acquire ? static_cast<long long>(Value(hold.acquire->event)) : 0LL);
+    emit_(Anomaly{.invariant = "I12", .at = at, .pfn = {}, .detail = text});
+  }
+}
+
+void PtlTracker::OnGap(int32_t cpu) {
+  std::vector<Hold> unreleased;
+  for (auto& [task, holder] : holders_) {
+    auto on_cpu = [&](const Hold& hold) { return hold.acquire && hold.acquire->cpu == cpu; };
+    auto first = std::stable_partition(holder.holds.begin(), holder.holds.end(), std::not_fn(on_cpu));
+    if (first == holder.holds.end()) continue;
+    std::move(first, holder.holds.end(), std::back_inserter(unreleased));
+    holder.holds.erase(first, holder.holds.end());
+    task->holding.reset();
+    if (!holder.holds.empty()) task->holding = holder.holds.back().id;
+  }
+  EmitUnreleased(std::move(unreleased));
+}
+
+void PtlTracker::Finish() {
+  std::vector<Hold> open;
+  for (auto& [task, holder] : holders_) std::move(holder.holds.begin(), holder.holds.end(), std::back_inserter(open));
+  EmitUnreleased(std::move(open));
+}
+
+void PtlTracker::EmitUnreleased(std::vector<Hold> holds) {
+  std::sort(holds.begin(), holds.end(),
+            [](const Hold& a, const Hold& b) { return Value(a.id) < Value(b.id); });
+  for (Hold& hold : holds) {
+    emit_(PtlHold{.id = hold.id,
+                  .lock = hold.lock,
+                  .pid = hold.pid,
+                  .comm = hold.comm,
+                  .acquire = hold.acquire,
+                  .release = {},
+                  .contended_ts = hold.contended_ts,
+                  .protects = std::move(hold.protects)});
+  }
+}
+
+}  // namespace mmreplay

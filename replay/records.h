@@ -1,0 +1,135 @@
+// What the replay establishes: facts about pages, locks, migrations and waits, each with the events
+// that show them. Everything a trace does not show is nullopt.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <variant>
+
+#include "parser/event.h"
+#include "replay/ids.h"
+
+namespace mmreplay {
+
+// How much of a life the trace shows. Values are stored.
+enum class LifetimeQuality : uint8_t {
+  kComplete = 0,     // allocation and free are recorded
+  kInherited = 1,    // lived before its first event
+  kOpen = 2,         // still alive when the trace ends
+  kInheritedOpen = 3,
+  kFreeUnseen = 4,   // allocated again without a recorded free
+  kSplit = 5,        // part of a larger block that came apart
+};
+
+struct PageLifetime {
+  LifetimeId id;
+  Pfn pfn;
+  std::optional<uint32_t> order;  // nullopt where neither allocation nor free was seen
+  std::optional<Moment> alloc;
+  std::optional<Moment> free;
+  LifetimeQuality quality;
+};
+
+// What the model makes of one page_ref event.
+struct PageRefResult {
+  EventId event;
+  std::optional<LifetimeId> lifetime;
+  PageRef ref;                      // flags_text borrows from the batch
+  std::optional<int32_t> delta;     // change of the count; nullopt where it is not known
+  std::optional<int32_t> replayed;  // count after the event; nullopt while unknown
+  std::optional<int32_t> replayed_lo;
+  std::optional<int32_t> replayed_hi;
+};
+
+struct PtlHold {
+  HoldId id;
+  KernelAddress lock;
+  std::optional<Pid> pid;
+  StringId comm;
+  std::optional<Moment> acquire;
+  std::optional<Moment> release;
+  std::optional<int64_t> contended_ts;
+  std::string protects;  // "pmd 0xffff8880036a7f70", "addr 0x7f2fbe200000"; empty: not known
+};
+
+struct Migration {
+  std::optional<Pid> pid;
+  StringId comm;
+  std::optional<Pfn> source;
+  std::optional<Pfn> destination;
+  std::string reason;
+  std::optional<Moment> begin;
+  std::optional<Moment> end;
+  std::string result;  // migrated, failed, unknown
+  std::string why;
+};
+
+// What kept the page alive while the task queued on it. Values are stored.
+enum class Protection : uint8_t {
+  kUnknown = 0,
+  kNone = 1,
+  kReference = 2,
+  kQueuedUnderPtl = 4,
+};
+
+enum class WaitOutcome : uint8_t {
+  kUnknown = 0,
+  kWokenAlive = 1,
+  kFreedBeforeQueue = 2,
+  kFreedWhileQueued = 3,
+  kReused = 4,
+  kOpen = 5,
+};
+
+// How the free stands to the beginning of the wait in time.
+enum class EventOrder : uint8_t {
+  kNone = 0,      // no free
+  kOpen = 1,      // different cpus, and nothing proves which was first
+  kSameCpu = 2,   // one cpu's buffer, or one task's program
+  kApart = 3,     // different cpus, further apart than the clock error
+};
+
+struct PageWait {
+  WaitId id;
+  std::optional<Pid> pid;
+  StringId comm;
+  std::optional<Pfn> pfn;
+  std::optional<LifetimeId> lifetime;
+  StringId function;
+  std::optional<int32_t> bit;       // PG_* number waited for
+  bool judged;                      // false for a wait on another bit than PG_locked
+  Moment begin;
+  std::optional<Moment> end;
+  std::optional<HoldId> hold;
+  std::optional<EventId> hold_release;
+  Protection protection;
+  WaitOutcome outcome;
+  std::optional<Moment> death;      // the count's fall to 0, or the free
+  std::optional<EventId> free;      // mm_page_free of that life
+  EventOrder order;
+  std::optional<int64_t> order_ns;  // distance of free and beginning, clock units
+  std::optional<int64_t> clock_error;  // the bound it was compared with
+  bool gap;                         // events are missing where they could change the answer
+  std::string reason;               // short key, for counting: "reference taken under the lock"
+  std::string why;                  // full sentence with event numbers
+};
+
+struct Anomaly {
+  std::string_view invariant;  // I1 ... I15, static text
+  Moment at;
+  std::optional<Pfn> pfn;
+  std::string detail;
+};
+
+struct Gap {
+  int32_t cpu;
+  std::optional<int64_t> from_ts;  // nullopt: from the beginning of the recording
+  std::optional<int64_t> to_ts;
+  std::optional<int64_t> lost;
+};
+
+using Record = std::variant<PageLifetime, PageRefResult, PtlHold, Migration, PageWait, Anomaly, Gap>;
+
+}  // namespace mmreplay

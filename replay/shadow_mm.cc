@@ -1,0 +1,322 @@
+#include "replay/shadow_mm.h"
+
+#include <algorithm>
+#include <cstdio>
+#include <type_traits>
+
+namespace mmreplay {
+namespace {
+
+using Function = KernelFunction;
+
+uint64_t Bit(Function function) { return uint64_t{1} << static_cast<unsigned>(function); }
+
+Moment MomentOf(const Event& event) { return {event.id, event.ts, event.cpu, event.pid}; }
+
+std::string Hex(const char* what, uint64_t value) {
+  char text[48];
+  std::snprintf(text, sizeof text, "%s 0x%llx", what, static_cast<unsigned long long>(value));
+  return text;
+}
+
+template <typename... Cases>
+struct Overloaded : Cases... {
+  using Cases::operator()...;
+};
+template <typename... Cases>
+Overloaded(Cases...) -> Overloaded<Cases...>;
+
+}  // namespace
+
+ShadowMm::ShadowMm(ReplayOptions options, Sink sink)
+    : options_(std::move(options)),
+      sink_(std::move(sink)),
+      clock_(options_.clock, options_.ticks),
+      ptes_(options_.architecture, options_.page_shift),
+      page_map_(ptes_),
+      locks_(sink_, &clock_),
+      pages_(
+          sink_, [this](const Page& page) { waits_.OnDeath(page); },
+          [this](const Page& old_life, const Moment& at) { waits_.OnNewLife(old_life, at); }),
+      migrations_(sink_),
+      waits_(sink_, &pages_, &clock_) {
+  for (Function function : options_.return_probes) returns_known_ |= Bit(function);
+  for (Function function : options_.entry_probes) entries_known_ |= Bit(function);
+  for (const std::string& name : options_.enabled_events) {
+    saw_page_ref_mod_ |= name == "page_ref_mod";
+    saw_page_ref_mod_unless_ |= name == "page_ref_mod_unless";
+    saw_lock_acquired_ |= name == "lock_acquired";
+  }
+}
+
+void ShadowMm::Learn(const Event& event) {
+  if (const auto* ref = std::get_if<PageRef>(&event.payload)) {
+    saw_page_ref_mod_ |= ref->op == PageRefOp::kMod;
+    saw_page_ref_mod_unless_ |= ref->op == PageRefOp::kModUnless;
+    page_map_.Learn(event);
+  } else if (const auto* lock = std::get_if<LockEvent>(&event.payload)) {
+    saw_lock_acquired_ |= lock->step == LockStep::kAcquired;
+  } else if (const auto* leave = std::get_if<FunctionReturn>(&event.payload)) {
+    returns_known_ |= Bit(leave->function);
+  } else {
+    if (const auto* call = std::get_if<FunctionEntry>(&event.payload)) entries_known_ |= Bit(call->function);
+    page_map_.Learn(event);
+  }
+}
+
+// A missing +1 says something only if every event that could show one was on.
+bool ShadowMm::ReferencesRecordable() const { return saw_page_ref_mod_ && saw_page_ref_mod_unless_; }
+
+void ShadowMm::CloseGap(const Event& event) {
+  if (!event.cpu) return;
+  CpuState& cpu = cpus_[*event.cpu];
+  if (!cpu.seen) {
+    cpu.seen = true;
+    const auto& listed = options_.overwritten_cpus;
+    bool overwritten = options_.head_overwritten &&
+                       (listed.empty() || std::find(listed.begin(), listed.end(), *event.cpu) != listed.end());
+    if (overwritten && !cpu.open_gap) {
+      cpu.open_gap = Gap{.cpu = *event.cpu, .from_ts = {}, .to_ts = {}, .lost = {}};
+      waits_.OnGap();
+    }
+  }
+  if (cpu.open_gap) {
+    cpu.open_gap->to_ts = event.ts;
+    cpu.last_gap = event.id;
+    last_gap_ = event.id;
+    sink_(std::move(*cpu.open_gap));
+    cpu.open_gap.reset();
+  }
+  cpu.last_ts = event.ts;
+}
+
+void ShadowMm::Replay(const LossMarker& marker) {
+  CpuState& cpu = cpus_[marker.cpu];
+  if (marker.kind == LossMarker::Kind::kBufferStarted && cpu.seen) return;
+  cpu.seen = true;
+  if (!cpu.open_gap) {
+    cpu.open_gap = Gap{.cpu = marker.cpu, .from_ts = cpu.last_ts, .to_ts = {}, .lost = marker.lost};
+  }
+  locks_.OnGap(marker.cpu);
+  waits_.OnGap();
+}
+
+// Events that would show a reference of the task may be missing since then.
+bool ShadowMm::GapSince(const Task& task, EventId since) const {
+  auto after = [&](const CpuState& cpu) {
+    return cpu.open_gap || (cpu.last_gap && Value(*cpu.last_gap) > Value(since));
+  };
+  if (!task.scope_moved && task.scope_cpu) {
+    auto cpu = cpus_.find(*task.scope_cpu);
+    return cpu != cpus_.end() && after(cpu->second);
+  }
+  return std::any_of(cpus_.begin(), cpus_.end(), [&](const auto& entry) { return after(entry.second); });
+}
+
+void ShadowMm::Replay(const Event& event) {
+  CloseGap(event);
+  Moment at = MomentOf(event);
+  Task* task = tasks_.Of(event);
+  bool own = task && !event.in_interrupt;
+  if (task) task->comm = event.comm;
+
+  bool is_sched = std::holds_alternative<SchedSwitch>(event.payload) ||
+                  std::holds_alternative<SchedWaking>(event.payload);
+  bool is_opaque = std::holds_alternative<Opaque>(event.payload);
+  if (own) {
+    if (task->scope_cpu && task->scope_cpu != event.cpu) task->scope_moved = true;
+    task->scope_cpu = event.cpu;
+  }
+
+  if (own && task->waiting) {
+    // Without a return probe a wait is over when its task goes on: takes a page-table lock, works
+    // on a page's count. With one, its return tells (a waiter may submit I/O before it sleeps).
+    const auto* lock = std::get_if<LockEvent>(&event.payload);
+    bool goes_on = std::holds_alternative<PageRef>(event.payload) || (lock && lock->step == LockStep::kAcquire);
+    auto function = waits_.WaitingIn(*task);
+    if (goes_on && function && !(returns_known_ & Bit(*function))) waits_.EndUnseen(task, at);
+  }
+
+  std::visit(Overloaded{
+                 [](const Opaque&) {},
+                 [&](const PageRef& ref) { pages_.OnRef(ref, at, task, event.in_interrupt); },
+                 [&](const PageAlloc& alloc) {
+                   pages_.OnAlloc(alloc, at);
+                   if (own && alloc.order > 0 && task->FindFrame(Function::kMigrateMisplacedTranshugePage))
+                     migrations_.OnHugeDestination(task, alloc.pfn);
+                 },
+                 [&](const PageFree& free) { pages_.OnFree(free, at, own ? task : nullptr); },
+                 [&](const LockEvent& lock) { locks_.OnLock(lock, at, task, saw_lock_acquired_); },
+                 [&](const ContentionEvent& contention) { locks_.OnContention(contention, at, own ? task : nullptr); },
+                 [&](const SchedSwitch& sched) { OnSwitch(sched, event, at); },
+                 [](const SchedWaking&) {},
+                 [&](const MigratePages& batch) {
+                   if (!own) return;
+                   if (batch.start) {
+                     migrations_.OnBatchStart(task, batch.reason, at);
+                   } else {
+                     migrations_.OnBatchEnd(task, batch.reason, at);
+                   }
+                 },
+                 [&](const MigrationEntry& entry) {
+                   if (own) OnMigrationEntry(entry, at, task);
+                 },
+                 [&](const FunctionEntry& call) {
+                   if (own) OnEntry(call, at, task);
+                 },
+                 [&](const FunctionReturn& call) {
+                   if (own) OnReturn(call, at, task);
+                 },
+             },
+             event.payload);
+
+  if (own) {
+    bool releases = false;
+    if (const auto* lock = std::get_if<LockEvent>(&event.payload)) releases = lock->step == LockStep::kRelease;
+    // What a task does between two of its own events is not recorded; scheduling and events without
+    // meaning to the model do not count as something it did to pages or locks.
+    if (task->last_hold && !is_sched && !is_opaque && !releases &&
+        !(std::holds_alternative<FunctionEntry>(event.payload) && task->waiting)) {
+      task->last_hold->direct = false;
+    }
+    if (!is_sched) task->last_own = at;
+  }
+}
+
+void ShadowMm::OnSwitch(const SchedSwitch& sched, const Event& event, const Moment& at) {
+  if (Task* prev = tasks_.Of(sched.prev, event.cpu); prev && sched.prev_sleeps) locks_.OnSleep(prev, at);
+  if (Task* next = tasks_.Of(sched.next, event.cpu)) {
+    next->switched_in = at;
+    if (next->scope_cpu && next->scope_cpu != event.cpu) next->scope_moved = true;
+  }
+}
+
+void ShadowMm::OnMigrationEntry(const MigrationEntry& entry, const Moment& at, Task* task) {
+  locks_.Describe(task, Hex("addr", entry.address));
+  if (!entry.set) {
+    migrations_.OnEntryRemoved(task, entry.address, ptes_.Present(entry.value), at);
+    return;
+  }
+  std::optional<Pfn> source = ptes_.Migration(entry.value);
+  migrations_.OnEntrySet(task, entry.address, source, at);
+  if (!source) return;
+  Page* page = pages_.FindOrInherit(*source, at);
+  // The migrating task has the page locked and isolated until it unlocks it.
+  if (entries_known_ & Bit(Function::kUnlockPage)) {
+    page->migrating_by = task->pid;
+    page->migrating_mapped = false;
+  }
+}
+
+std::optional<Pfn> ShadowMm::PfnOf(const FunctionEntry& call, ProbeRole role) {
+  auto address = call.fields.Address(role);
+  if (!address) return std::nullopt;
+  auto pfn = page_map_.PfnOf(*address);
+  if (!pfn) ++summary_.unresolved_pages;
+  return pfn;
+}
+
+void ShadowMm::BeginWait(const FunctionEntry& call, const Moment& at, Task* task) {
+  WaitTracker::Entry entry{.function = call.function,
+                           .symbol = call.symbol,
+                           .bit = {},
+                           .pfn = {},
+                           .count = {},
+                           .hold = {},
+                           .references_recordable = ReferencesRecordable(),
+                           .last_gap = last_gap_};
+  if (auto bit = call.fields.Get(ProbeRole::kBit)) entry.bit = static_cast<int32_t>(static_cast<uint32_t>(*bit));
+  if (auto count = call.fields.Get(ProbeRole::kPageCount))
+    entry.count = static_cast<int32_t>(static_cast<uint32_t>(*count));
+  if (call.function == Function::kMigrationEntryWaitOnLocked) {
+    if (auto swap_entry = call.fields.Get(ProbeRole::kSwapEntry)) entry.pfn = ptes_.SwapEntry(*swap_entry);
+    // Without lock events the probe's own argument shows the lock the task is under.
+    auto ptl = call.fields.Address(ProbeRole::kPtl);
+    if (ptl && !task->holding) {
+      std::string protects;
+      if (!task->frames.empty()) {
+        if (auto pte = task->frames.back().fields.Get(ProbeRole::kPte)) protects = Hex("pmd", *pte);
+      }
+      entry.hold = locks_.OnLockArgument(*ptl, at, task, std::move(protects));
+    } else if (task->holding) {
+      entry.hold = task->holding;
+    }
+  } else {
+    entry.pfn = PfnOf(call, ProbeRole::kPage);
+  }
+  EventId since = task->frames.empty()  ? task->last_hold ? task->last_hold->acquire.event : at.event
+                                        : task->frames.back().entry.event;
+  entry.gap_in_lookup = GapSince(*task, since);
+  waits_.Begin(task, at, entry);
+}
+
+void ShadowMm::OnEntry(const FunctionEntry& call, const Moment& at, Task* task) {
+  // A waiter is asleep or spinning in its wait function: anything else it enters shows that the
+  // wait was over and its return lost.
+  if (task->waiting && !IsWaitFunction(call.function)) waits_.EndUnseen(task, at);
+  if (IsWaitFunction(call.function)) {
+    summary_.wait_probes = true;
+    BeginWait(call, at, task);
+    return;
+  }
+  if (returns_known_ & Bit(call.function) && call.function != Function::kOther)
+    summary_.returns_missing += static_cast<int64_t>(tasks_.Enter(task, call.function, at, call.fields));
+
+  switch (call.function) {
+    case Function::kMigrateMisplacedTranshugePage: {
+      auto pfn = PfnOf(call, ProbeRole::kPage);
+      migrations_.OnHugeBegin(task, pfn, at);
+      if (pfn && (entries_known_ & Bit(Function::kUnlockPage))) {
+        Page* page = pages_.FindOrInherit(*pfn, at);
+        page->migrating_by = task->pid;
+        page->migrating_mapped = true;
+      }
+      break;
+    }
+    case Function::kFolioMigrateMapping:
+      migrations_.OnMapping(task, PfnOf(call, ProbeRole::kPage), PfnOf(call, ProbeRole::kNewPage), at);
+      break;
+    case Function::kUnlockPage:
+      if (auto pfn = PfnOf(call, ProbeRole::kPage)) {
+        if (Page* page = pages_.Find(*pfn); page && page->migrating_by == task->pid) page->migrating_by.reset();
+      }
+      break;
+    case Function::kFreeCompoundPage:
+    case Function::kPutPageFinal:
+      if (auto pfn = PfnOf(call, ProbeRole::kPage)) pages_.OnLastPut(*pfn, at, task);
+      break;
+    default: break;
+  }
+}
+
+void ShadowMm::OnReturn(const FunctionReturn& call, const Moment& at, Task* task) {
+  if (IsWaitFunction(call.function)) {
+    summary_.wait_probes = true;
+    waits_.End(task, at, call.function, call.caller);
+    return;
+  }
+  if (task->waiting) waits_.EndUnseen(task, at);
+  if (call.function == Function::kOther) return;
+  tasks_.Leave(task, call.function);
+  std::optional<int64_t> ret;
+  if (auto value = call.fields.Get(ProbeRole::kReturn)) ret = static_cast<int32_t>(static_cast<uint32_t>(*value));
+  if (call.function == Function::kMigrateMisplacedTranshugePage) migrations_.OnHugeEnd(task, ret, at);
+  if (call.function == Function::kFolioMigrateMapping && ret) migrations_.OnMappingResult(task, *ret, at);
+}
+
+ReplaySummary ShadowMm::Finish() {
+  for (auto& [cpu, state] : cpus_) {
+    if (state.open_gap) sink_(std::move(*state.open_gap));
+    state.open_gap.reset();
+  }
+  locks_.Finish();
+  migrations_.Finish();
+  waits_.Finish();
+  pages_.Finish();
+  summary_.pages = pages_.stats();
+  summary_.clock_error = clock_.bound();
+  summary_.clock_error_learned = clock_.learned();
+  return summary_;
+}
+
+}  // namespace mmreplay

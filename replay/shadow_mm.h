@@ -1,0 +1,110 @@
+// The shadow memory manager: replays a recording's events through one tracker per kernel object and
+// hands what it establishes to one callable.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "parser/event.h"
+#include "parser/probe_definitions.h"
+#include "replay/migration.h"
+#include "replay/order.h"
+#include "replay/page.h"
+#include "replay/page_map.h"
+#include "replay/pte.h"
+#include "replay/ptl.h"
+#include "replay/records.h"
+#include "replay/task.h"
+#include "replay/wait.h"
+
+namespace mmreplay {
+
+// What the recording says about itself. All of it may be unknown.
+struct ReplayOptions {
+  Architecture architecture = Architecture::kUnknown;
+  int page_shift = 12;
+  std::optional<std::string> clock;
+  bool ticks = false;
+  // Functions with a return probe in the recording's definitions.
+  std::vector<KernelFunction> return_probes;
+  std::vector<KernelFunction> entry_probes;
+  std::vector<std::string> enabled_events;  // known to have been on, hits or not
+  // Events at the head of the trace were overwritten before it was read: on these cpus, or on
+  // every cpu where the list is empty.
+  bool head_overwritten = false;
+  std::vector<int32_t> overwritten_cpus;
+};
+
+struct ReplaySummary {
+  PageStats pages;
+  int64_t returns_missing = 0;   // function entries whose return was not recorded
+  int64_t unresolved_pages = 0;  // struct page pointers that could not be tied to a pfn
+  int64_t clock_error = 0;       // bound used for "before" across cpus
+  int64_t clock_error_learned = 0;
+  bool wait_probes = false;      // a wait function was probed
+};
+
+class ShadowMm {
+ public:
+  using Sink = std::function<void(Record&&)>;
+
+  // Records are handed to `sink` in replay order; `sink` outlives the model.
+  ShadowMm(ReplayOptions options, Sink sink);
+
+  // Events pass twice, in file order: first Learn (struct page addresses, which probes exist), some
+  // way ahead, then Replay.
+  void Learn(const Event& event);
+  void Replay(const Event& event);
+  void Replay(const LossMarker& marker);
+
+  // After the last event.
+  ReplaySummary Finish();
+
+ private:
+  void OnEntry(const FunctionEntry& call, const Moment& at, Task* task);
+  void OnReturn(const FunctionReturn& call, const Moment& at, Task* task);
+  void OnMigrationEntry(const MigrationEntry& entry, const Moment& at, Task* task);
+  void OnSwitch(const SchedSwitch& sched, const Event& event, const Moment& at);
+  void BeginWait(const FunctionEntry& call, const Moment& at, Task* task);
+  std::optional<Pfn> PfnOf(const FunctionEntry& call, ProbeRole role);
+  bool ReferencesRecordable() const;
+  bool GapSince(const Task& task, EventId since) const;
+  void CloseGap(const Event& event);
+
+  ReplayOptions options_;
+  Sink sink_;
+  ClockError clock_;
+  PteDecoder ptes_;
+  PageMap page_map_;
+  TaskTracker tasks_;
+  PtlTracker locks_;
+  PageTracker pages_;
+  MigrationTracker migrations_;
+  WaitTracker waits_;
+
+  // Seen by Learn or known from the recording's definitions.
+  uint64_t returns_known_ = 0;      // bit per KernelFunction
+  uint64_t entries_known_ = 0;
+  bool saw_page_ref_mod_ = false;
+  bool saw_page_ref_mod_unless_ = false;
+  bool saw_lock_acquired_ = false;
+
+  // Losses per cpu: the latest one, by the event that follows it.
+  struct CpuState {
+    std::optional<int64_t> last_ts;
+    std::optional<EventId> last_gap;
+    std::optional<Gap> open_gap;  // waiting for its end: the cpu's next event
+    bool seen = false;
+  };
+  std::map<int32_t, CpuState> cpus_;
+  std::optional<EventId> last_gap_;
+
+  ReplaySummary summary_;
+};
+
+}  // namespace mmreplay

@@ -1,0 +1,55 @@
+#include "replay/task.h"
+
+namespace mmreplay {
+namespace {
+
+void NewScope(Task* task) {
+  ++task->scope;
+  task->scope_cpu.reset();
+  task->scope_moved = false;
+}
+
+}  // namespace
+
+Task* TaskTracker::Of(const Event& event) { return Of(event.pid, event.cpu); }
+
+Task* TaskTracker::Of(std::optional<Pid> pid, std::optional<int32_t> cpu) {
+  if (!pid) return nullptr;
+  int64_t key = Value(*pid);
+  if (key == 0) {
+    if (!cpu) return nullptr;
+    key = -1 - int64_t{*cpu};
+  }
+  if (key == last_key_) return last_task_;
+  Task& task = tasks_[key];
+  task.pid = pid;
+  last_key_ = key;
+  last_task_ = &task;
+  return &task;
+}
+
+size_t TaskTracker::Enter(Task* task, KernelFunction function, const Moment& entry,
+                          const ProbeFields& fields) {
+  size_t lost = 0;
+  while (task->FindFrame(function)) {
+    task->frames.pop_back();
+    ++lost;
+  }
+  if (task->frames.empty()) NewScope(task);
+  task->frames.push_back({function, entry, fields});
+  return lost;
+}
+
+std::optional<CallFrame> TaskTracker::Leave(Task* task, KernelFunction function) {
+  if (!task->FindFrame(function)) return std::nullopt;
+  CallFrame frame = task->frames.back();
+  for (;;) {
+    frame = task->frames.back();
+    task->frames.pop_back();
+    if (frame.function == function) break;
+  }
+  if (task->frames.empty()) NewScope(task);
+  return frame;
+}
+
+}  // namespace mmreplay

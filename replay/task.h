@@ -1,0 +1,80 @@
+// Tasks as the trace shows them: what they are inside of, which page-table locks they hold, when
+// they last did something themselves.
+//
+// Consumes: probe entries and returns (any function with a known return probe makes a bracket),
+// sched_switch for the moments a task starts to run. All optional.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <unordered_map>
+#include <vector>
+
+#include "parser/event.h"
+#include "replay/ids.h"
+
+namespace mmreplay {
+
+// One function the task is inside of.
+struct CallFrame {
+  KernelFunction function;
+  Moment entry;
+  ProbeFields fields;
+};
+
+// The page-table lock a task gave back last.
+struct ReleasedHold {
+  HoldId id;
+  Moment acquire;
+  Moment release;
+  // Nothing of the task itself came after the release: what follows follows the lock directly.
+  bool direct;
+};
+
+struct Task {
+  std::optional<Pid> pid;
+  StringId comm{};
+
+  std::vector<CallFrame> frames;
+  // Counts outermost entries and exits: equal values mean "inside the same fault or call", or
+  // between the same two of them.
+  uint64_t scope = 0;
+  std::optional<Moment> last_own;     // last event of the task's own program
+  std::optional<Moment> switched_in;  // last time it was put on a cpu
+  std::optional<HoldId> holding;      // innermost page-table lock held
+  std::optional<ReleasedHold> last_hold;
+  std::optional<WaitId> waiting;
+  // Cpus the task's own events of this scope were on: one, or several.
+  std::optional<int32_t> scope_cpu;
+  bool scope_moved = false;
+
+  const CallFrame* FindFrame(KernelFunction function) const {
+    for (auto frame = frames.rbegin(); frame != frames.rend(); ++frame) {
+      if (frame->function == function) return &*frame;
+    }
+    return nullptr;
+  }
+};
+
+class TaskTracker {
+ public:
+  // The task an event belongs to; nullptr where the input names none. The idle tasks share pid 0
+  // and are told apart by cpu. Stable until the tracker is gone.
+  Task* Of(const Event& event);
+  Task* Of(std::optional<Pid> pid, std::optional<int32_t> cpu);
+
+  // Opens a bracket. A frame of the same function that is still open lost its return: it and what
+  // is inside it are closed first; returns how many were.
+  size_t Enter(Task* task, KernelFunction function, const Moment& entry, const ProbeFields& fields);
+
+  // Closes the innermost bracket of that function, and frames left open inside it. nullopt when the
+  // entry was not recorded.
+  std::optional<CallFrame> Leave(Task* task, KernelFunction function);
+
+ private:
+  std::unordered_map<int64_t, Task> tasks_;
+  int64_t last_key_ = INT64_MIN;
+  Task* last_task_ = nullptr;
+};
+
+}  // namespace mmreplay

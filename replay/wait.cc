@@ -1,0 +1,426 @@
+#include "replay/wait.h"
+
+#include <algorithm>
+
+namespace mmreplay {
+namespace {
+
+// Closed waits kept back until their page's life is known to the end, or this many later ones.
+constexpr size_t kWaitsKept = 65536;
+constexpr size_t kWaitsPerPage = 256;
+
+std::string Ev(EventId event) { return "event " + std::to_string(Value(event)); }
+
+// What a probe on a bit-wait function waits for decides whether it is judged at all. lock_page() and
+// the migration waits are about PG_locked (bit 0 in every kernel) by themselves.
+bool TakesBit(KernelFunction function) {
+  switch (function) {
+    case KernelFunction::kWaitOnPageBit:
+    case KernelFunction::kWaitOnPageBitKillable:
+    case KernelFunction::kFolioWaitBit:
+    case KernelFunction::kFolioWaitBitKillable: return true;
+    default: return false;
+  }
+}
+
+bool DropsOwnReference(KernelFunction function) {
+  return function == KernelFunction::kPutAndWaitOnPageLocked || function == KernelFunction::kFolioPutWaitLocked;
+}
+
+struct Fate {
+  WaitOutcome outcome;
+  EventOrder order = EventOrder::kNone;  // of death and beginning
+  bool proven_before_end = false;        // the page died before the wait was over, beyond clock error
+};
+
+// Where the page's death falls: before the wait began, inside it, after it. The count fell at some
+// time between the releaser's previous event and the one that shows it.
+Fate FateOf(const WaitFacts& f, const ClockError& clock) {
+  std::optional<Moment> over = f.end ? f.end : f.not_after;
+  if (!f.page_known) return {WaitOutcome::kUnknown};
+  if (!f.death) {
+    if (f.reused) return {WaitOutcome::kReused};
+    return {over ? WaitOutcome::kWokenAlive : WaitOutcome::kOpen};
+  }
+  const Moment& death = f.death->at;
+  auto reused_before = [&](const Moment& moment) {
+    return f.reused && Value(f.reused->event) < Value(moment.event);
+  };
+
+  Ordering to_begin = OrderOf(death, f.begin, clock);
+  if (to_begin.before == Before::kYes) {
+    // The frame may have a new owner by now: the waiter then queues on a stranger's page.
+    return {reused_before(f.begin) ? WaitOutcome::kReused : WaitOutcome::kFreedBeforeQueue, to_begin.proof, true};
+  }
+  if (!over) {
+    return {to_begin.before == Before::kOpen ? WaitOutcome::kFreedBeforeQueue : WaitOutcome::kFreedWhileQueued,
+            to_begin.proof, true};
+  }
+  Ordering to_end = OrderOf(death, *over, clock);
+  if (to_begin.before == Before::kOpen)
+    return {WaitOutcome::kFreedBeforeQueue, EventOrder::kOpen, f.end && to_end.before == Before::kYes};
+  if (to_end.before != Before::kNo) {
+    if (!f.end) return {WaitOutcome::kUnknown, to_begin.proof};  // the wait may have been over
+    return {reused_before(*over) ? WaitOutcome::kReused : WaitOutcome::kFreedWhileQueued, to_begin.proof,
+            to_end.before == Before::kYes};
+  }
+  // Shown after the wait, but perhaps from before it.
+  const std::optional<Moment>& not_before = f.death->not_before;
+  if (not_before && death.pid != f.begin.pid && OrderOf(*not_before, f.begin, clock).before != Before::kNo)
+    return {WaitOutcome::kFreedBeforeQueue, EventOrder::kOpen};
+  return {WaitOutcome::kWokenAlive, to_begin.proof};
+}
+
+struct Shield {
+  Protection protection;
+  std::string reason;
+  std::string why;
+};
+
+// Protection before the page's fate is looked at.
+Shield ShieldOf(const WaitFacts& f) {
+  const WaitContract* contract = f.contract;
+  if (contract && contract->protection == Protection::kQueuedUnderPtl)
+    return {Protection::kQueuedUnderPtl, std::string(contract->reason), std::string(contract->source)};
+
+  std::string own_event = f.own_event ? " (" + Ev(*f.own_event) + ")" : "";
+  bool lookup_seen = f.lookup != PageLookup::kUnseen;
+  switch (f.own) {
+    case OwnReference::kTakenUnderLock:
+      return {Protection::kReference, "reference taken under the page-table lock",
+              "the waiter took a reference while it held the page-table lock" + own_event};
+    case OwnReference::kTakenLate:
+      if (lookup_seen) {
+        return {Protection::kNone, "reference taken after the page-table lock was dropped",
+                "the waiter took its reference" + own_event +
+                    " only after it had dropped the page-table lock: in between nothing kept the page"};
+      }
+      return {Protection::kReference, "reference taken before the wait",
+              "the waiter took a reference before it waited" + own_event};
+    case OwnReference::kTaken:
+      return {Protection::kReference, "reference taken before the wait",
+              "the waiter took a reference before it waited" + own_event};
+    case OwnReference::kNone:
+      if (lookup_seen && !f.gap_in_lookup) {
+        return {Protection::kNone, "no reference taken",
+                f.lookup == PageLookup::kUnderLock
+                    ? "the waiter took no reference between the page-table lock and the wait"
+                    : "the waiter took no reference in the call that found the page"};
+      }
+      break;
+    case OwnReference::kPerhapsOlder:
+    case OwnReference::kNotRecorded: break;
+  }
+  if (contract) return {contract->protection, std::string(contract->reason), std::string(contract->source)};
+
+  if (f.count_at_entry) {
+    if (*f.count_at_entry == 0) {
+      return {Protection::kNone, "the reference count was 0 at the wait",
+              "the reference count was 0 when the wait began: nobody held the page"};
+    }
+    if (f.counted_owners > 0 && *f.count_at_entry <= f.counted_owners) {
+      std::string owners = f.counted_owners == 1 ? "the migration" : "the mapping and the migration";
+      return {Protection::kNone, "all references at the wait belong to others",
+              "the reference count was " + std::to_string(*f.count_at_entry) +
+                  " when the wait began, all of it owned by " + owners};
+    }
+  }
+
+  if (f.freed_by_waiter) {
+    return {Protection::kReference, "the waiter dropped the last reference itself",
+            "the waiter itself dropped the last reference (" + Ev(f.death->at.event) + ") after it had waited"};
+  }
+
+  auto unknown = [](const char* reason, std::string why) {
+    return Shield{Protection::kUnknown, reason, std::move(why)};
+  };
+  if (f.gap_in_lookup)
+    return unknown("events were lost before the wait",
+                   "events were lost between the lookup and the wait: a reference may have been taken there");
+  if (!f.page_known)
+    return unknown("the page could not be identified",
+                   "the struct page address could not be tied to a pfn: record mm_page_alloc and mm_page_free "
+                   "with unhashed pointers (boot option no_hash_pointers)");
+  if (f.own == OwnReference::kPerhapsOlder)
+    return unknown("an older reference may still be held",
+                   "the waiter took references on this page earlier that may still be its own" + own_event);
+  if (f.own == OwnReference::kNone)
+    return unknown("how the page was found is not recorded",
+                   "nothing shows how the waiter found the page: a reference may be older; probe "
+                   "pmd_migration_entry_wait and do_huge_pmd_numa_page, or record lock events");
+  if (f.count_at_entry)
+    return unknown("the count at the wait leaves room for a reference of the waiter",
+                   "the reference count was " + std::to_string(*f.count_at_entry) +
+                       " when the wait began: more than its known owners, the waiter may be one; record "
+                       "page_ref events");
+  return unknown("no reference events",
+                 "no reference events and no count fetched at the wait: record page_ref events, or fetch "
+                 "page->_refcount in the wait probe");
+}
+
+}  // namespace
+
+namespace {
+
+// What became of the page, for the reader of a finding.
+std::string FateText(const WaitFacts& f, const Fate& fate, const ClockError& clock) {
+  if (!f.death) return {};
+  std::string by = "; the page's last reference went at " + Ev(f.death->at.event);
+  std::string proof;
+  switch (fate.order) {
+    case EventOrder::kSameCpu: proof = ", ordered by one cpu's buffer or one task's program"; break;
+    case EventOrder::kApart:
+      proof = ", further apart than the clocks may err (" + std::to_string(clock.bound()) + ")";
+      break;
+    case EventOrder::kOpen: proof = ", but nothing proves which was first"; break;
+    case EventOrder::kNone: break;
+  }
+  switch (fate.outcome) {
+    case WaitOutcome::kFreedBeforeQueue: return by + ", before the wait began at " + Ev(f.begin.event) + proof;
+    case WaitOutcome::kFreedWhileQueued: return by + ", while it waited";
+    case WaitOutcome::kReused: return by + ", and its frame was allocated again before the wait was over";
+    default: return {};
+  }
+}
+
+}  // namespace
+
+WaitJudgement JudgeWait(const WaitFacts& f, const ClockError& clock) {
+  Fate fate = FateOf(f, clock);
+  WaitJudgement j{.protection = Protection::kUnknown,
+                  .outcome = fate.outcome,
+                  .order = fate.order,
+                  .order_ns = {},
+                  .judged = true,
+                  .reason = {},
+                  .why = {}};
+  if (f.death && f.death->at.ts && f.begin.ts) j.order_ns = *f.begin.ts - *f.death->at.ts;
+
+  if (TakesBit(f.function) && f.bit && *f.bit != 0) {
+    j.judged = false;
+    j.reason = "waits for another bit than PG_locked";
+    j.why = "it waits for page flag " + std::to_string(*f.bit) + ", not for PG_locked";
+    return j;
+  }
+  Shield shield = ShieldOf(f);
+  bool bit_open = TakesBit(f.function) && !f.bit && f.lookup != PageLookup::kPageTable;
+  if (bit_open && shield.protection != Protection::kReference) {
+    j.reason = "which bit it waits for is not recorded";
+    j.why = "which page flag it waits for is not recorded: fetch the bit_nr argument in the wait probe";
+    return j;
+  }
+
+  // A page that died under a waiter shows that the waiter held no reference, whatever else is
+  // recorded or agreed upon. Waits that drop their own reference, or are queued under the lock, are
+  // exempt once they are queued.
+  bool claim = f.own == OwnReference::kTakenUnderLock ||
+               (f.own == OwnReference::kTaken && f.lookup != PageLookup::kUnseen);
+  bool exempt = shield.protection == Protection::kQueuedUnderPtl ||
+                (DropsOwnReference(f.function) && fate.outcome != WaitOutcome::kFreedBeforeQueue);
+  bool open_to_proof = shield.protection == Protection::kUnknown ||
+                       (shield.protection == Protection::kReference && !claim);
+  if (open_to_proof && !exempt && fate.proven_before_end) {
+    shield.protection = Protection::kNone;
+    shield.reason = "the page was freed under the waiter";
+    shield.why = "the page's last reference went (" + Ev(f.death->at.event) +
+                 ") before the wait was over: the waiter held none";
+  }
+  j.protection = shield.protection;
+  j.reason = std::move(shield.reason);
+  j.why = std::move(shield.why);
+  if (j.protection == Protection::kNone) j.why += FateText(f, fate, clock);
+  return j;
+}
+
+void WaitTracker::Begin(Task* task, const Moment& at, const Entry& entry) {
+  if (task->waiting) EndUnseen(task, at);
+  Wait wait;
+  PageWait& record = wait.record;
+  record.id = static_cast<WaitId>(next_wait_++);
+  record.pid = task->pid;
+  record.comm = task->comm;
+  record.function = entry.symbol;
+  record.pfn = entry.pfn;
+  record.begin = at;
+  if (entry.bit && *entry.bit >= 0 && *entry.bit < 1024) record.bit = static_cast<int32_t>(*entry.bit);
+
+  WaitFacts& facts = wait.facts;
+  facts.function = entry.function;
+  facts.bit = entry.bit;
+  facts.contract = FindContract(entry.function, KernelFunction::kOther);
+  facts.begin = at;
+  facts.count_at_entry = entry.count;
+  facts.gap_in_lookup = entry.gap_in_lookup;
+  facts.page_known = entry.pfn.has_value();
+
+  // How the page was found, and when: while the lock was held, else at some time before the wait.
+  Moment lookup = at;
+  bool in_lookup_call = !task->frames.empty() && LooksUpPageTable(task->frames.back().function);
+  if (in_lookup_call) facts.lookup = PageLookup::kPageTable;
+  if (task->last_hold) {
+    const ReleasedHold& hold = *task->last_hold;
+    bool in_call = in_lookup_call && Value(hold.acquire.event) > Value(task->frames.back().entry.event);
+    if (in_call || hold.direct) {
+      if (!in_lookup_call) facts.lookup = PageLookup::kUnderLock;
+      lookup = hold.release;
+      record.hold = hold.id;
+      record.hold_release = hold.release.event;
+    }
+  }
+  if (entry.hold) record.hold = entry.hold;
+
+  if (entry.pfn) {
+    Page* page = pages_->FindOrInherit(*entry.pfn, at);
+    record.pfn = page->pfn;
+    record.lifetime = page->life;
+    facts.death = page->death;
+    // The page seen under the lock may have died and its frame begun another life since.
+    if (page->previous_life && Value(page->first_event) > Value(lookup.event)) {
+      record.lifetime = page->previous_life;
+      facts.death = page->previous_death;
+      facts.reused = Moment{page->first_event, {}, {}, {}};
+    }
+    if (entry.references_recordable) facts.own = OwnReferenceOf(*page, *task, facts, &facts.own_event);
+    // An allocation between the free and this wait may be among the lost events.
+    facts.gap_in_evidence = facts.death && entry.last_gap &&
+                            Value(*entry.last_gap) > Value(facts.death->at.event);
+    if (page->migrating_by && page->migrating_by != task->pid)
+      facts.counted_owners = page->migrating_mapped ? 2 : 1;
+    page->waits.push_back(record.id);
+    if (page->waits.size() > kWaitsPerPage) page->waits.erase(page->waits.begin());
+  }
+  task->waiting = record.id;
+  open_.push_back(record.id);
+  wait.task = task;
+  wait.scope = task->scope;
+  waits_.push_back(std::move(wait));
+
+  while (waits_.size() > kWaitsKept && (waits_.front().closed || waits_.size() > 2 * kWaitsKept)) {
+    EmitWait(waits_.front());
+    waits_.pop_front();
+    ++first_;
+  }
+}
+
+OwnReference WaitTracker::OwnReferenceOf(const Page& page, const Task& task, const WaitFacts& facts,
+                                         std::optional<EventId>* taken) const {
+  for (const RefTaker& taker : page.takers) {
+    if (taker.task != &task) continue;
+    bool in_scope = taker.scope == task.scope && taker.net_in_scope > 0;
+    if (in_scope || taker.net_in_life > 0) *taken = taker.last_taken->event;
+    switch (facts.lookup) {
+      case PageLookup::kPageTable:
+        if (!in_scope) return OwnReference::kNone;
+        if (taker.taken_in) return OwnReference::kTakenUnderLock;
+        return taker.taken_after_release ? OwnReference::kTakenLate : OwnReference::kTaken;
+      case PageLookup::kUnderLock:
+        // References older than the lock section belong to what the task did before: the mapping,
+        // the lru batch.
+        if (in_scope && taker.taken_in == task.last_hold->id) return OwnReference::kTakenUnderLock;
+        return OwnReference::kNone;
+      case PageLookup::kUnseen:
+        if (in_scope && !taker.taken_in) return OwnReference::kTaken;
+        if (taker.net_in_life > 0) return OwnReference::kPerhapsOlder;
+        return OwnReference::kNone;
+    }
+  }
+  return OwnReference::kNone;
+}
+
+WaitTracker::Wait* WaitTracker::Get(WaitId id) {
+  int64_t index = Value(id) - first_;
+  if (index < 0 || index >= static_cast<int64_t>(waits_.size())) return nullptr;
+  return &waits_[static_cast<size_t>(index)];
+}
+
+void WaitTracker::End(Task* task, const Moment& at, KernelFunction function, KernelFunction caller) {
+  if (!task->waiting) return;
+  Wait* wait = Get(*task->waiting);
+  if (wait && wait->facts.function != function) return;
+  task->waiting.reset();
+  if (!wait) return;
+  wait->facts.end = at;
+  wait->record.end = at;
+  if (!wait->facts.contract) wait->facts.contract = FindContract(function, caller);
+  // The caller says how the page was found where no bracket does.
+  if (wait->facts.lookup != PageLookup::kPageTable && LooksUpPageTable(caller))
+    wait->facts.lookup = PageLookup::kPageTable;
+  Close(wait);
+}
+
+void WaitTracker::EndUnseen(Task* task, const Moment& at) {
+  if (!task->waiting) return;
+  Wait* wait = Get(*task->waiting);
+  task->waiting.reset();
+  if (!wait) return;
+  wait->facts.not_after = at;
+  Close(wait);
+}
+
+std::optional<KernelFunction> WaitTracker::WaitingIn(const Task& task) {
+  if (!task.waiting) return std::nullopt;
+  Wait* wait = Get(*task.waiting);
+  if (!wait) return std::nullopt;
+  return wait->facts.function;
+}
+
+void WaitTracker::Close(Wait* wait) {
+  wait->closed = true;
+  open_.erase(std::find(open_.begin(), open_.end(), wait->record.id));
+}
+
+void WaitTracker::OnDeath(const Page& page) {
+  for (WaitId id : page.waits) {
+    Wait* wait = Get(id);
+    if (!wait || wait->record.lifetime != page.life) continue;
+    wait->facts.death = page.death;
+    wait->facts.freed_by_waiter = wait->closed && page.death->at.pid == wait->record.pid &&
+                                  wait->task->scope == wait->scope && !wait->task->frames.empty();
+  }
+}
+
+void WaitTracker::OnNewLife(const Page& old_life, const Moment& at) {
+  for (WaitId id : old_life.waits) {
+    Wait* wait = Get(id);
+    if (wait && wait->record.lifetime == old_life.life && !wait->facts.reused) wait->facts.reused = at;
+  }
+}
+
+void WaitTracker::OnGap() {
+  for (WaitId id : open_) {
+    if (Wait* wait = Get(id)) wait->facts.gap_in_evidence = true;
+  }
+}
+
+void WaitTracker::EmitWait(Wait& wait) {
+  WaitJudgement judgement = JudgeWait(wait.facts, *clock_);
+  PageWait& record = wait.record;
+  record.judged = judgement.judged;
+  record.protection = judgement.protection;
+  record.outcome = judgement.outcome;
+  record.order = judgement.order;
+  record.order_ns = judgement.order_ns;
+  record.clock_error = clock_->bound();
+  record.gap = wait.facts.gap_in_evidence;
+  record.reason = std::move(judgement.reason);
+  record.why = std::move(judgement.why);
+  if (wait.facts.death) {
+    record.death = wait.facts.death->at;
+    record.free = wait.facts.death->free;
+  }
+  // An exempt wait must find its page alive when it queues (I9).
+  if (record.protection == Protection::kQueuedUnderPtl && record.outcome == WaitOutcome::kFreedBeforeQueue &&
+      record.order == EventOrder::kSameCpu) {
+    emit_(Anomaly{.invariant = "I9", .at = record.begin, .pfn = record.pfn,
+                  .detail = "queued on a migration entry whose page was free already"});
+  }
+  emit_(std::move(record));
+}
+
+void WaitTracker::Finish() {
+  for (Wait& wait : waits_) EmitWait(wait);
+  first_ += static_cast<int64_t>(waits_.size());
+  waits_.clear();
+}
+
+}  // namespace mmreplay

@@ -1,0 +1,139 @@
+// Waits of tasks on pages, and what kept each page alive meanwhile: the heart of the model.
+//
+// Consumes: entry and return probes of wait functions (kernel_contracts.h); everything else comes
+// from the other trackers.
+//
+//   W (waiter)                                 M (releaser)
+//   page-table lock taken, page found
+//   lock dropped                  <- from here
+//   wait function entered                      last reference dropped, page freed
+//   queued, asleep                <- to here: something W owns must keep the page alive
+//   woken, returns
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <optional>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "parser/event.h"
+#include "replay/ids.h"
+#include "replay/kernel_contracts.h"
+#include "replay/order.h"
+#include "replay/page.h"
+#include "replay/records.h"
+#include "replay/task.h"
+
+namespace mmreplay {
+
+// How the waiter found the page, as far as the trace tells.
+enum class PageLookup : uint8_t {
+  kUnseen,     // nothing shows it: a reference may be older
+  kPageTable,  // through a page-table entry in the call it is still inside of
+  kUnderLock,  // the page-table lock was dropped directly before the wait
+};
+
+// What the waiter itself did to the count since it found the page.
+enum class OwnReference : uint8_t {
+  kNotRecorded,    // no reference events, or not all kinds that could show one
+  kNone,           // none taken
+  kTakenUnderLock,
+  kTakenLate,      // after the page-table lock was dropped
+  kTaken,          // taken; no lock event says when
+  kPerhapsOlder,   // more taken than dropped during this life, before the lookup
+};
+
+struct WaitFacts {
+  KernelFunction function = KernelFunction::kOther;
+  std::optional<int64_t> bit;
+  const WaitContract* contract = nullptr;
+  PageLookup lookup = PageLookup::kUnseen;
+  OwnReference own = OwnReference::kNotRecorded;
+  std::optional<EventId> own_event;
+  bool gap_in_lookup = false;              // lost events between lookup and wait: own may be wrong
+  bool freed_by_waiter = false;            // the waiter dropped the last reference, in the same call
+  std::optional<int64_t> count_at_entry;   // fetched by the probe
+  int32_t counted_owners = 0;              // references at entry that are known to be others'
+  bool page_known = false;                 // the struct page pointer was tied to a pfn
+
+  Moment begin;
+  std::optional<Moment> end;
+  std::optional<Moment> not_after;         // the task did something else: the wait was over by then
+  std::optional<Death> death;              // of the life the waiter looked up
+  std::optional<Moment> reused;            // the next life of the frame
+  bool gap_in_evidence = false;
+};
+
+struct WaitJudgement {
+  Protection protection;
+  WaitOutcome outcome;
+  EventOrder order;
+  std::optional<int64_t> order_ns;
+  bool judged;         // false: on another bit than PG_locked
+  std::string reason;  // short key
+  std::string why;
+};
+
+// The decision, from the facts alone. DESIGN.md chapter 4 maps the result to a grade.
+WaitJudgement JudgeWait(const WaitFacts& facts, const ClockError& clock);
+
+class WaitTracker {
+ public:
+  using Emit = std::function<void(Record&&)>;
+
+  // All borrowed, and alive as long as the tracker.
+  WaitTracker(Emit emit, PageTracker* pages, const ClockError* clock) : emit_(std::move(emit)), pages_(pages), clock_(clock) {}
+
+  struct Entry {
+    KernelFunction function;
+    StringId symbol;
+    std::optional<int64_t> bit;
+    std::optional<Pfn> pfn;
+    std::optional<int64_t> count;
+    std::optional<HoldId> hold;          // shown by a probe argument, else the task's last hold
+    bool references_recordable = false;
+    bool gap_in_lookup = false;
+    std::optional<EventId> last_gap;     // event after the latest loss on any cpu
+  };
+  void Begin(Task* task, const Moment& at, const Entry& entry);
+  // `caller`: the function it returns into, kOther where not known.
+  void End(Task* task, const Moment& at, KernelFunction function, KernelFunction caller);
+  // The waiting task did something a waiter cannot do.
+  void EndUnseen(Task* task, const Moment& at);
+  // What the task waits in; nullopt when it does not.
+  std::optional<KernelFunction> WaitingIn(const Task& task);
+
+  void OnDeath(const Page& page);
+  void OnNewLife(const Page& old_life, const Moment& at);
+  // Events of some cpu are missing from here on: waits that are open are covered by the gap.
+  void OnGap();
+
+  void Finish();
+
+ private:
+  struct Wait {
+    PageWait record;
+    WaitFacts facts;
+    const Task* task = nullptr;
+    uint64_t scope = 0;  // of the task, when it began to wait
+    bool closed = false;
+  };
+
+  Wait* Get(WaitId id);
+  OwnReference OwnReferenceOf(const Page& page, const Task& task, const WaitFacts& facts, std::optional<EventId>* taken) const;
+  void Close(Wait* wait);
+  void EmitWait(Wait& wait);
+
+  Emit emit_;
+  PageTracker* pages_;
+  const ClockError* clock_;
+  int64_t next_wait_ = 1;
+  std::deque<Wait> waits_;   // those not emitted yet, by id; front is first_
+  int64_t first_ = 1;        // id of waits_.front()
+  std::vector<WaitId> open_;
+};
+
+}  // namespace mmreplay

@@ -1,0 +1,60 @@
+// Rules: one .sql file each, with strict front matter. C++ replay establishes facts, SQL decides what
+// is a finding. The front matter is the comment block the file begins with.
+//
+//   -- name: wait_on_freed_page
+//   -- severity: error
+//   -- summary: one line
+//   -- why: what it does to a machine, may go on over several lines
+//   --   indented like this
+//   -- requires: page_waits
+//   -- reference: commit, source or report
+//
+//   SELECT grade, subject, subject_id, pfn, pid, summary, begin_event AS wait_event FROM ...
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "db/database.h"
+
+namespace mmreplay {
+
+enum class Severity : uint8_t { kInfo, kWarning, kError };
+
+struct Rule {
+  std::string file;  // as shown in errors
+  std::string name;
+  Severity severity = Severity::kError;
+  std::string summary;
+  std::string why;
+  std::vector<std::string> required;  // names in the table `recordable`, all of them needed
+  std::string reference;
+  std::string sql;   // the SELECT
+  int sql_line = 1;  // line of the file on which it begins
+};
+
+std::string_view SeverityName(Severity severity);
+
+// Throws Error "file:line:col: what" for a key that is unknown, missing or given twice, and for an
+// unknown severity.
+Rule ParseRule(const std::string& file, std::string_view text);
+
+// The rules that come with mmreplay, by name.
+std::vector<Rule> BuiltInRules();
+
+struct RuleOutcome {
+  std::string rule;
+  Severity severity;
+  bool applicable;
+  std::vector<std::string> missing;  // of what it requires
+  int64_t findings = 0;
+};
+
+// Runs the rule read-only on a trace database and stores its findings and result. Throws Error with
+// file:line:col and a caret for SQL that does not prepare, does more than read, returns other
+// columns than a rule must, or runs out of its step budget.
+RuleOutcome RunRule(const Rule& rule, Database* database);
+
+}  // namespace mmreplay
