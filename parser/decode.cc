@@ -148,6 +148,15 @@ Payload DecodeContention(bool begin, std::string_view args) {
   return ContentionEvent{begin, static_cast<KernelAddress>(*address)};
 }
 
+// R R+ S D D|K T t X Z P I
+SleepState SleepStateOf(std::string_view state) {
+  if (state.empty()) return SleepState::kUnknown;
+  if (state[0] == 'R') return SleepState::kRunning;
+  if (state[0] == 'D') return SleepState::kUninterruptible;
+  bool letter = (state[0] >= 'A' && state[0] <= 'Z') || (state[0] >= 'a' && state[0] <= 'z');
+  return letter ? SleepState::kOther : SleepState::kUnknown;
+}
+
 // prev_comm=toucher/1 prev_pid=65 prev_prio=120 prev_state=R+ ==> next_comm=kcompactd0 next_pid=38 next_prio=120
 // Comms may hold blanks, '=' and "==>": keys are searched from the right.
 Payload DecodeSchedSwitch(std::string_view args) {
@@ -166,8 +175,7 @@ Payload DecodeSchedSwitch(std::string_view args) {
   size_t state_at = prev.rfind(" prev_state=");
   if (!prev_pid || !next_pid || state_at == kNotFound) return Opaque{};
   std::string_view state = prev.substr(state_at + 12);
-  bool sleeps = !state.empty() && state[0] != 'R';
-  return SchedSwitch{static_cast<Pid>(*prev_pid), static_cast<Pid>(*next_pid), sleeps};
+  return SchedSwitch{static_cast<Pid>(*prev_pid), static_cast<Pid>(*next_pid), SleepStateOf(state)};
 }
 
 // comm=thp mover pid=69 prio=120 target_cpu=001

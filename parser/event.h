@@ -91,10 +91,17 @@ struct ContentionEvent {
 
 // ---- scheduler ----
 
+enum class SleepState : uint8_t {
+  kRunning,          // R, R+: preempted
+  kUninterruptible,  // D, also as D|K
+  kOther,            // S and the rest
+  kUnknown,          // printed as a number or not at all
+};
+
 struct SchedSwitch {
   Pid prev;
   Pid next;
-  bool prev_sleeps;  // prev_state is neither R nor R+
+  SleepState prev_state;
 };
 
 // sched_waking, emitted before the wake-up on the waker's cpu; sched_wakeup after it.

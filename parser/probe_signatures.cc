@@ -49,6 +49,9 @@ const std::vector<Signature>& Signatures() {
       // (entry, ptep, ptl) from 5.17; (entry, ptl) from 6.5: see BindProbe
       {"migration_entry_wait_on_locked", Function::kMigrationEntryWaitOnLocked,
        {{1, ProbeRole::kSwapEntry, {"entry"}}, {3, ProbeRole::kPtl, {"ptl"}}}},
+      // its name from 7.0 on
+      {"softleaf_entry_wait_on_locked", Function::kMigrationEntryWaitOnLocked,
+       {{1, ProbeRole::kSwapEntry, {"entry"}}, {2, ProbeRole::kPtl, {"ptl"}}}},
 
       // ---- faults ----
       {"migration_entry_wait", Function::kMigrationEntryWait,
@@ -139,7 +142,7 @@ std::optional<ProbeRole> RoleOfFetch(const Signature& signature, bool is_return,
 
   for (const Parameter& parameter : signature.parameters) {
     int index = parameter.index;
-    if (signature.function == Function::kMigrationEntryWaitOnLocked && parameter.role == ProbeRole::kPtl) {
+    if (parameter.role == ProbeRole::kPtl && parameter.index == 3) {
       if (!release) return std::nullopt;  // second or third argument: open
       if (release->AtLeast(6, 5)) index = 2;
     }

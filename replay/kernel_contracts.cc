@@ -10,7 +10,8 @@ using Function = KernelFunction;
 constexpr std::array kContracts = {
     WaitContract{Function::kMigrationEntryWaitOnLocked, Function::kOther, Protection::kQueuedUnderPtl,
                  "queues while the page-table lock is held",
-                 "mm/filemap.c:migration_entry_wait_on_locked, 5.17 and later: the waiter is on the wait queue "
+                 "mm/filemap.c:migration_entry_wait_on_locked, 5.17 and later (softleaf_entry_wait_on_locked from "
+                 "7.0 on): the waiter is on the wait queue "
                  "before the lock is dropped, and the migration entry keeps the page until then"},
     WaitContract{Function::kPutAndWaitOnPageLocked, Function::kOther, Protection::kReference,
                  "drops its own reference once it is queued",

@@ -22,8 +22,8 @@ std::string Number(int64_t n) { return std::to_string(n); }
 
 }  // namespace
 
-PageTracker::PageTracker(Emit emit, OnDeath on_death, OnNewLife on_new_life)
-    : emit_(std::move(emit)), on_death_(std::move(on_death)), on_new_life_(std::move(on_new_life)) {}
+PageTracker::PageTracker(Emit emit, Observers observers)
+    : emit_(std::move(emit)), observers_(std::move(observers)) {}
 
 Page* PageTracker::Exact(Pfn pfn) {
   auto found = pages_.find(Value(pfn));
@@ -62,7 +62,7 @@ Page& PageTracker::NewPage(Pfn pfn, std::optional<uint32_t> order, LifetimeQuali
 
 // A new life on a frame the model knows already.
 void PageTracker::BeginLife(Page* page, const Moment& at) {
-  on_new_life_(*page, at);
+  observers_.on_new_life(*page, at);
   Page fresh;
   fresh.pfn = page->pfn;
   fresh.life = static_cast<LifetimeId>(next_life_++);
@@ -77,7 +77,7 @@ void PageTracker::EndLife(Page* page, LifetimeQuality quality, std::optional<Mom
   page->alive = false;
   if (free) {
     if (page->death) page->death->free = free->event;
-    on_death_(*page);
+    observers_.on_death(*page);
   }
   emit_(PageLifetime{.id = page->life,
                      .pfn = page->pfn,
@@ -125,7 +125,7 @@ void PageTracker::Die(Page* page, const Moment& at, const Task* task) {
   }
   page->death = death;
   page->migrating_by.reset();
-  on_death_(*page);
+  observers_.on_death(*page);
 }
 
 RefTaker& PageTracker::TakerOf(Page* page, const Task* task) {
@@ -233,6 +233,12 @@ void PageTracker::OnFree(const PageFree& free, const Moment& at, const Task* tas
   EndLife(page, quality, at);
   page->count.reset();  // the next life starts with a page_ref_set or an allocation
   Forget();
+}
+
+void PageTracker::OnFoundAlive(Page* page, const Moment& at) {
+  AddAnomaly("I1", at, page->pfn, "found in a page table while free: its allocation was not recorded");
+  BeginLife(page, at);
+  page->quality = LifetimeQuality::kInherited;
 }
 
 void PageTracker::OnLastPut(Pfn pfn, const Moment& at, const Task* task) {
@@ -368,6 +374,15 @@ void PageTracker::OnRef(const PageRef& ref, const Moment& at, const Task* task, 
     ++stats_.ref_anchors;
     stats_.ref_anchors_matched += matched;
     if (!matched) {
+      bool too_low = false;  // the replayed count: a reference taken is missing
+      switch (ref.op) {
+        case PageRefOp::kModAndTest: too_low = !reached_zero; break;
+        case PageRefOp::kModAndReturn: too_low = *ref.ret > *old + ref.val; break;
+        case PageRefOp::kModUnless: too_low = *ref.ret == 1; break;
+        case PageRefOp::kFreeze: too_low = *ref.ret == 1 ? *old < ref.val : true; break;
+        default: break;
+      }
+      if (too_low) observers_.on_unrecorded_reference(*page, EventId{});
       if (!stats_.first_mismatch) stats_.first_mismatch = at.event;
       AddAnomaly("I6", at, ref.pfn,
                  "the replayed count was " + Number(*old) + " before this event, which the outcome contradicts: " +
@@ -379,6 +394,12 @@ void PageTracker::OnRef(const PageRef& ref, const Moment& at, const Task* task, 
   // sampled a moment after the operation.
   if (!now) now = ref.count;
   page->count = now;
+  if (!first_sight && ref.count && *ref.count > *now) {
+    if (page->excess_run++ == 0) page->excess_after = page->last_ref;
+  } else {
+    page->excess_run = 0;
+  }
+  page->last_ref = at.event;
   emit_(PageRefResult{.event = at.event,
                       .lifetime = page->life,
                       .ref = ref,
@@ -391,12 +412,13 @@ void PageTracker::OnRef(const PageRef& ref, const Moment& at, const Task* task, 
     RefTaker& taker = TakerOf(page, task);
     taker.net_in_scope += *delta;
     taker.net_in_life += *delta;
+    if (dropped && taker.net_in_scope < 0) observers_.on_unmatched_put(*page, *task, at);
     if (taken) {
       taker.last_taken = at;
       taker.taken_in = task->holding;
       taker.taken_after_release =
           !task->holding && task->last_hold && !task->frames.empty() &&
-          Value(task->last_hold->acquire.event) > Value(task->frames.back().entry.event);
+          Value(task->last_hold->release.event) > Value(task->frames.back().entry.event);
     }
   }
   if (reached_zero && page->alive) Die(page, at, in_interrupt ? nullptr : task);
@@ -422,6 +444,7 @@ void PageTracker::Finish() {
   std::sort(heads.begin(), heads.end());
   for (uint64_t pfn : heads) {
     Page& page = pages_.at(pfn);
+    if (page.excess_run > 1) observers_.on_unrecorded_reference(page, page.excess_after);
     LifetimeQuality quality = page.quality == LifetimeQuality::kInherited ? LifetimeQuality::kInheritedOpen
                                                                           : page.quality;
     EndLife(&page, quality, std::nullopt);

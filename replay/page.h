@@ -62,6 +62,11 @@ struct Page {
   std::optional<Death> death;       // of this life
   std::vector<RefTaker> takers;
   std::vector<WaitId> waits;        // on this life, open ones and recent ones
+  // The printed count has been above the replayed one since: a reference was taken that is not on
+  // record. Counts are sampled late, so one event alone says nothing.
+  int32_t excess_run = 0;
+  EventId excess_after{};           // last event before the first with an excess
+  EventId last_ref{};
   std::optional<Pid> migrating_by;  // task that holds the page locked for migration
   bool migrating_mapped = false;    // by migrate_misplaced_transhuge_page: the mapping's reference
                                     // stays until after the page is unlocked
@@ -83,8 +88,19 @@ class PageTracker {
   // The page's life ended, or a new one began on its frame: waits on it want to know.
   using OnDeath = std::function<void(const Page&)>;
   using OnNewLife = std::function<void(const Page& old_life, const Moment& at)>;
+  // The counts show that somebody took a reference after `after` that is not on record.
+  using OnUnrecordedReference = std::function<void(const Page&, EventId after)>;
+  // A task dropped a reference it was not seen to take since its present call began.
+  using OnUnmatchedPut = std::function<void(const Page&, const Task&, const Moment& at)>;
 
-  PageTracker(Emit emit, OnDeath on_death, OnNewLife on_new_life);
+  struct Observers {
+    OnDeath on_death;
+    OnNewLife on_new_life;
+    OnUnrecordedReference on_unrecorded_reference;
+    OnUnmatchedPut on_unmatched_put;
+  };
+
+  PageTracker(Emit emit, Observers observers);
 
   // The page that covers a pfn; nullptr when nothing is known of it. Dead pages stay known for a while.
   Page* Find(Pfn pfn);
@@ -94,6 +110,9 @@ class PageTracker {
   void OnAlloc(const PageAlloc& alloc, const Moment& at);
   void OnFree(const PageFree& free, const Moment& at, const Task* task);
   void OnRef(const PageRef& ref, const Moment& at, const Task* task, bool in_interrupt);
+  // Somebody found a page in a page table that the model holds dead: it was allocated again
+  // without a record.
+  void OnFoundAlive(Page* page, const Moment& at);
   // A probe shows that the count reached 0: free_transhuge_page, __folio_put.
   void OnLastPut(Pfn pfn, const Moment& at, const Task* task);
 
@@ -113,8 +132,7 @@ class PageTracker {
   void AddAnomaly(std::string_view invariant, const Moment& at, Pfn pfn, std::string detail);
 
   Emit emit_;
-  OnDeath on_death_;
-  OnNewLife on_new_life_;
+  Observers observers_;
   int64_t next_life_ = 1;
   std::unordered_map<uint64_t, Page> pages_;  // by pfn of the block's head
   uint64_t orders_ = 0;                       // bit n: a block of order n was seen

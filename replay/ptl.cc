@@ -88,7 +88,7 @@ void PtlTracker::End(Holder* holder, size_t index, const Moment& at, Task* task)
   holder->holds.erase(holder->holds.begin() + static_cast<std::ptrdiff_t>(index));
   task->holding.reset();
   if (!holder->holds.empty()) task->holding = holder->holds.back().id;
-  task->last_hold = ReleasedHold{hold.id, hold.acquire.value_or(at), at, true};
+  task->last_hold = ReleasedHold{hold.id, hold.acquire, at, true};
   emit_(PtlHold{.id = hold.id,
                 .lock = hold.lock,
                 .pid = hold.pid,

@@ -35,9 +35,13 @@ ShadowMm::ShadowMm(ReplayOptions options, Sink sink)
       ptes_(options_.architecture, options_.page_shift),
       page_map_(ptes_),
       locks_(sink_, &clock_),
-      pages_(
-          sink_, [this](const Page& page) { waits_.OnDeath(page); },
-          [this](const Page& old_life, const Moment& at) { waits_.OnNewLife(old_life, at); }),
+      pages_(sink_,
+             {.on_death = [this](const Page& page) { waits_.OnDeath(page); },
+              .on_new_life = [this](const Page& old_life, const Moment& at) { waits_.OnNewLife(old_life, at); },
+              .on_unrecorded_reference =
+                  [this](const Page& page, EventId after) { waits_.OnUnrecordedReference(page, after); },
+              .on_unmatched_put = [this](const Page& page, const Task& task,
+                                         const Moment& at) { waits_.OnUnmatchedPut(page, task, at); }}),
       migrations_(sink_),
       waits_(sink_, &pages_, &clock_) {
   for (Function function : options_.return_probes) returns_known_ |= Bit(function);
@@ -77,7 +81,7 @@ void ShadowMm::CloseGap(const Event& event) {
                        (listed.empty() || std::find(listed.begin(), listed.end(), *event.cpu) != listed.end());
     if (overwritten && !cpu.open_gap) {
       cpu.open_gap = Gap{.cpu = *event.cpu, .from_ts = {}, .to_ts = {}, .lost = {}};
-      waits_.OnGap();
+      waits_.OnLostHead();
     }
   }
   if (cpu.open_gap) {
@@ -156,6 +160,7 @@ void ShadowMm::Replay(const Event& event) {
                      migrations_.OnBatchStart(task, batch.reason, at);
                    } else {
                      migrations_.OnBatchEnd(task, batch.reason, at);
+                     EndMigrating(task);
                    }
                  },
                  [&](const MigrationEntry& entry) {
@@ -184,7 +189,12 @@ void ShadowMm::Replay(const Event& event) {
 }
 
 void ShadowMm::OnSwitch(const SchedSwitch& sched, const Event& event, const Moment& at) {
-  if (Task* prev = tasks_.Of(sched.prev, event.cpu); prev && sched.prev_sleeps) locks_.OnSleep(prev, at);
+  if (Task* prev = tasks_.Of(sched.prev, event.cpu)) {
+    if (sched.prev_state == SleepState::kUninterruptible || sched.prev_state == SleepState::kOther)
+      locks_.OnSleep(prev, at);
+    // Page waits sleep uninterruptibly (or killably, shown as D too): any other sleep is another wait.
+    if (sched.prev_state == SleepState::kOther && prev->waiting) waits_.EndUnseen(prev, at);
+  }
   if (Task* next = tasks_.Of(sched.next, event.cpu)) {
     next->switched_in = at;
     if (next->scope_cpu && next->scope_cpu != event.cpu) next->scope_moved = true;
@@ -199,13 +209,25 @@ void ShadowMm::OnMigrationEntry(const MigrationEntry& entry, const Moment& at, T
   }
   std::optional<Pfn> source = ptes_.Migration(entry.value);
   migrations_.OnEntrySet(task, entry.address, source, at);
-  if (!source) return;
-  Page* page = pages_.FindOrInherit(*source, at);
-  // The migrating task has the page locked and isolated until it unlocks it.
-  if (entries_known_ & Bit(Function::kUnlockPage)) {
-    page->migrating_by = task->pid;
-    page->migrating_mapped = false;
+  if (source) BeginMigrating(*source, false, at, task);
+}
+
+// The migrating task has the page locked and isolated until it unlocks it.
+void ShadowMm::BeginMigrating(Pfn pfn, bool mapped, const Moment& at, const Task* task) {
+  if (!(entries_known_ & Bit(Function::kUnlockPage))) return;
+  Page* page = pages_.FindOrInherit(pfn, at);
+  page->migrating_by = task->pid;
+  page->migrating_mapped = mapped;
+  migrating_[task].push_back(page->pfn);
+}
+
+void ShadowMm::EndMigrating(const Task* task) {
+  auto found = migrating_.find(task);
+  if (found == migrating_.end()) return;
+  for (Pfn pfn : found->second) {
+    if (Page* page = pages_.Find(pfn); page && page->migrating_by == task->pid) page->migrating_by.reset();
   }
+  migrating_.erase(found);
 }
 
 std::optional<Pfn> ShadowMm::PfnOf(const FunctionEntry& call, ProbeRole role) {
@@ -244,9 +266,14 @@ void ShadowMm::BeginWait(const FunctionEntry& call, const Moment& at, Task* task
   } else {
     entry.pfn = PfnOf(call, ProbeRole::kPage);
   }
-  EventId since = task->frames.empty()  ? task->last_hold ? task->last_hold->acquire.event : at.event
-                                        : task->frames.back().entry.event;
+  EventId since = at.event;
+  if (!task->frames.empty()) {
+    since = task->frames.back().entry.event;
+  } else if (task->last_hold && task->last_hold->acquire) {
+    since = task->last_hold->acquire->event;
+  }
   entry.gap_in_lookup = GapSince(*task, since);
+  entry.preceded = task->last_own && !GapSince(*task, task->last_own->event);
   waits_.Begin(task, at, entry);
 }
 
@@ -266,11 +293,7 @@ void ShadowMm::OnEntry(const FunctionEntry& call, const Moment& at, Task* task) 
     case Function::kMigrateMisplacedTranshugePage: {
       auto pfn = PfnOf(call, ProbeRole::kPage);
       migrations_.OnHugeBegin(task, pfn, at);
-      if (pfn && (entries_known_ & Bit(Function::kUnlockPage))) {
-        Page* page = pages_.FindOrInherit(*pfn, at);
-        page->migrating_by = task->pid;
-        page->migrating_mapped = true;
-      }
+      if (pfn) BeginMigrating(*pfn, true, at, task);
       break;
     }
     case Function::kFolioMigrateMapping:
@@ -292,7 +315,7 @@ void ShadowMm::OnEntry(const FunctionEntry& call, const Moment& at, Task* task) 
 void ShadowMm::OnReturn(const FunctionReturn& call, const Moment& at, Task* task) {
   if (IsWaitFunction(call.function)) {
     summary_.wait_probes = true;
-    waits_.End(task, at, call.function, call.caller);
+    waits_.End(task, at, call.function, call.caller, (entries_known_ & Bit(call.caller)) != 0);
     return;
   }
   if (task->waiting) waits_.EndUnseen(task, at);
@@ -300,7 +323,10 @@ void ShadowMm::OnReturn(const FunctionReturn& call, const Moment& at, Task* task
   tasks_.Leave(task, call.function);
   std::optional<int64_t> ret;
   if (auto value = call.fields.Get(ProbeRole::kReturn)) ret = static_cast<int32_t>(static_cast<uint32_t>(*value));
-  if (call.function == Function::kMigrateMisplacedTranshugePage) migrations_.OnHugeEnd(task, ret, at);
+  if (call.function == Function::kMigrateMisplacedTranshugePage) {
+    migrations_.OnHugeEnd(task, ret, at);
+    EndMigrating(task);
+  }
   if (call.function == Function::kFolioMigrateMapping && ret) migrations_.OnMappingResult(task, *ret, at);
 }
 

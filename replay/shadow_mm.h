@@ -8,6 +8,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 #include "parser/event.h"
@@ -70,6 +71,8 @@ class ShadowMm {
   void OnReturn(const FunctionReturn& call, const Moment& at, Task* task);
   void OnMigrationEntry(const MigrationEntry& entry, const Moment& at, Task* task);
   void OnSwitch(const SchedSwitch& sched, const Event& event, const Moment& at);
+  void BeginMigrating(Pfn pfn, bool mapped, const Moment& at, const Task* task);
+  void EndMigrating(const Task* task);
   void BeginWait(const FunctionEntry& call, const Moment& at, Task* task);
   std::optional<Pfn> PfnOf(const FunctionEntry& call, ProbeRole role);
   bool ReferencesRecordable() const;
@@ -103,6 +106,9 @@ class ShadowMm {
   };
   std::map<int32_t, CpuState> cpus_;
   std::optional<EventId> last_gap_;
+
+  // Pages a task has locked for migration, see Page::migrating_by.
+  std::unordered_map<const Task*, std::vector<Pfn>> migrating_;
 
   ReplaySummary summary_;
 };

@@ -25,7 +25,7 @@ struct CallFrame {
 // The page-table lock a task gave back last.
 struct ReleasedHold {
   HoldId id;
-  Moment acquire;
+  std::optional<Moment> acquire;  // nullopt: taken before the trace, or its event is lost
   Moment release;
   // Nothing of the task itself came after the release: what follows follows the lock directly.
   bool direct;

@@ -40,6 +40,7 @@ Fate FateOf(const WaitFacts& f, const ClockError& clock) {
   if (!f.page_known) return {WaitOutcome::kUnknown};
   if (!f.death) {
     if (f.reused) return {WaitOutcome::kReused};
+    if (f.gap_in_evidence) return {WaitOutcome::kUnknown};
     return {over ? WaitOutcome::kWokenAlive : WaitOutcome::kOpen};
   }
   const Moment& death = f.death->at;
@@ -101,6 +102,12 @@ Shield ShieldOf(const WaitFacts& f) {
       return {Protection::kReference, "reference taken before the wait",
               "the waiter took a reference before it waited" + own_event};
     case OwnReference::kNone:
+      if (f.put_after) {
+        return {Protection::kReference, "reference dropped after the wait",
+                "the waiter dropped a reference after the wait (" + Ev(*f.put_after) +
+                    ") that it must have held, though its taking is not on record"};
+      }
+      if (f.unrecorded_reference) break;
       if (lookup_seen && !f.gap_in_lookup) {
         return {Protection::kNone, "no reference taken",
                 f.lookup == PageLookup::kUnderLock
@@ -144,6 +151,9 @@ Shield ShieldOf(const WaitFacts& f) {
   if (f.own == OwnReference::kPerhapsOlder)
     return unknown("an older reference may still be held",
                    "the waiter took references on this page earlier that may still be its own" + own_event);
+  if (f.own == OwnReference::kNone && f.unrecorded_reference)
+    return unknown("a reference was taken that is not on record",
+                   "the page's counts show a reference that nobody is seen to take: it may be the waiter's");
   if (f.own == OwnReference::kNone)
     return unknown("how the page was found is not recorded",
                    "nothing shows how the waiter found the page: a reference may be older; probe "
@@ -211,12 +221,11 @@ WaitJudgement JudgeWait(const WaitFacts& f, const ClockError& clock) {
   }
 
   // A page that died under a waiter shows that the waiter held no reference, whatever else is
-  // recorded or agreed upon. Waits that drop their own reference, or are queued under the lock, are
-  // exempt once they are queued.
+  // recorded or agreed upon. Waits that drop their own reference, or queue under the lock, are exempt:
+  // their page may be freed as soon as they are queued.
   bool claim = f.own == OwnReference::kTakenUnderLock ||
                (f.own == OwnReference::kTaken && f.lookup != PageLookup::kUnseen);
-  bool exempt = shield.protection == Protection::kQueuedUnderPtl ||
-                (DropsOwnReference(f.function) && fate.outcome != WaitOutcome::kFreedBeforeQueue);
+  bool exempt = shield.protection == Protection::kQueuedUnderPtl || DropsOwnReference(f.function);
   bool open_to_proof = shield.protection == Protection::kUnknown ||
                        (shield.protection == Protection::kReference && !claim);
   if (open_to_proof && !exempt && fate.proven_before_end) {
@@ -253,15 +262,25 @@ void WaitTracker::Begin(Task* task, const Moment& at, const Entry& entry) {
   facts.gap_in_lookup = entry.gap_in_lookup;
   facts.page_known = entry.pfn.has_value();
 
-  // How the page was found, and when: while the lock was held, else at some time before the wait.
+  // How the page was found, and when: while the lock was held, else at some time before the wait,
+  // and not before the call it was found in, or what the task did last.
   Moment lookup = at;
+  std::optional<Moment> not_before = task->last_own;
   bool in_lookup_call = !task->frames.empty() && LooksUpPageTable(task->frames.back().function);
-  if (in_lookup_call) facts.lookup = PageLookup::kPageTable;
+  if (in_lookup_call) {
+    facts.lookup = PageLookup::kPageTable;
+    not_before = task->frames.back().entry;
+  }
   if (task->last_hold) {
     const ReleasedHold& hold = *task->last_hold;
-    bool in_call = in_lookup_call && Value(hold.acquire.event) > Value(task->frames.back().entry.event);
-    if (in_call || hold.direct) {
-      if (!in_lookup_call) facts.lookup = PageLookup::kUnderLock;
+    bool in_call = in_lookup_call && Value(hold.release.event) > Value(task->frames.back().entry.event);
+    if (in_call || (hold.direct && !in_lookup_call)) {
+      if (!in_lookup_call) {
+        facts.lookup = PageLookup::kUnderLock;
+        // What was done under the lock before the trace began is not on record.
+        if (!hold.acquire) facts.gap_in_lookup = true;
+        not_before = hold.acquire;
+      }
       lookup = hold.release;
       record.hold = hold.id;
       record.hold_release = hold.release.event;
@@ -271,6 +290,11 @@ void WaitTracker::Begin(Task* task, const Moment& at, const Entry& entry) {
 
   if (entry.pfn) {
     Page* page = pages_->FindOrInherit(*entry.pfn, at);
+    // Nobody finds a free page in a page table: one that died before the lookup has another life.
+    if (!page->alive && page->death && not_before &&
+        OrderOf(page->death->at, *not_before, *clock_).before == Before::kYes) {
+      pages_->OnFoundAlive(page, at);
+    }
     record.pfn = page->pfn;
     record.lifetime = page->life;
     facts.death = page->death;
@@ -293,6 +317,7 @@ void WaitTracker::Begin(Task* task, const Moment& at, const Entry& entry) {
   open_.push_back(record.id);
   wait.task = task;
   wait.scope = task->scope;
+  wait.preceded = entry.preceded;
   waits_.push_back(std::move(wait));
 
   while (waits_.size() > kWaitsKept && (waits_.front().closed || waits_.size() > 2 * kWaitsKept)) {
@@ -333,7 +358,8 @@ WaitTracker::Wait* WaitTracker::Get(WaitId id) {
   return &waits_[static_cast<size_t>(index)];
 }
 
-void WaitTracker::End(Task* task, const Moment& at, KernelFunction function, KernelFunction caller) {
+void WaitTracker::End(Task* task, const Moment& at, KernelFunction function, KernelFunction caller,
+                      bool caller_probed) {
   if (!task->waiting) return;
   Wait* wait = Get(*task->waiting);
   if (wait && wait->facts.function != function) return;
@@ -343,8 +369,12 @@ void WaitTracker::End(Task* task, const Moment& at, KernelFunction function, Ker
   wait->record.end = at;
   if (!wait->facts.contract) wait->facts.contract = FindContract(function, caller);
   // The caller says how the page was found where no bracket does.
-  if (wait->facts.lookup != PageLookup::kPageTable && LooksUpPageTable(caller))
+  if (wait->facts.lookup != PageLookup::kPageTable && LooksUpPageTable(caller)) {
+    // Its beginning is not on record; whatever the waiter did there may be missing too.
+    bool under_lock = wait->facts.lookup == PageLookup::kUnderLock;
+    if (!under_lock && (caller_probed || !wait->preceded)) wait->facts.gap_in_lookup = true;
     wait->facts.lookup = PageLookup::kPageTable;
+  }
   Close(wait);
 }
 
@@ -379,6 +409,24 @@ void WaitTracker::OnDeath(const Page& page) {
   }
 }
 
+void WaitTracker::OnUnrecordedReference(const Page& page, EventId after) {
+  for (WaitId id : page.waits) {
+    Wait* wait = Get(id);
+    if (wait && wait->record.lifetime == page.life && Value(wait->facts.begin.event) > Value(after))
+      wait->facts.unrecorded_reference = true;
+  }
+}
+
+void WaitTracker::OnUnmatchedPut(const Page& page, const Task& task, const Moment& at) {
+  for (WaitId id : page.waits) {
+    Wait* wait = Get(id);
+    if (!wait || wait->task != &task || !wait->closed || wait->record.lifetime != page.life) continue;
+    bool same_call = wait->scope == task.scope && !task.frames.empty();
+    bool directly = wait->facts.end && task.last_own && task.last_own->event == wait->facts.end->event;
+    if ((same_call || directly) && !wait->facts.put_after) wait->facts.put_after = at.event;
+  }
+}
+
 void WaitTracker::OnNewLife(const Page& old_life, const Moment& at) {
   for (WaitId id : old_life.waits) {
     Wait* wait = Get(id);
@@ -390,6 +438,10 @@ void WaitTracker::OnGap() {
   for (WaitId id : open_) {
     if (Wait* wait = Get(id)) wait->facts.gap_in_evidence = true;
   }
+}
+
+void WaitTracker::OnLostHead() {
+  for (Wait& wait : waits_) wait.facts.gap_in_evidence = true;
 }
 
 void WaitTracker::EmitWait(Wait& wait) {
@@ -409,10 +461,11 @@ void WaitTracker::EmitWait(Wait& wait) {
     record.free = wait.facts.death->free;
   }
   // An exempt wait must find its page alive when it queues (I9).
-  if (record.protection == Protection::kQueuedUnderPtl && record.outcome == WaitOutcome::kFreedBeforeQueue &&
+  bool exempt = record.protection == Protection::kQueuedUnderPtl || DropsOwnReference(wait.facts.function);
+  if (exempt && record.outcome == WaitOutcome::kFreedBeforeQueue &&
       record.order == EventOrder::kSameCpu) {
     emit_(Anomaly{.invariant = "I9", .at = record.begin, .pfn = record.pfn,
-                  .detail = "queued on a migration entry whose page was free already"});
+                  .detail = "queued on a page that was free already"});
   }
   emit_(std::move(record));
 }

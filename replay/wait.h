@@ -55,6 +55,8 @@ struct WaitFacts {
   std::optional<EventId> own_event;
   bool gap_in_lookup = false;              // lost events between lookup and wait: own may be wrong
   bool freed_by_waiter = false;            // the waiter dropped the last reference, in the same call
+  std::optional<EventId> put_after;        // the waiter dropped a reference after the wait, taken unseen
+  bool unrecorded_reference = false;       // counts show a reference taken that is not on record
   std::optional<int64_t> count_at_entry;   // fetched by the probe
   int32_t counted_owners = 0;              // references at entry that are known to be others'
   bool page_known = false;                 // the struct page pointer was tied to a pfn
@@ -96,20 +98,26 @@ class WaitTracker {
     std::optional<HoldId> hold;          // shown by a probe argument, else the task's last hold
     bool references_recordable = false;
     bool gap_in_lookup = false;
+    bool preceded = false;               // the task's own events before the wait are on record
     std::optional<EventId> last_gap;     // event after the latest loss on any cpu
   };
   void Begin(Task* task, const Moment& at, const Entry& entry);
-  // `caller`: the function it returns into, kOther where not known.
-  void End(Task* task, const Moment& at, KernelFunction function, KernelFunction caller);
+  // `caller`: the function it returns into, kOther where not known; `caller_probed`: its entry
+  // would be on record.
+  void End(Task* task, const Moment& at, KernelFunction function, KernelFunction caller, bool caller_probed);
   // The waiting task did something a waiter cannot do.
   void EndUnseen(Task* task, const Moment& at);
   // What the task waits in; nullopt when it does not.
   std::optional<KernelFunction> WaitingIn(const Task& task);
 
   void OnDeath(const Page& page);
+  void OnUnrecordedReference(const Page& page, EventId after);
+  void OnUnmatchedPut(const Page& page, const Task& task, const Moment& at);
   void OnNewLife(const Page& old_life, const Moment& at);
   // Events of some cpu are missing from here on: waits that are open are covered by the gap.
   void OnGap();
+  // Events of some cpu are missing from the beginning up to here: all waits so far are covered.
+  void OnLostHead();
 
   void Finish();
 
@@ -119,6 +127,7 @@ class WaitTracker {
     WaitFacts facts;
     const Task* task = nullptr;
     uint64_t scope = 0;  // of the task, when it began to wait
+    bool preceded = false;
     bool closed = false;
   };
 
