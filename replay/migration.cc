@@ -64,13 +64,13 @@ void MigrationTracker::OnEntrySet(const Task* task, uint64_t address, std::optio
   if (!open->address) open->address = address;
 }
 
-void MigrationTracker::OnEntryRemoved(const Task* task, uint64_t address, std::optional<Pfn> present,
-                                      const Moment& at) {
+std::optional<Pfn> MigrationTracker::OnEntryRemoved(const Task* task, uint64_t address,
+                                                    std::optional<Pfn> present, const Moment& at) {
   auto of = tasks_.find(task);
-  if (of == tasks_.end()) return;
+  if (of == tasks_.end()) return std::nullopt;
   auto open = std::find_if(of->second.open.begin(), of->second.open.end(),
                            [&](const Open& o) { return o.address == address; });
-  if (open == of->second.open.end()) return;
+  if (open == of->second.open.end()) return std::nullopt;
   open->migration.end = at;
   if (present && open->migration.source == present) {
     open->migration.result = "failed";
@@ -80,6 +80,7 @@ void MigrationTracker::OnEntryRemoved(const Task* task, uint64_t address, std::o
     open->migration.result = "migrated";
     open->migration.why.clear();
   }
+  return open->migration.source;
 }
 
 void MigrationTracker::OnMapping(const Task* task, std::optional<Pfn> source, std::optional<Pfn> destination,

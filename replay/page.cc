@@ -75,6 +75,7 @@ void PageTracker::BeginLife(Page* page, const Moment& at) {
 void PageTracker::EndLife(Page* page, LifetimeQuality quality, std::optional<Moment> free) {
   if (!page->alive) return;
   page->alive = false;
+  if (page->excess_run > 1) observers_.on_unrecorded_reference(*page, page->excess_after);
   if (free) {
     if (page->death) page->death->free = free->event;
     observers_.on_death(*page);
@@ -397,6 +398,9 @@ void PageTracker::OnRef(const PageRef& ref, const Moment& at, const Task* task, 
   if (!first_sight && ref.count && *ref.count > *now) {
     if (page->excess_run++ == 0) page->excess_after = page->last_ref;
   } else {
+    // An increment logged late explains a short excess that it ends; anything else leaves a
+    // reference that came and went without a record.
+    if (page->excess_run > (taken ? 3 : 1)) observers_.on_unrecorded_reference(*page, page->excess_after);
     page->excess_run = 0;
   }
   page->last_ref = at.event;
@@ -444,7 +448,6 @@ void PageTracker::Finish() {
   std::sort(heads.begin(), heads.end());
   for (uint64_t pfn : heads) {
     Page& page = pages_.at(pfn);
-    if (page.excess_run > 1) observers_.on_unrecorded_reference(page, page.excess_after);
     LifetimeQuality quality = page.quality == LifetimeQuality::kInherited ? LifetimeQuality::kInheritedOpen
                                                                           : page.quality;
     EndLife(&page, quality, std::nullopt);

@@ -204,7 +204,8 @@ void ShadowMm::OnSwitch(const SchedSwitch& sched, const Event& event, const Mome
 void ShadowMm::OnMigrationEntry(const MigrationEntry& entry, const Moment& at, Task* task) {
   locks_.Describe(task, Hex("addr", entry.address));
   if (!entry.set) {
-    migrations_.OnEntryRemoved(task, entry.address, ptes_.Present(entry.value), at);
+    auto source = migrations_.OnEntryRemoved(task, entry.address, ptes_.Present(entry.value), at);
+    if (source) EndMigrating(*source, task);
     return;
   }
   std::optional<Pfn> source = ptes_.Migration(entry.value);
@@ -212,7 +213,8 @@ void ShadowMm::OnMigrationEntry(const MigrationEntry& entry, const Moment& at, T
   if (source) BeginMigrating(*source, false, at, task);
 }
 
-// The migrating task has the page locked and isolated until it unlocks it.
+// The migrating task has the page locked and isolated until it takes the migration entry away, or
+// unlocks it.
 void ShadowMm::BeginMigrating(Pfn pfn, bool mapped, const Moment& at, const Task* task) {
   if (!(entries_known_ & Bit(Function::kUnlockPage))) return;
   Page* page = pages_.FindOrInherit(pfn, at);
@@ -221,12 +223,14 @@ void ShadowMm::BeginMigrating(Pfn pfn, bool mapped, const Moment& at, const Task
   migrating_[task].push_back(page->pfn);
 }
 
+void ShadowMm::EndMigrating(Pfn pfn, const Task* task) {
+  if (Page* page = pages_.Find(pfn); page && page->migrating_by == task->pid) page->migrating_by.reset();
+}
+
 void ShadowMm::EndMigrating(const Task* task) {
   auto found = migrating_.find(task);
   if (found == migrating_.end()) return;
-  for (Pfn pfn : found->second) {
-    if (Page* page = pages_.Find(pfn); page && page->migrating_by == task->pid) page->migrating_by.reset();
-  }
+  for (Pfn pfn : found->second) EndMigrating(pfn, task);
   migrating_.erase(found);
 }
 
@@ -250,6 +254,8 @@ void ShadowMm::BeginWait(const FunctionEntry& call, const Moment& at, Task* task
   if (auto bit = call.fields.Get(ProbeRole::kBit)) entry.bit = static_cast<int32_t>(static_cast<uint32_t>(*bit));
   if (auto count = call.fields.Get(ProbeRole::kPageCount))
     entry.count = static_cast<int32_t>(static_cast<uint32_t>(*count));
+  // page->flags fetched by the probe: PG_locked is bit 0 in every kernel.
+  if (auto flags = call.fields.Get(ProbeRole::kPageFlags)) entry.unlocked = (*flags & 1) == 0;
   if (call.function == Function::kMigrationEntryWaitOnLocked) {
     if (auto swap_entry = call.fields.Get(ProbeRole::kSwapEntry)) entry.pfn = ptes_.SwapEntry(*swap_entry);
     // Without lock events the probe's own argument shows the lock the task is under.
@@ -300,9 +306,7 @@ void ShadowMm::OnEntry(const FunctionEntry& call, const Moment& at, Task* task) 
       migrations_.OnMapping(task, PfnOf(call, ProbeRole::kPage), PfnOf(call, ProbeRole::kNewPage), at);
       break;
     case Function::kUnlockPage:
-      if (auto pfn = PfnOf(call, ProbeRole::kPage)) {
-        if (Page* page = pages_.Find(*pfn); page && page->migrating_by == task->pid) page->migrating_by.reset();
-      }
+      if (auto pfn = PfnOf(call, ProbeRole::kPage)) EndMigrating(*pfn, task);
       break;
     case Function::kFreeCompoundPage:
     case Function::kPutPageFinal:
@@ -337,8 +341,8 @@ ReplaySummary ShadowMm::Finish() {
   }
   locks_.Finish();
   migrations_.Finish();
+  pages_.Finish();  // before the waits: its last word on a page's counts may be about them
   waits_.Finish();
-  pages_.Finish();
   summary_.pages = pages_.stats();
   summary_.clock_error = clock_.bound();
   summary_.clock_error_learned = clock_.learned();

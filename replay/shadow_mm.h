@@ -72,6 +72,7 @@ class ShadowMm {
   void OnMigrationEntry(const MigrationEntry& entry, const Moment& at, Task* task);
   void OnSwitch(const SchedSwitch& sched, const Event& event, const Moment& at);
   void BeginMigrating(Pfn pfn, bool mapped, const Moment& at, const Task* task);
+  void EndMigrating(Pfn pfn, const Task* task);
   void EndMigrating(const Task* task);
   void BeginWait(const FunctionEntry& call, const Moment& at, Task* task);
   std::optional<Pfn> PfnOf(const FunctionEntry& call, ProbeRole role);

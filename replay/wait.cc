@@ -120,6 +120,11 @@ Shield ShieldOf(const WaitFacts& f) {
   }
   if (contract) return {contract->protection, std::string(contract->reason), std::string(contract->source)};
 
+  if (f.freed_by_waiter) {
+    return {Protection::kReference, "the waiter dropped the last reference itself",
+            "the waiter itself dropped the last reference (" + Ev(f.death->at.event) + ") after it had waited"};
+  }
+
   if (f.count_at_entry) {
     if (*f.count_at_entry == 0) {
       return {Protection::kNone, "the reference count was 0 at the wait",
@@ -131,11 +136,6 @@ Shield ShieldOf(const WaitFacts& f) {
               "the reference count was " + std::to_string(*f.count_at_entry) +
                   " when the wait began, all of it owned by " + owners};
     }
-  }
-
-  if (f.freed_by_waiter) {
-    return {Protection::kReference, "the waiter dropped the last reference itself",
-            "the waiter itself dropped the last reference (" + Ev(f.death->at.event) + ") after it had waited"};
   }
 
   auto unknown = [](const char* reason, std::string why) {
@@ -308,7 +308,7 @@ void WaitTracker::Begin(Task* task, const Moment& at, const Entry& entry) {
     // An allocation between the free and this wait may be among the lost events.
     facts.gap_in_evidence = facts.death && entry.last_gap &&
                             Value(*entry.last_gap) > Value(facts.death->at.event);
-    if (page->migrating_by && page->migrating_by != task->pid)
+    if (page->migrating_by && page->migrating_by != task->pid && !entry.unlocked)
       facts.counted_owners = page->migrating_mapped ? 2 : 1;
     page->waits.push_back(record.id);
     if (page->waits.size() > kWaitsPerPage) page->waits.erase(page->waits.begin());

@@ -95,6 +95,7 @@ class WaitTracker {
     std::optional<int64_t> bit;
     std::optional<Pfn> pfn;
     std::optional<int64_t> count;
+    bool unlocked = false;               // the probe's flags show PG_locked clear
     std::optional<HoldId> hold;          // shown by a probe argument, else the task's last hold
     bool references_recordable = false;
     bool gap_in_lookup = false;
