@@ -44,7 +44,7 @@ struct Options {
 };
 
 Options Parse(const std::vector<std::string>& arguments, po::options_description* visible) {
-  visible->add_options()                                                                          //
+  visible->add_options()                                                                             //
       ("output,o", po::value<std::string>()->value_name("DB"), "keep the database under this name")  //
       ("dmesg", po::value<std::string>()->value_name("FILE"), "console log of the same machine")     //
       ("probes", po::value<std::string>()->value_name("FILE"), "probe definitions (kprobe_events)")  //
@@ -74,7 +74,8 @@ Options Parse(const std::vector<std::string>& arguments, po::options_description
   if (auto format = text("format"); format && *format != "text")
     throw Error("--format: " + *format + ": this version writes text");
   if (values.count("input")) options.recording.inputs = values["input"].as<std::vector<std::string>>();
-  if (options.recording.inputs.empty() && !options.help) throw Error("analyze: no INPUT given; see mmreplay analyze --help");
+  if (options.recording.inputs.empty() && !options.help)
+    throw Error("analyze: no INPUT given; see mmreplay analyze --help");
   return options;
 }
 
@@ -103,9 +104,10 @@ int Analyze(const std::vector<std::string>& arguments) {
   std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
   WriteOutput(report);
   // For people only: a report of the same bytes is the same bytes.
-  std::fprintf(stderr, "mmreplay: %s events in %.2f s, %s events/s\n", CountText(facts.lines.events).c_str(),
-               seconds.count(),
-               CountText(static_cast<int64_t>(static_cast<double>(facts.lines.events) / seconds.count())).c_str());
+  std::fprintf(
+      stderr, "mmreplay: %s events in %.2f s, %s events/s\n", CountText(facts.lines.events).c_str(),
+      seconds.count(),
+      CountText(static_cast<int64_t>(static_cast<double>(facts.lines.events) / seconds.count())).c_str());
   return exit_code;
 }
 

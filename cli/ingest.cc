@@ -91,10 +91,12 @@ class StoreThread {
   std::thread thread_;
 };
 
-ReplayOptions OptionsOf(const Recording& recording, const std::optional<bool>& ticks, const TraceHeader& header) {
+ReplayOptions OptionsOf(const Recording& recording, const std::optional<bool>& ticks,
+                        const TraceHeader& header) {
   ReplayOptions options;
   if (recording.machine == "x86_64") options.architecture = Architecture::kX86_64;
   if (recording.machine == "aarch64") options.architecture = Architecture::kArm64;
+  if (recording.kernel_release) options.release = ParseKernelRelease(*recording.kernel_release);
   options.clock = recording.clock;
   options.ticks = ticks.value_or(false);
   for (const ProbeDefinition& probe : recording.probes) {
@@ -103,7 +105,8 @@ ReplayOptions OptionsOf(const Recording& recording, const std::optional<bool>& t
     (probe.is_return ? options.return_probes : options.entry_probes).push_back(function);
   }
   for (const CpuStats& cpu : recording.cpu_stats) {
-    if (cpu.overrun > 0 || cpu.commit_overrun > 0 || cpu.dropped > 0) options.overwritten_cpus.push_back(cpu.cpu);
+    if (cpu.overrun > 0 || cpu.commit_overrun > 0 || cpu.dropped > 0)
+      options.overwritten_cpus.push_back(cpu.cpu);
   }
   options.head_overwritten = !options.overwritten_cpus.empty() ||
                              (header.entries && header.written && *header.written > *header.entries);
@@ -138,7 +141,8 @@ std::vector<std::string> RecordableOf(const Recording& recording, const StringTa
   return {names.begin(), names.end()};
 }
 
-void AddReplayIssues(const Recording& recording, const ReplaySummary& replay, std::vector<TraceIssue>* issues) {
+void AddReplayIssues(const Recording& recording, const ReplaySummary& replay,
+                     std::vector<TraceIssue>* issues) {
   using Severity = TraceIssue::Severity;
   if (replay.unresolved_pages > 0) {
     issues->push_back({Severity::kInfo, "page not identified", 0, replay.unresolved_pages,
@@ -162,13 +166,14 @@ void AddReplayIssues(const Recording& recording, const ReplaySummary& replay, st
   if (replay.clock_error_learned > 0) {
     issues->push_back({Severity::kInfo, "clocks disagree", 0, 1,
                        "the cpus' clocks contradict the page-table locks by up to " +
-                           std::to_string(replay.clock_error_learned) + " ns: stamps closer than that prove no order"});
+                           std::to_string(replay.clock_error_learned) +
+                           " ns: stamps closer than that prove no order"});
   }
 }
 
 }  // namespace
 
-TraceFacts Ingest(const Recording& recording, TraceStore* store) {
+TraceFacts Ingest(const Recording& recording, TraceStore* store, const RecordHook& hook) {
   StringTable strings;
   std::optional<KernelRelease> release;
   if (recording.kernel_release) release = ParseKernelRelease(*recording.kernel_release);
@@ -186,7 +191,8 @@ TraceFacts Ingest(const Recording& recording, TraceStore* store) {
     ahead.pop_front();
     auto marker = work.batch.markers.begin();
     for (const Event& event : work.batch.events) {
-      for (; marker != work.batch.markers.end() && marker->next_event <= event.id; ++marker) model->Replay(*marker);
+      for (; marker != work.batch.markers.end() && marker->next_event <= event.id; ++marker)
+        model->Replay(*marker);
       model->Replay(event);
     }
     for (; marker != work.batch.markers.end(); ++marker) model->Replay(*marker);
@@ -198,7 +204,10 @@ TraceFacts Ingest(const Recording& recording, TraceStore* store) {
   while (reader.Next(&batch)) {
     if (!model) {
       model = std::make_unique<ShadowMm>(OptionsOf(recording, reader.clock_is_ticks(), reader.header()),
-                                         [&](Record&& record) { records.push_back(std::move(record)); });
+                                         [&](Record&& record) {
+                                           if (hook) hook(&record);
+                                           records.push_back(std::move(record));
+                                         });
     }
     for (const Event& event : batch.events) {
       model->Learn(event);

@@ -4,13 +4,19 @@
 
 #include <cstdint>
 
+#include <functional>
+
 #include "db/trace_store.h"
 #include "parser/bundle.h"
 
 namespace mmreplay {
 
+// Sees every record on its way from the replay to the store, and may change it: the seam at which a
+// test puts a wrong model in place of ours.
+using RecordHook = std::function<void(Record*)>;
+
 // Reads the whole recording into the store, replayed; indexes and views are built. The store is not
 // published.
-TraceFacts Ingest(const Recording& recording, TraceStore* store);
+TraceFacts Ingest(const Recording& recording, TraceStore* store, const RecordHook& hook = {});
 
 }  // namespace mmreplay

@@ -9,9 +9,15 @@ namespace mmreplay {
 Database::Database(const std::string& path, Mode mode) : path_(path.empty() ? "temporary database" : path) {
   int flags = SQLITE_OPEN_NOMUTEX;
   switch (mode) {
-    case Mode::kReadOnly: flags |= SQLITE_OPEN_READONLY; break;
-    case Mode::kReadWrite: flags |= SQLITE_OPEN_READWRITE; break;
-    case Mode::kCreate: flags |= SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE; break;
+    case Mode::kReadOnly:
+      flags |= SQLITE_OPEN_READONLY;
+      break;
+    case Mode::kReadWrite:
+      flags |= SQLITE_OPEN_READWRITE;
+      break;
+    case Mode::kCreate:
+      flags |= SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE;
+      break;
   }
   sqlite3* raw = nullptr;
   int code = sqlite3_open_v2(path.c_str(), &raw, flags, nullptr);
@@ -53,7 +59,9 @@ void Statement::Bind(int index, std::string_view text) {
                    "bind");
 }
 
-void Statement::BindNull(int index) { database_->Check(sqlite3_bind_null(handle_.get(), index), "bind"); }
+void Statement::BindNull(int index) {
+  database_->Check(sqlite3_bind_null(handle_.get(), index), "bind");
+}
 
 bool Statement::Step() {
   int code = sqlite3_step(handle_.get());
@@ -62,7 +70,9 @@ bool Statement::Step() {
   return false;
 }
 
-void Statement::Reset() { sqlite3_reset(handle_.get()); }
+void Statement::Reset() {
+  sqlite3_reset(handle_.get());
+}
 
 void Statement::Run() {
   while (Step()) {
@@ -70,7 +80,9 @@ void Statement::Run() {
   Reset();
 }
 
-std::string_view Statement::Name(int column) const { return sqlite3_column_name(handle_.get(), column); }
+std::string_view Statement::Name(int column) const {
+  return sqlite3_column_name(handle_.get(), column);
+}
 
 bool Statement::IsNull(int column) const {
   return sqlite3_column_type(handle_.get(), column) == SQLITE_NULL;

@@ -39,7 +39,7 @@ CREATE TABLE trace (
 -- Files of the recording.
 CREATE TABLE source (
   id          INTEGER PRIMARY KEY,
-  role        TEXT NOT NULL,  -- trace probes console cpu_stats uname formats probe_profile other
+  role        TEXT NOT NULL,  -- trace probes console cpu_stats uname formats probe_profile clock other
   path        TEXT NOT NULL,
   lines_total INTEGER         -- NULL for a file that was not read
 );
@@ -127,6 +127,7 @@ CREATE TABLE page_wait (
   comm          INTEGER NOT NULL,
   pfn           INTEGER,           -- NULL where the struct page address is not tied to a pfn
   lifetime      INTEGER,           -- the life in which the waiter found the page
+  frame_life    INTEGER,           -- the frame's life when the wait began, often the same
   function      INTEGER NOT NULL,  -- string
   bit           INTEGER,           -- page flag waited for
   judged        INTEGER NOT NULL,  -- 0: waits for another flag than PG_locked

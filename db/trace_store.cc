@@ -17,7 +17,9 @@ namespace {
 
 namespace fs = std::filesystem;
 
-std::string Reason(int error) { return std::generic_category().message(error); }
+std::string Reason(int error) {
+  return std::generic_category().message(error);
+}
 
 constexpr std::string_view kPartialSuffix = ".mmreplay-partial";
 
@@ -47,9 +49,12 @@ std::optional<std::string_view> NullIfEmpty(const std::string& text) {
 
 const char* SeverityName(TraceIssue::Severity severity) {
   switch (severity) {
-    case TraceIssue::Severity::kInfo: return "info";
-    case TraceIssue::Severity::kWarning: return "warning";
-    case TraceIssue::Severity::kError: return "error";
+    case TraceIssue::Severity::kInfo:
+      return "info";
+    case TraceIssue::Severity::kWarning:
+      return "warning";
+    case TraceIssue::Severity::kError:
+      return "error";
   }
   return "info";
 }
@@ -115,8 +120,7 @@ struct TraceStore::Statements {
         lifetime(db, "INSERT INTO page_lifetime VALUES(?,?,?,?,?,?,?,?,?,?)"),
         hold(db, "INSERT INTO ptl_hold VALUES(?,?,?,?,?,?,?,?,?,?)"),
         migration(db, "INSERT INTO migration VALUES(NULL,?,?,?,?,?,?,?,?,?,?,?)"),
-        wait(db,
-             "INSERT INTO page_wait VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)"),
+        wait(db, "INSERT INTO page_wait VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)"),
         anomaly(db, "INSERT INTO anomaly VALUES(NULL,?,?,?,?,?,?)"),
         gap(db, "INSERT INTO gap VALUES(NULL,?,?,?,?)") {}
 
@@ -189,6 +193,7 @@ struct TraceStore::Statements {
     wait.Bind(++i, static_cast<int64_t>(w.comm));
     wait.Bind(++i, OptionalValue(w.pfn));
     wait.Bind(++i, OptionalValue(w.lifetime));
+    wait.Bind(++i, OptionalValue(w.frame_life));
     wait.Bind(++i, static_cast<int64_t>(w.function));
     wait.Bind(++i, w.bit);
     wait.Bind(++i, w.judged);
@@ -290,7 +295,9 @@ void TraceStore::Write(const Batch& batch) {
   }
 }
 
-void TraceStore::Write(const Record& record) { std::visit(*statements_, record); }
+void TraceStore::Write(const Record& record) {
+  std::visit(*statements_, record);
+}
 
 void TraceStore::Finish(const Recording& recording, const TraceFacts& facts, const StringTable& strings) {
   const Database& db = *database_;

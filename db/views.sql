@@ -106,7 +106,8 @@ SELECT w.id, 1, w.pid, c.text, w.pfn, w.lifetime, f.text, w.begin_event, w.end_e
          WHEN w.protection IN (2, 4) THEN 'benign'
          WHEN w.protection = 0 THEN 'unknown'
          WHEN w.outcome IN (2, 3, 4)
-              AND EXISTS (SELECT 1 FROM report_matches m WHERE m.lifetime_id = w.lifetime) THEN 'confirmed'
+              AND EXISTS (SELECT 1 FROM report_matches m WHERE m.lifetime_id = w.lifetime
+                          OR w.outcome = 2 AND m.lifetime_id = w.frame_life) THEN 'confirmed'
          WHEN w.outcome = 2 AND w.event_order IN (2, 3) THEN CASE WHEN w.gap THEN 'probable' ELSE 'confirmed' END
          WHEN w.outcome IN (2, 3, 4) THEN CASE WHEN w.gap THEN 'latent' ELSE 'probable' END
          ELSE 'latent'
@@ -125,7 +126,8 @@ SELECT w.id, w.lock_dropped, w.death_event, w.death_ts, w.death_pid,
        w.free_event,
        CASE w.event_order WHEN 0 THEN 'none' WHEN 1 THEN 'open' WHEN 2 THEN 'same cpu' WHEN 3 THEN 'apart' END,
        w.order_ns, w.gap, w.reason,
-       (SELECT m.report_id FROM report_matches m WHERE m.lifetime_id = w.lifetime)
+       (SELECT min(m.report_id) FROM report_matches m WHERE m.lifetime_id = w.lifetime
+        OR w.outcome = 2 AND m.lifetime_id = w.frame_life)
 FROM page_wait w;
 
 -- Transitions that cannot happen on a healthy machine with a complete recording (invariants I1-I15).

@@ -27,8 +27,10 @@ bool IsTraceFormat(InputFormat format) {
     case InputFormat::kFunctionGraph:
     case InputFormat::kLatencyText:
     case InputFormat::kTraceDat:
-    case InputFormat::kPerfData: return true;
-    default: return false;
+    case InputFormat::kPerfData:
+      return true;
+    default:
+      return false;
   }
 }
 
@@ -39,8 +41,11 @@ bool IsSideFormat(InputFormat format) {
     case InputFormat::kUname:
     case InputFormat::kCpuStats:
     case InputFormat::kEventFormats:
-    case InputFormat::kProbeProfile: return true;
-    default: return false;
+    case InputFormat::kTraceClock:
+    case InputFormat::kProbeProfile:
+      return true;
+    default:
+      return false;
   }
 }
 
@@ -110,7 +115,6 @@ void AddConsole(const std::string& text, size_t source, Recording* recording) {
   ConsoleFacts facts = ReadConsoleLog(text);
   if (!recording->kernel_release) recording->kernel_release = facts.kernel_release;
   if (!recording->machine) recording->machine = facts.machine;
-  if (!recording->clock) recording->clock = facts.trace_clock;
   recording->console = std::move(facts);
   recording->console_source = source;
 }
@@ -150,7 +154,15 @@ void AddSideFile(InputFormat format, const InputMember& member, Recording* recor
       source.role = "probe_profile";
       recording->probe_misses += ReadProbeMisses(text);
       break;
-    default: break;
+    case InputFormat::kTraceClock: {
+      // "local [global] counter": the one in brackets was on.
+      source.role = "clock";
+      size_t open = text.find('[');
+      recording->clock = text.substr(open + 1, text.find(']', open) - open - 1);
+      break;
+    }
+    default:
+      break;
   }
   recording->sources.push_back(std::move(source));
 }
@@ -171,9 +183,11 @@ InputMember OpenNamed(const std::string& path, InputFormat wanted, const char* o
 std::string Refusal(InputFormat format) {
   std::string name(FormatName(format));
   switch (format) {
-    case InputFormat::kEmpty: return "is empty";
+    case InputFormat::kEmpty:
+      return "is empty";
     case InputFormat::kTraceDat:
-      return "is a " + name + ", which this version does not read; `trace-cmd report` output is not read "
+      return "is a " + name +
+             ", which this version does not read; `trace-cmd report` output is not read "
              "either, record with tracefs and give its `trace` file";
     case InputFormat::kPerfData:
     case InputFormat::kTraceCmdReport:
@@ -185,7 +199,8 @@ std::string Refusal(InputFormat format) {
       return "looks like a " + name + "; it goes beside a trace: mmreplay analyze TRACE --dmesg FILE";
     case InputFormat::kProbeDefinitions:
       return "looks like a " + name + "; it goes beside a trace: mmreplay analyze TRACE --probes FILE";
-    default: return "looks like a " + name + ", not like a trace";
+    default:
+      return "looks like a " + name + ", not like a trace";
   }
 }
 

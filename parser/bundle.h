@@ -16,7 +16,7 @@
 namespace mmreplay {
 
 struct Source {
-  std::string role;  // trace, probes, console, cpu_stats, uname, formats, probe_profile, other
+  std::string role;  // trace, probes, console, cpu_stats, uname, formats, probe_profile, clock, other
   std::string path;
   std::optional<int64_t> lines;  // nullopt until read, and for files that are not used
 };
@@ -24,15 +24,15 @@ struct Source {
 // One cpu's ring buffer, from per_cpu/cpuN/stats.
 struct CpuStats {
   int32_t cpu;
-  int64_t overrun = 0;         // events overwritten
+  int64_t overrun = 0;  // events overwritten
   int64_t commit_overrun = 0;
   int64_t dropped = 0;
 };
 
 struct Recording {
-  std::string path;           // as the user gave it
+  std::string path;  // as the user gave it
   InputMember trace;
-  size_t trace_source = 0;    // index into sources
+  size_t trace_source = 0;  // index into sources
   std::vector<Source> sources;
   std::vector<ProbeDefinition> probes;
   std::vector<std::string> recorded_formats;  // event names of a formats file
@@ -46,9 +46,9 @@ struct Recording {
 };
 
 struct RecordingOptions {
-  std::vector<std::string> inputs;      // files, directories, archives, "-": parts of one recording
-  std::optional<std::string> dmesg;     // --dmesg
-  std::optional<std::string> probes;    // --probes
+  std::vector<std::string> inputs;    // files, directories, archives, "-": parts of one recording
+  std::optional<std::string> dmesg;   // --dmesg
+  std::optional<std::string> probes;  // --probes
 };
 
 // Throws Error with a sentence that names the file and what it looks like when there is no trace

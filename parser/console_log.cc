@@ -11,7 +11,9 @@ namespace {
 // A report's page dump follows its BUG line directly; other printks may slip in between.
 constexpr int64_t kLinesOfOneReport = 40;
 
-re2::StringPiece Piece(std::string_view text) { return {text.data(), text.size()}; }
+re2::StringPiece Piece(std::string_view text) {
+  return {text.data(), text.size()};
+}
 
 }  // namespace
 
@@ -37,13 +39,15 @@ std::string_view StripPrintkPrefix(std::string_view line, std::optional<int64_t>
   for (;;) {
     if (line.starts_with('<')) {
       size_t close = line.find('>');
-      if (close == std::string_view::npos || close > 4 || !ParseDecimal(line.substr(1, close - 1))) return line;
+      if (close == std::string_view::npos || close > 4 || !ParseDecimal(line.substr(1, close - 1)))
+        return line;
       line.remove_prefix(close + 1);
     } else if (line.starts_with('[')) {
       size_t close = line.find(']');
       if (close == std::string_view::npos || close > 24) return line;
       std::string_view inside = TrimBlanks(line.substr(1, close - 1));
-      bool caller = inside.size() > 1 && (inside[0] == 'T' || inside[0] == 'C') && ParseDecimal(inside.substr(1));
+      bool caller =
+          inside.size() > 1 && (inside[0] == 'T' || inside[0] == 'C') && ParseDecimal(inside.substr(1));
       auto ts = ParseTimeStamp(inside);
       if (!caller && (!ts || ts->is_ticks)) return line;
       if (ts && !caller && !*printk_ts) *printk_ts = ts->value;
@@ -65,7 +69,6 @@ ConsoleFacts ReadConsoleLog(std::string_view text) {
   // CPU: 2 PID: 69 Comm: thp mover Tainted: G        W          6.1.192 #2
   static const RE2 victim(R"(^CPU: \d+ (?:UID: \d+ )?PID: (\d+) Comm: )");
   static const RE2 banner(R"(Linux version (\d+\.\d+\S*))");
-  static const RE2 clock(R"(Command line:.*\btrace_clock=(\w+))");
 
   ConsoleFacts facts;
   ConsoleReport* open = nullptr;
@@ -121,7 +124,6 @@ ConsoleFacts ReadConsoleLog(std::string_view text) {
       if (line.starts_with("x86/") || line.find("BIOS-e820:") != std::string_view::npos)
         facts.machine = "x86_64";
     }
-    if (!facts.trace_clock && RE2::PartialMatch(Piece(line), clock, &word)) facts.trace_clock = word;
   });
   return facts;
 }

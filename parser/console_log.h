@@ -14,13 +14,13 @@
 namespace mmreplay {
 
 struct ConsoleReport {
-  int64_t line;                   // of the "BUG:" line, from 1
-  std::string kind;               // "bad_page_state"
+  int64_t line;      // of the "BUG:" line, from 1
+  std::string kind;  // "bad_page_state"
   Pfn pfn;
-  std::string comm;               // the victim: whoever allocated or freed the page
+  std::string comm;  // the victim: whoever allocated or freed the page
   std::optional<Pid> pid;
-  std::string flags;              // flag names as printed, without node=, zone=, ...: "waiters"
-  std::string reason;             // "PAGE_FLAGS_CHECK_AT_PREP flag(s) set"
+  std::string flags;                 // flag names as printed, without node=, zone=, ...: "waiters"
+  std::string reason;                // "PAGE_FLAGS_CHECK_AT_PREP flag(s) set"
   std::optional<int64_t> printk_ts;  // ns of the console's own clock, where lines carry it
 };
 
@@ -28,9 +28,8 @@ struct ConsoleFacts {
   std::vector<ConsoleReport> reports;
   std::optional<std::string> kernel_release;  // from "Linux version 6.1.192 ..."
   std::optional<std::string> machine;         // "x86_64", "aarch64"
-  std::optional<std::string> trace_clock;     // trace_clock= of the kernel command line
   int64_t lines = 0;
-  std::optional<int64_t> suppressed;          // reports the kernel says it swallowed
+  std::optional<int64_t> suppressed;  // reports the kernel says it swallowed
 };
 
 // The flag names of a page dump's flags line, without its numbers and key=value parts:

@@ -82,7 +82,13 @@ Payload DecodePageRef(PageRefOp op, std::string_view args) {
   auto pfn = UnsignedField(args, "pfn");
   auto val = IntField(args, "val");
   if (!pfn || !val) return Opaque{};
-  PageRef ref{.op = op, .pfn = static_cast<Pfn>(*pfn), .val = *val, .ret = {}, .count = {}, .flags = {}, .flags_text = {}};
+  PageRef ref{.op = op,
+              .pfn = static_cast<Pfn>(*pfn),
+              .val = *val,
+              .ret = {},
+              .count = {},
+              .flags = {},
+              .flags_text = {}};
   bool has_ret = op != PageRefOp::kSet && op != PageRefOp::kMod && op != PageRefOp::kUnfreeze;
   if (has_ret) ref.ret = IntField(args, "ret");
   ref.count = IntField(args, "count");
@@ -157,8 +163,8 @@ SleepState SleepStateOf(std::string_view state) {
   return letter ? SleepState::kOther : SleepState::kUnknown;
 }
 
-// prev_comm=toucher/1 prev_pid=65 prev_prio=120 prev_state=R+ ==> next_comm=kcompactd0 next_pid=38 next_prio=120
-// Comms may hold blanks, '=' and "==>": keys are searched from the right.
+// prev_comm=toucher/1 prev_pid=65 prev_prio=120 prev_state=R+ ==> next_comm=kcompactd0 next_pid=38
+// next_prio=120 Comms may hold blanks, '=' and "==>": keys are searched from the right.
 Payload DecodeSchedSwitch(std::string_view args) {
   size_t arrow = args.rfind(" ==> ");
   if (arrow == kNotFound) return Opaque{};
@@ -189,7 +195,8 @@ Payload DecodeSchedWaking(bool done, std::string_view args) {
 }
 
 // mm_migrate_pages_start: mode=MIGRATE_SYNC reason=syscall_or_cpuset                     (5.13+)
-// mm_migrate_pages: nr_succeeded=512 nr_failed=0 nr_thp_succeeded=1 ... mode=MIGRATE_SYNC reason=numa_misplaced
+// mm_migrate_pages: nr_succeeded=512 nr_failed=0 nr_thp_succeeded=1 ... mode=MIGRATE_SYNC
+// reason=numa_misplaced
 Payload DecodeMigratePages(bool start, std::string_view args) {
   auto reason = FindField(args, "reason");
   if (!reason) return Opaque{};
@@ -305,31 +312,56 @@ Payload Decoder::Decode(StringId name, std::string_view args) {
   // the name of a tracepoint (remove_migration_pmd is both in one of our recordings).
   if (!args.empty() && args[0] == '(') return DecodeProbe(name, args);
   switch (TracepointOf(name)) {
-    case Tracepoint::kNone: return Opaque{};
-    case Tracepoint::kPageRefSet: return DecodePageRef(PageRefOp::kSet, args);
-    case Tracepoint::kPageRefMod: return DecodePageRef(PageRefOp::kMod, args);
-    case Tracepoint::kPageRefModAndTest: return DecodePageRef(PageRefOp::kModAndTest, args);
-    case Tracepoint::kPageRefModAndReturn: return DecodePageRef(PageRefOp::kModAndReturn, args);
-    case Tracepoint::kPageRefModUnless: return DecodePageRef(PageRefOp::kModUnless, args);
-    case Tracepoint::kPageRefFreeze: return DecodePageRef(PageRefOp::kFreeze, args);
-    case Tracepoint::kPageRefUnfreeze: return DecodePageRef(PageRefOp::kUnfreeze, args);
-    case Tracepoint::kPageAlloc: return DecodePage<PageAlloc>(args);
-    case Tracepoint::kPageFree: return DecodePage<PageFree>(args);
-    case Tracepoint::kLockAcquire: return DecodeLock(LockStep::kAcquire, args);
-    case Tracepoint::kLockContended: return DecodeLock(LockStep::kContended, args);
-    case Tracepoint::kLockAcquired: return DecodeLock(LockStep::kAcquired, args);
-    case Tracepoint::kLockRelease: return DecodeLock(LockStep::kRelease, args);
-    case Tracepoint::kContentionBegin: return DecodeContention(true, args);
-    case Tracepoint::kContentionEnd: return DecodeContention(false, args);
-    case Tracepoint::kSchedSwitch: return DecodeSchedSwitch(args);
-    case Tracepoint::kSchedWaking: return DecodeSchedWaking(false, args);
-    case Tracepoint::kSchedWakeup: return DecodeSchedWaking(true, args);
-    case Tracepoint::kMigratePagesStart: return DecodeMigratePages(true, args);
-    case Tracepoint::kMigratePages: return DecodeMigratePages(false, args);
-    case Tracepoint::kSetMigrationPmd: return DecodeMigrationEntry(true, true, args);
-    case Tracepoint::kRemoveMigrationPmd: return DecodeMigrationEntry(false, true, args);
-    case Tracepoint::kSetMigrationPte: return DecodeMigrationEntry(true, false, args);
-    case Tracepoint::kRemoveMigrationPte: return DecodeMigrationEntry(false, false, args);
+    case Tracepoint::kNone:
+      return Opaque{};
+    case Tracepoint::kPageRefSet:
+      return DecodePageRef(PageRefOp::kSet, args);
+    case Tracepoint::kPageRefMod:
+      return DecodePageRef(PageRefOp::kMod, args);
+    case Tracepoint::kPageRefModAndTest:
+      return DecodePageRef(PageRefOp::kModAndTest, args);
+    case Tracepoint::kPageRefModAndReturn:
+      return DecodePageRef(PageRefOp::kModAndReturn, args);
+    case Tracepoint::kPageRefModUnless:
+      return DecodePageRef(PageRefOp::kModUnless, args);
+    case Tracepoint::kPageRefFreeze:
+      return DecodePageRef(PageRefOp::kFreeze, args);
+    case Tracepoint::kPageRefUnfreeze:
+      return DecodePageRef(PageRefOp::kUnfreeze, args);
+    case Tracepoint::kPageAlloc:
+      return DecodePage<PageAlloc>(args);
+    case Tracepoint::kPageFree:
+      return DecodePage<PageFree>(args);
+    case Tracepoint::kLockAcquire:
+      return DecodeLock(LockStep::kAcquire, args);
+    case Tracepoint::kLockContended:
+      return DecodeLock(LockStep::kContended, args);
+    case Tracepoint::kLockAcquired:
+      return DecodeLock(LockStep::kAcquired, args);
+    case Tracepoint::kLockRelease:
+      return DecodeLock(LockStep::kRelease, args);
+    case Tracepoint::kContentionBegin:
+      return DecodeContention(true, args);
+    case Tracepoint::kContentionEnd:
+      return DecodeContention(false, args);
+    case Tracepoint::kSchedSwitch:
+      return DecodeSchedSwitch(args);
+    case Tracepoint::kSchedWaking:
+      return DecodeSchedWaking(false, args);
+    case Tracepoint::kSchedWakeup:
+      return DecodeSchedWaking(true, args);
+    case Tracepoint::kMigratePagesStart:
+      return DecodeMigratePages(true, args);
+    case Tracepoint::kMigratePages:
+      return DecodeMigratePages(false, args);
+    case Tracepoint::kSetMigrationPmd:
+      return DecodeMigrationEntry(true, true, args);
+    case Tracepoint::kRemoveMigrationPmd:
+      return DecodeMigrationEntry(false, true, args);
+    case Tracepoint::kSetMigrationPte:
+      return DecodeMigrationEntry(true, false, args);
+    case Tracepoint::kRemoveMigrationPte:
+      return DecodeMigrationEntry(false, false, args);
   }
   return Opaque{};
 }

@@ -39,7 +39,7 @@ class Decoder {
   StringTable* strings_;
   std::vector<ProbeDefinition> probes_;
   std::optional<KernelRelease> release_;
-  std::vector<std::optional<Tracepoint>> tracepoints_;  // by StringId
+  std::vector<std::optional<Tracepoint>> tracepoints_;                            // by StringId
   std::unordered_map<uint32_t, std::vector<std::unique_ptr<Binding>>> bindings_;  // by StringId of the name
 };
 

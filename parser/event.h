@@ -22,10 +22,18 @@ enum class KernelAddress : uint64_t {};
 // ftrace's pid is the task id (user space calls it tid); tgid is the process.
 enum class Pid : int32_t {};
 
-constexpr int64_t Value(EventId id) { return static_cast<int64_t>(id); }
-constexpr uint64_t Value(Pfn pfn) { return static_cast<uint64_t>(pfn); }
-constexpr uint64_t Value(KernelAddress address) { return static_cast<uint64_t>(address); }
-constexpr int32_t Value(Pid pid) { return static_cast<int32_t>(pid); }
+constexpr int64_t Value(EventId id) {
+  return static_cast<int64_t>(id);
+}
+constexpr uint64_t Value(Pfn pfn) {
+  return static_cast<uint64_t>(pfn);
+}
+constexpr uint64_t Value(KernelAddress address) {
+  return static_cast<uint64_t>(address);
+}
+constexpr int32_t Value(Pid pid) {
+  return static_cast<int32_t>(pid);
+}
 
 // ---- page reference counts (page_ref:*, CONFIG_DEBUG_PAGE_REF, include/trace/events/page_ref.h) ----
 
@@ -156,6 +164,7 @@ enum class KernelFunction : uint8_t {
   kMigrateMisplacedPage,
   kMigratePages,
   kFolioMigrateMapping,
+  kFolioMigrateFlags,
   kMoveToNewPage,
   kSetPmdMigrationEntry,
   kRemoveMigrationPmd,
@@ -172,18 +181,18 @@ enum class KernelFunction : uint8_t {
 
 // What a probed argument is, whatever the user called the field.
 enum class ProbeRole : uint8_t {
-  kPage,        // struct page or folio the call is about; the source of a migration
-  kNewPage,     // destination of a migration
-  kBit,         // PG_* bit number waited for
-  kPtl,         // spinlock_t of the page table
-  kPte,         // pointer to the pte or pmd
-  kSwapEntry,   // swp_entry_t of a migration entry
+  kPage,       // struct page or folio the call is about; the source of a migration
+  kNewPage,    // destination of a migration
+  kBit,        // PG_* bit number waited for
+  kPtl,        // spinlock_t of the page table
+  kPte,        // pointer to the pte or pmd
+  kSwapEntry,  // swp_entry_t of a migration entry
   kMm,
-  kAddress,     // user virtual address
-  kPmdValue,    // pmd_t by value
-  kReturn,      // return value
-  kPageFlags,   // page->flags, fetched by the probe
-  kPageCount,   // page->_refcount, fetched by the probe
+  kAddress,    // user virtual address
+  kPmdValue,   // pmd_t by value
+  kReturn,     // return value
+  kPageFlags,  // page->flags, fetched by the probe
+  kPageCount,  // page->_refcount, fetched by the probe
 };
 
 // The fields of one probe hit that have a known role. At most kMax are kept, none twice.

@@ -7,8 +7,12 @@ namespace {
 
 constexpr size_t kNotFound = std::string_view::npos;
 
-bool IsDigit(char c) { return c >= '0' && c <= '9'; }
-bool IsBlank(char c) { return c == ' ' || c == '\t'; }
+bool IsDigit(char c) {
+  return c >= '0' && c <= '9';
+}
+bool IsBlank(char c) {
+  return c == ' ' || c == '\t';
+}
 
 // The task columns, left of "[cpu]":
 //            thp mover-69
@@ -124,7 +128,8 @@ std::optional<LostLine> ParseLostLine(std::string_view line) {
   if (!cpu || *cpu > 1'000'000) return std::nullopt;
   std::string_view count = TrimBlanks(line.substr(open + 7, line.size() - open - 7 - 7));
   LostLine lost{static_cast<int32_t>(*cpu), std::nullopt};
-  if (auto value = ParseDecimal(count); value && *value <= INT64_MAX) lost.lost = static_cast<int64_t>(*value);
+  if (auto value = ParseDecimal(count); value && *value <= INT64_MAX)
+    lost.lost = static_cast<int64_t>(*value);
   return lost;
 }
 

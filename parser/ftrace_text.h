@@ -53,10 +53,10 @@ std::optional<std::string_view> ParseStackFrame(std::string_view line);
 
 // Facts of the comment block at the head of a `trace` file.
 struct TraceHeader {
-  std::string tracer;                    // "nop"
-  std::optional<int64_t> entries;        // entries-in-buffer
-  std::optional<int64_t> written;        // entries-written; more than entries: the head is lost
-  std::optional<int32_t> cpus;           // #P:4
+  std::string tracer;              // "nop"
+  std::optional<int64_t> entries;  // entries-in-buffer
+  std::optional<int64_t> written;  // entries-written; more than entries: the head is lost
+  std::optional<int32_t> cpus;     // #P:4
 };
 // Reads one line that starts with '#' into the header; ignores what says nothing.
 void ParseHeaderLine(std::string_view line, TraceHeader* header);

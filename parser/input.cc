@@ -19,7 +19,9 @@
 namespace mmreplay {
 namespace {
 
-std::string Reason(int error) { return std::generic_category().message(error); }
+std::string Reason(int error) {
+  return std::generic_category().message(error);
+}
 
 // Owns a file descriptor.
 class Descriptor {
@@ -238,7 +240,8 @@ std::string ReadAll(const InputMember& member, size_t limit) {
   std::vector<char> buffer(256 * 1024);
   while (size_t got = read(buffer.data(), buffer.size())) {
     if (text.size() + got > limit) {
-      throw Error(member.path + ": longer than " + std::to_string(limit >> 20) + " MiB, too long for a side file");
+      throw Error(member.path + ": longer than " + std::to_string(limit >> 20) +
+                  " MiB, too long for a side file");
     }
     text.append(buffer.data(), got);
   }

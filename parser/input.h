@@ -16,9 +16,9 @@ using ReadFn = std::function<size_t(char* buffer, size_t size)>;
 // One readable thing inside what the user named: the file itself, a member of a tar archive, a
 // file of a directory. Compression (gzip, bzip2, xz, zstd) is transparent.
 struct InputMember {
-  std::string path;   // as shown to the user and stored: "dir/trace.txt", "x.tar.xz:trace.txt"
-  std::string head;   // its first bytes, up to kHeadBytes
-  bool whole;         // head is all of it
+  std::string path;              // as shown to the user and stored: "dir/trace.txt", "x.tar.xz:trace.txt"
+  std::string head;              // its first bytes, up to kHeadBytes
+  bool whole;                    // head is all of it
   std::function<ReadFn()> open;  // from its first byte; may be called again, except for stdin
 };
 

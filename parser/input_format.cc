@@ -13,7 +13,8 @@ namespace mmreplay {
 namespace {
 
 bool StartsWithAny(std::string_view text, std::initializer_list<std::string_view> prefixes) {
-  return std::any_of(prefixes.begin(), prefixes.end(), [&](std::string_view p) { return text.starts_with(p); });
+  return std::any_of(prefixes.begin(), prefixes.end(),
+                     [&](std::string_view p) { return text.starts_with(p); });
 }
 
 // More than a few control characters in the first bytes: not a text file.
@@ -37,6 +38,12 @@ bool IsCpuStats(std::string_view head) {
   return head.find("entries: ") != std::string_view::npos &&
          head.find("\noverrun: ") != std::string_view::npos &&
          head.find("\noldest event ts: ") != std::string_view::npos;
+}
+
+// [local] global counter uptime perf mono mono_raw boot tai x86-tsc
+bool IsTraceClock(std::string_view head) {
+  static const RE2 pattern(R"(^(?:[a-z_0-9-]+ )*\[[a-z_0-9-]+\](?: [a-z_0-9-]+)*\s*$)");
+  return head.size() < 256 && head.find("local") != std::string_view::npos && RE2::FullMatch(head, pattern);
 }
 
 bool IsProbeProfile(std::string_view head) {
@@ -85,10 +92,12 @@ InputFormat DetectFormat(std::string_view head) {
   if (StartsWithAny(head, {"PERFILE2", "2ELIFREP"})) return InputFormat::kPerfData;
   if (LooksBinary(head)) return InputFormat::kBinary;
   if (IsUname(head)) return head.size() < 16 * 1024 ? InputFormat::kUname : InputFormat::kConsoleLog;
+  if (IsTraceClock(head)) return InputFormat::kTraceClock;
   if (IsCpuStats(head)) return InputFormat::kCpuStats;
   if (head.starts_with("name: ") && head.find("\nformat:\n") != std::string_view::npos)
     return InputFormat::kEventFormats;
-  if (StartsWithAny(TrimBlanks(head), {"<!DOCTYPE", "<!doctype", "<html", "<HTML"})) return InputFormat::kHtml;
+  if (StartsWithAny(TrimBlanks(head), {"<!DOCTYPE", "<!doctype", "<html", "<HTML"}))
+    return InputFormat::kHtml;
   if (LooksLikeProbeDefinitions(head.substr(0, 64 * 1024))) return InputFormat::kProbeDefinitions;
 
   size_t ftrace = 0;
@@ -142,23 +151,42 @@ InputFormat DetectFormat(std::string_view head) {
 
 std::string_view FormatName(InputFormat format) {
   switch (format) {
-    case InputFormat::kEmpty: return "empty file";
-    case InputFormat::kFtraceText: return "tracefs text";
-    case InputFormat::kTraceCmdReport: return "trace-cmd report";
-    case InputFormat::kPerfScript: return "perf script output";
-    case InputFormat::kFunctionGraph: return "function_graph trace";
-    case InputFormat::kLatencyText: return "trace in latency format";
-    case InputFormat::kConsoleLog: return "console log";
-    case InputFormat::kProbeDefinitions: return "list of probe definitions (kprobe_events)";
-    case InputFormat::kUname: return "kernel version (uname)";
-    case InputFormat::kCpuStats: return "ring buffer statistics (per_cpu/*/stats)";
-    case InputFormat::kEventFormats: return "event format description";
-    case InputFormat::kProbeProfile: return "probe hit count list (kprobe_profile)";
-    case InputFormat::kHtml: return "HTML page";
-    case InputFormat::kTraceDat: return "trace-cmd trace.dat file";
-    case InputFormat::kPerfData: return "perf.data file";
-    case InputFormat::kBinary: return "binary file of an unknown kind";
-    case InputFormat::kText: return "text without trace events";
+    case InputFormat::kEmpty:
+      return "empty file";
+    case InputFormat::kFtraceText:
+      return "tracefs text";
+    case InputFormat::kTraceCmdReport:
+      return "trace-cmd report";
+    case InputFormat::kPerfScript:
+      return "perf script output";
+    case InputFormat::kFunctionGraph:
+      return "function_graph trace";
+    case InputFormat::kLatencyText:
+      return "trace in latency format";
+    case InputFormat::kConsoleLog:
+      return "console log";
+    case InputFormat::kProbeDefinitions:
+      return "list of probe definitions (kprobe_events)";
+    case InputFormat::kUname:
+      return "kernel version (uname)";
+    case InputFormat::kCpuStats:
+      return "ring buffer statistics (per_cpu/*/stats)";
+    case InputFormat::kEventFormats:
+      return "event format description";
+    case InputFormat::kProbeProfile:
+      return "probe hit count list (kprobe_profile)";
+    case InputFormat::kTraceClock:
+      return "choice of trace clocks (trace_clock)";
+    case InputFormat::kHtml:
+      return "HTML page";
+    case InputFormat::kTraceDat:
+      return "trace-cmd trace.dat file";
+    case InputFormat::kPerfData:
+      return "perf.data file";
+    case InputFormat::kBinary:
+      return "binary file of an unknown kind";
+    case InputFormat::kText:
+      return "text without trace events";
   }
   return "file";
 }

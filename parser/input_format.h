@@ -19,6 +19,7 @@ enum class InputFormat {
   kCpuStats,
   kEventFormats,
   kProbeProfile,
+  kTraceClock,
   kHtml,
   kTraceDat,
   kPerfData,

@@ -21,9 +21,13 @@ bool HasHexPrefix(std::string_view text) {
 
 }  // namespace
 
-std::optional<uint64_t> ParseDecimal(std::string_view text) { return WholeText<uint64_t>(text, 10); }
+std::optional<uint64_t> ParseDecimal(std::string_view text) {
+  return WholeText<uint64_t>(text, 10);
+}
 
-std::optional<uint64_t> ParseHexDigits(std::string_view text) { return WholeText<uint64_t>(text, 16); }
+std::optional<uint64_t> ParseHexDigits(std::string_view text) {
+  return WholeText<uint64_t>(text, 16);
+}
 
 std::optional<uint64_t> ParseUnsigned(std::string_view text) {
   return HasHexPrefix(text) ? ParseHexDigits(text.substr(2)) : ParseDecimal(text);

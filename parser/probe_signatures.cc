@@ -30,14 +30,18 @@ const std::vector<Signature>& Signatures() {
   static const std::vector<Signature> signatures = {
       // ---- waits on a page's flag bit ----
       // void wait_on_page_bit(struct page *page, int bit_nr), to 5.15
-      {"wait_on_page_bit", Function::kWaitOnPageBit,
+      {"wait_on_page_bit",
+       Function::kWaitOnPageBit,
        {{1, ProbeRole::kPage, kPageNames}, {2, ProbeRole::kBit, {"bit_nr", "bit"}}}},
-      {"wait_on_page_bit_killable", Function::kWaitOnPageBitKillable,
+      {"wait_on_page_bit_killable",
+       Function::kWaitOnPageBitKillable,
        {{1, ProbeRole::kPage, kPageNames}, {2, ProbeRole::kBit, {"bit_nr", "bit"}}}},
       // void folio_wait_bit(struct folio *folio, int bit_nr), from 5.16
-      {"folio_wait_bit", Function::kFolioWaitBit,
+      {"folio_wait_bit",
+       Function::kFolioWaitBit,
        {{1, ProbeRole::kPage, kPageNames}, {2, ProbeRole::kBit, {"bit_nr", "bit"}}}},
-      {"folio_wait_bit_killable", Function::kFolioWaitBitKillable,
+      {"folio_wait_bit_killable",
+       Function::kFolioWaitBitKillable,
        {{1, ProbeRole::kPage, kPageNames}, {2, ProbeRole::kBit, {"bit_nr", "bit"}}}},
       {"__lock_page", Function::kLockPage, {{1, ProbeRole::kPage, kPageNames}}},
       {"__lock_page_killable", Function::kLockPage, {{1, ProbeRole::kPage, kPageNames}}},
@@ -47,22 +51,30 @@ const std::vector<Signature>& Signatures() {
       {"put_and_wait_on_page_locked", Function::kPutAndWaitOnPageLocked, {{1, ProbeRole::kPage, kPageNames}}},
       {"folio_put_wait_locked", Function::kFolioPutWaitLocked, {{1, ProbeRole::kPage, kPageNames}}},
       // (entry, ptep, ptl) from 5.17; (entry, ptl) from 6.5: see BindProbe
-      {"migration_entry_wait_on_locked", Function::kMigrationEntryWaitOnLocked,
+      {"migration_entry_wait_on_locked",
+       Function::kMigrationEntryWaitOnLocked,
        {{1, ProbeRole::kSwapEntry, {"entry"}}, {3, ProbeRole::kPtl, {"ptl"}}}},
       // its name from 7.0 on
-      {"softleaf_entry_wait_on_locked", Function::kMigrationEntryWaitOnLocked,
+      {"softleaf_entry_wait_on_locked",
+       Function::kMigrationEntryWaitOnLocked,
        {{1, ProbeRole::kSwapEntry, {"entry"}}, {2, ProbeRole::kPtl, {"ptl"}}}},
 
       // ---- faults ----
-      {"migration_entry_wait", Function::kMigrationEntryWait,
+      {"migration_entry_wait",
+       Function::kMigrationEntryWait,
        {{1, ProbeRole::kMm, {"mm"}}, {2, ProbeRole::kPte, {"pmd"}}, {3, ProbeRole::kAddress, {"address"}}}},
       // (mm, ptep, ptl) to 6.4, (mm, ptep?) later: only the first two are taken
-      {"__migration_entry_wait", Function::kPteMigrationEntryWait,
+      {"__migration_entry_wait",
+       Function::kPteMigrationEntryWait,
        {{1, ProbeRole::kMm, {"mm"}}, {2, ProbeRole::kPte, {"ptep"}}}},
-      {"pmd_migration_entry_wait", Function::kPmdMigrationEntryWait,
+      {"pmd_migration_entry_wait",
+       Function::kPmdMigrationEntryWait,
        {{1, ProbeRole::kMm, {"mm"}}, {2, ProbeRole::kPte, {"pmd"}}}},
-      {"migration_entry_wait_huge", Function::kHugeMigrationEntryWait, {{2, ProbeRole::kPte, {"pte", "ptep"}}}},
-      {"__migration_entry_wait_huge", Function::kHugeMigrationEntryWait,
+      {"migration_entry_wait_huge",
+       Function::kHugeMigrationEntryWait,
+       {{2, ProbeRole::kPte, {"pte", "ptep"}}}},
+      {"__migration_entry_wait_huge",
+       Function::kHugeMigrationEntryWait,
        {{2, ProbeRole::kPte, {"ptep", "pte"}}}},
       // (mm, vma, addr, pmd, pmdp) to 4.7; (fe|vmf, pmd) 4.8 to 5.13; (vmf) from 5.14
       {"do_huge_pmd_numa_page", Function::kDoHugePmdNumaPage, {}},
@@ -71,7 +83,8 @@ const std::vector<Signature>& Signatures() {
 
       // ---- migration ----
       // (mm, vma, pmd, entry, address, page, node), 3.13 to 5.13
-      {"migrate_misplaced_transhuge_page", Function::kMigrateMisplacedTranshugePage,
+      {"migrate_misplaced_transhuge_page",
+       Function::kMigrateMisplacedTranshugePage,
        {{1, ProbeRole::kMm, {"mm"}},
         {3, ProbeRole::kPte, {"pmd"}},
         {5, ProbeRole::kAddress, {"address", "addr"}},
@@ -80,19 +93,31 @@ const std::vector<Signature>& Signatures() {
       {"migrate_misplaced_folio", Function::kMigrateMisplacedPage, {{1, ProbeRole::kPage, kPageNames}}},
       {"migrate_pages", Function::kMigratePages, {}},
       // (mapping, newpage, page, ...) and (mapping, newfolio, folio, extra)
-      {"migrate_page_move_mapping", Function::kFolioMigrateMapping,
+      {"migrate_page_move_mapping",
+       Function::kFolioMigrateMapping,
        {{2, ProbeRole::kNewPage, {"newpage"}}, {3, ProbeRole::kPage, kPageNames}}},
-      {"folio_migrate_mapping", Function::kFolioMigrateMapping,
+      {"folio_migrate_mapping",
+       Function::kFolioMigrateMapping,
        {{2, ProbeRole::kNewPage, {"newfolio"}}, {3, ProbeRole::kPage, kPageNames}}},
-      {"move_to_new_page", Function::kMoveToNewPage,
+      {"__folio_migrate_mapping",
+       Function::kFolioMigrateMapping,
+       {{2, ProbeRole::kNewPage, {"newfolio"}}, {3, ProbeRole::kPage, kPageNames}}},
+      // (newfolio, folio)
+      {"folio_migrate_flags",
+       Function::kFolioMigrateFlags,
+       {{1, ProbeRole::kNewPage, {"newfolio"}}, {2, ProbeRole::kPage, kPageNames}}},
+      {"move_to_new_page",
+       Function::kMoveToNewPage,
        {{1, ProbeRole::kNewPage, {"newpage"}}, {2, ProbeRole::kPage, kPageNames}}},
-      {"move_to_new_folio", Function::kMoveToNewPage,
+      {"move_to_new_folio",
+       Function::kMoveToNewPage,
        {{1, ProbeRole::kNewPage, {"dst"}}, {2, ProbeRole::kPage, kPageNames}}},
       {"set_pmd_migration_entry", Function::kSetPmdMigrationEntry, {{2, ProbeRole::kPage, kPageNames}}},
       {"remove_migration_pmd", Function::kRemoveMigrationPmd, {{2, ProbeRole::kNewPage, {"new"}}}},
       {"try_to_migrate", Function::kTryToMigrate, {{1, ProbeRole::kPage, kPageNames}}},
       // (old, new, locked) and (src, dst, locked)
-      {"remove_migration_ptes", Function::kRemoveMigrationPtes,
+      {"remove_migration_ptes",
+       Function::kRemoveMigrationPtes,
        {{1, ProbeRole::kPage, {"old", "src"}}, {2, ProbeRole::kNewPage, {"new", "dst"}}}},
 
       // ---- page state ----
@@ -180,7 +205,8 @@ std::vector<BoundField> BindProbe(std::string_view symbol, bool is_return, const
   if (!signature) return bound;
   if (definition) {
     for (const FetchArgument& fetch : definition->arguments) {
-      if (auto role = RoleOfFetch(*signature, is_return, fetch, release)) bound.push_back({fetch.field, *role});
+      if (auto role = RoleOfFetch(*signature, is_return, fetch, release))
+        bound.push_back({fetch.field, *role});
     }
     return bound;
   }

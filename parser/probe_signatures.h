@@ -35,10 +35,10 @@ struct BoundField {
   ProbeRole role;
 };
 
-// Roles of the fields of a probe on `symbol`. `definition` may be null: then fields are known by the kernel's own
-// parameter names ("folio", "page", "bit_nr") and the customary "ref", "flags" and "ret".
-// A field whose meaning stays open (a dereference into a struct whose layout depends on an unknown
-// release, a register that is no argument) is left out.
+// Roles of the fields of a probe on `symbol`. `definition` may be null: then fields are known by the kernel's
+// own parameter names ("folio", "page", "bit_nr") and the customary "ref", "flags" and "ret". A field whose
+// meaning stays open (a dereference into a struct whose layout depends on an unknown release, a register that
+// is no argument) is left out.
 std::vector<BoundField> BindProbe(std::string_view symbol, bool is_return, const ProbeDefinition* definition,
                                   std::optional<KernelRelease> release);
 

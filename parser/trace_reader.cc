@@ -16,15 +16,36 @@ bool CarriesFreeText(std::string_view name, std::string_view args) {
          name == "console" || (!args.empty() && args[0] != '(' && args.find('=') == std::string_view::npos);
 }
 
-// "[003]" with something that could be a task before it and a time behind it: meant to be an event.
-bool LooksLikeEvent(std::string_view line) {
+bool IsDigit(char c) {
+  return c >= '0' && c <= '9';
+}
+
+// "task-123 [003] ...:", a cpu column with something that could be a task before it.
+bool HasCpuColumn(std::string_view line) {
   size_t open = line.find(" [");
   if (open == std::string_view::npos) return false;
   size_t close = open + 2;
-  while (close < line.size() && line[close] >= '0' && line[close] <= '9') ++close;
+  while (close < line.size() && IsDigit(line[close])) ++close;
   if (close == open + 2 || close >= line.size() || line[close] != ']') return false;
   return line.find(':', close) != std::string_view::npos &&
          line.substr(0, open).find('-') != std::string_view::npos;
+}
+
+// " 5.364208: ", a time column.
+bool HasTimeColumn(std::string_view line) {
+  for (size_t end = line.find(": "); end != std::string_view::npos; end = line.find(": ", end + 1)) {
+    size_t dot = end;
+    while (dot > 0 && IsDigit(line[dot - 1])) --dot;
+    size_t decimals = end - dot;
+    if ((decimals == 6 || decimals == 9) && dot > 1 && line[dot - 1] == '.' && IsDigit(line[dot - 2]))
+      return true;
+  }
+  return false;
+}
+
+// Meant to be an event.
+bool LooksLikeEvent(std::string_view line) {
+  return HasCpuColumn(line) || HasTimeColumn(line);
 }
 
 }  // namespace
@@ -86,11 +107,21 @@ void TraceReader::ReadLine(std::string_view line, bool terminated, Batch* batch)
   if (!line.empty() && line.back() == '\r') line.remove_suffix(1);
   ++lines_.total;
   switch (Classify(line, terminated, batch)) {
-    case Line::kEvent: ++lines_.events; break;
-    case Line::kComment: ++lines_.comments; break;
-    case Line::kContinuation: ++lines_.continuations; break;
-    case Line::kMarker: ++lines_.markers; break;
-    case Line::kRejected: ++lines_.rejected; break;
+    case Line::kEvent:
+      ++lines_.events;
+      break;
+    case Line::kComment:
+      ++lines_.comments;
+      break;
+    case Line::kContinuation:
+      ++lines_.continuations;
+      break;
+    case Line::kMarker:
+      ++lines_.markers;
+      break;
+    case Line::kRejected:
+      ++lines_.rejected;
+      break;
   }
 }
 
@@ -136,9 +167,8 @@ TraceReader::Line TraceReader::Classify(std::string_view line, bool terminated, 
     return Line::kRejected;
   }
   if (native_) {
-    Note(Severity::kWarning, "foreign line",
+    Note(Severity::kInfo, "foreign line",
          "a line of the trace is no event and no comment: " + std::string(line.substr(0, 80)));
-    return Line::kRejected;
   }
   return Line::kComment;
 }
@@ -192,6 +222,8 @@ void TraceReader::Note(Severity severity, std::string_view kind, std::string_vie
   issues_.push_back({severity, std::string(kind), lines_.total, 1, std::string(text)});
 }
 
-std::vector<TraceIssue> TraceReader::Issues() const { return issues_; }
+std::vector<TraceIssue> TraceReader::Issues() const {
+  return issues_;
+}
 
 }  // namespace mmreplay

@@ -50,7 +50,7 @@ class TraceReader {
   StringTable* strings_;
   Decoder* decoder_;
 
-  std::string carry_;           // the unfinished last line of the previous batch
+  std::string carry_;  // the unfinished last line of the previous batch
   bool input_ended_ = false;
   bool skipping_line_ = false;  // inside a line longer than a batch
   LineCounts lines_;

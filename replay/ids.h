@@ -14,9 +14,15 @@ enum class HoldId : int64_t {};
 // One wait of a task on a page.
 enum class WaitId : int64_t {};
 
-constexpr int64_t Value(LifetimeId id) { return static_cast<int64_t>(id); }
-constexpr int64_t Value(HoldId id) { return static_cast<int64_t>(id); }
-constexpr int64_t Value(WaitId id) { return static_cast<int64_t>(id); }
+constexpr int64_t Value(LifetimeId id) {
+  return static_cast<int64_t>(id);
+}
+constexpr int64_t Value(HoldId id) {
+  return static_cast<int64_t>(id);
+}
+constexpr int64_t Value(WaitId id) {
+  return static_cast<int64_t>(id);
+}
 
 // The event that began or ended something: what every record needs to know of it.
 struct Moment {

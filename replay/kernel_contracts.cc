@@ -8,11 +8,12 @@ namespace {
 using Function = KernelFunction;
 
 constexpr std::array kContracts = {
-    WaitContract{Function::kMigrationEntryWaitOnLocked, Function::kOther, Protection::kQueuedUnderPtl,
-                 "queues while the page-table lock is held",
-                 "mm/filemap.c:migration_entry_wait_on_locked, 5.17 and later (softleaf_entry_wait_on_locked from "
-                 "7.0 on): the waiter is on the wait queue "
-                 "before the lock is dropped, and the migration entry keeps the page until then"},
+    WaitContract{
+        Function::kMigrationEntryWaitOnLocked, Function::kOther, Protection::kQueuedUnderPtl,
+        "queues while the page-table lock is held",
+        "mm/filemap.c:migration_entry_wait_on_locked, 5.17 and later (softleaf_entry_wait_on_locked from "
+        "7.0 on): the waiter is on the wait queue "
+        "before the lock is dropped, and the migration entry keeps the page until then"},
     WaitContract{Function::kPutAndWaitOnPageLocked, Function::kOther, Protection::kReference,
                  "drops its own reference once it is queued",
                  "mm/filemap.c:put_and_wait_on_page_locked, 5.0 to 5.15: the caller's reference is put after "
@@ -20,9 +21,11 @@ constexpr std::array kContracts = {
     WaitContract{Function::kFolioPutWaitLocked, Function::kOther, Protection::kReference,
                  "drops its own reference once it is queued",
                  "mm/filemap.c:folio_put_wait_locked, 5.16 and later: as put_and_wait_on_page_locked"},
-    WaitContract{Function::kLockPage, Function::kOther, Protection::kReference, "its caller holds a reference",
+    WaitContract{Function::kLockPage, Function::kOther, Protection::kReference,
+                 "its caller holds a reference",
                  "mm/filemap.c:__lock_page, to 5.15: lock_page() is for pages the caller has a reference on"},
-    WaitContract{Function::kFolioLock, Function::kOther, Protection::kReference, "its caller holds a reference",
+    WaitContract{Function::kFolioLock, Function::kOther, Protection::kReference,
+                 "its caller holds a reference",
                  "mm/filemap.c:__folio_lock, 5.16 and later: folio_lock() is for folios the caller has a "
                  "reference on"},
     WaitContract{Function::kWaitOnPageBit, Function::kPteMigrationEntryWait, Protection::kReference,
@@ -55,8 +58,10 @@ bool IsWaitFunction(KernelFunction function) {
     case Function::kFolioLock:
     case Function::kPutAndWaitOnPageLocked:
     case Function::kFolioPutWaitLocked:
-    case Function::kMigrationEntryWaitOnLocked: return true;
-    default: return false;
+    case Function::kMigrationEntryWaitOnLocked:
+      return true;
+    default:
+      return false;
   }
 }
 
@@ -66,8 +71,10 @@ bool LooksUpPageTable(KernelFunction function) {
     case Function::kPteMigrationEntryWait:
     case Function::kPmdMigrationEntryWait:
     case Function::kHugeMigrationEntryWait:
-    case Function::kDoHugePmdNumaPage: return true;
-    default: return false;
+    case Function::kDoHugePmdNumaPage:
+      return true;
+    default:
+      return false;
   }
 }
 

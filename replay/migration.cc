@@ -10,7 +10,8 @@ constexpr size_t kOpenPerTask = 1024;
 
 }  // namespace
 
-MigrationTracker::Open& MigrationTracker::Begin(const Task* task, std::optional<Pfn> source, const Moment& at) {
+MigrationTracker::Open& MigrationTracker::Begin(const Task* task, std::optional<Pfn> source,
+                                                const Moment& at) {
   OfTask& of = tasks_[task];
   if (of.open.size() >= kOpenPerTask) {
     Emit1(std::move(of.open.front()), std::nullopt);
@@ -58,7 +59,8 @@ void MigrationTracker::OnBatchEnd(const Task* task, std::string_view reason, con
   }
 }
 
-void MigrationTracker::OnEntrySet(const Task* task, uint64_t address, std::optional<Pfn> source, const Moment& at) {
+void MigrationTracker::OnEntrySet(const Task* task, uint64_t address, std::optional<Pfn> source,
+                                  const Moment& at) {
   Open* open = FindSource(task, source);
   if (!open) open = &Begin(task, source, at);
   if (!open->address) open->address = address;

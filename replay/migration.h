@@ -38,9 +38,11 @@ class MigrationTracker {
   void OnEntrySet(const Task* task, uint64_t address, std::optional<Pfn> source, const Moment& at);
   // The entry of `address` is present again: the destination, or the source after a failure. Returns
   // the source.
-  std::optional<Pfn> OnEntryRemoved(const Task* task, uint64_t address, std::optional<Pfn> present, const Moment& at);
+  std::optional<Pfn> OnEntryRemoved(const Task* task, uint64_t address, std::optional<Pfn> present,
+                                    const Moment& at);
 
-  void OnMapping(const Task* task, std::optional<Pfn> source, std::optional<Pfn> destination, const Moment& at);
+  void OnMapping(const Task* task, std::optional<Pfn> source, std::optional<Pfn> destination,
+                 const Moment& at);
   void OnMappingResult(const Task* task, int64_t ret, const Moment& at);
 
   // migrate_misplaced_transhuge_page: one huge page, from entry to return.

@@ -12,13 +12,17 @@ constexpr int kChunkShift = 9;
 constexpr size_t kDeadPagesKept = 256 * 1024;
 constexpr size_t kTakersKept = 64;
 
-uint64_t BlockPages(std::optional<uint32_t> order) { return uint64_t{1} << order.value_or(0); }
+uint64_t BlockPages(std::optional<uint32_t> order) {
+  return uint64_t{1} << order.value_or(0);
+}
 
 bool Covers(const Page& page, Pfn pfn) {
   return Value(pfn) >= Value(page.pfn) && Value(pfn) - Value(page.pfn) < BlockPages(page.order);
 }
 
-std::string Number(int64_t n) { return std::to_string(n); }
+std::string Number(int64_t n) {
+  return std::to_string(n);
+}
 
 }  // namespace
 
@@ -31,15 +35,19 @@ Page* PageTracker::Exact(Pfn pfn) {
 }
 
 Page* PageTracker::Find(Pfn pfn) {
-  if (Page* page = Exact(pfn)) return page;
-  // Buddy blocks are naturally aligned: one candidate head per order.
+  Page* dead = Exact(pfn);
+  if (dead && dead->alive) return dead;
+  // Buddy blocks are naturally aligned: one candidate head per order. A live block over a frame
+  // that died on its own goes first.
   for (uint64_t orders = orders_ & ~uint64_t{1}; orders != 0; orders &= orders - 1) {
     int order = std::countr_zero(orders);
     uint64_t head = Value(pfn) & ~((uint64_t{1} << order) - 1);
     Page* page = Exact(static_cast<Pfn>(head));
-    if (page && Covers(*page, pfn)) return page;
+    if (!page || !Covers(*page, pfn)) continue;
+    if (page->alive) return page;
+    if (!dead) dead = page;
   }
-  return nullptr;
+  return dead;
 }
 
 Page* PageTracker::FindOrInherit(Pfn pfn, const Moment& at) {
@@ -47,7 +55,8 @@ Page* PageTracker::FindOrInherit(Pfn pfn, const Moment& at) {
   return &NewPage(pfn, std::nullopt, LifetimeQuality::kInherited, at);
 }
 
-Page& PageTracker::NewPage(Pfn pfn, std::optional<uint32_t> order, LifetimeQuality quality, const Moment& at) {
+Page& PageTracker::NewPage(Pfn pfn, std::optional<uint32_t> order, LifetimeQuality quality,
+                           const Moment& at) {
   Page& page = pages_[Value(pfn)];
   page = Page{};
   page.pfn = pfn;
@@ -141,7 +150,8 @@ RefTaker& PageTracker::TakerOf(Page* page, const Task* task) {
     return taker;
   }
   if (page->takers.size() >= kTakersKept) page->takers.erase(page->takers.begin());
-  return page->takers.emplace_back(RefTaker{.task = task, .scope = task->scope, .last_taken = {}, .taken_in = {}});
+  return page->takers.emplace_back(
+      RefTaker{.task = task, .scope = task->scope, .last_taken = {}, .taken_in = {}});
 }
 
 void PageTracker::OnAlloc(const PageAlloc& alloc, const Moment& at) {
@@ -154,8 +164,8 @@ void PageTracker::OnAlloc(const PageAlloc& alloc, const Moment& at) {
     if (covering && covering != page && covering->alive) {
       if (covering->quality != LifetimeQuality::kSplit) {
         AddAnomaly("I1", at, alloc.pfn,
-                   "allocated inside a block that is still allocated (pfn " + Number(static_cast<int64_t>(Value(covering->pfn))) +
-                       "): its free was not recorded");
+                   "allocated inside a block that is still allocated (pfn " +
+                       Number(static_cast<int64_t>(Value(covering->pfn))) + "): its free was not recorded");
       }
       EndLife(covering, LifetimeQuality::kFreeUnseen, std::nullopt);
     }
@@ -176,6 +186,18 @@ void PageTracker::OnAlloc(const PageAlloc& alloc, const Moment& at) {
   if (alloc.order > 0) CloseInside(alloc.pfn, alloc.order, false, at);
 }
 
+// A tail of a block that turns out to live on its own. The block stays.
+Page* PageTracker::SplitTail(const Page& block, Pfn pfn, const Moment& at) {
+  std::optional<Moment> alloc = block.alloc;
+  if (Exact(pfn)) {
+    pages_.erase(Value(pfn));
+    --heads_in_chunk_[Value(pfn) >> kChunkShift];
+  }
+  Page* page = &NewPage(pfn, 0, LifetimeQuality::kSplit, at);
+  page->alloc = alloc;
+  return page;
+}
+
 // A block came apart (split_page, a split huge page) and the part of `order` at `pfn` goes its own
 // way; what is left are its buddies. The part with the block's head keeps the block's life.
 Page* PageTracker::SplitOff(Page* block, Pfn pfn, uint32_t order, const Moment& at) {
@@ -186,7 +208,11 @@ Page* PageTracker::SplitOff(Page* block, Pfn pfn, uint32_t order, const Moment& 
       block->order = part_order;
       return block;
     }
-    if (Page* known = Exact(static_cast<Pfn>(head))) return known;
+    if (Page* known = Exact(static_cast<Pfn>(head))) {
+      if (known->alive) return known;
+      pages_.erase(head);  // what the frame was before it became part of the block
+      --heads_in_chunk_[head >> kChunkShift];
+    }
     Page& fresh = NewPage(static_cast<Pfn>(head), part_order, LifetimeQuality::kSplit, at);
     fresh.alloc = block->alloc;
     return &fresh;
@@ -250,18 +276,24 @@ void PageTracker::OnLastPut(Pfn pfn, const Moment& at, const Task* task) {
 void PageTracker::OnRef(const PageRef& ref, const Moment& at, const Task* task, bool in_interrupt) {
   Page* page = Exact(ref.pfn);
   if (ref.op == PageRefOp::kSet) {
-    Page* covering = page ? page : Find(ref.pfn);
+    Page* covering = Find(ref.pfn);
     bool is_tail = covering && covering != page && covering->alive;
     if (is_tail && ref.val == 0) {
       // prep_compound_page: the tails of a block start at 0. Nothing happens to the block.
-      emit_(PageRefResult{.event = at.event, .lifetime = covering->life, .ref = ref, .delta = {}, .replayed = {}, .replayed_lo = {}, .replayed_hi = {}});
+      emit_(PageRefResult{.event = at.event,
+                          .lifetime = covering->life,
+                          .ref = ref,
+                          .delta = {},
+                          .replayed = {},
+                          .replayed_lo = {},
+                          .replayed_hi = {}});
       return;
     }
     std::optional<int32_t> before = page && page->alive ? page->count : std::nullopt;
-    if (!page) {
-      page = &NewPage(ref.pfn, is_tail ? std::optional<uint32_t>(0) : std::nullopt,
-                      is_tail ? LifetimeQuality::kSplit : LifetimeQuality::kOpen, at);
-      if (is_tail) page->alloc = covering->alloc;
+    if (is_tail) {
+      page = SplitTail(*covering, ref.pfn, at);
+    } else if (!page) {
+      page = &NewPage(ref.pfn, std::nullopt, LifetimeQuality::kOpen, at);
     } else if (!page->alive || page->death) {
       // Compaction and contiguous allocation take pages without mm_page_alloc.
       if (page->alive) EndLife(page, LifetimeQuality::kFreeUnseen, std::nullopt);
@@ -281,18 +313,21 @@ void PageTracker::OnRef(const PageRef& ref, const Moment& at, const Task* task, 
     page->frozen = false;
     std::optional<int32_t> delta;
     if (before) delta = ref.val - *before;
-    emit_(PageRefResult{.event = at.event, .lifetime = page->life, .ref = ref, .delta = delta,
-                        .replayed = ref.val, .replayed_lo = ref.val, .replayed_hi = ref.val});
+    emit_(PageRefResult{.event = at.event,
+                        .lifetime = page->life,
+                        .ref = ref,
+                        .delta = delta,
+                        .replayed = ref.val,
+                        .replayed_lo = ref.val,
+                        .replayed_hi = ref.val});
     return;
   }
 
-  if (!page) {
-    page = Find(ref.pfn);
-    if (page && page->alive) {
+  if (!page || !page->alive) {
+    Page* covering = Find(ref.pfn);
+    if (covering && covering != page && covering->alive) {
       // A tail with a count of its own: a block without compound head, or one that came apart.
-      std::optional<Moment> alloc = page->alloc;
-      page = &NewPage(ref.pfn, 0, LifetimeQuality::kSplit, at);
-      page->alloc = alloc;
+      page = SplitTail(*covering, ref.pfn, at);
     } else if (!page) {
       page = &NewPage(ref.pfn, std::nullopt, LifetimeQuality::kInherited, at);
     }
@@ -309,7 +344,8 @@ void PageTracker::OnRef(const PageRef& ref, const Moment& at, const Task* task, 
   bool dropped = false;
   bool reached_zero = false;
   switch (ref.op) {
-    case PageRefOp::kSet: break;
+    case PageRefOp::kSet:
+      break;
     case PageRefOp::kMod:
       if (old) now = *old + ref.val;
       taken = ref.val > 0;
@@ -377,16 +413,26 @@ void PageTracker::OnRef(const PageRef& ref, const Moment& at, const Task* task, 
     if (!matched) {
       bool too_low = false;  // the replayed count: a reference taken is missing
       switch (ref.op) {
-        case PageRefOp::kModAndTest: too_low = !reached_zero; break;
-        case PageRefOp::kModAndReturn: too_low = *ref.ret > *old + ref.val; break;
-        case PageRefOp::kModUnless: too_low = *ref.ret == 1; break;
-        case PageRefOp::kFreeze: too_low = *ref.ret == 1 ? *old < ref.val : true; break;
-        default: break;
+        case PageRefOp::kModAndTest:
+          too_low = !reached_zero;
+          break;
+        case PageRefOp::kModAndReturn:
+          too_low = *ref.ret > *old + ref.val;
+          break;
+        case PageRefOp::kModUnless:
+          too_low = *ref.ret == 1;
+          break;
+        case PageRefOp::kFreeze:
+          too_low = *ref.ret == 1 ? *old < ref.val : true;
+          break;
+        default:
+          break;
       }
       if (too_low) observers_.on_unrecorded_reference(*page, EventId{});
       if (!stats_.first_mismatch) stats_.first_mismatch = at.event;
       AddAnomaly("I6", at, ref.pfn,
-                 "the replayed count was " + Number(*old) + " before this event, which the outcome contradicts: " +
+                 "the replayed count was " + Number(*old) +
+                     " before this event, which the outcome contradicts: " +
                      "references were taken or dropped that are not recorded");
     }
   }
@@ -448,8 +494,8 @@ void PageTracker::Finish() {
   std::sort(heads.begin(), heads.end());
   for (uint64_t pfn : heads) {
     Page& page = pages_.at(pfn);
-    LifetimeQuality quality = page.quality == LifetimeQuality::kInherited ? LifetimeQuality::kInheritedOpen
-                                                                          : page.quality;
+    LifetimeQuality quality =
+        page.quality == LifetimeQuality::kInherited ? LifetimeQuality::kInheritedOpen : page.quality;
     EndLife(&page, quality, std::nullopt);
   }
 }

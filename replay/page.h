@@ -44,8 +44,8 @@ struct RefTaker {
   int32_t net_in_scope = 0;  // references taken minus dropped since the task's scope began
   int32_t net_in_life = 0;
   std::optional<Moment> last_taken;
-  std::optional<HoldId> taken_in;   // innermost page-table lock held at last_taken
-  bool taken_after_release = false; // one had been held and dropped in the same scope before it
+  std::optional<HoldId> taken_in;    // innermost page-table lock held at last_taken
+  bool taken_after_release = false;  // one had been held and dropped in the same scope before it
 };
 
 struct Page {
@@ -54,22 +54,23 @@ struct Page {
   LifetimeId life;
   bool alive = true;
   LifetimeQuality quality = LifetimeQuality::kOpen;
-  std::optional<Moment> alloc;      // mm_page_alloc, or the page_ref_set that opened the life
-  bool allocation_seen = false;     // mm_page_alloc belongs to it
-  EventId first_event{};            // of this life
-  std::optional<int32_t> count;     // known reference count
+  std::optional<Moment> alloc;   // mm_page_alloc, or the page_ref_set that opened the life
+  bool allocation_seen = false;  // mm_page_alloc belongs to it
+  EventId first_event{};         // of this life
+  std::optional<int32_t> count;  // known reference count
   bool frozen = false;
-  std::optional<Death> death;       // of this life
+  std::optional<Death> death;  // of this life
   std::vector<RefTaker> takers;
-  std::vector<WaitId> waits;        // on this life, open ones and recent ones
+  std::vector<WaitId> waits;  // on this life, open ones and recent ones
   // The printed count has been above the replayed one since: a reference was taken that is not on
   // record. Counts are sampled late, so one event alone says nothing.
   int32_t excess_run = 0;
-  EventId excess_after{};           // last event before the first with an excess
+  EventId excess_after{};  // last event before the first with an excess
   EventId last_ref{};
-  std::optional<Pid> migrating_by;  // task that holds the page locked for migration
+  std::optional<Pid> migrating_by;  // task that holds the page locked for migration, and a reference
   bool migrating_mapped = false;    // by migrate_misplaced_transhuge_page: the mapping's reference
                                     // stays until after the page is unlocked
+  bool migration_ending = false;    // the migration entry is gone; unlocking and the last put follow
   // The life before this one, for waits that looked the page up in it.
   std::optional<LifetimeId> previous_life;
   std::optional<Death> previous_death;
@@ -124,6 +125,7 @@ class PageTracker {
   Page& NewPage(Pfn pfn, std::optional<uint32_t> order, LifetimeQuality quality, const Moment& at);
   void BeginLife(Page* page, const Moment& at);
   void EndLife(Page* page, LifetimeQuality quality, std::optional<Moment> free);
+  Page* SplitTail(const Page& block, Pfn pfn, const Moment& at);
   Page* SplitOff(Page* block, Pfn pfn, uint32_t order, const Moment& at);
   void CloseInside(Pfn pfn, uint32_t order, bool freed, const Moment& at);
   void Die(Page* page, const Moment& at, const Task* task);
@@ -134,8 +136,8 @@ class PageTracker {
   Emit emit_;
   Observers observers_;
   int64_t next_life_ = 1;
-  std::unordered_map<uint64_t, Page> pages_;  // by pfn of the block's head
-  uint64_t orders_ = 0;                       // bit n: a block of order n was seen
+  std::unordered_map<uint64_t, Page> pages_;              // by pfn of the block's head
+  uint64_t orders_ = 0;                                   // bit n: a block of order n was seen
   std::unordered_map<uint64_t, int32_t> heads_in_chunk_;  // known pages per 2 MiB of pfns
   std::deque<std::pair<uint64_t, LifetimeId>> dead_;      // in order of death, for Forget()
   PageStats stats_;

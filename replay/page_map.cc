@@ -12,11 +12,15 @@ constexpr uint32_t kHugeOrder = 9;
 constexpr size_t kPairsNeeded = 2;
 constexpr size_t kPfnsKept = 8;
 
-uint64_t SectionOf(Pfn pfn) { return Value(pfn) >> kSectionShift; }
+uint64_t SectionOf(Pfn pfn) {
+  return Value(pfn) >> kSectionShift;
+}
 
 }  // namespace
 
-bool IsKernelAddress(KernelAddress address) { return Value(address) >= 0xff00'0000'0000'0000; }
+bool IsKernelAddress(KernelAddress address) {
+  return Value(address) >= 0xff00'0000'0000'0000;
+}
 
 void PageMap::Learn(const Event& event) {
   if (const auto* ref = std::get_if<PageRef>(&event.payload)) {
@@ -56,7 +60,7 @@ void PageMap::Learn(const Event& event) {
     if (!entry->pmd) return;
     TaskTrail& trail = trails_[Value(*event.pid)];
     if (entry->set) {
-      trail.migrating_source = ptes_.Migration(entry->value);
+      trail.migrating_source = ptes_.Migration(entry->value, entry->pmd);
       if (trail.entering && trail.migrating_source) Vote(*trail.entering, *trail.migrating_source, false);
       trail.entering.reset();
     } else {
@@ -69,6 +73,7 @@ void PageMap::Learn(const Event& event) {
   if (!call || event.in_interrupt) return;
   auto page = call->fields.Address(ProbeRole::kPage);
   switch (call->function) {
+    case KernelFunction::kFolioMigrateFlags:
     case KernelFunction::kFolioMigrateMapping: {
       auto new_page = call->fields.Address(ProbeRole::kNewPage);
       auto found = trails_.find(Value(*event.pid));
@@ -77,7 +82,9 @@ void PageMap::Learn(const Event& event) {
       found->second.allocated.pop_front();
       break;
     }
-    case KernelFunction::kSetPmdMigrationEntry: trails_[Value(*event.pid)].entering = page; break;
+    case KernelFunction::kSetPmdMigrationEntry:
+      trails_[Value(*event.pid)].entering = page;
+      break;
     case KernelFunction::kUnlockPage: {
       // migrate_folio_move of 6.1: remove_migration_ptes, then the new folio is unlocked, then the old.
       auto found = trails_.find(Value(*event.pid));
@@ -93,8 +100,11 @@ void PageMap::Learn(const Event& event) {
       break;
     }
     case KernelFunction::kFreeCompoundPage:
-    case KernelFunction::kPutPageFinal: trails_[Value(*event.pid)].final_put = page; break;
-    default: break;
+    case KernelFunction::kPutPageFinal:
+      trails_[Value(*event.pid)].final_put = page;
+      break;
+    default:
+      break;
   }
 }
 
@@ -107,8 +117,8 @@ void PageMap::Vote(KernelAddress page, Pfn pfn, bool exact) {
     if (known->second == base) return;
   }
   auto& candidates = candidates_[section];
-  auto candidate = std::find_if(candidates.begin(), candidates.end(),
-                                [&](const Candidate& c) { return c.base == base; });
+  auto candidate =
+      std::find_if(candidates.begin(), candidates.end(), [&](const Candidate& c) { return c.base == base; });
   if (candidate == candidates.end()) {
     constexpr size_t kMaxCandidates = 64;
     if (candidates.size() >= kMaxCandidates) return;
@@ -133,9 +143,9 @@ void PageMap::Settle(uint64_t section) {
     }
   }
   // A base that holds elsewhere needs one pair to hold here.
-  bool known_elsewhere = std::any_of(base_of_section_.begin(), base_of_section_.end(), [&](const auto& entry) {
-    return entry.first != section && entry.second == best->base;
-  });
+  bool known_elsewhere =
+      std::any_of(base_of_section_.begin(), base_of_section_.end(),
+                  [&](const auto& entry) { return entry.first != section && entry.second == best->base; });
   bool enough = best->exact || best->pfns.size() >= kPairsNeeded || known_elsewhere;
   for (const Candidate& rival : candidates) {
     if (&rival != best && rival.exact == best->exact && rival.pairs * 2 > best->pairs) enough = false;

@@ -4,7 +4,7 @@
 // per memory section (classic SPARSEMEM: 128 MiB on x86-64, include/linux/mmzone.h). Sources, the
 // first being exact, the others sequences of one task:
 //   mm_page_alloc / mm_page_free  page=X pfn=P, where %p is not hashed
-//   mm_page_alloc pfn=P           then its folio_migrate_mapping newfolio=X
+//   mm_page_alloc pfn=P           then its folio_migrate_mapping or folio_migrate_flags newfolio=X
 //   set_pmd_migration_entry page=X  then the set_migration_pmd it ends with (pfn in the entry)
 //   remove_migration_pmd (pfn in the entry)  then folio_unlock of the new page, then of the old one
 //   free_transhuge_page, __folio_put  then the mm_page_free it leads to
@@ -38,11 +38,11 @@ class PageMap {
 
  private:
   struct TaskTrail {
-    std::deque<Pfn> allocated;                       // huge pages allocated, not yet migrated to
-    std::optional<KernelAddress> entering;           // page of an open set_pmd_migration_entry
+    std::deque<Pfn> allocated;              // huge pages allocated, not yet migrated to
+    std::optional<KernelAddress> entering;  // page of an open set_pmd_migration_entry
     std::optional<Pfn> migrating_source;
     std::optional<Pfn> migrating_destination;
-    int unlocks = 0;                                 // since remove_migration_pmd
+    int unlocks = 0;  // since remove_migration_pmd
     std::optional<KernelAddress> final_put;
   };
   struct Candidate {

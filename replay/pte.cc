@@ -13,7 +13,9 @@ constexpr uint64_t kLowestMigrationType = 22;
 constexpr int kX86PhysicalBits = 46;
 constexpr int kArm64PhysicalBits = 48;
 
-uint64_t Mask(int bits) { return (uint64_t{1} << bits) - 1; }
+uint64_t Mask(int bits) {
+  return (uint64_t{1} << bits) - 1;
+}
 
 }  // namespace
 
@@ -33,7 +35,27 @@ std::optional<Pfn> PteDecoder::Present(uint64_t entry) const {
   return static_cast<Pfn>((entry & kAddress) >> page_shift_);
 }
 
-std::optional<Pfn> PteDecoder::Migration(uint64_t entry) const {
+// arch/arm64/include/asm/pgtable.h: bits 3-7 type and 8-57 offset up to 6.9; bits 6-10 type and
+// 12-61 offset since (6.12 and 7.2 observed). Most entries read as one of the two only.
+std::optional<Pfn> PteDecoder::Arm64Migration(uint64_t entry, bool huge) const {
+  if ((entry & 3) != 0) return std::nullopt;
+  uint64_t pfn_mask = Mask(kArm64PhysicalBits - page_shift_);
+  // The smallest huge page is a pmd of 4 KiB pages: order 9.
+  uint64_t alignment = huge ? Mask(9) : 0;
+  auto decode = [&](int type_shift, int offset_shift) -> std::optional<Pfn> {
+    if (((entry >> type_shift) & 0x1f) < kLowestMigrationType) return std::nullopt;
+    uint64_t pfn = (entry >> offset_shift) & pfn_mask;
+    if ((pfn & alignment) != 0) return std::nullopt;
+    return static_cast<Pfn>(pfn);
+  };
+  std::optional<Pfn> before = decode(3, 8);
+  std::optional<Pfn> since = decode(6, 12);
+  if (!before || !since) return before ? before : since;
+  if (!release_) return std::nullopt;
+  return release_->AtLeast(6, 10) ? since : before;
+}
+
+std::optional<Pfn> PteDecoder::Migration(uint64_t entry, bool huge) const {
   switch (ArchitectureOf(entry)) {
     case Architecture::kX86_64: {
       // arch/x86/include/asm/pgtable_64.h, 4.19+: __swp_type, __swp_offset (stored inverted)
@@ -41,13 +63,10 @@ std::optional<Pfn> PteDecoder::Migration(uint64_t entry) const {
       uint64_t offset = (~entry << 5) >> 14;
       return static_cast<Pfn>(offset & Mask(kX86PhysicalBits - page_shift_));
     }
-    case Architecture::kArm64: {
-      // arch/arm64/include/asm/pgtable.h of 6.1: bits 3-7 type, 8-57 offset
-      if ((entry & 3) != 0 || ((entry >> 3) & 0x1f) < kLowestMigrationType) return std::nullopt;
-      uint64_t offset = (entry >> 8) & Mask(50);
-      return static_cast<Pfn>(offset & Mask(kArm64PhysicalBits - page_shift_));
-    }
-    case Architecture::kUnknown: return std::nullopt;
+    case Architecture::kArm64:
+      return Arm64Migration(entry, huge);
+    case Architecture::kUnknown:
+      return std::nullopt;
   }
   return std::nullopt;
 }

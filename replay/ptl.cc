@@ -44,7 +44,7 @@ void PtlTracker::OnLock(const LockEvent& event, const Moment& at, Task* task, bo
       // shows how far the clocks of the two cpus are apart.
       if (lock.last_acquired && lock.last_owner != at.pid && lock.last_acquired->ts && at.ts &&
           hold != holder.holds.rend() && hold->acquire && hold->acquire->ts &&
-          *hold->acquire->ts < *lock.last_acquired->ts && *at.ts > *lock.last_acquired->ts) {
+          *hold->acquire->ts<*lock.last_acquired->ts&& * at.ts> * lock.last_acquired->ts) {
         clock_->Contradiction(*at.ts - *lock.last_acquired->ts);
       }
       if (hold == holder.holds.rend()) {
@@ -60,8 +60,8 @@ void PtlTracker::OnLock(const LockEvent& event, const Moment& at, Task* task, bo
   }
 }
 
-void PtlTracker::Begin(Holder* holder, KernelAddress lock, const Moment& at,
-                       std::optional<int64_t> contended, Task* task) {
+void PtlTracker::Begin(Holder* holder, KernelAddress lock, const Moment& at, std::optional<int64_t> contended,
+                       Task* task) {
   holder->holds.push_back({.id = static_cast<HoldId>(next_hold_++),
                            .lock = lock,
                            .acquire = at,
@@ -168,7 +168,8 @@ void PtlTracker::OnGap(int32_t cpu) {
 
 void PtlTracker::Finish() {
   std::vector<Hold> open;
-  for (auto& [task, holder] : holders_) std::move(holder.holds.begin(), holder.holds.end(), std::back_inserter(open));
+  for (auto& [task, holder] : holders_)
+    std::move(holder.holds.begin(), holder.holds.end(), std::back_inserter(open));
   EmitUnreleased(std::move(open));
 }
 

@@ -83,7 +83,8 @@ class PtlTracker {
     std::optional<KernelAddress> contended;
   };
 
-  void Begin(Holder* holder, KernelAddress lock, const Moment& at, std::optional<int64_t> contended, Task* task);
+  void Begin(Holder* holder, KernelAddress lock, const Moment& at, std::optional<int64_t> contended,
+             Task* task);
   void End(Holder* holder, size_t index, const Moment& at, Task* task);
   void EmitUnreleased(std::vector<Hold> holds);
 

@@ -15,12 +15,12 @@ namespace mmreplay {
 
 // How much of a life the trace shows. Values are stored.
 enum class LifetimeQuality : uint8_t {
-  kComplete = 0,     // allocation and free are recorded
-  kInherited = 1,    // lived before its first event
-  kOpen = 2,         // still alive when the trace ends
+  kComplete = 0,   // allocation and free are recorded
+  kInherited = 1,  // lived before its first event
+  kOpen = 2,       // still alive when the trace ends
   kInheritedOpen = 3,
-  kFreeUnseen = 4,   // allocated again without a recorded free
-  kSplit = 5,        // part of a larger block that came apart
+  kFreeUnseen = 4,  // allocated again without a recorded free
+  kSplit = 5,       // part of a larger block that came apart
 };
 
 struct PageLifetime {
@@ -85,10 +85,10 @@ enum class WaitOutcome : uint8_t {
 
 // How the free stands to the beginning of the wait in time.
 enum class EventOrder : uint8_t {
-  kNone = 0,      // no free
-  kOpen = 1,      // different cpus, and nothing proves which was first
-  kSameCpu = 2,   // one cpu's buffer, or one task's program
-  kApart = 3,     // different cpus, further apart than the clock error
+  kNone = 0,     // no free
+  kOpen = 1,     // different cpus, and nothing proves which was first
+  kSameCpu = 2,  // one cpu's buffer, or one task's program
+  kApart = 3,    // different cpus, further apart than the clock error
 };
 
 struct PageWait {
@@ -96,24 +96,25 @@ struct PageWait {
   std::optional<Pid> pid;
   StringId comm;
   std::optional<Pfn> pfn;
-  std::optional<LifetimeId> lifetime;
+  std::optional<LifetimeId> lifetime;    // in which the waiter found the page
+  std::optional<LifetimeId> frame_life;  // of the frame when the wait began
   StringId function;
-  std::optional<int32_t> bit;       // PG_* number waited for
-  bool judged;                      // false for a wait on another bit than PG_locked
+  std::optional<int32_t> bit;  // PG_* number waited for
+  bool judged;                 // false for a wait on another bit than PG_locked
   Moment begin;
   std::optional<Moment> end;
   std::optional<HoldId> hold;
   std::optional<EventId> hold_release;
   Protection protection;
   WaitOutcome outcome;
-  std::optional<Moment> death;      // the count's fall to 0, or the free
-  std::optional<EventId> free;      // mm_page_free of that life
+  std::optional<Moment> death;  // the count's fall to 0, or the free
+  std::optional<EventId> free;  // mm_page_free of that life
   EventOrder order;
-  std::optional<int64_t> order_ns;  // distance of free and beginning, clock units
+  std::optional<int64_t> order_ns;     // distance of free and beginning, clock units
   std::optional<int64_t> clock_error;  // the bound it was compared with
-  bool gap;                         // events are missing where they could change the answer
-  std::string reason;               // short key, for counting: "reference taken under the lock"
-  std::string why;                  // full sentence with event numbers
+  bool gap;                            // events are missing where they could change the answer
+  std::string reason;                  // short key, for counting: "reference taken under the lock"
+  std::string why;                     // full sentence with event numbers
 };
 
 struct Anomaly {

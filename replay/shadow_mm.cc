@@ -9,9 +9,13 @@ namespace {
 
 using Function = KernelFunction;
 
-uint64_t Bit(Function function) { return uint64_t{1} << static_cast<unsigned>(function); }
+uint64_t Bit(Function function) {
+  return uint64_t{1} << static_cast<unsigned>(function);
+}
 
-Moment MomentOf(const Event& event) { return {event.id, event.ts, event.cpu, event.pid}; }
+Moment MomentOf(const Event& event) {
+  return {event.id, event.ts, event.cpu, event.pid};
+}
 
 std::string Hex(const char* what, uint64_t value) {
   char text[48];
@@ -32,16 +36,17 @@ ShadowMm::ShadowMm(ReplayOptions options, Sink sink)
     : options_(std::move(options)),
       sink_(std::move(sink)),
       clock_(options_.clock, options_.ticks),
-      ptes_(options_.architecture, options_.page_shift),
+      ptes_(options_.architecture, options_.release, options_.page_shift),
       page_map_(ptes_),
       locks_(sink_, &clock_),
-      pages_(sink_,
-             {.on_death = [this](const Page& page) { waits_.OnDeath(page); },
-              .on_new_life = [this](const Page& old_life, const Moment& at) { waits_.OnNewLife(old_life, at); },
-              .on_unrecorded_reference =
-                  [this](const Page& page, EventId after) { waits_.OnUnrecordedReference(page, after); },
-              .on_unmatched_put = [this](const Page& page, const Task& task,
-                                         const Moment& at) { waits_.OnUnmatchedPut(page, task, at); }}),
+      pages_(
+          sink_,
+          {.on_death = [this](const Page& page) { waits_.OnDeath(page); },
+           .on_new_life = [this](const Page& old_life, const Moment& at) { waits_.OnNewLife(old_life, at); },
+           .on_unrecorded_reference = [this](const Page& page,
+                                             EventId after) { waits_.OnUnrecordedReference(page, after); },
+           .on_unmatched_put = [this](const Page& page, const Task& task,
+                                      const Moment& at) { waits_.OnUnmatchedPut(page, task, at); }}),
       migrations_(sink_),
       waits_(sink_, &pages_, &clock_) {
   for (Function function : options_.return_probes) returns_known_ |= Bit(function);
@@ -69,7 +74,9 @@ void ShadowMm::Learn(const Event& event) {
 }
 
 // A missing +1 says something only if every event that could show one was on.
-bool ShadowMm::ReferencesRecordable() const { return saw_page_ref_mod_ && saw_page_ref_mod_unless_; }
+bool ShadowMm::ReferencesRecordable() const {
+  return saw_page_ref_mod_ && saw_page_ref_mod_unless_;
+}
 
 void ShadowMm::CloseGap(const Event& event) {
   if (!event.cpu) return;
@@ -77,8 +84,8 @@ void ShadowMm::CloseGap(const Event& event) {
   if (!cpu.seen) {
     cpu.seen = true;
     const auto& listed = options_.overwritten_cpus;
-    bool overwritten = options_.head_overwritten &&
-                       (listed.empty() || std::find(listed.begin(), listed.end(), *event.cpu) != listed.end());
+    bool overwritten = options_.head_overwritten && (listed.empty() || std::find(listed.begin(), listed.end(),
+                                                                                 *event.cpu) != listed.end());
     if (overwritten && !cpu.open_gap) {
       cpu.open_gap = Gap{.cpu = *event.cpu, .from_ts = {}, .to_ts = {}, .lost = {}};
       waits_.OnLostHead();
@@ -136,7 +143,8 @@ void ShadowMm::Replay(const Event& event) {
     // Without a return probe a wait is over when its task goes on: takes a page-table lock, works
     // on a page's count. With one, its return tells (a waiter may submit I/O before it sleeps).
     const auto* lock = std::get_if<LockEvent>(&event.payload);
-    bool goes_on = std::holds_alternative<PageRef>(event.payload) || (lock && lock->step == LockStep::kAcquire);
+    bool goes_on =
+        std::holds_alternative<PageRef>(event.payload) || (lock && lock->step == LockStep::kAcquire);
     auto function = waits_.WaitingIn(*task);
     if (goes_on && function && !(returns_known_ & Bit(*function))) waits_.EndUnseen(task, at);
   }
@@ -151,7 +159,9 @@ void ShadowMm::Replay(const Event& event) {
                  },
                  [&](const PageFree& free) { pages_.OnFree(free, at, own ? task : nullptr); },
                  [&](const LockEvent& lock) { locks_.OnLock(lock, at, task, saw_lock_acquired_); },
-                 [&](const ContentionEvent& contention) { locks_.OnContention(contention, at, own ? task : nullptr); },
+                 [&](const ContentionEvent& contention) {
+                   locks_.OnContention(contention, at, own ? task : nullptr);
+                 },
                  [&](const SchedSwitch& sched) { OnSwitch(sched, event, at); },
                  [](const SchedWaking&) {},
                  [&](const MigratePages& batch) {
@@ -177,7 +187,8 @@ void ShadowMm::Replay(const Event& event) {
 
   if (own) {
     bool releases = false;
-    if (const auto* lock = std::get_if<LockEvent>(&event.payload)) releases = lock->step == LockStep::kRelease;
+    if (const auto* lock = std::get_if<LockEvent>(&event.payload))
+      releases = lock->step == LockStep::kRelease;
     // What a task does between two of its own events is not recorded; scheduling and events without
     // meaning to the model do not count as something it did to pages or locks.
     if (task->last_hold && !is_sched && !is_opaque && !releases &&
@@ -193,7 +204,10 @@ void ShadowMm::OnSwitch(const SchedSwitch& sched, const Event& event, const Mome
     if (sched.prev_state == SleepState::kUninterruptible || sched.prev_state == SleepState::kOther)
       locks_.OnSleep(prev, at);
     // Page waits sleep uninterruptibly (or killably, shown as D too): any other sleep is another wait.
-    if (sched.prev_state == SleepState::kOther && prev->waiting) waits_.EndUnseen(prev, at);
+    if (sched.prev_state == SleepState::kOther) {
+      if (prev->waiting) waits_.EndUnseen(prev, at);
+      prev->last_idle = at;
+    }
   }
   if (Task* next = tasks_.Of(sched.next, event.cpu)) {
     next->switched_in = at;
@@ -205,21 +219,23 @@ void ShadowMm::OnMigrationEntry(const MigrationEntry& entry, const Moment& at, T
   locks_.Describe(task, Hex("addr", entry.address));
   if (!entry.set) {
     auto source = migrations_.OnEntryRemoved(task, entry.address, ptes_.Present(entry.value), at);
-    if (source) EndMigrating(*source, task);
+    if (source) {
+      if (Page* page = pages_.Find(*source)) page->migration_ending = true;
+    }
     return;
   }
-  std::optional<Pfn> source = ptes_.Migration(entry.value);
+  std::optional<Pfn> source = ptes_.Migration(entry.value, entry.pmd);
   migrations_.OnEntrySet(task, entry.address, source, at);
   if (source) BeginMigrating(*source, false, at, task);
 }
 
-// The migrating task has the page locked and isolated until it takes the migration entry away, or
-// unlocks it.
+// The migrating task has the page locked and isolated until it unlocks it.
 void ShadowMm::BeginMigrating(Pfn pfn, bool mapped, const Moment& at, const Task* task) {
   if (!(entries_known_ & Bit(Function::kUnlockPage))) return;
   Page* page = pages_.FindOrInherit(pfn, at);
   page->migrating_by = task->pid;
   page->migrating_mapped = mapped;
+  page->migration_ending = false;
   migrating_[task].push_back(page->pfn);
 }
 
@@ -251,11 +267,16 @@ void ShadowMm::BeginWait(const FunctionEntry& call, const Moment& at, Task* task
                            .hold = {},
                            .references_recordable = ReferencesRecordable(),
                            .last_gap = last_gap_};
-  if (auto bit = call.fields.Get(ProbeRole::kBit)) entry.bit = static_cast<int32_t>(static_cast<uint32_t>(*bit));
+  // A gap that has not ended yet reaches up to here.
+  if (std::any_of(cpus_.begin(), cpus_.end(),
+                  [](const auto& cpu) { return cpu.second.open_gap.has_value(); }))
+    entry.last_gap = at.event;
+  if (auto bit = call.fields.Get(ProbeRole::kBit))
+    entry.bit = static_cast<int32_t>(static_cast<uint32_t>(*bit));
   if (auto count = call.fields.Get(ProbeRole::kPageCount))
     entry.count = static_cast<int32_t>(static_cast<uint32_t>(*count));
   // page->flags fetched by the probe: PG_locked is bit 0 in every kernel.
-  if (auto flags = call.fields.Get(ProbeRole::kPageFlags)) entry.unlocked = (*flags & 1) == 0;
+  if (auto flags = call.fields.Get(ProbeRole::kPageFlags)) entry.locked = (*flags & 1) != 0;
   if (call.function == Function::kMigrationEntryWaitOnLocked) {
     if (auto swap_entry = call.fields.Get(ProbeRole::kSwapEntry)) entry.pfn = ptes_.SwapEntry(*swap_entry);
     // Without lock events the probe's own argument shows the lock the task is under.
@@ -292,6 +313,7 @@ void ShadowMm::OnEntry(const FunctionEntry& call, const Moment& at, Task* task) 
     BeginWait(call, at, task);
     return;
   }
+  if (LooksUpPageTable(call.function)) task->last_lookup_call = at;
   if (returns_known_ & Bit(call.function) && call.function != Function::kOther)
     summary_.returns_missing += static_cast<int64_t>(tasks_.Enter(task, call.function, at, call.fields));
 
@@ -305,6 +327,11 @@ void ShadowMm::OnEntry(const FunctionEntry& call, const Moment& at, Task* task) 
     case Function::kFolioMigrateMapping:
       migrations_.OnMapping(task, PfnOf(call, ProbeRole::kPage), PfnOf(call, ProbeRole::kNewPage), at);
       break;
+    case Function::kFolioMigrateFlags:
+      // Called once the mapping was moved: where folio_migrate_mapping is inlined (6.12), its success.
+      migrations_.OnMapping(task, PfnOf(call, ProbeRole::kPage), PfnOf(call, ProbeRole::kNewPage), at);
+      migrations_.OnMappingResult(task, 0, at);
+      break;
     case Function::kUnlockPage:
       if (auto pfn = PfnOf(call, ProbeRole::kPage)) EndMigrating(*pfn, task);
       break;
@@ -312,7 +339,8 @@ void ShadowMm::OnEntry(const FunctionEntry& call, const Moment& at, Task* task) 
     case Function::kPutPageFinal:
       if (auto pfn = PfnOf(call, ProbeRole::kPage)) pages_.OnLastPut(*pfn, at, task);
       break;
-    default: break;
+    default:
+      break;
   }
 }
 
@@ -326,7 +354,8 @@ void ShadowMm::OnReturn(const FunctionReturn& call, const Moment& at, Task* task
   if (call.function == Function::kOther) return;
   tasks_.Leave(task, call.function);
   std::optional<int64_t> ret;
-  if (auto value = call.fields.Get(ProbeRole::kReturn)) ret = static_cast<int32_t>(static_cast<uint32_t>(*value));
+  if (auto value = call.fields.Get(ProbeRole::kReturn))
+    ret = static_cast<int32_t>(static_cast<uint32_t>(*value));
   if (call.function == Function::kMigrateMisplacedTranshugePage) {
     migrations_.OnHugeEnd(task, ret, at);
     EndMigrating(task);

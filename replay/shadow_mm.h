@@ -28,6 +28,7 @@ namespace mmreplay {
 // What the recording says about itself. All of it may be unknown.
 struct ReplayOptions {
   Architecture architecture = Architecture::kUnknown;
+  std::optional<KernelRelease> release;  // chooses entry layouts, no more
   int page_shift = 12;
   std::optional<std::string> clock;
   bool ticks = false;
@@ -47,7 +48,7 @@ struct ReplaySummary {
   int64_t unresolved_pages = 0;  // struct page pointers that could not be tied to a pfn
   int64_t clock_error = 0;       // bound used for "before" across cpus
   int64_t clock_error_learned = 0;
-  bool wait_probes = false;      // a wait function was probed
+  bool wait_probes = false;  // a wait function was probed
 };
 
 class ShadowMm {
@@ -92,7 +93,7 @@ class ShadowMm {
   WaitTracker waits_;
 
   // Seen by Learn or known from the recording's definitions.
-  uint64_t returns_known_ = 0;      // bit per KernelFunction
+  uint64_t returns_known_ = 0;  // bit per KernelFunction
   uint64_t entries_known_ = 0;
   bool saw_page_ref_mod_ = false;
   bool saw_page_ref_mod_unless_ = false;

@@ -11,7 +11,9 @@ void NewScope(Task* task) {
 
 }  // namespace
 
-Task* TaskTracker::Of(const Event& event) { return Of(event.pid, event.cpu); }
+Task* TaskTracker::Of(const Event& event) {
+  return Of(event.pid, event.cpu);
+}
 
 Task* TaskTracker::Of(std::optional<Pid> pid, std::optional<int32_t> cpu) {
   if (!pid) return nullptr;

@@ -41,7 +41,11 @@ struct Task {
   uint64_t scope = 0;
   std::optional<Moment> last_own;     // last event of the task's own program
   std::optional<Moment> switched_in;  // last time it was put on a cpu
-  std::optional<HoldId> holding;      // innermost page-table lock held
+  // A page-table lookup of what it waits on next comes after both: the last entry into a function
+  // that looks one up, and the last sleep of a kind no fault sleeps between lookup and wait.
+  std::optional<Moment> last_lookup_call;
+  std::optional<Moment> last_idle;
+  std::optional<HoldId> holding;  // innermost page-table lock held
   std::optional<ReleasedHold> last_hold;
   std::optional<WaitId> waiting;
   // Cpus the task's own events of this scope were on: one, or several.

@@ -9,7 +9,9 @@ namespace {
 constexpr size_t kWaitsKept = 65536;
 constexpr size_t kWaitsPerPage = 256;
 
-std::string Ev(EventId event) { return "event " + std::to_string(Value(event)); }
+std::string Ev(EventId event) {
+  return "event " + std::to_string(Value(event));
+}
 
 // What a probe on a bit-wait function waits for decides whether it is judged at all. lock_page() and
 // the migration waits are about PG_locked (bit 0 in every kernel) by themselves.
@@ -18,13 +20,16 @@ bool TakesBit(KernelFunction function) {
     case KernelFunction::kWaitOnPageBit:
     case KernelFunction::kWaitOnPageBitKillable:
     case KernelFunction::kFolioWaitBit:
-    case KernelFunction::kFolioWaitBitKillable: return true;
-    default: return false;
+    case KernelFunction::kFolioWaitBitKillable:
+      return true;
+    default:
+      return false;
   }
 }
 
 bool DropsOwnReference(KernelFunction function) {
-  return function == KernelFunction::kPutAndWaitOnPageLocked || function == KernelFunction::kFolioPutWaitLocked;
+  return function == KernelFunction::kPutAndWaitOnPageLocked ||
+         function == KernelFunction::kFolioPutWaitLocked;
 }
 
 struct Fate {
@@ -50,12 +55,19 @@ Fate FateOf(const WaitFacts& f, const ClockError& clock) {
 
   Ordering to_begin = OrderOf(death, f.begin, clock);
   if (to_begin.before == Before::kYes) {
-    // The frame may have a new owner by now: the waiter then queues on a stranger's page.
-    return {reused_before(f.begin) ? WaitOutcome::kReused : WaitOutcome::kFreedBeforeQueue, to_begin.proof, true};
+    if (!reused_before(f.begin)) return {WaitOutcome::kFreedBeforeQueue, to_begin.proof, true};
+    // The frame found a new owner, and may have lost it again: then the waiter queues on a free page,
+    // else on a stranger's.
+    if (f.freed_again) {
+      Ordering again = OrderOf(f.freed_again->at, f.begin, clock);
+      if (again.before != Before::kNo) return {WaitOutcome::kFreedBeforeQueue, again.proof, true};
+    }
+    return {WaitOutcome::kReused, to_begin.proof, true};
   }
   if (!over) {
-    return {to_begin.before == Before::kOpen ? WaitOutcome::kFreedBeforeQueue : WaitOutcome::kFreedWhileQueued,
-            to_begin.proof, true};
+    return {
+        to_begin.before == Before::kOpen ? WaitOutcome::kFreedBeforeQueue : WaitOutcome::kFreedWhileQueued,
+        to_begin.proof, true};
   }
   Ordering to_end = OrderOf(death, *over, clock);
   if (to_begin.before == Before::kOpen)
@@ -116,13 +128,15 @@ Shield ShieldOf(const WaitFacts& f) {
       }
       break;
     case OwnReference::kPerhapsOlder:
-    case OwnReference::kNotRecorded: break;
+    case OwnReference::kNotRecorded:
+      break;
   }
   if (contract) return {contract->protection, std::string(contract->reason), std::string(contract->source)};
 
   if (f.freed_by_waiter) {
-    return {Protection::kReference, "the waiter dropped the last reference itself",
-            "the waiter itself dropped the last reference (" + Ev(f.death->at.event) + ") after it had waited"};
+    return {
+        Protection::kReference, "the waiter dropped the last reference itself",
+        "the waiter itself dropped the last reference (" + Ev(f.death->at.event) + ") after it had waited"};
   }
 
   if (f.count_at_entry) {
@@ -145,9 +159,10 @@ Shield ShieldOf(const WaitFacts& f) {
     return unknown("events were lost before the wait",
                    "events were lost between the lookup and the wait: a reference may have been taken there");
   if (!f.page_known)
-    return unknown("the page could not be identified",
-                   "the struct page address could not be tied to a pfn: record mm_page_alloc and mm_page_free "
-                   "with unhashed pointers (boot option no_hash_pointers)");
+    return unknown(
+        "the page could not be identified",
+        "the struct page address could not be tied to a pfn: record mm_page_alloc and mm_page_free "
+        "with unhashed pointers (boot option no_hash_pointers)");
   if (f.own == OwnReference::kPerhapsOlder)
     return unknown("an older reference may still be held",
                    "the waiter took references on this page earlier that may still be its own" + own_event);
@@ -178,18 +193,31 @@ std::string FateText(const WaitFacts& f, const Fate& fate, const ClockError& clo
   std::string by = "; the page's last reference went at " + Ev(f.death->at.event);
   std::string proof;
   switch (fate.order) {
-    case EventOrder::kSameCpu: proof = ", ordered by one cpu's buffer or one task's program"; break;
+    case EventOrder::kSameCpu:
+      proof = ", ordered by one cpu's buffer or one task's program";
+      break;
     case EventOrder::kApart:
       proof = ", further apart than the clocks may err (" + std::to_string(clock.bound()) + ")";
       break;
-    case EventOrder::kOpen: proof = ", but nothing proves which was first"; break;
-    case EventOrder::kNone: break;
+    case EventOrder::kOpen:
+      proof = ", but nothing proves which was first";
+      break;
+    case EventOrder::kNone:
+      break;
   }
   switch (fate.outcome) {
-    case WaitOutcome::kFreedBeforeQueue: return by + ", before the wait began at " + Ev(f.begin.event) + proof;
-    case WaitOutcome::kFreedWhileQueued: return by + ", while it waited";
-    case WaitOutcome::kReused: return by + ", and its frame was allocated again before the wait was over";
-    default: return {};
+    case WaitOutcome::kFreedBeforeQueue:
+      if (f.freed_again && f.reused) {
+        by += ", its frame was allocated again (" + Ev(f.reused->event) + ") and free again at " +
+              Ev(f.freed_again->at.event);
+      }
+      return by + ", before the wait began at " + Ev(f.begin.event) + proof;
+    case WaitOutcome::kFreedWhileQueued:
+      return by + ", while it waited";
+    case WaitOutcome::kReused:
+      return by + ", and its frame was allocated again before the wait was over";
+    default:
+      return {};
   }
 }
 
@@ -226,8 +254,8 @@ WaitJudgement JudgeWait(const WaitFacts& f, const ClockError& clock) {
   bool claim = f.own == OwnReference::kTakenUnderLock ||
                (f.own == OwnReference::kTaken && f.lookup != PageLookup::kUnseen);
   bool exempt = shield.protection == Protection::kQueuedUnderPtl || DropsOwnReference(f.function);
-  bool open_to_proof = shield.protection == Protection::kUnknown ||
-                       (shield.protection == Protection::kReference && !claim);
+  bool open_to_proof =
+      shield.protection == Protection::kUnknown || (shield.protection == Protection::kReference && !claim);
   if (open_to_proof && !exempt && fate.proven_before_end) {
     shield.protection = Protection::kNone;
     shield.reason = "the page was freed under the waiter";
@@ -265,7 +293,9 @@ void WaitTracker::Begin(Task* task, const Moment& at, const Entry& entry) {
   // How the page was found, and when: while the lock was held, else at some time before the wait,
   // and not before the call it was found in, or what the task did last.
   Moment lookup = at;
-  std::optional<Moment> not_before = task->last_own;
+  std::optional<Moment> not_before = task->last_lookup_call;
+  if (task->last_idle && (!not_before || Value(task->last_idle->event) > Value(not_before->event)))
+    not_before = task->last_idle;
   bool in_lookup_call = !task->frames.empty() && LooksUpPageTable(task->frames.back().function);
   if (in_lookup_call) {
     facts.lookup = PageLookup::kPageTable;
@@ -303,12 +333,17 @@ void WaitTracker::Begin(Task* task, const Moment& at, const Entry& entry) {
       record.lifetime = page->previous_life;
       facts.death = page->previous_death;
       facts.reused = Moment{page->first_event, {}, {}, {}};
+      facts.freed_again = page->death;
     }
+    record.frame_life = page->life;
     if (entry.references_recordable) facts.own = OwnReferenceOf(*page, *task, facts, &facts.own_event);
-    // An allocation between the free and this wait may be among the lost events.
-    facts.gap_in_evidence = facts.death && entry.last_gap &&
-                            Value(*entry.last_gap) > Value(facts.death->at.event);
-    if (page->migrating_by && page->migrating_by != task->pid && !entry.unlocked)
+    // Among events lost since the page was found may be an allocation that gave it a new owner.
+    facts.gap_in_evidence =
+        facts.death && entry.last_gap &&
+        Value(*entry.last_gap) > Value(not_before ? not_before->event : facts.death->at.event);
+    // While the page is locked for migration, the migrating task's reference is not the waiter's.
+    bool being_migrated = entry.locked ? *entry.locked : !page->migration_ending;
+    if (page->migrating_by && page->migrating_by != task->pid && being_migrated)
       facts.counted_owners = page->migrating_mapped ? 2 : 1;
     page->waits.push_back(record.id);
     if (page->waits.size() > kWaitsPerPage) page->waits.erase(page->waits.begin());
@@ -462,9 +497,10 @@ void WaitTracker::EmitWait(Wait& wait) {
   }
   // An exempt wait must find its page alive when it queues (I9).
   bool exempt = record.protection == Protection::kQueuedUnderPtl || DropsOwnReference(wait.facts.function);
-  if (exempt && record.outcome == WaitOutcome::kFreedBeforeQueue &&
-      record.order == EventOrder::kSameCpu) {
-    emit_(Anomaly{.invariant = "I9", .at = record.begin, .pfn = record.pfn,
+  if (exempt && record.outcome == WaitOutcome::kFreedBeforeQueue && record.order == EventOrder::kSameCpu) {
+    emit_(Anomaly{.invariant = "I9",
+                  .at = record.begin,
+                  .pfn = record.pfn,
                   .detail = "queued on a page that was free already"});
   }
   emit_(std::move(record));

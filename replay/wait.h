@@ -38,12 +38,12 @@ enum class PageLookup : uint8_t {
 
 // What the waiter itself did to the count since it found the page.
 enum class OwnReference : uint8_t {
-  kNotRecorded,    // no reference events, or not all kinds that could show one
-  kNone,           // none taken
+  kNotRecorded,  // no reference events, or not all kinds that could show one
+  kNone,         // none taken
   kTakenUnderLock,
-  kTakenLate,      // after the page-table lock was dropped
-  kTaken,          // taken; no lock event says when
-  kPerhapsOlder,   // more taken than dropped during this life, before the lookup
+  kTakenLate,     // after the page-table lock was dropped
+  kTaken,         // taken; no lock event says when
+  kPerhapsOlder,  // more taken than dropped during this life, before the lookup
 };
 
 struct WaitFacts {
@@ -53,19 +53,20 @@ struct WaitFacts {
   PageLookup lookup = PageLookup::kUnseen;
   OwnReference own = OwnReference::kNotRecorded;
   std::optional<EventId> own_event;
-  bool gap_in_lookup = false;              // lost events between lookup and wait: own may be wrong
-  bool freed_by_waiter = false;            // the waiter dropped the last reference, in the same call
-  std::optional<EventId> put_after;        // the waiter dropped a reference after the wait, taken unseen
-  bool unrecorded_reference = false;       // counts show a reference taken that is not on record
-  std::optional<int64_t> count_at_entry;   // fetched by the probe
-  int32_t counted_owners = 0;              // references at entry that are known to be others'
-  bool page_known = false;                 // the struct page pointer was tied to a pfn
+  bool gap_in_lookup = false;             // lost events between lookup and wait: own may be wrong
+  bool freed_by_waiter = false;           // the waiter dropped the last reference, in the same call
+  std::optional<EventId> put_after;       // the waiter dropped a reference after the wait, taken unseen
+  bool unrecorded_reference = false;      // counts show a reference taken that is not on record
+  std::optional<int64_t> count_at_entry;  // fetched by the probe
+  int32_t counted_owners = 0;             // references at entry that are known to be others'
+  bool page_known = false;                // the struct page pointer was tied to a pfn
 
   Moment begin;
   std::optional<Moment> end;
-  std::optional<Moment> not_after;         // the task did something else: the wait was over by then
-  std::optional<Death> death;              // of the life the waiter looked up
-  std::optional<Moment> reused;            // the next life of the frame
+  std::optional<Moment> not_after;   // the task did something else: the wait was over by then
+  std::optional<Death> death;        // of the life the waiter looked up
+  std::optional<Moment> reused;      // the next life of the frame
+  std::optional<Death> freed_again;  // that life, or a later one, was over when the wait began
   bool gap_in_evidence = false;
 };
 
@@ -87,7 +88,8 @@ class WaitTracker {
   using Emit = std::function<void(Record&&)>;
 
   // All borrowed, and alive as long as the tracker.
-  WaitTracker(Emit emit, PageTracker* pages, const ClockError* clock) : emit_(std::move(emit)), pages_(pages), clock_(clock) {}
+  WaitTracker(Emit emit, PageTracker* pages, const ClockError* clock)
+      : emit_(std::move(emit)), pages_(pages), clock_(clock) {}
 
   struct Entry {
     KernelFunction function;
@@ -95,12 +97,12 @@ class WaitTracker {
     std::optional<int64_t> bit;
     std::optional<Pfn> pfn;
     std::optional<int64_t> count;
-    bool unlocked = false;               // the probe's flags show PG_locked clear
-    std::optional<HoldId> hold;          // shown by a probe argument, else the task's last hold
+    std::optional<bool> locked;  // PG_locked in the flags the probe fetched
+    std::optional<HoldId> hold;  // shown by a probe argument, else the task's last hold
     bool references_recordable = false;
     bool gap_in_lookup = false;
-    bool preceded = false;               // the task's own events before the wait are on record
-    std::optional<EventId> last_gap;     // event after the latest loss on any cpu
+    bool preceded = false;            // the task's own events before the wait are on record
+    std::optional<EventId> last_gap;  // event after the latest loss on any cpu
   };
   void Begin(Task* task, const Moment& at, const Entry& entry);
   // `caller`: the function it returns into, kOther where not known; `caller_probed`: its entry
@@ -133,7 +135,8 @@ class WaitTracker {
   };
 
   Wait* Get(WaitId id);
-  OwnReference OwnReferenceOf(const Page& page, const Task& task, const WaitFacts& facts, std::optional<EventId>* taken) const;
+  OwnReference OwnReferenceOf(const Page& page, const Task& task, const WaitFacts& facts,
+                              std::optional<EventId>* taken) const;
   void Close(Wait* wait);
   void EmitWait(Wait& wait);
 
@@ -141,8 +144,8 @@ class WaitTracker {
   PageTracker* pages_;
   const ClockError* clock_;
   int64_t next_wait_ = 1;
-  std::deque<Wait> waits_;   // those not emitted yet, by id; front is first_
-  int64_t first_ = 1;        // id of waits_.front()
+  std::deque<Wait> waits_;  // those not emitted yet, by id; front is first_
+  int64_t first_ = 1;       // id of waits_.front()
   std::vector<WaitId> open_;
 };
 

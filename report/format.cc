@@ -11,8 +11,11 @@ namespace {
 size_t Utf8Length(std::string_view text) {
   auto byte = [&](size_t i) { return static_cast<unsigned char>(text[i]); };
   unsigned char first = byte(0);
-  size_t length = first < 0x80 ? 1 : first >= 0xc2 && first < 0xe0 ? 2 : first >= 0xe0 && first < 0xf0 ? 3
-                  : first >= 0xf0 && first < 0xf5 ? 4 : 0;
+  size_t length = first < 0x80                    ? 1
+                  : first >= 0xc2 && first < 0xe0 ? 2
+                  : first >= 0xe0 && first < 0xf0 ? 3
+                  : first >= 0xf0 && first < 0xf5 ? 4
+                                                  : 0;
   if (length == 0 || length > text.size()) return 0;
   for (size_t i = 1; i < length; ++i) {
     if ((byte(i) & 0xc0) != 0x80) return 0;
@@ -31,7 +34,8 @@ std::string Printable(std::string_view text) {
   while (!text.empty()) {
     auto first = static_cast<unsigned char>(text[0]);
     size_t length = Utf8Length(text);
-    bool control = first < 0x20 || first == 0x7f || (first == 0xc2 && length == 2 && static_cast<unsigned char>(text[1]) < 0xa0);
+    bool control = first < 0x20 || first == 0x7f ||
+                   (first == 0xc2 && length == 2 && static_cast<unsigned char>(text[1]) < 0xa0);
     if (length == 0 || control) {
       shown += fmt::format("\\x{:02x}", first);
       text.remove_prefix(1);
@@ -78,6 +82,8 @@ std::string CountText(int64_t count) {
   return digits;
 }
 
-std::string HexText(int64_t value) { return fmt::format("{:#x}", static_cast<uint64_t>(value)); }
+std::string HexText(int64_t value) {
+  return fmt::format("{:#x}", static_cast<uint64_t>(value));
+}
 
 }  // namespace mmreplay

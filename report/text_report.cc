@@ -59,7 +59,8 @@ std::string VerdictLine(const Database& db, const Verdict& verdict) {
     case 1:
       return fmt::format("FOUND: {} on a page that nothing kept alive: {}\n",
                          Plural(counts.total(), "wait", "waits"), GradeList(counts));
-    case 2: return "NOTHING READ: no event in the input could be read\n";
+    case 2:
+      return "NOTHING READ: no event in the input could be read\n";
     case 3:
       if (!verdict.wait_rule_applicable)
         return "CANNOT TELL: no wait function was probed, so no wait can be judged\n";
@@ -69,24 +70,26 @@ std::string VerdictLine(const Database& db, const Verdict& verdict) {
       }
       return fmt::format("CANNOT TELL: no finding, but events were lost during {}\n",
                          Plural(verdict.waits_in_gaps, "wait", "waits"));
-    default: return "NO FINDING: every wait in this recording was safe\n";
+    default:
+      return "NO FINDING: every wait in this recording was safe\n";
   }
 }
 
 // confirmed wait_on_freed_page waiter=toucher/3-67 releaser=toucher/0-64 pfn=0x39200 freed=5.794279
 //   wait=5.801377..5.801473 events=2337,2351,2354 kernel="Bad page state in process thp mover (waiters)"
 void AppendFindings(const Database& db, bool ticks, std::string* out) {
-  Statement query(db,
-                  "SELECT f.grade, f.rule, w.comm, w.pid, x.death_comm, x.death_pid, w.pfn, x.death_ts, w.begin_ts, "
-                  "  w.end_ts, "
-                  "  (SELECT group_concat(event_id) FROM (SELECT event_id FROM finding_events "
-                  "     WHERE finding_id = f.id ORDER BY event_id)), "
-                  "  r.comm, r.flags, r.line, w.outcome, x.event_order, x.order_ns "
-                  "FROM findings f JOIN page_waits w ON w.id = f.subject_id "
-                  "JOIN page_wait_evidence x ON x.wait_id = w.id "
-                  "LEFT JOIN console_reports r ON r.id = x.report_id AND w.outcome LIKE 'freed%' "
-                  "WHERE f.subject = 'page_waits' "
-                  "ORDER BY f.grade <> 'confirmed', f.grade <> 'probable', w.begin_event");
+  Statement query(
+      db,
+      "SELECT f.grade, f.rule, w.comm, w.pid, x.death_comm, x.death_pid, w.pfn, x.death_ts, w.begin_ts, "
+      "  w.end_ts, "
+      "  (SELECT group_concat(event_id) FROM (SELECT event_id FROM finding_events "
+      "     WHERE finding_id = f.id ORDER BY event_id)), "
+      "  r.comm, r.flags, r.line, w.outcome, x.event_order, x.order_ns "
+      "FROM findings f JOIN page_waits w ON w.id = f.subject_id "
+      "JOIN page_wait_evidence x ON x.wait_id = w.id "
+      "LEFT JOIN console_reports r ON r.id = x.report_id AND w.outcome LIKE 'freed%' "
+      "WHERE f.subject = 'page_waits' "
+      "ORDER BY f.grade <> 'confirmed', f.grade <> 'probable', w.begin_event");
   GradeCounts shown;
   int64_t lines = 0;
   while (query.Step() && lines < kFindingsShown) {
@@ -95,7 +98,8 @@ void AppendFindings(const Database& db, bool ticks, std::string* out) {
     shown.confirmed += grade == "confirmed";
     shown.probable += grade == "probable";
     shown.latent += grade == "latent";
-    std::string line = fmt::format("{} {} waiter={}", grade, query.Text(1), Task(query.Text(2), query.OptionalInt(3)));
+    std::string line =
+        fmt::format("{} {} waiter={}", grade, query.Text(1), Task(query.Text(2), query.OptionalInt(3)));
     bool freed = query.Text(14).starts_with("freed") || query.Text(14) == "reused";
     if (freed) line += " releaser=" + Task(query.Text(4), query.OptionalInt(5));
     line += " pfn=" + (query.IsNull(6) ? "?" : HexText(query.Int(6)));
@@ -105,8 +109,8 @@ void AppendFindings(const Database& db, bool ticks, std::string* out) {
     if (freed && query.Text(15) == "open") line += " order=open";
     line += " events=" + std::string(query.Text(10));
     if (!query.IsNull(11)) {
-      line += fmt::format(" kernel=\"Bad page state in process {} ({}), console line {}\"", Printable(query.Text(11)),
-                          Printable(query.Text(12)), query.Int(13));
+      line += fmt::format(" kernel=\"Bad page state in process {} ({}), console line {}\"",
+                          Printable(query.Text(11)), Printable(query.Text(12)), query.Int(13));
     }
     *out += line + "\n";
   }
@@ -120,18 +124,19 @@ void AppendWaits(const Database& db, std::string* out) {
   int64_t total = Scalar(db, "SELECT count(*) FROM page_waits");
   *out += fmt::format("\nwaits: {}\n", CountText(total));
   // Legal waits by why they are, unknown ones by what is missing.
-  Statement query(db,
-                  "SELECT w.verdict, w.function, x.reason, w.outcome, count(*) AS n "
-                  "FROM page_waits w JOIN page_wait_evidence x ON x.wait_id = w.id "
-                  "GROUP BY CASE w.verdict WHEN 'benign' THEN 'legal' WHEN 'unknown' THEN 'unknown' ELSE w.verdict END, "
-                  "  w.function, x.reason, CASE WHEN w.verdict IN ('benign', 'unknown') THEN '' ELSE w.outcome END "
-                  "ORDER BY CASE w.verdict WHEN 'confirmed' THEN 0 WHEN 'probable' THEN 1 WHEN 'latent' THEN 2 "
-                  "  WHEN 'unknown' THEN 3 ELSE 4 END, n DESC, w.function, x.reason, w.outcome");
+  Statement query(
+      db,
+      "SELECT w.verdict, w.function, x.reason, w.outcome, count(*) AS n "
+      "FROM page_waits w JOIN page_wait_evidence x ON x.wait_id = w.id "
+      "GROUP BY CASE w.verdict WHEN 'benign' THEN 'legal' WHEN 'unknown' THEN 'unknown' ELSE w.verdict END, "
+      "  w.function, x.reason, CASE WHEN w.verdict IN ('benign', 'unknown') THEN '' ELSE w.outcome END "
+      "ORDER BY CASE w.verdict WHEN 'confirmed' THEN 0 WHEN 'probable' THEN 1 WHEN 'latent' THEN 2 "
+      "  WHEN 'unknown' THEN 3 ELSE 4 END, n DESC, w.function, x.reason, w.outcome");
   while (query.Step()) {
     std::string_view verdict = query.Text(0);
     std::string label(verdict == "benign" ? "legal" : verdict);
-    std::string line = fmt::format("  {:>9} {:>7}  {}: {}", label, CountText(query.Int(4)), Printable(query.Text(1)),
-                                   query.Text(2));
+    std::string line = fmt::format("  {:>9} {:>7}  {}: {}", label, CountText(query.Int(4)),
+                                   Printable(query.Text(1)), query.Text(2));
     if (verdict != "benign" && verdict != "unknown") line += fmt::format(" ({})", query.Text(3));
     *out += line + "\n";
   }
@@ -157,9 +162,10 @@ void AppendModel(const Database& db, std::string* out) {
   } else {
     // Hundredths of a percent, rounded down: 100.00 means all of them.
     int64_t share = matched * 10000 / anchors;
-    *out += fmt::format("replay: {} of {} certain reference counts predicted ({}.{:02} %)", CountText(matched),
-                        CountText(anchors), share / 100, share % 100);
-    if (!trace.IsNull(2)) *out += fmt::format("; first miss at event {}, line {}", trace.Int(2), trace.Int(3));
+    *out += fmt::format("replay: {} of {} certain reference counts predicted ({}.{:02} %)",
+                        CountText(matched), CountText(anchors), share / 100, share % 100);
+    if (!trace.IsNull(2))
+      *out += fmt::format("; first miss at event {}, line {}", trace.Int(2), trace.Int(3));
     *out += "\n";
   }
   int64_t anomalies = Scalar(db, "SELECT count(*) FROM anomalies");
@@ -203,7 +209,9 @@ void AppendInput(const Database& db, bool ticks, std::string* out) {
   Statement issues(db, "SELECT severity, count, text, first_line FROM trace_issues ORDER BY rowid");
   while (issues.Step()) {
     *out += fmt::format("{}: {}", issues.Text(0), Printable(issues.Text(2)));
-    if (!issues.IsNull(3)) *out += fmt::format(" (line {}", issues.Int(3)) + (issues.Int(1) > 1 ? fmt::format(", {} times)", CountText(issues.Int(1))) : ")");
+    if (!issues.IsNull(3))
+      *out += fmt::format(" (line {}", issues.Int(3)) +
+              (issues.Int(1) > 1 ? fmt::format(", {} times)", CountText(issues.Int(1))) : ")");
     *out += "\n";
   }
 }
@@ -220,8 +228,8 @@ int Verdict::ExitCode() const {
 Verdict ReadVerdict(const Database& db) {
   Verdict verdict;
   verdict.events = Scalar(db, "SELECT lines_events FROM traces");
-  verdict.findings = Scalar(db,
-                            "SELECT coalesce(sum(findings), 0) FROM rule_results WHERE severity IN ('error', 'warning')");
+  verdict.findings = Scalar(
+      db, "SELECT coalesce(sum(findings), 0) FROM rule_results WHERE severity IN ('error', 'warning')");
   verdict.wait_rule_applicable =
       Scalar(db, "SELECT count(*) FROM rule_results WHERE rule = 'wait_on_freed_page' AND applicable") > 0;
   verdict.unknown_waits = Scalar(db, "SELECT count(*) FROM page_waits WHERE verdict = 'unknown'");

@@ -12,7 +12,7 @@ std::string TextReport(const Database& database);
 
 // What the exit code of an analysis follows from.
 struct Verdict {
-  int64_t findings = 0;          // of severity error or warning, any grade
+  int64_t findings = 0;  // of severity error or warning, any grade
   bool wait_rule_applicable = false;
   int64_t unknown_waits = 0;
   int64_t waits_in_gaps = 0;

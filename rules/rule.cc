@@ -11,11 +11,10 @@
 namespace mmreplay {
 namespace {
 
-// Virtual machine instructions a rule may take: about a minute.
 constexpr int kStepsPerCall = 10'000;
-constexpr int64_t kMaxSteps = 2'000'000'000;
 
-constexpr std::array<std::string_view, 6> kColumns = {"grade", "subject", "subject_id", "pfn", "pid", "summary"};
+constexpr std::array<std::string_view, 6> kColumns = {"grade", "subject", "subject_id",
+                                                      "pfn",   "pid",     "summary"};
 constexpr std::array<std::string_view, 3> kGrades = {"confirmed", "probable", "latent"};
 
 [[noreturn]] void Fail(const std::string& file, int line, int column, const std::string& what) {
@@ -37,15 +36,17 @@ int Authorize(void*, int action, const char*, const char*, const char*, const ch
     case SQLITE_SELECT:
     case SQLITE_READ:
     case SQLITE_FUNCTION:
-    case SQLITE_RECURSIVE: return SQLITE_OK;
-    default: return SQLITE_DENY;
+    case SQLITE_RECURSIVE:
+      return SQLITE_OK;
+    default:
+      return SQLITE_DENY;
   }
 }
 
 // While it lives, the connection only reads and only so many steps.
 class Restricted {
  public:
-  explicit Restricted(sqlite3* db) : db_(db) {
+  Restricted(sqlite3* db, int64_t max_steps) : db_(db), max_steps_(max_steps) {
     sqlite3_set_authorizer(db_, &Authorize, nullptr);
     sqlite3_progress_handler(db_, kStepsPerCall, &Restricted::Count, this);
   }
@@ -60,9 +61,10 @@ class Restricted {
   static int Count(void* self) {
     auto* restricted = static_cast<Restricted*>(self);
     restricted->steps_ += kStepsPerCall;
-    return restricted->steps_ > kMaxSteps;
+    return restricted->steps_ > restricted->max_steps_;
   }
   sqlite3* db_;
+  int64_t max_steps_;
   int64_t steps_ = 0;
 };
 
@@ -72,18 +74,21 @@ class Restricted {
   size_t line_start = rule.sql.rfind('\n', at == 0 ? 0 : at - 1);
   line_start = line_start == std::string::npos ? 0 : line_start + 1;
   if (line_start > at) line_start = at;
-  auto lines_before = std::count(rule.sql.begin(), rule.sql.begin() + static_cast<std::ptrdiff_t>(line_start), '\n');
+  auto lines_before =
+      std::count(rule.sql.begin(), rule.sql.begin() + static_cast<std::ptrdiff_t>(line_start), '\n');
   std::string line = rule.sql.substr(line_start, rule.sql.find('\n', line_start) - line_start);
   size_t column = at - line_start;
-  throw Error(rule.file + ":" + std::to_string(rule.sql_line + lines_before) + ":" + std::to_string(column + 1) +
-              ": " + std::string(what) + "\n  " + line + "\n  " + std::string(column, ' ') + "^");
+  throw Error(rule.file + ":" + std::to_string(rule.sql_line + lines_before) + ":" +
+              std::to_string(column + 1) + ": " + std::string(what) + "\n  " + line + "\n  " +
+              std::string(column, ' ') + "^");
 }
 
 class PreparedRule {
  public:
   PreparedRule(const Rule& rule, const Database& db) : rule_(rule), db_(db) {
     const char* tail = nullptr;
-    int code = sqlite3_prepare_v2(db.handle(), rule.sql.c_str(), static_cast<int>(rule.sql.size()), &statement_, &tail);
+    int code = sqlite3_prepare_v2(db.handle(), rule.sql.c_str(), static_cast<int>(rule.sql.size()),
+                                  &statement_, &tail);
     if (code != SQLITE_OK) {
       FailInSql(rule, code == SQLITE_AUTH ? "a rule may only read" : sqlite3_errmsg(db.handle()),
                 sqlite3_error_offset(db.handle()));
@@ -120,7 +125,8 @@ class PreparedRule {
   }
   std::string Text(int column) const {
     const auto* text = reinterpret_cast<const char*>(sqlite3_column_text(statement_, column));
-    return text ? std::string(text, static_cast<size_t>(sqlite3_column_bytes(statement_, column))) : std::string();
+    return text ? std::string(text, static_cast<size_t>(sqlite3_column_bytes(statement_, column)))
+                : std::string();
   }
   int columns() const { return sqlite3_column_count(statement_); }
   std::string_view Name(int column) const { return sqlite3_column_name(statement_, column); }
@@ -196,9 +202,12 @@ std::vector<std::string> Missing(const Rule& rule, const Database& db) {
 
 std::string_view SeverityName(Severity severity) {
   switch (severity) {
-    case Severity::kInfo: return "info";
-    case Severity::kWarning: return "warning";
-    case Severity::kError: return "error";
+    case Severity::kInfo:
+      return "info";
+    case Severity::kWarning:
+      return "warning";
+    case Severity::kError:
+      return "error";
   }
   return "error";
 }
@@ -234,9 +243,11 @@ Rule ParseRule(const std::string& file, std::string_view text) {
     if (!content.starts_with(' ')) Fail(file, line_number, 3, "front matter lines read '-- key: value'");
     content.remove_prefix(1);
     size_t colon = content.find(": ");
-    if (colon == std::string_view::npos) Fail(file, line_number, 4, "front matter lines read '-- key: value'");
+    if (colon == std::string_view::npos)
+      Fail(file, line_number, 4, "front matter lines read '-- key: value'");
     std::string key(content.substr(0, colon));
-    if (std::find(seen.begin(), seen.end(), key) != seen.end()) Fail(file, line_number, 4, "'" + key + "' is given twice");
+    if (std::find(seen.begin(), seen.end(), key) != seen.end())
+      Fail(file, line_number, 4, "'" + key + "' is given twice");
     seen.push_back(key);
     if (key == "name") {
       open = &rule.name;
@@ -260,7 +271,6 @@ Rule ParseRule(const std::string& file, std::string_view text) {
     if (std::find(seen.begin(), seen.end(), key) == seen.end())
       Fail(file, 1, 1, std::string("the front matter lacks '") + key + "'");
   }
-  if (in_front) Fail(file, line_number + 1, 1, "there is no SELECT below the front matter");
   if (severity == "info") {
     rule.severity = Severity::kInfo;
   } else if (severity == "warning") {
@@ -274,7 +284,10 @@ Rule ParseRule(const std::string& file, std::string_view text) {
   // The SQL keeps its place in the file, so that errors can name it.
   std::string_view rest = text;
   for (int skip = 1; skip < rule.sql_line; ++skip) rest.remove_prefix(rest.find('\n') + 1);
+  if (in_front) rest = {};
   rule.sql = rest;
+  if (in_front || rule.sql.find_first_not_of(" \t\r\n") == std::string::npos)
+    Fail(file, line_number + 1, 1, "there is no SELECT below the front matter");
   return rule;
 }
 
@@ -287,12 +300,13 @@ std::vector<Rule> BuiltInRules() {
   return rules;
 }
 
-RuleOutcome RunRule(const Rule& rule, Database* database) {
-  RuleOutcome outcome{.rule = rule.name, .severity = rule.severity, .applicable = true, .missing = Missing(rule, *database)};
+RuleOutcome RunRule(const Rule& rule, Database* database, int64_t max_steps) {
+  RuleOutcome outcome{
+      .rule = rule.name, .severity = rule.severity, .applicable = true, .missing = Missing(rule, *database)};
   outcome.applicable = outcome.missing.empty();
   std::vector<FoundRow> rows;
   if (outcome.applicable) {
-    Restricted restricted(database->handle());
+    Restricted restricted(database->handle(), max_steps);
     rows = Select(rule, *database);
   }
   Statement finding(*database, "INSERT INTO finding VALUES(NULL,?,?,?,?,?,?,?,?,?)");

@@ -54,7 +54,8 @@ struct RuleOutcome {
 
 // Runs the rule read-only on a trace database and stores its findings and result. Throws Error with
 // file:line:col and a caret for SQL that does not prepare, does more than read, returns other
-// columns than a rule must, or runs out of its step budget.
-RuleOutcome RunRule(const Rule& rule, Database* database);
+// columns than a rule must, or takes more than `max_steps` instructions of SQLite's machine.
+inline constexpr int64_t kMaxRuleSteps = 2'000'000'000;  // about a minute
+RuleOutcome RunRule(const Rule& rule, Database* database, int64_t max_steps = kMaxRuleSteps);
 
 }  // namespace mmreplay

@@ -1,0 +1,192 @@
+// Behaviour as case files: a recording with what the analysis must make of it. Format in
+// tests/cases/README.md. MMREPLAY_UPDATE_CASES=1 writes what comes out into the files, so that
+// reviewing a change of behaviour is reading a diff.
+#include <algorithm>
+#include <catch2/catch.hpp>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <set>
+
+#include "parser/error.h"
+#include "parser/lines.h"
+#include "report/format.h"
+#include "tests/analysis.h"
+
+namespace mmreplay {
+namespace {
+
+namespace fs = std::filesystem;
+
+struct Case {
+  std::string path;
+  std::string name;
+  std::string about;
+  std::string source;
+  std::string twin;
+  std::vector<std::string> expected;  // lines "key: value" that are outcomes
+  std::string head;                   // the rest of the header, verbatim
+  std::string body;                   // from the first "====" on, verbatim
+  std::vector<std::pair<std::string, std::string>> files;
+};
+
+Case ReadCase(const fs::path& path) {
+  Case one;
+  one.path = path.string();
+  one.name = path.stem().string();
+  std::string text = ReadFile(one.path);
+  size_t body = text.find("\n==== ");
+  if (body == std::string::npos) throw Error(one.path + ": no ==== section");
+  one.body = text.substr(body + 1);
+  static const std::set<std::string> kOutcomes = {"exit", "wait", "anomaly", "gap", "report", "lines"};
+  ForEachLine(std::string_view(text).substr(0, body), [&](std::string_view line) {
+    if (line.empty()) return;
+    size_t colon = line.find(": ");
+    if (colon == std::string_view::npos) throw Error(one.path + ": header lines read 'key: value'");
+    std::string key(line.substr(0, colon));
+    std::string value(line.substr(colon + 2));
+    if (kOutcomes.contains(key)) {
+      one.expected.emplace_back(line);
+      return;
+    }
+    one.head += std::string(line) + "\n";
+    if (key == "about") {
+      one.about = value;
+    } else if (key == "source") {
+      one.source = value;
+    } else if (key == "twin") {
+      one.twin = value;
+    } else {
+      throw Error(one.path + ": unknown header key '" + key + "'");
+    }
+  });
+  std::string* open = nullptr;
+  for (size_t at = 0; at < one.body.size();) {
+    size_t end = one.body.find('\n', at);
+    end = end == std::string::npos ? one.body.size() : end + 1;
+    std::string line = one.body.substr(at, end - at);
+    at = end;
+    if (line.starts_with("==== ")) {
+      one.files.emplace_back(std::string(TrimBlanks(std::string_view(line).substr(5, line.size() - 6))), "");
+      open = &one.files.back().second;
+    } else {
+      *open += line;
+    }
+  }
+  return one;
+}
+
+std::vector<Case> AllCases() {
+  std::vector<Case> cases;
+  for (const auto& entry : fs::directory_iterator(MMREPLAY_SOURCE_DIR "/tests/cases")) {
+    if (entry.path().extension() == ".case") cases.push_back(ReadCase(entry.path()));
+  }
+  std::sort(cases.begin(), cases.end(), [](const Case& a, const Case& b) { return a.name < b.name; });
+  return cases;
+}
+
+std::vector<std::string> Outcome(const Case& one, const RecordHook& hook = {}) {
+  TemporaryFolder folder;
+  for (const auto& [name, content] : one.files) folder.Write(name, content);
+  Analysis analysis({.inputs = {folder.path()}, .dmesg = {}, .probes = {}}, hook);
+
+  std::vector<std::string> outcome = {"exit: " + std::to_string(analysis.ExitCode())};
+  for (const WaitRow& wait : analysis.Waits()) {
+    std::string line = "wait: " + wait.verdict + " " + wait.function +
+                       " pfn=" + (wait.pfn ? HexText(*wait.pfn) : "?") + " " + Printable(wait.comm) + "-" +
+                       (wait.pid ? std::to_string(*wait.pid) : "?") + " " + wait.protection + " " +
+                       wait.outcome;
+    if (wait.event_order != "none") line += " order=" + wait.event_order;
+    outcome.push_back(line + ": " + wait.reason);
+  }
+  Statement anomalies(
+      analysis.db(),
+      "SELECT invariant, line, detail FROM anomalies a JOIN events e ON e.id = a.event_id ORDER BY a.id");
+  while (anomalies.Step()) {
+    outcome.push_back("anomaly: " + std::string(anomalies.Text(0)) + " line " +
+                      std::to_string(anomalies.Int(1)) + ": " + std::string(anomalies.Text(2)));
+  }
+  Statement gaps(analysis.db(), "SELECT cpu, lost FROM gaps ORDER BY id");
+  while (gaps.Step()) {
+    outcome.push_back("gap: cpu " + std::to_string(gaps.Int(0)) + " lost " +
+                      (gaps.IsNull(1) ? std::string("?") : std::to_string(gaps.Int(1))));
+  }
+  Statement reports(analysis.db(), "SELECT pfn, flags, comm FROM console_reports ORDER BY id");
+  while (reports.Step()) {
+    outcome.push_back("report: pfn=" + HexText(reports.Int(0)) + " " + std::string(reports.Text(1)) + " " +
+                      std::string(reports.Text(2)));
+  }
+  const LineCounts& lines = analysis.facts().lines;
+  outcome.push_back("lines: " + std::to_string(lines.total) + " = " + std::to_string(lines.events) + " " +
+                    std::to_string(lines.comments) + " " + std::to_string(lines.continuations) + " " +
+                    std::to_string(lines.markers) + " " + std::to_string(lines.rejected));
+  return outcome;
+}
+
+bool IsSilent(const Case& one) {
+  return std::none_of(one.expected.begin(), one.expected.end(), [](const std::string& line) {
+    return line.starts_with("wait: confirmed") || line.starts_with("wait: probable") ||
+           line.starts_with("wait: latent");
+  });
+}
+
+}  // namespace
+
+TEST_CASE("every case file comes out as it says", "[cases]") {
+  bool update = std::getenv("MMREPLAY_UPDATE_CASES") != nullptr;
+  std::vector<Case> cases = AllCases();
+  REQUIRE(cases.size() > 50);
+  for (const Case& one : cases) {
+    DYNAMIC_SECTION(one.name) {
+      CAPTURE(one.path, one.about);
+      std::vector<std::string> outcome = Outcome(one);
+      if (update) {
+        std::ofstream file(one.path, std::ios::binary);
+        file << one.head;
+        for (const std::string& line : outcome) file << line << '\n';
+        file << '\n' << one.body;
+      } else {
+        CHECK(outcome == one.expected);
+      }
+    }
+  }
+}
+
+TEST_CASE("every case says where it comes from, and a finding has a twin that stays silent", "[cases]") {
+  std::vector<Case> cases = AllCases();
+  std::map<std::string, const Case*> by_name;
+  for (const Case& one : cases) by_name[one.name] = &one;
+  for (const Case& one : cases) {
+    CAPTURE(one.path);
+    CHECK_FALSE(one.about.empty());
+    CHECK((one.source == "synthetic" || one.source.starts_with("real: ")));
+    if (IsSilent(one)) continue;
+    REQUIRE(by_name.contains(one.twin));
+    // The twin of a finding is silent, or a finding of another grade whose own twin is silent.
+    const Case* twin = by_name[one.twin];
+    if (!IsSilent(*twin)) {
+      REQUIRE(by_name.contains(twin->twin));
+      CHECK(twin->twin == one.name);
+    }
+  }
+}
+
+// The suite is worth something only if a wrong model fails it.
+TEST_CASE("a model that calls every bit wait a hazard, or none, fails the cases", "[cases]") {
+  auto model_says = [](Protection protection) {
+    return [protection](Record* record) {
+      auto* wait = std::get_if<PageWait>(record);
+      if (wait && wait->bit) wait->protection = protection;  // folio_wait_bit, wait_on_page_bit
+    };
+  };
+  int failed_by_alarmist = 0;
+  int failed_by_sleeper = 0;
+  for (const Case& one : AllCases()) {
+    failed_by_alarmist += Outcome(one, model_says(Protection::kNone)) != one.expected;
+    failed_by_sleeper += Outcome(one, model_says(Protection::kReference)) != one.expected;
+  }
+  CHECK(failed_by_alarmist > 0);
+  CHECK(failed_by_sleeper > 0);
+}
+
+}  // namespace mmreplay

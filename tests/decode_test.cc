@@ -1,0 +1,197 @@
+#include "parser/decode.h"
+
+#include <catch2/catch.hpp>
+
+namespace mmreplay {
+namespace {
+
+struct Fixture {
+  StringTable strings;
+  Decoder decoder;
+  explicit Fixture(std::string_view probes = "", std::optional<KernelRelease> release = std::nullopt)
+      : decoder(&strings, ParseProbeDefinitions(probes), release) {}
+
+  template <typename T>
+  T As(std::string_view name, std::string_view args) {
+    Payload payload = decoder.Decode(strings.Intern(name), args);
+    CAPTURE(name, args);
+    REQUIRE(std::holds_alternative<T>(payload));
+    return std::get<T>(payload);
+  }
+  bool IsOpaque(std::string_view name, std::string_view args) {
+    return std::holds_alternative<Opaque>(decoder.Decode(strings.Intern(name), args));
+  }
+};
+
+}  // namespace
+
+TEST_CASE("reference count events", "[decode]") {
+  Fixture f;
+  auto ref = f.As<PageRef>("page_ref_mod_and_test",
+                           "pfn=0xbe00 flags= count=1 mapcount=0 mapping=ffff888003499b61 mt=1 val=-1 ret=0");
+  CHECK(ref.op == PageRefOp::kModAndTest);
+  CHECK(Value(ref.pfn) == 0xbe00);
+  CHECK(ref.val == -1);
+  CHECK(ref.ret == 0);
+  CHECK(ref.count == 1);
+  CHECK(ref.flags.locked == FlagState::kUnknown);  // printed empty is not "none"
+
+  ref = f.As<PageRef>("page_ref_set",
+                      "pfn=0x59654 flags=none count=1 mapcount=0 mapping=          (null) mt=0 val=1");
+  CHECK(ref.val == 1);
+  CHECK_FALSE(ref.ret);
+  CHECK(ref.flags.locked == FlagState::kClear);
+
+  ref = f.As<PageRef>("page_ref_mod",
+                      "pfn=0x27c00 flags=locked|uptodate|lru|active|head|swapbacked count=2 mapcount=1 "
+                      "mapping=ffff88002e19f321 mt=1 val=1");
+  CHECK(ref.flags.locked == FlagState::kSet);
+  CHECK(ref.flags.waiters == FlagState::kClear);
+  CHECK(ParsePageFlags("0x8003d").locked == FlagState::kSet);
+
+  CHECK(f.IsOpaque("page_ref_mod", "count=2"));
+  CHECK(f.IsOpaque("page_ref_mod", ""));
+}
+
+TEST_CASE("page allocator events of both eras", "[decode]") {
+  Fixture f;
+  auto alloc = f.As<PageAlloc>(
+      "mm_page_alloc",
+      "page=ffffea0001659500 pfn=366164 order=2 migratetype=0 gfp_flags=GFP_KERNEL_ACCOUNT|__GFP_NOTRACK");
+  CHECK(Value(alloc.pfn) == 366164);
+  CHECK(alloc.order == 2);
+  CHECK(alloc.page == static_cast<KernelAddress>(0xffffea0001659500));
+  auto free = f.As<PageFree>("mm_page_free", "page=fffffd990a338000 pfn=0x4ce00 order=9");
+  CHECK(Value(free.pfn) == 0x4ce00);
+
+  // Allocations that failed name no page.
+  CHECK(
+      f.IsOpaque("mm_page_alloc", "page=0000000000000000 pfn=0 order=2 migratetype=0 gfp_flags=GFP_ATOMIC"));
+  CHECK(f.IsOpaque("mm_page_alloc",
+                   "page=          (null) pfn=0x0 order=2 migratetype=0 gfp_flags=GFP_ATOMIC"));
+  CHECK(f.IsOpaque("mm_page_free", "page=fffffd990a338000 pfn=0x4ce00 order=99"));
+}
+
+TEST_CASE("lock events", "[decode]") {
+  Fixture f;
+  auto lock = f.As<LockEvent>("lock_acquire", "ffff88800284cf00 ptlock_ptr(page)");
+  CHECK(lock.step == LockStep::kAcquire);
+  CHECK(lock.lock_class == LockClass::kPageTable);
+  CHECK(f.As<LockEvent>("lock_release", "ffff8880034965b8 ").lock_class == LockClass::kUnknown);
+  CHECK(f.As<LockEvent>("lock_acquire", "ffff88002e1a2180 &(ptlock_ptr(page))->rlock").lock_class ==
+        LockClass::kPageTable);
+  CHECK(f.As<LockEvent>("lock_acquire", "00000000b7dd7669 ptlock_ptr(ptdesc)").lock_class ==
+        LockClass::kPageTable);
+  CHECK(f.As<LockEvent>("lock_acquire", "ffff88002e1a2180 try read &mm->mmap_lock").lock_class ==
+        LockClass::kOther);
+  CHECK(f.As<LockEvent>("lock_acquire", "ffff88002e1a2180 &(&mm->page_table_lock)->rlock").lock_class ==
+        LockClass::kPageTable);
+  CHECK(f.As<ContentionEvent>("contention_begin", "ffff88800311f778 (flags=SPIN|MUTEX)").begin);
+  CHECK(f.IsOpaque("contention_begin", "ffff88800311f778"));
+}
+
+TEST_CASE("scheduler events with comms that hold anything", "[decode]") {
+  Fixture f;
+  auto sched = f.As<SchedSwitch>("sched_switch",
+                                 "prev_comm=a ==> next_comm=b prev_pid=1 prev_pid=65 prev_prio=120 "
+                                 "prev_state=D|K ==> next_comm=x next_pid=9 next_pid=38 next_prio=120");
+  CHECK(Value(sched.prev) == 65);
+  CHECK(Value(sched.next) == 38);
+  CHECK(sched.prev_state == SleepState::kUninterruptible);
+  CHECK(f.As<SchedSwitch>("sched_switch",
+                          "prev_comm= prev_pid=65 prev_prio=120 prev_state=R+ ==> next_comm=kcompactd0 "
+                          "next_pid=38 next_prio=120")
+            .prev_state == SleepState::kRunning);
+  CHECK(Value(f.As<SchedWaking>("sched_waking", "comm=x pid=4 pid=69 prio=120 target_cpu=001").pid) == 69);
+  CHECK(f.IsOpaque("sched_switch", "trace-cmd:4734 [120] R ==> migration/2:18 [0]"));
+}
+
+TEST_CASE("one name, two shapes: the body decides", "[decode]") {
+  Fixture f;
+  auto entry = f.As<MigrationEntry>("remove_migration_pmd", "addr=7f2fbde00000, pmd=800000002ec000e7");
+  CHECK_FALSE(entry.set);
+  CHECK(entry.address == 0x7f2fbde00000);
+  CHECK(entry.value == 0x800000002ec000e7);
+  auto call =
+      f.As<FunctionEntry>("remove_migration_pmd",
+                          "(remove_migration_pmd+0x0/0x2d0) pvmw=0xffff888032ce3bb0 new=0xffffea0000ce8000");
+  CHECK(call.function == KernelFunction::kRemoveMigrationPmd);
+  // trace_printk in a function of that name
+  CHECK(f.IsOpaque("remove_migration_pmd", "note pfn=39a00 count=1"));
+}
+
+TEST_CASE("probes are bound by function and definition, not by name", "[decode]") {
+  Fixture f("p:x/zz folio_wait_bit a=%si b=%di:s32\np:x/late folio_wait_bit+16 a=%di\n", KernelRelease{6, 1});
+  // The definition says that a is the second argument: the bit. Silly, but the user's own.
+  auto call = f.As<FunctionEntry>("zz", "(folio_wait_bit+0x0/0x20) a=0x0 b=5");
+  CHECK(call.function == KernelFunction::kFolioWaitBit);
+  CHECK(call.fields.Get(ProbeRole::kBit) == 0u);
+  CHECK(call.fields.Get(ProbeRole::kPage) == 5u);
+  // In the middle of a function registers are no arguments.
+  CHECK(f.IsOpaque("late", "(folio_wait_bit+0x10/0x20) a=0x0"));
+  // After endbr64 they are.
+  CHECK(f.As<FunctionEntry>("zz", "(folio_wait_bit+0x4/0x20) a=0x0 b=5").function ==
+        KernelFunction::kFolioWaitBit);
+}
+
+TEST_CASE("without definitions the kernel's own names tell", "[decode]") {
+  Fixture f;
+  auto call = f.As<FunctionEntry>(
+      "wait", "(wait_on_page_bit+0x0/0x100) page=0xffffea0000a00000 bit=0 flags=0x1fff00000000000 ref=0");
+  CHECK(call.fields.Get(ProbeRole::kPage) == 0xffffea0000a00000u);
+  CHECK(call.fields.Get(ProbeRole::kBit) == 0u);
+  CHECK(call.fields.Get(ProbeRole::kPageCount) == 0u);
+  CHECK(call.fields.Get(ProbeRole::kPageFlags) == 0x1fff00000000000u);
+  call = f.As<FunctionEntry>("wait", "(wait_on_page_bit+0x0/0x100) mystery=0xffffea0000a00000");
+  CHECK_FALSE(call.fields.Get(ProbeRole::kPage));
+}
+
+TEST_CASE("struct layouts follow the release, and stay open without one", "[decode]") {
+  const char* probes = "p:mmr/wait wait_on_page_bit page=%di r=+28(%di):s32 s=+52(%di):s32 f=+0(%di):x64\n";
+  const char* hit = "(wait_on_page_bit+0x0/0x100) page=0xffffea0000a00000 r=3 s=7 f=0x1";
+  CHECK(Fixture(probes, KernelRelease{4, 10})
+            .As<FunctionEntry>("wait", hit)
+            .fields.Get(ProbeRole::kPageCount) == 3u);
+  CHECK(
+      Fixture(probes, KernelRelease{5, 4}).As<FunctionEntry>("wait", hit).fields.Get(ProbeRole::kPageCount) ==
+      7u);
+  CHECK_FALSE(Fixture(probes).As<FunctionEntry>("wait", hit).fields.Get(ProbeRole::kPageCount));
+  CHECK(Fixture(probes).As<FunctionEntry>("wait", hit).fields.Get(ProbeRole::kPageFlags) == 1u);
+
+  // migration_entry_wait_on_locked lost its ptep in 6.5: the third argument is the lock before.
+  const char* locked = "p:numa/w migration_entry_wait_on_locked entry=$arg1 b=$arg2 c=$arg3\n";
+  const char* locked_hit = "(migration_entry_wait_on_locked+0x0/0x2d0) entry=0x780000300004ce00 b=0x2 c=0x3";
+  CHECK(Fixture(locked, KernelRelease{6, 1}).As<FunctionEntry>("w", locked_hit).fields.Get(ProbeRole::kPtl) ==
+        3u);
+  CHECK(
+      Fixture(locked, KernelRelease{6, 12}).As<FunctionEntry>("w", locked_hit).fields.Get(ProbeRole::kPtl) ==
+      2u);
+  CHECK_FALSE(Fixture(locked).As<FunctionEntry>("w", locked_hit).fields.Get(ProbeRole::kPtl));
+}
+
+TEST_CASE("return probes name the caller", "[decode]") {
+  Fixture f;
+  auto back = f.As<FunctionReturn>("wait_r", "(do_huge_pmd_numa_page+0x3fa/0x7e0 <- wait_on_page_bit)");
+  CHECK(back.function == KernelFunction::kWaitOnPageBit);
+  CHECK(back.caller == KernelFunction::kDoHugePmdNumaPage);
+  back = f.As<FunctionReturn>("m", "(migrate_folio_extra+0x29/0x70 <- folio_migrate_mapping) ret=-11");
+  CHECK(back.fields.Get(ProbeRole::kReturn) == static_cast<uint64_t>(-11));
+  back = f.As<FunctionReturn>("m", "(__migration_entry_wait.isra.0+0x154/0x1f0 <- wait_on_page_bit)");
+  CHECK(back.caller == KernelFunction::kPteMigrationEntryWait);
+  // A copy the compiler specialised may take other arguments: not the function we know.
+  CHECK(f.As<FunctionEntry>("w", "(folio_wait_bit.constprop.0+0x0/0x20) folio=0x1").function ==
+        KernelFunction::kOther);
+}
+
+TEST_CASE("hostile probe bodies", "[decode]") {
+  Fixture f;
+  CHECK(f.IsOpaque("x", "("));
+  CHECK(f.IsOpaque("x", "()"));
+  CHECK(f.IsOpaque("x", "(0xffffffff81154d40)"));
+  CHECK(f.As<FunctionReturn>("x", "( <- )").function == KernelFunction::kOther);
+  CHECK(
+      f.As<FunctionEntry>("x", "(folio_wait_bit+0x0/0x20) folio=(fault) bit=").fields.Get(ProbeRole::kPage) ==
+      std::nullopt);
+}
+
+}  // namespace mmreplay

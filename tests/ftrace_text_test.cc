@@ -1,0 +1,151 @@
+#include "parser/ftrace_text.h"
+
+#include <catch2/catch.hpp>
+
+namespace mmreplay {
+namespace {
+
+TraceLine Split(std::string_view line) {
+  CAPTURE(line);
+  auto split = SplitTraceLine(line);
+  REQUIRE(split);
+  return *split;
+}
+
+}  // namespace
+
+// Lines are from recordings/ and from public logs; where they are not, it says so.
+TEST_CASE("columns of every default variant", "[ftrace_text]") {
+  SECTION("tgid, five flags") {
+    auto line = Split(
+        "       toucher/3-67      (     63) [003] .....     5.364544: folio_wait_bit: "
+        "(folio_wait_bit+0x0/0x20) folio=0xffff88802f298000 bit=0");
+    CHECK(line.comm == "toucher/3");
+    CHECK(line.pid == 67);
+    CHECK(line.tgid == 63);
+    CHECK(line.cpu == 3);
+    CHECK(line.context == ".....");
+    CHECK(line.ts.value == 5'364'544'000);
+    CHECK(line.body == "folio_wait_bit: (folio_wait_bit+0x0/0x20) folio=0xffff88802f298000 bit=0");
+  }
+  SECTION("unknown tgid") {
+    auto line =
+        Split("          <idle>-0       (-------) [001] d..2.     5.794338: sched_switch: prev_comm=");
+    CHECK(line.comm == "<idle>");
+    CHECK(line.pid == 0);
+    CHECK_FALSE(line.tgid);
+  }
+  SECTION("no tgid, four flags, narrow pid") {
+    auto line = Split(
+        "       toucher/1-71    [001] d..2     3.913939: wait: (wait_on_page_bit+0x0/0x100) "
+        "page=0xffffea0000a00000 bit=0");
+    CHECK(line.pid == 71);
+    CHECK(line.context == "d..2");
+    CHECK_FALSE(line.tgid);
+  }
+  SECTION("seven flags of an RT kernel") {
+    auto line = Split(
+        "          <idle>-0       [007] dN.h4..    46.299705: sched_wakeup: comm=rcuc/7 pid=53 prio=98 "
+        "target_cpu=007");
+    CHECK(line.context == "dN.h4..");
+    CHECK(ContextIsInterrupt(line.context));
+    CHECK(Split("     ksoftirqd/7-54      [007] .....13    46.299750: timer_expire_entry: timer=0").context ==
+          ".....13");
+  }
+  SECTION("no flags") {
+    auto line = Split("           <...>-1297  [001]  3843.734440: ext4_da_write_end:    dev 8,13");
+    CHECK(line.context.empty());
+    CHECK(line.comm == "<...>");
+  }
+  SECTION("integer clock") {
+    auto line = Split(
+        "           churn-185     [002] .....  30203635046: mm_page_alloc: page=ffffea0000c25c00 "
+        "pfn=0x30970");
+    CHECK(line.ts.is_ticks);
+    CHECK(line.ts.value == 30'203'635'046);
+  }
+  SECTION("nanoseconds") {
+    CHECK(Split("   a-1   [000] ....  1.000000001: x: y=1").ts.value == 1'000'000'001);  // synthetic
+  }
+}
+
+TEST_CASE("a comm may hold anything", "[ftrace_text]") {
+  auto comm = [](std::string_view line, int32_t pid) {
+    auto split = Split(line);
+    CHECK(split.pid == pid);
+    return split.comm;
+  };
+  CHECK(comm("       thp mover-69      (     63) [001] d..3.     5.374462: sched_waking: comm= pid=69", 69) ==
+        "thp mover");
+  CHECK(comm("    AsyncTask #1-5750  [000] ...2  1212.465062: sched_switch: x", 5750) == "AsyncTask #1");
+  CHECK(comm("      Thread-625-5750  [000] ...2  1212.465062: sched_switch: x", 5750) == "Thread-625");
+  CHECK(comm("irq/363-ARM64 s-292   [000] d..2  1212.465062: sched_switch: x", 292) == "irq/363-ARM64 s");
+  CHECK(comm("          (bash)-213   [002] .N..  1212.465062: sched_switch: x", 213) == "(bash)");
+  CHECK(comm("     kworker/u8:1-20665 [001] d..2.  12.465062: sched_switch: x", 20665) == "kworker/u8:1");
+  CHECK(comm("  HwBinder:636_1-658   [001] d..2.  12.465062: sched_switch: x", 658) == "HwBinder:636_1");
+  CHECK(comm("-5972    [006] ....  12.465062: mm_compaction_end: x", 5972).empty());
+  // Seven-digit pids eat the padding.
+  CHECK(comm("            node-1234567 [006] ....  12.465062: x: y", 1234567) == "node");
+  // Synthetic: a comm with a cpu column of its own.
+  CHECK(comm("        x [3] y=1-77    [006] ....  12.465062: x: y", 77) == "x [3] y=1");
+}
+
+TEST_CASE("lines that are no events", "[ftrace_text]") {
+  CHECK_FALSE(SplitTraceLine(""));
+  CHECK_FALSE(SplitTraceLine("#           TASK-PID       TGID    CPU#  |||||  TIMESTAMP  FUNCTION"));
+  CHECK_FALSE(SplitTraceLine(" => do_syscall_64"));
+  CHECK_FALSE(SplitTraceLine("CPU:3 [LOST 5255 EVENTS]"));
+  CHECK_FALSE(SplitTraceLine("[    3.918180] BUG: Bad page state in process toucher/0  pfn:28000"));
+  CHECK_FALSE(SplitTraceLine("       toucher/3-67      (     63) [003] .....     5.3645"));
+  CHECK_FALSE(SplitTraceLine("       toucher/3-99999999999 [003] .....     5.364544: x: y"));
+}
+
+TEST_CASE("bodies", "[ftrace_text]") {
+  auto body = SplitTraceBody("lock_release: ffff8880034965b8 ");
+  CHECK(body.name == "lock_release");
+  CHECK(body.args == "ffff8880034965b8 ");
+
+  body = SplitTraceBody("tracing_mark_write: mm_page_free: page=0 pfn=0x1 order=0");
+  CHECK(body.name == "tracing_mark_write");
+  CHECK(body.args == "mm_page_free: page=0 pfn=0x1 order=0");
+
+  CHECK(SplitTraceBody("copy_process.part.5+0x14/0x1acc <-_do_fork+0xc0/0x41c").name == "function");
+  CHECK(SplitTraceBody("<stack trace>").name == "kernel_stack");
+  CHECK(SplitTraceBody("sys_clone(clone_flags: 1200011, newsp: 0)").name == "sys_clone");
+  CHECK(SplitTraceBody("sys_clone -> 0x0").name == "sys_clone");
+  CHECK(SplitTraceBody("0: }D").name == "0");
+  CHECK(SplitTraceBody("").name.empty());
+}
+
+TEST_CASE("markers and headers", "[ftrace_text]") {
+  auto lost = ParseLostLine("CPU:3 [LOST 5255 EVENTS]");
+  REQUIRE(lost);
+  CHECK(lost->cpu == 3);
+  CHECK(lost->lost == 5255);
+  lost = ParseLostLine("CPU:12 [LOST EVENTS]");
+  REQUIRE(lost);
+  CHECK(lost->cpu == 12);
+  CHECK_FALSE(lost->lost);
+  CHECK_FALSE(ParseLostLine("CPU: 3 PID: 1317 Comm: syz-executor0"));
+  CHECK(ParseBufferStartedLine("##### CPU 3 buffer started ####") == 3);
+  CHECK_FALSE(ParseBufferStartedLine("# CPU 3"));
+
+  TraceHeader header;
+  ParseHeaderLine("# tracer: nop", &header);
+  ParseHeaderLine("# entries-in-buffer/entries-written: 5079/8058   #P:4", &header);
+  CHECK(header.tracer == "nop");
+  CHECK(header.entries == 5079);
+  CHECK(header.written == 8058);
+  CHECK(header.cpus == 4);
+}
+
+TEST_CASE("interrupt context is the third flag", "[ftrace_text]") {
+  CHECK(ContextIsInterrupt("d.h3."));
+  CHECK(ContextIsInterrupt("dNs2."));
+  CHECK(ContextIsInterrupt("d.H1"));
+  CHECK_FALSE(ContextIsInterrupt("dN.2."));
+  CHECK_FALSE(ContextIsInterrupt("d..2"));
+  CHECK_FALSE(ContextIsInterrupt(""));
+}
+
+}  // namespace mmreplay

@@ -1,0 +1,77 @@
+#include "parser/probe_definitions.h"
+
+#include <catch2/catch.hpp>
+#include <set>
+
+#include "parser/probe_signatures.h"
+
+namespace mmreplay {
+
+TEST_CASE("definitions as tracefs prints them", "[probes]") {
+  auto probe = ParseProbeDefinition(
+      "p:mmr/thp_mig migrate_misplaced_transhuge_page mm=%di page=%r9 ref=+28(%r9):s32 node=$stack1");
+  REQUIRE(probe);
+  CHECK(probe->event == "thp_mig");
+  CHECK(probe->function == "migrate_misplaced_transhuge_page");
+  CHECK_FALSE(probe->is_return);
+  REQUIRE(probe->arguments.size() == 4);
+  CHECK(probe->arguments[1].index == 6);
+  CHECK(probe->arguments[2].index == 6);
+  CHECK(probe->arguments[2].offsets == std::vector<int64_t>{28});
+  CHECK(probe->arguments[3].index == 7);
+
+  probe = ParseProbeDefinition("r10:numa/folio_wait_bit_ret folio_wait_bit");
+  REQUIRE(probe);
+  CHECK(probe->is_return);
+  probe = ParseProbeDefinition("p:numa/x migration_entry_wait_on_locked entry=%x0 ptep=%x1 ptl=$arg3");
+  REQUIRE(probe);
+  CHECK(probe->arguments[0].index == 1);
+  CHECK(probe->arguments[2].index == 3);
+  // The kernel names what has no name.
+  probe = ParseProbeDefinition("p:kprobes/y folio_unlock %di +0(+8(%si)):x64");
+  REQUIRE(probe);
+  CHECK(probe->arguments[0].field == "arg1");
+  CHECK(probe->arguments[1].offsets == std::vector<int64_t>{8, 0});
+  probe = ParseProbeDefinition("f:fprobes/z folio_wait_bit%return ret=$retval");
+  REQUIRE(probe);
+  CHECK(probe->is_return);
+  CHECK(probe->arguments[0].base == FetchArgument::Base::kReturn);
+  probe = ParseProbeDefinition("p:m xfs:xfs_buf_get+0x10");
+  REQUIRE(probe);
+  CHECK(probe->function == "xfs_buf_get");
+  CHECK(probe->offset == 16);
+
+  CHECK_FALSE(ParseProbeDefinition("p:uprobes/b /bin/bash:0x4245c0"));
+  CHECK_FALSE(ParseProbeDefinition("  folio_wait_bit     185   0"));
+  CHECK_FALSE(ParseProbeDefinition(""));
+  CHECK_FALSE(ParseProbeDefinition("p:"));
+}
+
+TEST_CASE("probe files are told from others by content", "[probes]") {
+  CHECK(LooksLikeProbeDefinitions("p:numa/a b\nr10:numa/a_ret b\n"));
+  CHECK(LooksLikeProbeDefinitions("p:numa/a b\n  a   3   0\n"));  // with kprobe_profile behind it
+  CHECK_FALSE(LooksLikeProbeDefinitions("# tracer: nop\n"));
+  CHECK_FALSE(LooksLikeProbeDefinitions(""));
+}
+
+TEST_CASE("signatures name each function once", "[probes]") {
+  std::set<std::string_view> seen;
+  for (std::string_view symbol : KnownFunctionSymbols()) {
+    CHECK(seen.insert(symbol).second);
+    CHECK(FunctionOfSymbol(symbol) != KernelFunction::kOther);
+  }
+  CHECK(FunctionOfSymbol("vfs_read") == KernelFunction::kOther);
+}
+
+TEST_CASE("kernel releases", "[probes]") {
+  auto release = ParseKernelRelease("6.1.0-56-arm64");
+  REQUIRE(release);
+  CHECK(release->AtLeast(6, 1));
+  CHECK_FALSE(release->AtLeast(6, 5));
+  CHECK(release->AtLeast(4, 18));
+  CHECK_FALSE(ParseKernelRelease("4.10.17")->AtLeast(4, 18));
+  CHECK_FALSE(ParseKernelRelease("(none)"));
+  CHECK_FALSE(ParseKernelRelease(""));
+}
+
+}  // namespace mmreplay

@@ -1,0 +1,443 @@
+// Building blocks of the replay, one tracker at a time.
+#include <catch2/catch.hpp>
+
+#include "replay/kernel_contracts.h"
+#include "replay/order.h"
+#include "replay/page.h"
+#include "replay/page_map.h"
+#include "replay/pte.h"
+#include "replay/ptl.h"
+#include "replay/wait.h"
+
+namespace mmreplay {
+namespace {
+
+Moment At(int64_t event, int64_t ts, int32_t cpu, int32_t pid) {
+  return {static_cast<EventId>(event), ts, cpu, static_cast<Pid>(pid)};
+}
+
+Pfn P(uint64_t pfn) {
+  return static_cast<Pfn>(pfn);
+}
+
+// A page tracker with what it emits.
+struct Pages {
+  std::vector<Record> records;
+  int deaths = 0;
+  int unrecorded = 0;
+  Task task;
+  int64_t next = 1;
+  PageTracker tracker{[this](Record&& record) { records.push_back(std::move(record)); },
+                      {.on_death = [this](const Page&) { ++deaths; },
+                       .on_new_life = [](const Page&, const Moment&) {},
+                       .on_unrecorded_reference = [this](const Page&, EventId) { ++unrecorded; },
+                       .on_unmatched_put = [](const Page&, const Task&, const Moment&) {}}};
+
+  Moment Now() {
+    int64_t event = next++;
+    return At(event, event * 1000, 0, 1);
+  }
+  PageRefResult Ref(uint64_t pfn, PageRefOp op, int32_t val, std::optional<int32_t> ret = {},
+                    std::optional<int32_t> count = {}) {
+    tracker.OnRef(
+        {.op = op, .pfn = P(pfn), .val = val, .ret = ret, .count = count, .flags = {}, .flags_text = {}},
+        Now(), &task, false);
+    for (auto record = records.rbegin(); record != records.rend(); ++record) {
+      if (auto* result = std::get_if<PageRefResult>(&*record)) return *result;
+    }
+    FAIL("no result");
+    return *std::get_if<PageRefResult>(&records.front());
+  }
+  std::vector<std::string> Anomalies() const {
+    std::vector<std::string> ids;
+    for (const Record& record : records) {
+      if (auto* anomaly = std::get_if<Anomaly>(&record)) ids.emplace_back(anomaly->invariant);
+    }
+    return ids;
+  }
+  std::vector<PageLifetime> Lives() const {
+    std::vector<PageLifetime> lives;
+    for (const Record& record : records) {
+      if (auto* life = std::get_if<PageLifetime>(&record)) lives.push_back(*life);
+    }
+    return lives;
+  }
+};
+
+}  // namespace
+
+TEST_CASE("migration entries of both architectures", "[pte]") {
+  // From arm64-stock and x86-fired; the pfns are those of the pages' own events.
+  PteDecoder arm(Architecture::kArm64);
+  CHECK(arm.Migration(0x300004ce00f0, true) == P(0x4ce00));
+  CHECK(arm.Present(0xe8000069a00f41) == P(0x69a00));
+  CHECK(arm.SwapEntry(0x780000300004ce00) == P(0x4ce00));
+  PteDecoder x86(Architecture::kX86_64);
+  CHECK(x86.Migration(0xf7ffe7fffe83fe00, true) == P(0xbe00));
+  CHECK(x86.Present(0x80000000390000e7) == P(0x39000));
+  CHECK(x86.SwapEntry(0x6c00030000005c00) == P(0x5c00));  // 7.2, five levels: young and dirty are bits 40, 41
+  // What the value shows when nobody says which machine it is.
+  PteDecoder unknown(Architecture::kUnknown);
+  CHECK(unknown.Migration(0x300004ce00f0, true) == P(0x4ce00));
+  CHECK(unknown.Migration(0xf7ffe7fffe83fe00, true) == P(0xbe00));
+  // arm64 moved type and offset in 6.10: 6.12 and 7.2.
+  CHECK(unknown.Migration(0x3000040000780, true) == P(0x40000));
+  CHECK(unknown.Migration(0x30000712006c0, true) == P(0x71200));
+  CHECK(arm.Migration(0x30000712006c0, true) == P(0x71200));
+  // No migration entries.
+  CHECK_FALSE(x86.Migration(0x80000000390000e7, true));
+  CHECK_FALSE(arm.Migration(0, true));
+  CHECK_FALSE(x86.SwapEntry(0));
+  CHECK_FALSE(arm.Present(0));
+}
+
+TEST_CASE("order across cpus needs distance, within one it needs none", "[order]") {
+  ClockError global("global", false);
+  ClockError unnamed(std::nullopt, false);
+  Moment free = At(1, 5'000'000, 0, 10);
+  Moment tie = At(2, 5'000'000, 1, 20);
+  Moment near = At(2, 5'001'000, 1, 20);
+  Moment far = At(2, 5'050'000, 1, 20);
+  CHECK(OrderOf(free, tie, global).before == Before::kOpen);
+  CHECK(OrderOf(free, near, global).before == Before::kYes);
+  CHECK(OrderOf(near, free, global).before == Before::kNo);
+  CHECK(OrderOf(free, near, unnamed).before == Before::kOpen);
+  CHECK(OrderOf(free, far, unnamed).proof == EventOrder::kApart);
+  CHECK(OrderOf(free, At(2, 5'000'000, 0, 20), unnamed).proof == EventOrder::kSameCpu);
+  CHECK(OrderOf(free, At(2, 5'000'000, 3, 10), unnamed).before == Before::kYes);  // one task's program
+  // The idle tasks share pid 0 and are not one task.
+  CHECK(OrderOf(At(1, 5, 0, 0), At(2, 5, 1, 0), unnamed).before == Before::kOpen);
+  Moment timeless = far;
+  timeless.ts.reset();
+  CHECK(OrderOf(free, timeless, global).before == Before::kOpen);
+
+  unnamed.Contradiction(200'000);
+  CHECK(OrderOf(free, far, unnamed).before == Before::kOpen);
+  CHECK(OrderOf(At(1, INT64_MIN, 0, 1), At(2, INT64_MAX, 1, 2), global).before == Before::kYes);
+}
+
+TEST_CASE("a lock released after its next owner has it shows the clocks' distance", "[ptl]") {
+  ClockError clock("local", false);
+  std::vector<Record> records;
+  PtlTracker locks([&](Record&& record) { records.push_back(std::move(record)); }, &clock);
+  Task a;
+  Task b;
+  a.pid = static_cast<Pid>(1);
+  b.pid = static_cast<Pid>(2);
+  auto lock = [](LockStep step) {
+    return LockEvent{step, static_cast<KernelAddress>(0x10), LockClass::kPageTable};
+  };
+  locks.OnLock(lock(LockStep::kAcquired), At(1, 1'000'000, 0, 1), &a, true);
+  CHECK(a.holding);
+  locks.OnLock(lock(LockStep::kAcquired), At(2, 1'500'000, 1, 2), &b, true);
+  locks.OnLock(lock(LockStep::kRelease), At(3, 1'507'000, 0, 1), &a, true);
+  CHECK(clock.learned() == 7'000);
+  CHECK_FALSE(a.holding);
+  REQUIRE(a.last_hold);
+  CHECK(a.last_hold->direct);
+  REQUIRE(records.size() == 1);
+
+  SECTION("a release nobody saw the acquisition of is a hold of unknown beginning") {
+    locks.OnLock(LockEvent{LockStep::kRelease, static_cast<KernelAddress>(0x20), LockClass::kPageTable},
+                 At(4, 2'000'000, 0, 1), &a, true);
+    REQUIRE(records.size() == 2);
+    CHECK_FALSE(std::get<PtlHold>(records[1]).acquire);
+  }
+  SECTION("lost events end holds on their cpu only") {
+    locks.OnGap(1);
+    CHECK_FALSE(b.holding);
+    REQUIRE(records.size() == 2);
+    CHECK_FALSE(std::get<PtlHold>(records[1]).release);
+  }
+  SECTION("sleeping with it is an anomaly") {
+    locks.OnSleep(&b, At(4, 2'000'000, 1, 2));
+    REQUIRE(records.size() == 2);
+    CHECK(std::get<Anomaly>(records[1]).invariant == "I12");
+  }
+  SECTION("a nameless event takes the class its lock has elsewhere, another class is not tracked") {
+    locks.OnLock(LockEvent{LockStep::kAcquired, static_cast<KernelAddress>(0x10), LockClass::kUnknown},
+                 At(4, 2'000'000, 0, 1), &a, true);
+    CHECK(a.holding);
+    locks.OnLock(LockEvent{LockStep::kAcquired, static_cast<KernelAddress>(0x30), LockClass::kOther},
+                 At(5, 2'000'000, 2, 1), &b, true);
+    CHECK(Value(*b.holding) == 2);
+  }
+}
+
+TEST_CASE("lives from allocation to free", "[page]") {
+  Pages pages;
+  pages.Ref(0x100, PageRefOp::kSet, 1);
+  pages.tracker.OnAlloc({.pfn = P(0x100), .order = 0, .page = {}}, pages.Now());
+  CHECK(pages.Ref(0x100, PageRefOp::kMod, 1).replayed == 2);
+  CHECK(pages.Ref(0x100, PageRefOp::kModAndTest, -1, 0).replayed == 1);
+  CHECK(pages.Ref(0x100, PageRefOp::kModAndTest, -1, 1).replayed == 0);
+  CHECK(pages.deaths == 1);
+  pages.tracker.OnFree({.pfn = P(0x100), .order = 0, .page = {}}, pages.Now(), &pages.task);
+  REQUIRE(pages.Lives().size() == 1);
+  CHECK(pages.Lives()[0].quality == LifetimeQuality::kComplete);
+  CHECK(pages.tracker.stats().ref_anchors == 2);
+  CHECK(pages.tracker.stats().ref_anchors_matched == 2);
+  CHECK(pages.Anomalies().empty());
+
+  SECTION("the next allocation is another life") {
+    pages.tracker.OnAlloc({.pfn = P(0x100), .order = 0, .page = {}}, pages.Now());
+    CHECK(Value(pages.tracker.Find(P(0x100))->life) == 2);
+    CHECK(pages.tracker.Find(P(0x100))->previous_life == static_cast<LifetimeId>(1));
+  }
+  SECTION("a second free is an anomaly, not an error") {
+    pages.tracker.OnFree({.pfn = P(0x100), .order = 0, .page = {}}, pages.Now(), &pages.task);
+    CHECK(pages.Anomalies() == std::vector<std::string>{"I4"});
+  }
+}
+
+TEST_CASE("an allocation of a live page says that its free is missing", "[page]") {
+  Pages pages;
+  pages.tracker.OnAlloc({.pfn = P(0x100), .order = 0, .page = {}}, pages.Now());
+  pages.tracker.OnAlloc({.pfn = P(0x100), .order = 0, .page = {}}, pages.Now());
+  CHECK(pages.Anomalies() == std::vector<std::string>{"I1"});
+  REQUIRE(pages.Lives().size() == 1);
+  CHECK(pages.Lives()[0].quality == LifetimeQuality::kFreeUnseen);
+  // A huge page over it ends it as well.
+  pages.tracker.OnAlloc({.pfn = P(0x0), .order = 9, .page = {}}, pages.Now());
+  CHECK(pages.Lives().size() == 2);
+  CHECK(pages.tracker.Find(P(0x100))->pfn == P(0));
+}
+
+TEST_CASE("blocks come apart into their buddies", "[page]") {
+  Pages pages;
+  pages.tracker.OnAlloc({.pfn = P(0x200), .order = 3, .page = {}}, pages.Now());
+  pages.tracker.OnFree({.pfn = P(0x205), .order = 0, .page = {}}, pages.Now(), &pages.task);
+  REQUIRE(pages.Lives().size() == 1);
+  CHECK(pages.Lives()[0].pfn == P(0x205));
+  CHECK(pages.Lives()[0].quality == LifetimeQuality::kSplit);
+  CHECK(pages.Lives()[0].alloc.has_value());
+  // 0x200-3 stays with the head, 0x204 and 0x206-7 are buddies.
+  CHECK(pages.tracker.Find(P(0x203))->pfn == P(0x200));
+  CHECK(pages.tracker.Find(P(0x204))->pfn == P(0x204));
+  CHECK(pages.tracker.Find(P(0x207))->pfn == P(0x206));
+  pages.tracker.OnFree({.pfn = P(0x200), .order = 0, .page = {}}, pages.Now(), &pages.task);
+  CHECK(pages.tracker.Find(P(0x203))->pfn == P(0x202));
+  CHECK(pages.Anomalies().empty());
+}
+
+TEST_CASE("counts are predicted, and resynchronised at anchors only", "[page]") {
+  Pages pages;
+  // First sight: the observed count is taken over, nothing is predicted.
+  CHECK_FALSE(pages.Ref(0x100, PageRefOp::kMod, 1, {}, 3).replayed);
+  CHECK(pages.tracker.stats().ref_anchors == 0);
+  CHECK(pages.Ref(0x100, PageRefOp::kModUnless, 1, 1, 4).replayed == 4);
+  CHECK(pages.Ref(0x100, PageRefOp::kModAndReturn, -1, 3, 3).replayed == 3);
+  CHECK(pages.Ref(0x100, PageRefOp::kFreeze, 3, 1, 0).replayed == 0);
+  CHECK(pages.Ref(0x100, PageRefOp::kModUnless, 1, 0, 0).replayed == 0);  // frozen: not taken
+  CHECK(pages.Ref(0x100, PageRefOp::kUnfreeze, 3, {}, 3).replayed == 3);
+  CHECK(pages.tracker.stats().ref_anchors == 5);
+  CHECK(pages.tracker.stats().ref_anchors_matched == 5);
+  // Somebody who is not recorded dropped one: 3 - 1 is not 0, the kernel says it is.
+  CHECK(pages.Ref(0x100, PageRefOp::kModAndTest, -1, 1, 0).replayed == 0);
+  CHECK(pages.tracker.stats().ref_anchors == 6);
+  CHECK(pages.tracker.stats().ref_anchors_matched == 5);
+  CHECK(pages.Anomalies() == std::vector<std::string>{"I6"});
+  CHECK(pages.unrecorded == 0);
+}
+
+TEST_CASE("a page that should have died and lives shows a reference nobody recorded", "[page]") {
+  Pages pages;
+  pages.Ref(0x100, PageRefOp::kSet, 1);
+  pages.Ref(0x100, PageRefOp::kModAndTest, -1, 0, 1);
+  CHECK(pages.unrecorded == 1);
+}
+
+TEST_CASE("printed counts that stay above the replayed ones do too", "[page]") {
+  Pages pages;
+  pages.Ref(0x100, PageRefOp::kSet, 1, {}, 1);
+  pages.Ref(0x100, PageRefOp::kMod, 1, {}, 3);
+  SECTION("but one sampled late says nothing") {
+    pages.Ref(0x100, PageRefOp::kMod, 1, {}, 3);
+    CHECK(pages.unrecorded == 0);
+  }
+  SECTION("two in a row at the end") {
+    pages.Ref(0x100, PageRefOp::kMod, 1, {}, 4);
+    pages.tracker.Finish();
+    CHECK(pages.unrecorded == 1);
+  }
+}
+
+TEST_CASE("struct page addresses", "[page_map]") {
+  PteDecoder ptes(Architecture::kX86_64);
+  PageMap map(ptes);
+  auto learn = [&](Payload payload) {
+    Event event{};
+    event.pid = static_cast<Pid>(7);
+    event.payload = std::move(payload);
+    map.Learn(event);
+  };
+  auto alloc = [](uint64_t page, uint64_t pfn) {
+    return PageAlloc{.pfn = P(pfn), .order = 9, .page = static_cast<KernelAddress>(page)};
+  };
+  SECTION("one exact pair settles a section, another section has another base") {
+    // x86-fired: classic SPARSEMEM.
+    learn(alloc(0xffff88802f298000, 0x2600));
+    learn(alloc(0xffff88805f448000, 0x39200));
+    CHECK(map.PfnOf(static_cast<KernelAddress>(0xffff88802f298000 + 64)) == P(0x2601));
+    CHECK(map.PfnOf(static_cast<KernelAddress>(0xffff88805f440000)) == P(0x39000));
+    CHECK_FALSE(map.PfnOf(static_cast<KernelAddress>(0xffff88802f298001)));
+  }
+  SECTION("hashed pointers teach nothing and mean nothing") {
+    learn(alloc(0xa1b2c3d4, 0x2600));
+    CHECK_FALSE(map.PfnOf(static_cast<KernelAddress>(0xa1b2c3d4)));
+  }
+  SECTION("sequences of one task must agree for several pages") {
+    auto move_to = [&](uint64_t pfn, uint64_t folio) {
+      learn(PageAlloc{.pfn = P(pfn), .order = 9, .page = static_cast<KernelAddress>(0xa1b2c3d4)});
+      ProbeFields fields;
+      fields.Set(ProbeRole::kNewPage, folio);
+      learn(FunctionEntry{KernelFunction::kFolioMigrateMapping, StringId{}, fields});
+    };
+    move_to(0x2600, 0xffffea0000098000);
+    CHECK_FALSE(map.PfnOf(static_cast<KernelAddress>(0xffffea0000098000)));
+    move_to(0x2800, 0xffffea00000a0000);
+    CHECK(map.PfnOf(static_cast<KernelAddress>(0xffffea0000098000)) == P(0x2600));
+  }
+}
+
+// ---- the judgement, fact by fact ----
+
+namespace {
+
+WaitFacts Unprotected() {
+  WaitFacts facts;
+  facts.function = KernelFunction::kFolioWaitBit;
+  facts.bit = 0;
+  facts.lookup = PageLookup::kPageTable;
+  facts.own = OwnReference::kNone;
+  facts.page_known = true;
+  facts.begin = At(100, 10'000'000, 1, 71);
+  facts.end = At(110, 20'000'000, 1, 71);
+  return facts;
+}
+
+Death DiedAt(int64_t event, int64_t ts, std::optional<Moment> not_before = {}) {
+  return {.at = At(event, ts, 3, 73), .not_before = not_before, .free = {}};
+}
+
+}  // namespace
+
+TEST_CASE("where the page's death falls", "[wait]") {
+  ClockError clock("global", false);
+  WaitFacts facts = Unprotected();
+  auto outcome = [&] { return JudgeWait(facts, clock).outcome; };
+  CHECK(outcome() == WaitOutcome::kWokenAlive);
+  CHECK(JudgeWait(facts, clock).protection == Protection::kNone);
+
+  facts.death = DiedAt(90, 9'000'000);
+  CHECK(outcome() == WaitOutcome::kFreedBeforeQueue);
+  CHECK(JudgeWait(facts, clock).order == EventOrder::kApart);
+  CHECK(JudgeWait(facts, clock).order_ns == 1'000'000);
+
+  facts.death = DiedAt(105, 15'000'000);
+  CHECK(outcome() == WaitOutcome::kFreedWhileQueued);
+
+  facts.death = DiedAt(120, 25'000'000);
+  CHECK(outcome() == WaitOutcome::kWokenAlive);
+  // Logged late: the releaser's event before it precedes the wait, so the count may have fallen before.
+  facts.death = DiedAt(120, 25'000'000, At(95, 9'500'000, 3, 73));
+  CHECK(outcome() == WaitOutcome::kFreedBeforeQueue);
+  CHECK(JudgeWait(facts, clock).order == EventOrder::kOpen);
+
+  facts.death = DiedAt(99, 10'000'000);
+  CHECK(outcome() == WaitOutcome::kFreedBeforeQueue);
+  CHECK(JudgeWait(facts, clock).order == EventOrder::kOpen);
+
+  facts.death.reset();
+  facts.end.reset();
+  CHECK(outcome() == WaitOutcome::kOpen);
+  facts.death = DiedAt(105, 15'000'000);
+  CHECK(outcome() == WaitOutcome::kFreedWhileQueued);
+  facts.not_after = At(130, 30'000'000, 1, 71);  // its return is not recorded: it may have been over
+  CHECK(outcome() == WaitOutcome::kUnknown);
+}
+
+TEST_CASE("what protects", "[wait]") {
+  ClockError clock("global", false);
+  WaitFacts facts = Unprotected();
+  auto protection = [&] { return JudgeWait(facts, clock).protection; };
+
+  facts.own = OwnReference::kTakenUnderLock;
+  CHECK(protection() == Protection::kReference);
+  facts.own = OwnReference::kTakenLate;
+  CHECK(protection() == Protection::kNone);
+  facts.own = OwnReference::kNone;
+  facts.put_after = static_cast<EventId>(111);
+  CHECK(protection() == Protection::kReference);
+  facts.put_after.reset();
+
+  facts.gap_in_lookup = true;
+  CHECK(protection() == Protection::kUnknown);
+  facts.gap_in_lookup = false;
+  facts.unrecorded_reference = true;
+  CHECK(protection() == Protection::kUnknown);
+  facts.unrecorded_reference = false;
+  facts.lookup = PageLookup::kUnseen;
+  CHECK(protection() == Protection::kUnknown);
+
+  SECTION("counts fetched at the wait") {
+    facts.own = OwnReference::kNotRecorded;
+    CHECK(protection() == Protection::kUnknown);
+    facts.count_at_entry = 0;
+    CHECK(protection() == Protection::kNone);
+    facts.count_at_entry = 2;
+    CHECK(protection() == Protection::kUnknown);
+    facts.counted_owners = 2;
+    CHECK(protection() == Protection::kNone);
+    facts.count_at_entry = 3;
+    CHECK(protection() == Protection::kUnknown);
+  }
+  SECTION("a death inside the wait shows that the waiter held nothing, unless the clocks leave it open") {
+    facts.own = OwnReference::kNotRecorded;
+    facts.death = DiedAt(105, 15'000'000);
+    CHECK(protection() == Protection::kNone);
+    facts.death = DiedAt(105, 20'000'000);  // stamp of the wait's end
+    CHECK(protection() == Protection::kUnknown);
+  }
+  SECTION("contracts") {
+    facts.own = OwnReference::kNotRecorded;
+    facts.function = KernelFunction::kMigrationEntryWaitOnLocked;
+    facts.contract = FindContract(facts.function, KernelFunction::kOther);
+    facts.bit.reset();
+    facts.death = DiedAt(105, 15'000'000);
+    CHECK(protection() == Protection::kQueuedUnderPtl);
+    facts.function = KernelFunction::kPutAndWaitOnPageLocked;
+    facts.contract = FindContract(facts.function, KernelFunction::kOther);
+    CHECK(protection() == Protection::kReference);
+    facts.function = KernelFunction::kFolioWaitBit;
+    CHECK_FALSE(FindContract(facts.function, KernelFunction::kPmdMigrationEntryWait));
+    // A contract of the caller gives way to what is recorded.
+    facts.function = KernelFunction::kWaitOnPageBit;
+    facts.bit = 0;
+    facts.contract = FindContract(facts.function, KernelFunction::kPteMigrationEntryWait);
+    REQUIRE(facts.contract);
+    CHECK(protection() == Protection::kNone);
+    facts.death.reset();
+    CHECK(protection() == Protection::kReference);
+    facts.lookup = PageLookup::kPageTable;
+    facts.own = OwnReference::kNone;
+    CHECK(protection() == Protection::kNone);
+  }
+  SECTION("another bit is not judged, an unknown one only where the caller tells") {
+    facts.bit = 15;
+    CHECK_FALSE(JudgeWait(facts, clock).judged);
+    facts.bit.reset();
+    facts.own = OwnReference::kNone;
+    CHECK(protection() == Protection::kUnknown);
+    facts.lookup = PageLookup::kPageTable;
+    CHECK(protection() == Protection::kNone);
+  }
+  SECTION("a page that is not known cannot be judged") {
+    facts.own = OwnReference::kNotRecorded;
+    facts.page_known = false;
+    CHECK(protection() == Protection::kUnknown);
+    CHECK(JudgeWait(facts, clock).outcome == WaitOutcome::kUnknown);
+  }
+}
+
+}  // namespace mmreplay

@@ -1,0 +1,29 @@
+#include <catch2/catch.hpp>
+#include <filesystem>
+
+#include "tests/expectations.h"
+
+namespace mmreplay {
+
+// Real recordings with the kernel's own labels; provenance in samples/README.md.
+TEST_CASE("each sample comes out as it must", "[samples]") {
+  namespace fs = std::filesystem;
+  int checked = 0;
+  uintmax_t bytes = 0;
+  for (const auto& entry : fs::recursive_directory_iterator(MMREPLAY_SOURCE_DIR "/samples")) {
+    if (entry.is_regular_file()) bytes += entry.file_size();
+    std::string name = entry.path().filename();
+    if (!name.ends_with(".tar.xz")) continue;
+    const Expectation* expected = FindExpectation(name.substr(0, name.size() - 7));
+    CAPTURE(name);
+    REQUIRE(expected);
+    DYNAMIC_SECTION(name) {
+      CheckRecording(entry.path(), *expected);
+    }
+    ++checked;
+  }
+  CHECK(checked >= 12);
+  CHECK(bytes < 8u << 20);
+}
+
+}  // namespace mmreplay
