@@ -1,5 +1,5 @@
 // mmreplay analyze: ingest, replay, judge, report.
-#include <unistd.h>
+#include <fmt/format.h>
 
 #include <boost/program_options.hpp>
 #include <chrono>
@@ -104,10 +104,9 @@ int Analyze(const std::vector<std::string>& arguments) {
   std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
   WriteOutput(report);
   // For people only: a report of the same bytes is the same bytes.
-  std::fprintf(
-      stderr, "mmreplay: %s events in %.2f s, %s events/s\n", CountText(facts.lines.events).c_str(),
-      seconds.count(),
-      CountText(static_cast<int64_t>(static_cast<double>(facts.lines.events) / seconds.count())).c_str());
+  auto rate = static_cast<int64_t>(static_cast<double>(facts.lines.events) / seconds.count());
+  fmt::print(stderr, "mmreplay: {} events in {:.2f} s, {} events/s\n", CountText(facts.lines.events),
+             seconds.count(), CountText(rate));
   return exit_code;
 }
 

@@ -1,3 +1,5 @@
+#include <fmt/format.h>
+
 #include <csignal>
 #include <cstdio>
 #include <new>
@@ -36,7 +38,7 @@ constexpr Command kCommands[] = {
 
 int Run(const std::vector<std::string>& words) {
   if (words.empty()) {
-    std::fputs(kHelp, stderr);
+    fmt::print(stderr, "{}", kHelp);
     return kTrouble;
   }
   if (words[0] == "--help" || words[0] == "-h" || words[0] == "help") {
@@ -52,13 +54,13 @@ int Run(const std::vector<std::string>& words) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  std::signal(SIGPIPE, SIG_IGN);  // a closed pipe is seen where it is written to
+  static_cast<void>(std::signal(SIGPIPE, SIG_IGN));  // a closed pipe is seen where it is written to
   try {
     return Run({argv + 1, argv + argc});
   } catch (const mmreplay::Error& error) {
-    std::fprintf(stderr, "mmreplay: %s\n", error.what());
+    fmt::print(stderr, "mmreplay: {}\n", error.what());
   } catch (const std::bad_alloc&) {
-    std::fprintf(stderr, "mmreplay: out of memory\n");
+    fmt::print(stderr, "mmreplay: out of memory\n");
   }
   return kTrouble;
 }

@@ -12,7 +12,7 @@ namespace mmreplay {
 namespace {
 
 // A side file is read whole; console logs of long-running machines are the largest.
-constexpr size_t kSideFileLimit = 256u << 20;
+constexpr size_t kSideFileLimit = size_t{256} << 20;
 
 int64_t CountLines(std::string_view text) {
   int64_t lines = std::count(text.begin(), text.end(), '\n');
@@ -226,6 +226,7 @@ Recording OpenRecording(const RecordingOptions& options) {
     std::move(of_input.begin(), of_input.end(), std::back_inserter(members));
   }
   std::vector<InputFormat> formats;
+  formats.reserve(members.size());
   for (const InputMember& member : members) formats.push_back(DetectFormat(member.head));
 
   std::optional<size_t> trace;

@@ -46,8 +46,8 @@ std::string_view StripPrintkPrefix(std::string_view line, std::optional<int64_t>
       size_t close = line.find(']');
       if (close == std::string_view::npos || close > 24) return line;
       std::string_view inside = TrimBlanks(line.substr(1, close - 1));
-      bool caller =
-          inside.size() > 1 && (inside[0] == 'T' || inside[0] == 'C') && ParseDecimal(inside.substr(1));
+      // [   T12] task or [    C1] cpu that printed (CONFIG_PRINTK_CALLER)
+      bool caller = (inside.starts_with('T') || inside.starts_with('C')) && ParseDecimal(inside.substr(1));
       auto ts = ParseTimeStamp(inside);
       if (!caller && (!ts || ts->is_ticks)) return line;
       if (ts && !caller && !*printk_ts) *printk_ts = ts->value;

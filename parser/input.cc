@@ -9,7 +9,6 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstdio>
-#include <cstring>
 #include <filesystem>
 #include <memory>
 #include <system_error>
@@ -119,7 +118,7 @@ class ArchiveReader {
 
   std::string path_;
   ReadFn source_;
-  std::vector<char> buffer_ = std::vector<char>(256 * 1024);
+  std::vector<char> buffer_ = std::vector<char>(size_t{256} * 1024);
   std::unique_ptr<archive, Free> archive_;
 };
 
@@ -184,17 +183,17 @@ std::vector<InputMember> OpenStdin() {
   auto rest = [head, input, at = size_t{0}](char* b, size_t n) mutable -> size_t {
     if (at == head->size()) return input(b, n);
     size_t take = std::min(n, head->size() - at);
-    std::memcpy(b, head->data() + at, take);
+    head->copy(b, take, at);
     at += take;
     return take;
   };
   if (!IsCompressedOrTar(*head)) return {{name, *head, whole, [rest] { return ReadFn(rest); }}};
 
   std::shared_ptr<FILE> spool(tmpfile(), [](FILE* f) {
-    if (f) fclose(f);
+    if (f) static_cast<void>(fclose(f));
   });
   if (!spool) throw Error("temporary file for standard input: " + Reason(errno));
-  std::vector<char> buffer(256 * 1024);
+  std::vector<char> buffer(size_t{256} * 1024);
   while (size_t got = rest(buffer.data(), buffer.size())) {
     if (fwrite(buffer.data(), 1, got, spool.get()) != got)
       throw Error("temporary file for standard input: " + Reason(errno));
@@ -237,7 +236,7 @@ std::string ReadAll(const InputMember& member, size_t limit) {
   if (member.whole) return member.head;
   ReadFn read = member.open();
   std::string text;
-  std::vector<char> buffer(256 * 1024);
+  std::vector<char> buffer(size_t{256} * 1024);
   while (size_t got = read(buffer.data(), buffer.size())) {
     if (text.size() + got > limit) {
       throw Error(member.path + ": longer than " + std::to_string(limit >> 20) +

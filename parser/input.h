@@ -22,7 +22,7 @@ struct InputMember {
   std::function<ReadFn()> open;  // from its first byte; may be called again, except for stdin
 };
 
-inline constexpr size_t kHeadBytes = 256 * 1024;
+inline constexpr size_t kHeadBytes = size_t{256} * 1024;
 
 // `path` may be a file, a directory (its regular files, not descending) or "-". Members come sorted
 // by path. Throws Error when the path cannot be read.

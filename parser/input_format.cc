@@ -51,7 +51,7 @@ bool IsProbeProfile(std::string_view head) {
   static const RE2 pattern(R"(^\s*[\w.]+\s+\d+\s+\d+\s*$)");
   size_t lines = 0;
   size_t matches = 0;
-  ForEachLine(head.substr(0, 16 * 1024), [&](std::string_view line) {
+  ForEachLine(head.substr(0, size_t{16} * 1024), [&](std::string_view line) {
     if (TrimBlanks(line).empty()) return;
     ++lines;
     matches += RE2::FullMatch(line, pattern);
@@ -91,14 +91,14 @@ InputFormat DetectFormat(std::string_view head) {
   if (head.starts_with("\x17\x08\x44tracing")) return InputFormat::kTraceDat;
   if (StartsWithAny(head, {"PERFILE2", "2ELIFREP"})) return InputFormat::kPerfData;
   if (LooksBinary(head)) return InputFormat::kBinary;
-  if (IsUname(head)) return head.size() < 16 * 1024 ? InputFormat::kUname : InputFormat::kConsoleLog;
+  if (IsUname(head)) return head.size() < size_t{16} * 1024 ? InputFormat::kUname : InputFormat::kConsoleLog;
   if (IsTraceClock(head)) return InputFormat::kTraceClock;
   if (IsCpuStats(head)) return InputFormat::kCpuStats;
   if (head.starts_with("name: ") && head.find("\nformat:\n") != std::string_view::npos)
     return InputFormat::kEventFormats;
   if (StartsWithAny(TrimBlanks(head), {"<!DOCTYPE", "<!doctype", "<html", "<HTML"}))
     return InputFormat::kHtml;
-  if (LooksLikeProbeDefinitions(head.substr(0, 64 * 1024))) return InputFormat::kProbeDefinitions;
+  if (LooksLikeProbeDefinitions(head.substr(0, size_t{64} * 1024))) return InputFormat::kProbeDefinitions;
 
   size_t ftrace = 0;
   size_t padded = 0;  // event names padded to a column, as trace-cmd report prints them

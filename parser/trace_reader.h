@@ -20,7 +20,7 @@ namespace mmreplay {
 class TraceReader {
  public:
   // Lines longer than this are rejected (and counted); a batch holds at most this much text.
-  static constexpr size_t kBatchBytes = 1024 * 1024;
+  static constexpr size_t kBatchBytes = size_t{1024} * 1024;
 
   // `strings` and `decoder` must outlive the reader. `read` is called until it returns 0.
   TraceReader(ReadFn read, StringTable* strings, Decoder* decoder);

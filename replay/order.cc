@@ -21,8 +21,8 @@ Ordering OrderOf(const Moment& first, const Moment& second, const ClockError& cl
   if (!first.ts || !second.ts) return {Before::kOpen, EventOrder::kOpen};
   // Unsigned, for stamps at the ends of 64 bits.
   bool first_is_lower = *first.ts < *second.ts;
-  uint64_t low = static_cast<uint64_t>(first_is_lower ? *first.ts : *second.ts);
-  uint64_t high = static_cast<uint64_t>(first_is_lower ? *second.ts : *first.ts);
+  auto low = static_cast<uint64_t>(first_is_lower ? *first.ts : *second.ts);
+  auto high = static_cast<uint64_t>(first_is_lower ? *second.ts : *first.ts);
   if (high - low <= static_cast<uint64_t>(clock.bound())) return {Before::kOpen, EventOrder::kOpen};
   return {yes_no(first_is_lower), EventOrder::kApart};
 }

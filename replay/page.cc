@@ -9,7 +9,7 @@ namespace {
 constexpr int kChunkShift = 9;
 // Dead pages kept for waits that may still begin on them. A waiter reaches its wait queue within
 // moments of dropping the lock; thousands of frees later nobody asks.
-constexpr size_t kDeadPagesKept = 256 * 1024;
+constexpr size_t kDeadPagesKept = size_t{256} * 1024;
 constexpr size_t kTakersKept = 64;
 
 uint64_t BlockPages(std::optional<uint32_t> order) {
@@ -124,7 +124,7 @@ void PageTracker::CloseInside(Pfn pfn, uint32_t order, bool freed, const Moment&
   }
 }
 
-void PageTracker::Die(Page* page, const Moment& at, const Task* task) {
+void PageTracker::Die(Page* page, const Moment& at, const Task* task) const {
   if (page->death) return;
   Death death{.at = at, .not_before = {}, .free = {}};
   if (task) {
@@ -245,7 +245,7 @@ void PageTracker::OnFree(const PageFree& free, const Moment& at, const Task* tas
   if (!page) page = &NewPage(free.pfn, free.order, LifetimeQuality::kInherited, at);
 
   bool known_not_zero = page->count && *page->count != 0 && !page->frozen;
-  if (known_not_zero && !page->death && page->takers.size() > 0) {
+  if (known_not_zero && !page->death && !page->takers.empty()) {
     AddAnomaly("I2", at, free.pfn,
                "freed with a replayed reference count of " + Number(*page->count) +
                    ": references were dropped that are not recorded");

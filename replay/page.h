@@ -128,7 +128,7 @@ class PageTracker {
   Page* SplitTail(const Page& block, Pfn pfn, const Moment& at);
   Page* SplitOff(Page* block, Pfn pfn, uint32_t order, const Moment& at);
   void CloseInside(Pfn pfn, uint32_t order, bool freed, const Moment& at);
-  void Die(Page* page, const Moment& at, const Task* task);
+  void Die(Page* page, const Moment& at, const Task* task) const;
   RefTaker& TakerOf(Page* page, const Task* task);
   void Forget();
   void AddAnomaly(std::string_view invariant, const Moment& at, Pfn pfn, std::string detail);

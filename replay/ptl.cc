@@ -1,6 +1,9 @@
 #include "replay/ptl.h"
 
 #include <algorithm>
+#include <functional>
+
+#include "replay/text.h"
 
 namespace mmreplay {
 
@@ -74,11 +77,8 @@ void PtlTracker::Begin(Holder* holder, KernelAddress lock, const Moment& at, std
   if (!task->frames.empty()) {
     const CallFrame& frame = task->frames.back();
     if (auto pte = frame.fields.Get(ProbeRole::kPte)) {
-      char text[32];
-      std::snprintf(text, sizeof text, "%s 0x%llx",
-                    frame.function == KernelFunction::kPteMigrationEntryWait ? "pte" : "pmd",
-                    static_cast<unsigned long long>(*pte));
-      holder->holds.back().protects = text;
+      bool is_pte = frame.function == KernelFunction::kPteMigrationEntryWait;
+      holder->holds.back().protects = (is_pte ? "pte " : "pmd ") + HexText(*pte);
     }
   }
 }
@@ -144,11 +144,11 @@ void PtlTracker::OnSleep(Task* task, const Moment& at) {
   auto holder = holders_.find(task);
   if (holder == holders_.end()) return;
   for (const Hold& hold : holder->second.holds) {
-    char text[96];
-    std::snprintf(text, sizeof text, "slept with the page-table lock %llx held since event %lld",
-                  static_cast<unsigned long long>(Value(hold.lock)),
-                  hold.acquire ? static_cast<long long>(Value(hold.acquire->event)) : 0LL);
-    emit_(Anomaly{.invariant = "I12", .at = at, .pfn = {}, .detail = text});
+    std::string since = hold.acquire ? " since " + EventText(hold.acquire->event) : "";
+    emit_(Anomaly{.invariant = "I12",
+                  .at = at,
+                  .pfn = {},
+                  .detail = "slept with the page-table lock " + HexText(Value(hold.lock)) + " held" + since});
   }
 }
 

@@ -34,7 +34,7 @@ class PtlTracker {
   PtlTracker(Emit emit, ClockError* clock) : emit_(std::move(emit)), clock_(clock) {}
 
   // `acquired_recordable`: lock_acquired events exist in this recording.
-  void OnLock(const LockEvent& lock, const Moment& at, Task* task, bool acquired_recordable);
+  void OnLock(const LockEvent& event, const Moment& at, Task* task, bool acquired_recordable);
 
   // A probe shows the task inside a section of this lock: migration_entry_wait_on_locked gets the
   // spinlock it is called under. Returns the hold, which has no acquire event of its own unless

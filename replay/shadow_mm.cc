@@ -1,8 +1,9 @@
 #include "replay/shadow_mm.h"
 
 #include <algorithm>
-#include <cstdio>
 #include <type_traits>
+
+#include "replay/text.h"
 
 namespace mmreplay {
 namespace {
@@ -15,12 +16,6 @@ uint64_t Bit(Function function) {
 
 Moment MomentOf(const Event& event) {
   return {event.id, event.ts, event.cpu, event.pid};
-}
-
-std::string Hex(const char* what, uint64_t value) {
-  char text[48];
-  std::snprintf(text, sizeof text, "%s 0x%llx", what, static_cast<unsigned long long>(value));
-  return text;
 }
 
 template <typename... Cases>
@@ -95,7 +90,7 @@ void ShadowMm::CloseGap(const Event& event) {
     cpu.open_gap->to_ts = event.ts;
     cpu.last_gap = event.id;
     last_gap_ = event.id;
-    sink_(std::move(*cpu.open_gap));
+    sink_(*cpu.open_gap);
     cpu.open_gap.reset();
   }
   cpu.last_ts = event.ts;
@@ -216,7 +211,7 @@ void ShadowMm::OnSwitch(const SchedSwitch& sched, const Event& event, const Mome
 }
 
 void ShadowMm::OnMigrationEntry(const MigrationEntry& entry, const Moment& at, Task* task) {
-  locks_.Describe(task, Hex("addr", entry.address));
+  locks_.Describe(task, "addr " + HexText(entry.address));
   if (!entry.set) {
     auto source = migrations_.OnEntryRemoved(task, entry.address, ptes_.Present(entry.value), at);
     if (source) {
@@ -284,7 +279,7 @@ void ShadowMm::BeginWait(const FunctionEntry& call, const Moment& at, Task* task
     if (ptl && !task->holding) {
       std::string protects;
       if (!task->frames.empty()) {
-        if (auto pte = task->frames.back().fields.Get(ProbeRole::kPte)) protects = Hex("pmd", *pte);
+        if (auto pte = task->frames.back().fields.Get(ProbeRole::kPte)) protects = "pmd " + HexText(*pte);
       }
       entry.hold = locks_.OnLockArgument(*ptl, at, task, std::move(protects));
     } else if (task->holding) {
@@ -365,7 +360,7 @@ void ShadowMm::OnReturn(const FunctionReturn& call, const Moment& at, Task* task
 
 ReplaySummary ShadowMm::Finish() {
   for (auto& [cpu, state] : cpus_) {
-    if (state.open_gap) sink_(std::move(*state.open_gap));
+    if (state.open_gap) sink_(*state.open_gap);
     state.open_gap.reset();
   }
   locks_.Finish();

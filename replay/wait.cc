@@ -2,16 +2,14 @@
 
 #include <algorithm>
 
+#include "replay/text.h"
+
 namespace mmreplay {
 namespace {
 
 // Closed waits kept back until their page's life is known to the end, or this many later ones.
 constexpr size_t kWaitsKept = 65536;
 constexpr size_t kWaitsPerPage = 256;
-
-std::string Ev(EventId event) {
-  return "event " + std::to_string(Value(event));
-}
 
 // What a probe on a bit-wait function waits for decides whether it is judged at all. lock_page() and
 // the migration waits are about PG_locked (bit 0 in every kernel) by themselves.
@@ -96,7 +94,7 @@ Shield ShieldOf(const WaitFacts& f) {
   if (contract && contract->protection == Protection::kQueuedUnderPtl)
     return {Protection::kQueuedUnderPtl, std::string(contract->reason), std::string(contract->source)};
 
-  std::string own_event = f.own_event ? " (" + Ev(*f.own_event) + ")" : "";
+  std::string own_event = f.own_event ? " (" + EventText(*f.own_event) + ")" : "";
   bool lookup_seen = f.lookup != PageLookup::kUnseen;
   switch (f.own) {
     case OwnReference::kTakenUnderLock:
@@ -116,7 +114,7 @@ Shield ShieldOf(const WaitFacts& f) {
     case OwnReference::kNone:
       if (f.put_after) {
         return {Protection::kReference, "reference dropped after the wait",
-                "the waiter dropped a reference after the wait (" + Ev(*f.put_after) +
+                "the waiter dropped a reference after the wait (" + EventText(*f.put_after) +
                     ") that it must have held, though its taking is not on record"};
       }
       if (f.unrecorded_reference) break;
@@ -134,9 +132,9 @@ Shield ShieldOf(const WaitFacts& f) {
   if (contract) return {contract->protection, std::string(contract->reason), std::string(contract->source)};
 
   if (f.freed_by_waiter) {
-    return {
-        Protection::kReference, "the waiter dropped the last reference itself",
-        "the waiter itself dropped the last reference (" + Ev(f.death->at.event) + ") after it had waited"};
+    return {Protection::kReference, "the waiter dropped the last reference itself",
+            "the waiter itself dropped the last reference (" + EventText(f.death->at.event) +
+                ") after it had waited"};
   }
 
   if (f.count_at_entry) {
@@ -190,7 +188,7 @@ namespace {
 // What became of the page, for the reader of a finding.
 std::string FateText(const WaitFacts& f, const Fate& fate, const ClockError& clock) {
   if (!f.death) return {};
-  std::string by = "; the page's last reference went at " + Ev(f.death->at.event);
+  std::string by = "; the page's last reference went at " + EventText(f.death->at.event);
   std::string proof;
   switch (fate.order) {
     case EventOrder::kSameCpu:
@@ -208,10 +206,10 @@ std::string FateText(const WaitFacts& f, const Fate& fate, const ClockError& clo
   switch (fate.outcome) {
     case WaitOutcome::kFreedBeforeQueue:
       if (f.freed_again && f.reused) {
-        by += ", its frame was allocated again (" + Ev(f.reused->event) + ") and free again at " +
-              Ev(f.freed_again->at.event);
+        by += ", its frame was allocated again (" + EventText(f.reused->event) + ") and free again at " +
+              EventText(f.freed_again->at.event);
       }
-      return by + ", before the wait began at " + Ev(f.begin.event) + proof;
+      return by + ", before the wait began at " + EventText(f.begin.event) + proof;
     case WaitOutcome::kFreedWhileQueued:
       return by + ", while it waited";
     case WaitOutcome::kReused:
@@ -259,7 +257,7 @@ WaitJudgement JudgeWait(const WaitFacts& f, const ClockError& clock) {
   if (open_to_proof && !exempt && fate.proven_before_end) {
     shield.protection = Protection::kNone;
     shield.reason = "the page was freed under the waiter";
-    shield.why = "the page's last reference went (" + Ev(f.death->at.event) +
+    shield.why = "the page's last reference went (" + EventText(f.death->at.event) +
                  ") before the wait was over: the waiter held none";
   }
   j.protection = shield.protection;

@@ -82,8 +82,4 @@ std::string CountText(int64_t count) {
   return digits;
 }
 
-std::string HexText(int64_t value) {
-  return fmt::format("{:#x}", static_cast<uint64_t>(value));
-}
-
 }  // namespace mmreplay

@@ -21,7 +21,4 @@ std::string DurationText(int64_t duration, bool ticks);
 // "12,345"
 std::string CountText(int64_t count);
 
-// "0x39200"
-std::string HexText(int64_t value);
-
 }  // namespace mmreplay

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "replay/text.h"
 #include "report/format.h"
 
 namespace mmreplay {
@@ -102,7 +103,7 @@ void AppendFindings(const Database& db, bool ticks, std::string* out) {
         fmt::format("{} {} waiter={}", grade, query.Text(1), Task(query.Text(2), query.OptionalInt(3)));
     bool freed = query.Text(14).starts_with("freed") || query.Text(14) == "reused";
     if (freed) line += " releaser=" + Task(query.Text(4), query.OptionalInt(5));
-    line += " pfn=" + (query.IsNull(6) ? "?" : HexText(query.Int(6)));
+    line += " pfn=" + (query.IsNull(6) ? "?" : HexText(static_cast<uint64_t>(query.Int(6))));
     if (freed) line += " freed=" + TimeText(query.OptionalInt(7), ticks);
     line += " wait=" + TimeText(query.OptionalInt(8), ticks) + ".." + TimeText(query.OptionalInt(9), ticks);
     line += " " + std::string(query.Text(14));
@@ -225,27 +226,28 @@ int Verdict::ExitCode() const {
   return 0;
 }
 
-Verdict ReadVerdict(const Database& db) {
+Verdict ReadVerdict(const Database& database) {
   Verdict verdict;
-  verdict.events = Scalar(db, "SELECT lines_events FROM traces");
+  verdict.events = Scalar(database, "SELECT lines_events FROM traces");
   verdict.findings = Scalar(
-      db, "SELECT coalesce(sum(findings), 0) FROM rule_results WHERE severity IN ('error', 'warning')");
+      database, "SELECT coalesce(sum(findings), 0) FROM rule_results WHERE severity IN ('error', 'warning')");
   verdict.wait_rule_applicable =
-      Scalar(db, "SELECT count(*) FROM rule_results WHERE rule = 'wait_on_freed_page' AND applicable") > 0;
-  verdict.unknown_waits = Scalar(db, "SELECT count(*) FROM page_waits WHERE verdict = 'unknown'");
-  verdict.waits_in_gaps = Scalar(db, "SELECT count(*) FROM page_wait_evidence WHERE gap");
+      Scalar(database, "SELECT count(*) FROM rule_results WHERE rule = 'wait_on_freed_page' AND applicable") >
+      0;
+  verdict.unknown_waits = Scalar(database, "SELECT count(*) FROM page_waits WHERE verdict = 'unknown'");
+  verdict.waits_in_gaps = Scalar(database, "SELECT count(*) FROM page_wait_evidence WHERE gap");
   return verdict;
 }
 
-std::string TextReport(const Database& db) {
-  Verdict verdict = ReadVerdict(db);
-  bool ticks = Scalar(db, "SELECT clock_unit = 'ticks' FROM traces") != 0;
-  std::string out = VerdictLine(db, verdict);
-  AppendFindings(db, ticks, &out);
-  AppendMissing(db, &out);
-  AppendWaits(db, &out);
-  AppendModel(db, &out);
-  AppendInput(db, ticks, &out);
+std::string TextReport(const Database& database) {
+  Verdict verdict = ReadVerdict(database);
+  bool ticks = Scalar(database, "SELECT clock_unit = 'ticks' FROM traces") != 0;
+  std::string out = VerdictLine(database, verdict);
+  AppendFindings(database, ticks, &out);
+  AppendMissing(database, &out);
+  AppendWaits(database, &out);
+  AppendModel(database, &out);
+  AppendInput(database, ticks, &out);
   return out;
 }
 

@@ -10,6 +10,7 @@
 
 #include "parser/error.h"
 #include "parser/lines.h"
+#include "replay/text.h"
 #include "report/format.h"
 #include "tests/analysis.h"
 
@@ -93,9 +94,9 @@ std::vector<std::string> Outcome(const Case& one, const RecordHook& hook = {}) {
   std::vector<std::string> outcome = {"exit: " + std::to_string(analysis.ExitCode())};
   for (const WaitRow& wait : analysis.Waits()) {
     std::string line = "wait: " + wait.verdict + " " + wait.function +
-                       " pfn=" + (wait.pfn ? HexText(*wait.pfn) : "?") + " " + Printable(wait.comm) + "-" +
-                       (wait.pid ? std::to_string(*wait.pid) : "?") + " " + wait.protection + " " +
-                       wait.outcome;
+                       " pfn=" + (wait.pfn ? HexText(static_cast<uint64_t>(*wait.pfn)) : "?") + " " +
+                       Printable(wait.comm) + "-" + (wait.pid ? std::to_string(*wait.pid) : "?") + " " +
+                       wait.protection + " " + wait.outcome;
     if (wait.event_order != "none") line += " order=" + wait.event_order;
     outcome.push_back(line + ": " + wait.reason);
   }
@@ -113,8 +114,8 @@ std::vector<std::string> Outcome(const Case& one, const RecordHook& hook = {}) {
   }
   Statement reports(analysis.db(), "SELECT pfn, flags, comm FROM console_reports ORDER BY id");
   while (reports.Step()) {
-    outcome.push_back("report: pfn=" + HexText(reports.Int(0)) + " " + std::string(reports.Text(1)) + " " +
-                      std::string(reports.Text(2)));
+    outcome.push_back("report: pfn=" + HexText(static_cast<uint64_t>(reports.Int(0))) + " " +
+                      std::string(reports.Text(1)) + " " + std::string(reports.Text(2)));
   }
   const LineCounts& lines = analysis.facts().lines;
   outcome.push_back("lines: " + std::to_string(lines.total) + " = " + std::to_string(lines.events) + " " +
