@@ -59,6 +59,15 @@ const char* SeverityName(TraceIssue::Severity severity) {
   return "info";
 }
 
+// Inserts a row of a table, one parameter per column in the schema's order. A parameter that is never
+// bound is NULL, which makes SQLite number an id.
+Statement InsertInto(const Database& db, const std::string& table) {
+  Statement columns(db, "SELECT * FROM " + table);
+  std::string marks = "?";
+  for (int i = 1; i < columns.columns(); ++i) marks += ",?";
+  return {db, "INSERT INTO " + table + " VALUES(" + marks + ")"};
+}
+
 }  // namespace
 
 // The file under its temporary name. Removed unless it is published; one that a killed run left
@@ -114,15 +123,15 @@ class TraceStore::PartialFile {
 
 struct TraceStore::Statements {
   explicit Statements(const Database& db)
-      : event(db, "INSERT INTO event VALUES(?,?,?,?,?,?,?,?,?,?,?)"),
-        stack(db, "INSERT INTO stack VALUES(?,?,?)"),
-        page_ref(db, "INSERT INTO page_ref VALUES(?,?,?,?,?,?,?,?,?,?,?)"),
-        lifetime(db, "INSERT INTO page_lifetime VALUES(?,?,?,?,?,?,?,?,?,?)"),
-        hold(db, "INSERT INTO ptl_hold VALUES(?,?,?,?,?,?,?,?,?,?)"),
-        migration(db, "INSERT INTO migration VALUES(NULL,?,?,?,?,?,?,?,?,?,?,?)"),
-        wait(db, "INSERT INTO page_wait VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)"),
-        anomaly(db, "INSERT INTO anomaly VALUES(NULL,?,?,?,?,?,?)"),
-        gap(db, "INSERT INTO gap VALUES(NULL,?,?,?,?)") {}
+      : event(InsertInto(db, "event")),
+        stack(InsertInto(db, "stack")),
+        page_ref(InsertInto(db, "page_ref")),
+        lifetime(InsertInto(db, "page_lifetime")),
+        hold(InsertInto(db, "ptl_hold")),
+        migration(InsertInto(db, "migration")),
+        wait(InsertInto(db, "page_wait")),
+        anomaly(InsertInto(db, "anomaly")),
+        gap(InsertInto(db, "gap")) {}
 
   void operator()(const PageLifetime& life) {
     lifetime.Bind(1, Value(life.id));
@@ -172,17 +181,17 @@ struct TraceStore::Statements {
   }
 
   void operator()(const Migration& moved) {
-    migration.Bind(1, OptionalValue(moved.pid));
-    migration.Bind(2, static_cast<int64_t>(moved.comm));
-    migration.Bind(3, OptionalValue(moved.source));
-    migration.Bind(4, OptionalValue(moved.destination));
-    migration.Bind(5, NullIfEmpty(moved.reason));
-    migration.Bind(6, EventOf(moved.begin));
-    migration.Bind(7, EventOf(moved.end));
-    migration.Bind(8, TimeOf(moved.begin));
-    migration.Bind(9, TimeOf(moved.end));
-    migration.Bind(10, moved.result);
-    migration.Bind(11, NullIfEmpty(moved.why));
+    migration.Bind(2, OptionalValue(moved.pid));
+    migration.Bind(3, static_cast<int64_t>(moved.comm));
+    migration.Bind(4, OptionalValue(moved.source));
+    migration.Bind(5, OptionalValue(moved.destination));
+    migration.Bind(6, NullIfEmpty(moved.reason));
+    migration.Bind(7, EventOf(moved.begin));
+    migration.Bind(8, EventOf(moved.end));
+    migration.Bind(9, TimeOf(moved.begin));
+    migration.Bind(10, TimeOf(moved.end));
+    migration.Bind(11, moved.result);
+    migration.Bind(12, NullIfEmpty(moved.why));
     migration.Run();
   }
 
@@ -219,20 +228,20 @@ struct TraceStore::Statements {
   }
 
   void operator()(const Anomaly& found) {
-    anomaly.Bind(1, Value(found.at.event));
-    anomaly.Bind(2, found.at.ts);
-    anomaly.Bind(3, found.invariant);
-    anomaly.Bind(4, OptionalValue(found.pfn));
-    anomaly.Bind(5, OptionalValue(found.at.pid));
-    anomaly.Bind(6, found.detail);
+    anomaly.Bind(2, Value(found.at.event));
+    anomaly.Bind(3, found.at.ts);
+    anomaly.Bind(4, found.invariant);
+    anomaly.Bind(5, OptionalValue(found.pfn));
+    anomaly.Bind(6, OptionalValue(found.at.pid));
+    anomaly.Bind(7, found.detail);
     anomaly.Run();
   }
 
   void operator()(const Gap& lost) {
-    gap.Bind(1, lost.cpu);
-    gap.Bind(2, lost.from_ts);
-    gap.Bind(3, lost.to_ts);
-    gap.Bind(4, lost.lost);
+    gap.Bind(2, lost.cpu);
+    gap.Bind(3, lost.from_ts);
+    gap.Bind(4, lost.to_ts);
+    gap.Bind(5, lost.lost);
     gap.Run();
   }
 
@@ -301,15 +310,16 @@ void TraceStore::Write(const Record& record) {
 
 void TraceStore::Finish(const Recording& recording, const TraceFacts& facts, const StringTable& strings) {
   const Database& db = *database_;
-  Statement text(db, "INSERT INTO string VALUES(?,?)");
+  Statement text = InsertInto(db, "string");
   for (uint32_t i = 0; i < strings.size(); ++i) {
     text.Bind(1, int64_t{i});
     text.Bind(2, strings.Text(static_cast<StringId>(i)));
     text.Run();
   }
 
-  Statement trace(db, "INSERT INTO trace VALUES(1,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)");
+  Statement trace = InsertInto(db, "trace");
   int i = 0;
+  trace.Bind(++i, int64_t{1});
   trace.Bind(++i, recording.path);
   trace.Bind(++i, facts.format);
   trace.Bind(++i, recording.kernel_release);
@@ -321,7 +331,8 @@ void TraceStore::Finish(const Recording& recording, const TraceFacts& facts, con
     trace.BindNull(++i);
   }
   trace.Bind(++i, facts.replay.clock_error);
-  trace.BindNull(++i);  // page_shift: no file of a recording tells it
+  // x86-64 has pages of 4 KiB; on arm64 no file of a recording tells the size.
+  trace.Bind(++i, recording.machine == "x86_64" ? std::optional<int64_t>(12) : std::nullopt);
   trace.Bind(++i, NullIfEmpty(facts.header.tracer));
   trace.Bind(++i, facts.header.entries);
   trace.Bind(++i, facts.header.written);
@@ -337,11 +348,11 @@ void TraceStore::Finish(const Recording& recording, const TraceFacts& facts, con
   trace.Run();
 
   // The trace is source 1, as events.source says; side files follow.
-  Statement source(db, "INSERT INTO source VALUES(NULL,?,?,?)");
+  Statement source = InsertInto(db, "source");
   auto add_source = [&](const Source& one, std::optional<int64_t> lines) {
-    source.Bind(1, one.role);
-    source.Bind(2, one.path);
-    source.Bind(3, lines);
+    source.Bind(2, one.role);
+    source.Bind(3, one.path);
+    source.Bind(4, lines);
     source.Run();
     return sqlite3_last_insert_rowid(db.handle());
   };
@@ -353,20 +364,20 @@ void TraceStore::Finish(const Recording& recording, const TraceFacts& facts, con
     if (s == recording.console_source) console_source = id;
   }
 
-  Statement report(db, "INSERT INTO console_report VALUES(NULL,?,?,?,?,?,?,?,?,NULL,NULL)");
+  Statement report = InsertInto(db, "console_report");
   for (const ConsoleReport& one : recording.console.reports) {
-    report.Bind(1, console_source);
-    report.Bind(2, one.line);
-    report.Bind(3, one.kind);
-    report.Bind(4, Value(one.pfn));
-    report.Bind(5, NullIfEmpty(one.flags));
-    report.Bind(6, NullIfEmpty(one.reason));
-    report.Bind(7, NullIfEmpty(one.comm));
-    report.Bind(8, one.printk_ts);
+    report.Bind(2, console_source);
+    report.Bind(3, one.line);
+    report.Bind(4, one.kind);
+    report.Bind(5, Value(one.pfn));
+    report.Bind(6, NullIfEmpty(one.flags));
+    report.Bind(7, NullIfEmpty(one.reason));
+    report.Bind(8, NullIfEmpty(one.comm));
+    report.Bind(9, one.printk_ts);
     report.Run();
   }
 
-  Statement issue(db, "INSERT INTO trace_issue VALUES(?,?,?,?,?)");
+  Statement issue = InsertInto(db, "trace_issue");
   for (const TraceIssue& one : facts.issues) {
     issue.Bind(1, SeverityName(one.severity));
     issue.Bind(2, one.kind);
@@ -376,7 +387,7 @@ void TraceStore::Finish(const Recording& recording, const TraceFacts& facts, con
     issue.Run();
   }
 
-  Statement recordable(db, "INSERT OR IGNORE INTO recordable VALUES(?)");
+  Statement recordable = InsertInto(db, "recordable");
   for (const std::string& name : facts.recordable) {
     recordable.Bind(1, name);
     recordable.Run();

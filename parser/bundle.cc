@@ -67,12 +67,12 @@ void ReadUname(std::string_view text, Recording* recording) {
 // overrun: 0
 std::vector<CpuStats> ReadCpuStats(std::string_view text) {
   std::vector<CpuStats> cpus;
-  std::optional<int32_t> named;
+  int32_t next = 0;  // cpu of the next block: the heading's, else one after the other
   ForEachLine(text, [&](std::string_view line) {
     if (size_t at = line.find("per_cpu/cpu"); at != std::string_view::npos) {
       std::string_view digits = line.substr(at + 11);
       digits = digits.substr(0, digits.find_first_not_of("0123456789"));
-      if (auto cpu = ParseDecimal(digits); cpu && *cpu < 100'000) named = static_cast<int32_t>(*cpu);
+      if (auto cpu = ParseDecimal(digits); cpu && *cpu < 100'000) next = static_cast<int32_t>(*cpu);
       return;
     }
     size_t colon = line.find(": ");
@@ -80,8 +80,7 @@ std::vector<CpuStats> ReadCpuStats(std::string_view text) {
     std::string_view key = TrimBlanks(line.substr(0, colon));
     auto value = ParseSigned(TrimBlanks(line.substr(colon + 2)));
     if (key == "entries") {
-      cpus.push_back({.cpu = named.value_or(static_cast<int32_t>(cpus.size()))});
-      named.reset();
+      cpus.push_back({.cpu = next++});
     }
     if (cpus.empty() || !value) return;
     if (key == "overrun") cpus.back().overrun = *value;

@@ -92,27 +92,27 @@ enum class EventOrder : uint8_t {
 };
 
 struct PageWait {
-  WaitId id;
+  WaitId id{};
   std::optional<Pid> pid;
-  StringId comm;
+  StringId comm{};
   std::optional<Pfn> pfn;
   std::optional<LifetimeId> lifetime;    // in which the waiter found the page
   std::optional<LifetimeId> frame_life;  // of the frame when the wait began
-  StringId function;
+  StringId function{};
   std::optional<int32_t> bit;  // PG_* number waited for
-  bool judged;                 // false for a wait on another bit than PG_locked
+  bool judged = true;                 // false for a wait on another bit than PG_locked
   Moment begin;
   std::optional<Moment> end;
   std::optional<HoldId> hold;
   std::optional<EventId> hold_release;
-  Protection protection;
-  WaitOutcome outcome;
+  Protection protection = Protection::kUnknown;
+  WaitOutcome outcome = WaitOutcome::kUnknown;
   std::optional<Moment> death;  // the count's fall to 0, or the free
   std::optional<EventId> free;  // mm_page_free of that life
-  EventOrder order;
+  EventOrder order = EventOrder::kNone;
   std::optional<int64_t> order_ns;     // distance of free and beginning, clock units
   std::optional<int64_t> clock_error;  // the bound it was compared with
-  bool gap;                            // events are missing where they could change the answer
+  bool gap = false;                            // events are missing where they could change the answer
   std::string reason;                  // short key, for counting: "reference taken under the lock"
   std::string why;                     // full sentence with event numbers
 };

@@ -259,6 +259,7 @@ void ShadowMm::BeginWait(const FunctionEntry& call, const Moment& at, Task* task
                            .bit = {},
                            .pfn = {},
                            .count = {},
+                           .locked = {},
                            .hold = {},
                            .references_recordable = ReferencesRecordable(),
                            .last_gap = last_gap_};

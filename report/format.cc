@@ -77,9 +77,13 @@ std::string DurationText(int64_t duration, bool ticks) {
 
 std::string CountText(int64_t count) {
   std::string digits = std::to_string(count);
-  size_t start = digits[0] == '-' ? 1 : 0;
-  for (size_t at = digits.size(); at > start + 3; at -= 3) digits.insert(at - 3, ",");
-  return digits;
+  std::string text;
+  for (size_t i = 0; i < digits.size(); ++i) {
+    size_t left = digits.size() - i;  // digits from here on; a comma before each group of three
+    if (left % 3 == 0 && i > 0 && digits[i - 1] != '-') text += ',';
+    text += digits[i];
+  }
+  return text;
 }
 
 }  // namespace mmreplay

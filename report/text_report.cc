@@ -4,24 +4,27 @@
 
 #include "replay/text.h"
 #include "report/format.h"
+#include "report/report_sql.h"
 
 namespace mmreplay {
 namespace {
 
 constexpr int64_t kFindingsShown = 25;
 
-int64_t Scalar(const Database& db, std::string_view sql) {
-  Statement statement(db, sql);
-  return statement.Step() ? statement.Int(0) : 0;
-}
-
 std::string Plural(int64_t count, const char* one, const char* many) {
   return CountText(count) + " " + (count == 1 ? one : many);
 }
 
+// "toucher/3-67"; in quotes where the comm holds blanks, so that the line can be split at blanks.
 std::string Task(std::string_view comm, std::optional<int64_t> pid) {
-  return Printable(comm) + "-" + (pid ? std::to_string(*pid) : "?");
+  std::string task = Printable(comm) + "-" + (pid ? std::to_string(*pid) : "?");
+  return task.find_first_of(" \"") == std::string::npos ? task : "\"" + task + "\"";
 }
+
+struct Clock {
+  bool ticks = false;
+  int64_t error = 0;  // see trace.clock_error
+};
 
 struct GradeCounts {
   int64_t confirmed = 0;
@@ -32,7 +35,7 @@ struct GradeCounts {
 
 GradeCounts CountGrades(const Database& db) {
   GradeCounts counts;
-  Statement query(db, "SELECT grade, count(*) FROM findings GROUP BY grade");
+  Statement query(db, ReportSql("grades"));
   while (query.Step()) {
     if (query.Text(0) == "confirmed") counts.confirmed = query.Int(1);
     if (query.Text(0) == "probable") counts.probable = query.Int(1);
@@ -76,38 +79,37 @@ std::string VerdictLine(const Database& db, const Verdict& verdict) {
   }
 }
 
+// How sure it is that the page was free when the waiter queued.
+std::string OrderText(std::string_view order, std::optional<int64_t> distance, const Clock& clock) {
+  if (order == "same cpu") return "same-cpu";
+  if (order != "apart" || !distance) return "open";
+  return fmt::format("\"{} apart, clock error {}\"", DurationText(*distance, clock.ticks),
+                     DurationText(clock.error, clock.ticks));
+}
+
 // confirmed wait_on_freed_page waiter=toucher/3-67 releaser=toucher/0-64 pfn=0x39200 freed=5.794279
-//   wait=5.801377..5.801473 events=2337,2351,2354 kernel="Bad page state in process thp mover (waiters)"
-void AppendFindings(const Database& db, bool ticks, std::string* out) {
-  Statement query(
-      db,
-      "SELECT f.grade, f.rule, w.comm, w.pid, x.death_comm, x.death_pid, w.pfn, x.death_ts, w.begin_ts, "
-      "  w.end_ts, "
-      "  (SELECT group_concat(event_id) FROM (SELECT event_id FROM finding_events "
-      "     WHERE finding_id = f.id ORDER BY event_id)), "
-      "  r.comm, r.flags, r.line, w.outcome, x.event_order, x.order_ns "
-      "FROM findings f JOIN page_waits w ON w.id = f.subject_id "
-      "JOIN page_wait_evidence x ON x.wait_id = w.id "
-      "LEFT JOIN console_reports r ON r.id = x.report_id AND w.outcome LIKE 'freed%' "
-      "WHERE f.subject = 'page_waits' "
-      "ORDER BY f.grade <> 'confirmed', f.grade <> 'probable', w.begin_event");
+//   wait=5.801402..5.801475 freed_before_queue order="7.1 ms apart, clock error 1 us"
+//   events=2366,2383,2384,2401,2402 kernel="Bad page state in process thp mover (waiters), console line 329"
+void AppendFindings(const Database& db, const Clock& clock, std::string* out) {
+  Statement query(db, ReportSql("wait findings"));
   GradeCounts shown;
-  int64_t lines = 0;
-  while (query.Step() && lines < kFindingsShown) {
-    ++lines;
+  while (shown.total() < kFindingsShown && query.Step()) {
     std::string_view grade = query.Text(0);
     shown.confirmed += grade == "confirmed";
     shown.probable += grade == "probable";
     shown.latent += grade == "latent";
     std::string line =
         fmt::format("{} {} waiter={}", grade, query.Text(1), Task(query.Text(2), query.OptionalInt(3)));
-    bool freed = query.Text(14).starts_with("freed") || query.Text(14) == "reused";
+    std::string_view outcome = query.Text(14);
+    bool freed = outcome.starts_with("freed") || outcome == "reused";
     if (freed) line += " releaser=" + Task(query.Text(4), query.OptionalInt(5));
     line += " pfn=" + (query.IsNull(6) ? "?" : HexText(static_cast<uint64_t>(query.Int(6))));
-    if (freed) line += " freed=" + TimeText(query.OptionalInt(7), ticks);
-    line += " wait=" + TimeText(query.OptionalInt(8), ticks) + ".." + TimeText(query.OptionalInt(9), ticks);
-    line += " " + std::string(query.Text(14));
-    if (freed && query.Text(15) == "open") line += " order=open";
+    if (freed) line += " freed=" + TimeText(query.OptionalInt(7), clock.ticks);
+    line += " wait=" + TimeText(query.OptionalInt(8), clock.ticks) + ".." +
+            TimeText(query.OptionalInt(9), clock.ticks);
+    line += " " + std::string(outcome);
+    if (outcome == "freed_before_queue")
+      line += " order=" + OrderText(query.Text(15), query.OptionalInt(16), clock);
     line += " events=" + std::string(query.Text(10));
     if (!query.IsNull(11)) {
       line += fmt::format(" kernel=\"Bad page state in process {} ({}), console line {}\"",
@@ -122,39 +124,27 @@ void AppendFindings(const Database& db, bool ticks, std::string* out) {
 }
 
 void AppendWaits(const Database& db, std::string* out) {
-  int64_t total = Scalar(db, "SELECT count(*) FROM page_waits");
-  *out += fmt::format("\nwaits: {}\n", CountText(total));
-  // Legal waits by why they are, unknown ones by what is missing.
-  Statement query(
-      db,
-      "SELECT w.verdict, w.function, x.reason, w.outcome, count(*) AS n "
-      "FROM page_waits w JOIN page_wait_evidence x ON x.wait_id = w.id "
-      "GROUP BY CASE w.verdict WHEN 'benign' THEN 'legal' WHEN 'unknown' THEN 'unknown' ELSE w.verdict END, "
-      "  w.function, x.reason, CASE WHEN w.verdict IN ('benign', 'unknown') THEN '' ELSE w.outcome END "
-      "ORDER BY CASE w.verdict WHEN 'confirmed' THEN 0 WHEN 'probable' THEN 1 WHEN 'latent' THEN 2 "
-      "  WHEN 'unknown' THEN 3 ELSE 4 END, n DESC, w.function, x.reason, w.outcome");
+  std::string classes;
+  int64_t total = 0;
+  Statement query(db, ReportSql("wait classes"));
   while (query.Step()) {
     std::string_view verdict = query.Text(0);
-    std::string label(verdict == "benign" ? "legal" : verdict);
-    std::string line = fmt::format("  {:>9} {:>7}  {}: {}", label, CountText(query.Int(4)),
-                                   Printable(query.Text(1)), query.Text(2));
-    if (verdict != "benign" && verdict != "unknown") line += fmt::format(" ({})", query.Text(3));
-    *out += line + "\n";
+    total += query.Int(4);
+    classes += fmt::format("  {:>9} {:>7}  {}: {}", verdict == "benign" ? "legal" : verdict,
+                           CountText(query.Int(4)), Printable(query.Text(1)), query.Text(2));
+    if (!query.Text(3).empty()) classes += fmt::format(" ({})", query.Text(3));
+    classes += "\n";
   }
+  *out += fmt::format("\nwaits: {}\n{}", CountText(total), classes);
 }
 
 void AppendMissing(const Database& db, std::string* out) {
-  Statement query(db, "SELECT rule, missing FROM rule_results WHERE NOT applicable ORDER BY rule");
-  while (query.Step()) {
-    *out += fmt::format("not applicable: {}: record {}\n", query.Text(0), query.Text(1));
-  }
+  Statement query(db, ReportSql("missing"));
+  while (query.Step()) *out += fmt::format("not applicable: {}: record {}\n", query.Text(0), query.Text(1));
 }
 
 void AppendModel(const Database& db, std::string* out) {
-  Statement trace(db,
-                  "SELECT t.ref_anchors, t.ref_anchors_matched, b.ref_first_mismatch, "
-                  "  (SELECT line FROM events WHERE id = b.ref_first_mismatch) "
-                  "FROM traces t JOIN trace b ON b.id = t.id");
+  Statement trace(db, ReportSql("fidelity"));
   if (!trace.Step()) return;
   int64_t anchors = trace.Int(0);
   int64_t matched = trace.Int(1);
@@ -169,23 +159,16 @@ void AppendModel(const Database& db, std::string* out) {
       *out += fmt::format("; first miss at event {}, line {}", trace.Int(2), trace.Int(3));
     *out += "\n";
   }
-  int64_t anomalies = Scalar(db, "SELECT count(*) FROM anomalies");
-  if (anomalies > 0) {
-    *out += "anomalies:";
-    Statement query(db, "SELECT invariant, count(*) FROM anomalies GROUP BY 1 ORDER BY 1");
-    bool first = true;
-    while (query.Step()) {
-      *out += fmt::format("{} {} {}", first ? "" : ",", query.Text(0), CountText(query.Int(1)));
-      first = false;
-    }
-    *out += "\n";
-  }
+  std::string anomalies;
+  Statement query(db, ReportSql("anomalies"));
+  while (query.Step())
+    anomalies +=
+        fmt::format("{} {} {}", anomalies.empty() ? "" : ",", query.Text(0), CountText(query.Int(1)));
+  if (!anomalies.empty()) *out += "anomalies:" + anomalies + "\n";
 }
 
-void AppendInput(const Database& db, bool ticks, std::string* out) {
-  Statement trace(db,
-                  "SELECT path, format, kernel_release, machine, lines_total, lines_events, lines_comments, "
-                  "  lines_continuations, lines_markers, lines_rejected FROM traces");
+void AppendInput(const Database& db, const Clock& clock, std::string* out) {
+  Statement trace(db, ReportSql("input"));
   if (!trace.Step()) return;
   *out += fmt::format("input: {}, {}", Printable(trace.Text(0)), trace.Text(1));
   if (!trace.IsNull(2)) *out += ", kernel " + Printable(trace.Text(2));
@@ -195,24 +178,22 @@ void AppendInput(const Database& db, bool ticks, std::string* out) {
                       Plural(trace.Int(7), "continuation", "continuations"),
                       Plural(trace.Int(8), "marker", "markers"), CountText(trace.Int(9)));
 
-  Statement gaps(db, "SELECT cpu, from_ts, to_ts, lost FROM gaps ORDER BY cpu, from_ts LIMIT 8");
-  int64_t shown = 0;
-  while (gaps.Step()) {
-    ++shown;
-    std::string from = gaps.IsNull(1) ? "the beginning" : TimeText(gaps.OptionalInt(1), ticks);
-    std::string to = gaps.IsNull(2) ? "the end" : TimeText(gaps.OptionalInt(2), ticks);
+  Statement gaps(db, ReportSql("gaps"));
+  int64_t more = 0;
+  for (int64_t shown = 1; gaps.Step(); ++shown) {
+    std::string from = gaps.IsNull(1) ? "the beginning" : TimeText(gaps.OptionalInt(1), clock.ticks);
+    std::string to = gaps.IsNull(2) ? "the end" : TimeText(gaps.OptionalInt(2), clock.ticks);
     std::string lost = gaps.IsNull(3) ? "events" : Plural(gaps.Int(3), "event", "events");
     *out += fmt::format("gap: {} of cpu {} lost from {} to {}\n", lost, gaps.Int(0), from, to);
+    more = gaps.Int(4) - shown;
   }
-  int64_t all_gaps = Scalar(db, "SELECT count(*) FROM gaps");
-  if (all_gaps > shown) *out += fmt::format("gap: ... and {} more\n", CountText(all_gaps - shown));
+  if (more > 0) *out += fmt::format("gap: ... and {} more\n", CountText(more));
 
-  Statement issues(db, "SELECT severity, count, text, first_line FROM trace_issues ORDER BY rowid");
+  Statement issues(db, ReportSql("issues"));
   while (issues.Step()) {
     *out += fmt::format("{}: {}", issues.Text(0), Printable(issues.Text(2)));
-    if (!issues.IsNull(3))
-      *out += fmt::format(" (line {}", issues.Int(3)) +
-              (issues.Int(1) > 1 ? fmt::format(", {} times)", CountText(issues.Int(1))) : ")");
+    std::string times = issues.Int(1) > 1 ? fmt::format(", {} times", CountText(issues.Int(1))) : "";
+    if (!issues.IsNull(3)) *out += fmt::format(" (line {}{})", issues.Int(3), times);
     *out += "\n";
   }
 }
@@ -227,27 +208,27 @@ int Verdict::ExitCode() const {
 }
 
 Verdict ReadVerdict(const Database& database) {
+  Statement query(database, ReportSql("verdict"));
   Verdict verdict;
-  verdict.events = Scalar(database, "SELECT lines_events FROM traces");
-  verdict.findings = Scalar(
-      database, "SELECT coalesce(sum(findings), 0) FROM rule_results WHERE severity IN ('error', 'warning')");
-  verdict.wait_rule_applicable =
-      Scalar(database, "SELECT count(*) FROM rule_results WHERE rule = 'wait_on_freed_page' AND applicable") >
-      0;
-  verdict.unknown_waits = Scalar(database, "SELECT count(*) FROM page_waits WHERE verdict = 'unknown'");
-  verdict.waits_in_gaps = Scalar(database, "SELECT count(*) FROM page_wait_evidence WHERE gap");
+  if (!query.Step()) return verdict;
+  verdict.events = query.Int(0);
+  verdict.findings = query.Int(1);
+  verdict.wait_rule_applicable = query.Int(2) > 0;
+  verdict.unknown_waits = query.Int(3);
+  verdict.waits_in_gaps = query.Int(4);
   return verdict;
 }
 
 std::string TextReport(const Database& database) {
-  Verdict verdict = ReadVerdict(database);
-  bool ticks = Scalar(database, "SELECT clock_unit = 'ticks' FROM traces") != 0;
-  std::string out = VerdictLine(database, verdict);
-  AppendFindings(database, ticks, &out);
+  Statement query(database, ReportSql("clock"));
+  Clock clock;
+  if (query.Step()) clock = {query.Int(0) != 0, query.Int(1)};
+  std::string out = VerdictLine(database, ReadVerdict(database));
+  AppendFindings(database, clock, &out);
   AppendMissing(database, &out);
   AppendWaits(database, &out);
   AppendModel(database, &out);
-  AppendInput(database, ticks, &out);
+  AppendInput(database, clock, &out);
   return out;
 }
 

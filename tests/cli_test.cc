@@ -1,10 +1,12 @@
 // The program itself: exit codes, streams, help.
 #include <sys/wait.h>
 
+#include <algorithm>
 #include <catch2/catch.hpp>
 #include <cstdlib>
 #include <filesystem>
 
+#include "parser/lines.h"
 #include "tests/analysis.h"
 
 namespace mmreplay {
@@ -31,9 +33,11 @@ Run Shell(const std::string& command) {
 TEST_CASE("the verdict comes first, then one line per finding", "[cli]") {
   Run run = Shell("$MMREPLAY analyze samples/x86-fired.tar.xz");
   CHECK(run.exit_code == 1);
-  CHECK(
-      run.out.starts_with("FOUND: 68 waits on a page that nothing kept alive: 20 confirmed, 3 probable, 45 "
-                          "latent\nconfirmed wait_on_freed_page waiter=toucher/1-65 releaser="));
+  CHECK(run.out.starts_with(
+      "FOUND: 68 waits on a page that nothing kept alive: 20 confirmed, 3 probable, 45 latent\n"
+      "confirmed wait_on_freed_page waiter=toucher/3-67 releaser=toucher/0-64 pfn=0x39200 freed=5.794279 "
+      "wait=5.801402..5.801475 freed_before_queue order=\"7.1 ms apart, clock error 1 us\" "
+      "events=2366,2383,2384,2401,2402 kernel="));
   CHECK(run.out.find("kernel=\"Bad page state in process thp mover (waiters), console line 329\"") !=
         std::string::npos);
   CHECK(run.out.find("... and 43 more: 43 latent\n") != std::string::npos);
@@ -107,6 +111,38 @@ TEST_CASE("a reader that went away is no error, a full disk is", "[cli]") {
     CHECK(run.exit_code == 2);
     CHECK(run.err.find("standard output: No space left on device") != std::string::npos);
   }
+}
+
+// Each "$ command" of the README with the lines below it, up to the end of its block.
+TEST_CASE("the README shows what the program prints", "[cli]") {
+  std::string readme = ReadFile(MMREPLAY_SOURCE_DIR "/README.md");
+  TemporaryFolder folder;
+  REQUIRE(Shell("$MMREPLAY analyze -o " + folder.path() + "/race.db samples/x86-fired.tar.xz").exit_code ==
+          1);
+  int commands = 0;
+  for (size_t at = readme.find("```\n$ "); at != std::string::npos; at = readme.find("```\n$ ", at + 1)) {
+    ++commands;
+    size_t command_start = at + 6;
+    size_t command_end = readme.find('\n', command_start);
+    std::string command = readme.substr(command_start, command_end - command_start);
+    std::string shown = readme.substr(command_end + 1, readme.find("\n```", command_end) - command_end);
+    if (command.starts_with("mmreplay ")) {
+      command = "$MMREPLAY" + command.substr(8);
+    } else {
+      command = "cd " + folder.path() + " && " + command;
+    }
+    std::string out = Shell(command).out;
+    CAPTURE(command, out);
+    size_t from = 0;
+    ForEachLine(shown, [&](std::string_view line) {
+      if (line == "[...]") return;
+      size_t found = out.find(std::string(line) + "\n", from);
+      CAPTURE(std::string(line));
+      REQUIRE(found != std::string::npos);
+      from = found;
+    });
+  }
+  CHECK(commands >= 2);
 }
 
 TEST_CASE("hostile comms do not reach the terminal", "[cli]") {
