@@ -72,8 +72,7 @@ class StoreThread {
         queue_.pop_front();
         changed_.notify_all();
         lock.unlock();
-        store_->Write(work.batch);
-        for (const Record& record : work.records) store_->Write(record);
+        store_->Write(work.batch, work.records);
       }
     } catch (...) {
       std::lock_guard lock(mutex_);
@@ -115,11 +114,9 @@ ReplayOptions OptionsOf(const Recording& recording, const std::optional<bool>& t
 
 // What the recording could have shown: see `recordable` in db/schema.sql.
 std::vector<std::string> RecordableOf(const Recording& recording, const StringTable& strings,
-                                      const std::vector<bool>& is_event_name, const ReplaySummary& replay) {
+                                      const std::vector<EventKind>& kinds, const ReplaySummary& replay) {
   std::set<std::string> names;
-  for (uint32_t i = 0; i < is_event_name.size(); ++i) {
-    if (is_event_name[i]) names.emplace(strings.Text(static_cast<StringId>(i)));
-  }
+  for (const EventKind& kind : kinds) names.emplace(strings.Text(kind.name));
   bool wait_probe = replay.wait_probes;
   for (const ProbeDefinition& probe : recording.probes) {
     names.insert(probe.event);
@@ -178,12 +175,11 @@ TraceFacts Ingest(const Recording& recording, TraceStore* store, const RecordHoo
   std::optional<KernelRelease> release;
   if (recording.kernel_release) release = ParseKernelRelease(*recording.kernel_release);
   Decoder decoder(&strings, recording.probes, release);
+  TypedFields fields(&strings, recording.formats, recording.probes);
   TraceReader reader(recording.trace.open(), &strings, &decoder);
 
   std::vector<Record> records;
   std::unique_ptr<ShadowMm> model;  // made when the header has been read
-  std::vector<bool> is_event_name;
-
   StoreThread writer(store);
   std::deque<Batch> ahead;
   auto replay_front = [&] {
@@ -209,11 +205,9 @@ TraceFacts Ingest(const Recording& recording, TraceStore* store, const RecordHoo
                                            records.push_back(std::move(record));
                                          });
     }
-    for (const Event& event : batch.events) {
+    for (Event& event : batch.events) {
       model->Learn(event);
-      auto name = static_cast<size_t>(event.name);
-      if (name >= is_event_name.size()) is_event_name.resize(strings.size());
-      is_event_name[name] = true;
+      fields.Assign(&event, &batch);
     }
     ahead.push_back(std::move(batch));
     batch = Batch();
@@ -233,7 +227,16 @@ TraceFacts Ingest(const Recording& recording, TraceStore* store, const RecordHoo
   }
   writer.Finish();
   AddReplayIssues(recording, facts.replay, &facts.issues);
-  facts.recordable = RecordableOf(recording, strings, is_event_name, facts.replay);
+  facts.kinds = fields.kinds();
+  if (fields.untyped_kinds() > 0) {
+    facts.issues.push_back({TraceIssue::Severity::kInfo, "untyped kinds", 0, fields.untyped_kinds(),
+                            "kinds of events beyond the first 1,000 have no view of their own"});
+  }
+  if (fields.untyped_fields() > 0) {
+    facts.issues.push_back({TraceIssue::Severity::kInfo, "untyped fields", 0, fields.untyped_fields(),
+                            "fields beyond the first 200 of a kind are in its arguments only"});
+  }
+  facts.recordable = RecordableOf(recording, strings, facts.kinds, facts.replay);
   store->Finish(recording, facts, strings);
   return facts;
 }

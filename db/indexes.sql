@@ -1,5 +1,6 @@
 -- Built after loading. Everything about one page or one task is found by index.
-CREATE INDEX page_ref_pfn ON page_ref(pfn);
+CREATE INDEX event_kind ON event(kind);
+CREATE INDEX event_pfn ON event(pfn) WHERE pfn IS NOT NULL;
 CREATE INDEX page_lifetime_pfn ON page_lifetime(pfn);
 CREATE INDEX page_wait_pfn ON page_wait(pfn);
 CREATE INDEX migration_src ON migration(src_pfn);
@@ -7,4 +8,3 @@ CREATE INDEX migration_dst ON migration(dst_pfn);
 CREATE INDEX console_report_pfn ON console_report(pfn);
 CREATE INDEX anomaly_pfn ON anomaly(pfn);
 CREATE INDEX stack_event ON stack(event);
-CREATE INDEX string_text ON string(text);

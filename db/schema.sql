@@ -44,7 +44,18 @@ CREATE TABLE source (
   lines_total INTEGER         -- NULL for a file that was not read
 );
 
--- Every event, understood or not.
+-- Kinds of events: a name in one of its shapes.
+CREATE TABLE kind (
+  id       INTEGER PRIMARY KEY,
+  name     TEXT NOT NULL,
+  system   TEXT,              -- kmem, sched, numa, ...
+  shape    TEXT NOT NULL,     -- event, probe, return
+  sql_name TEXT,              -- view with its typed fields; NULL beyond the limit of kinds
+  rows     INTEGER NOT NULL,
+  columns  TEXT NOT NULL      -- of the view, after the common ones, separated by blanks
+);
+
+-- Every event, understood or not: one wide row.
 CREATE TABLE event (
   id      INTEGER PRIMARY KEY,  -- order of the input
   ts      INTEGER,              -- trace.clock_unit
@@ -52,32 +63,33 @@ CREATE TABLE event (
   pid     INTEGER,              -- task id
   tgid    INTEGER,
   comm    INTEGER NOT NULL,     -- string
-  name    INTEGER NOT NULL,     -- string
+  kind    INTEGER NOT NULL,
   args    TEXT NOT NULL,        -- verbatim
   line    INTEGER NOT NULL,     -- in its source
   context INTEGER NOT NULL,     -- string; the flag columns verbatim
-  source  INTEGER NOT NULL
+  source  INTEGER NOT NULL,
+  -- What the model makes of it, where it is about a page.
+  pfn         INTEGER,
+  lifetime    INTEGER,
+  delta       INTEGER,  -- change of the reference count; 0 for an attempt that failed
+  replayed    INTEGER,  -- the model's count after the event
+  replayed_lo INTEGER,
+  replayed_hi INTEGER,
+  -- Typed fields in the order of their kind; the seventeenth and later are in event_more.
+  f0, f1, f2, f3, f4, f5, f6, f7, f8, f9, f10, f11, f12, f13, f14, f15
 );
+
+CREATE TABLE event_more (
+  event INTEGER NOT NULL,
+  field INTEGER NOT NULL,  -- 16 and above
+  value,
+  PRIMARY KEY (event, field)
+) WITHOUT ROWID;
 
 CREATE TABLE stack (
   event INTEGER NOT NULL,
   depth INTEGER NOT NULL,  -- 0 is the innermost frame
   frame TEXT NOT NULL
-);
-
--- What the model makes of one page_ref event.
-CREATE TABLE page_ref (
-  event       INTEGER PRIMARY KEY,
-  pfn         INTEGER NOT NULL,
-  lifetime    INTEGER,
-  op          INTEGER NOT NULL,
-  delta       INTEGER,  -- change of the count; 0 for an attempt that failed
-  ret         INTEGER,
-  observed    INTEGER,  -- count= of the event: sampled a little later than the operation
-  replayed    INTEGER,  -- the model's count after the event
-  replayed_lo INTEGER,
-  replayed_hi INTEGER,
-  flags       TEXT      -- as printed; NULL where the kernel printed none
 );
 
 CREATE TABLE page_lifetime (
@@ -232,12 +244,3 @@ CREATE TABLE rule_result (
   missing    TEXT,  -- what would have to be recorded
   findings   INTEGER NOT NULL
 ) WITHOUT ROWID;
-
-CREATE TABLE event_kind (
-  name     TEXT NOT NULL,
-  system   TEXT,
-  shape    TEXT,
-  sql_name TEXT,
-  rows     INTEGER NOT NULL,
-  columns  TEXT
-);

@@ -10,6 +10,7 @@
 #include <system_error>
 
 #include "db/embedded_sql.h"
+#include "db/kind_views.h"
 #include "parser/error.h"
 
 namespace mmreplay {
@@ -66,6 +67,20 @@ Statement InsertInto(const Database& db, const std::string& table) {
   std::string marks = "?";
   for (int i = 1; i < columns.columns(); ++i) marks += ",?";
   return {db, "INSERT INTO " + table + " VALUES(" + marks + ")"};
+}
+
+void BindField(Statement* statement, int parameter, const FieldValue& value) {
+  switch (value.type) {
+    case FieldValue::Type::kNull:
+      statement->BindNull(parameter);
+      break;
+    case FieldValue::Type::kInteger:
+      statement->Bind(parameter, value.number);
+      break;
+    case FieldValue::Type::kText:
+      statement->Bind(parameter, value.text);
+      break;
+  }
 }
 
 }  // namespace
@@ -125,7 +140,7 @@ struct TraceStore::Statements {
   explicit Statements(const Database& db)
       : event(InsertInto(db, "event")),
         stack(InsertInto(db, "stack")),
-        page_ref(InsertInto(db, "page_ref")),
+        event_more(InsertInto(db, "event_more")),
         lifetime(InsertInto(db, "page_lifetime")),
         hold(InsertInto(db, "ptl_hold")),
         migration(InsertInto(db, "migration")),
@@ -147,24 +162,9 @@ struct TraceStore::Statements {
     lifetime.Run();
   }
 
-  void operator()(const PageRefResult& result) {
-    page_ref.Bind(1, Value(result.event));
-    page_ref.Bind(2, Value(result.ref.pfn));
-    page_ref.Bind(3, OptionalValue(result.lifetime));
-    page_ref.Bind(4, static_cast<int64_t>(result.ref.op));
-    page_ref.Bind(5, result.delta);
-    page_ref.Bind(6, result.ref.ret);
-    page_ref.Bind(7, result.ref.count);
-    page_ref.Bind(8, result.replayed);
-    page_ref.Bind(9, result.replayed_lo);
-    page_ref.Bind(10, result.replayed_hi);
-    if (result.ref.flags_text.empty()) {
-      page_ref.BindNull(11);
-    } else {
-      page_ref.Bind(11, result.ref.flags_text);
-    }
-    page_ref.Run();
-  }
+  // Part of their event's row.
+  void operator()(const PageRefResult&) {}
+  void operator()(const PageEvent&) {}
 
   void operator()(const PtlHold& held) {
     hold.Bind(1, Value(held.id));
@@ -247,7 +247,7 @@ struct TraceStore::Statements {
 
   Statement event;
   Statement stack;
-  Statement page_ref;
+  Statement event_more;
   Statement lifetime;
   Statement hold;
   Statement migration;
@@ -280,21 +280,66 @@ void TraceStore::CreateTables() {
   database_->Exec(std::string(DatabaseSql("schema.sql")).c_str());
 }
 
-void TraceStore::Write(const Batch& batch) {
+void TraceStore::Write(const Batch& batch, const std::vector<Record>& records) {
+  // What the replay says of single events, by their place in the batch.
+  struct OfEvent {
+    const PageRefResult* ref = nullptr;
+    const PageEvent* page = nullptr;
+  };
+  std::vector<OfEvent> of_event(batch.events.size());
+  for (const Record& record : records) {
+    auto place = [&](EventId event) -> OfEvent& {
+      return of_event[static_cast<size_t>(Value(event) - Value(batch.events.front().id))];
+    };
+    if (const auto* ref = std::get_if<PageRefResult>(&record)) place(ref->event).ref = ref;
+    if (const auto* page = std::get_if<PageEvent>(&record)) place(page->event).page = page;
+  }
+
   Statement& insert = statements_->event;
-  for (const Event& event : batch.events) {
-    insert.Bind(1, Value(event.id));
-    insert.Bind(2, event.ts);
-    insert.Bind(3, event.cpu);
-    insert.Bind(4, OptionalValue(event.pid));
-    insert.Bind(5, event.tgid);
-    insert.Bind(6, static_cast<int64_t>(event.comm));
-    insert.Bind(7, static_cast<int64_t>(event.name));
-    insert.Bind(8, event.args);
-    insert.Bind(9, event.line);
-    insert.Bind(10, static_cast<int64_t>(event.context));
-    insert.Bind(11, int64_t{1});
+  for (size_t e = 0; e < batch.events.size(); ++e) {
+    const Event& event = batch.events[e];
+    int i = 0;
+    insert.Bind(++i, Value(event.id));
+    insert.Bind(++i, event.ts);
+    insert.Bind(++i, event.cpu);
+    insert.Bind(++i, OptionalValue(event.pid));
+    insert.Bind(++i, event.tgid);
+    insert.Bind(++i, static_cast<int64_t>(event.comm));
+    insert.Bind(++i, int64_t{event.kind});
+    insert.Bind(++i, event.args);
+    insert.Bind(++i, event.line);
+    insert.Bind(++i, static_cast<int64_t>(event.context));
+    insert.Bind(++i, int64_t{1});
+    const PageRefResult* ref = of_event[e].ref;
+    const PageEvent* page = of_event[e].page;
+    if (ref) {
+      insert.Bind(++i, Value(ref->pfn));
+      insert.Bind(++i, OptionalValue(ref->lifetime));
+      insert.Bind(++i, ref->delta);
+      insert.Bind(++i, ref->replayed);
+      insert.Bind(++i, ref->replayed_lo);
+      insert.Bind(++i, ref->replayed_hi);
+    } else {
+      insert.Bind(++i, page ? std::optional(Value(page->pfn)) : std::nullopt);
+      insert.Bind(++i, page ? OptionalValue(page->lifetime) : std::nullopt);
+      for (int rest = 0; rest < 4; ++rest) insert.BindNull(++i);
+    }
+    for (size_t f = 0; f < kFieldsInRow; ++f) {
+      if (f < event.field_count) {
+        BindField(&insert, ++i, batch.fields[event.first_field + f]);
+      } else {
+        insert.BindNull(++i);
+      }
+    }
     insert.Run();
+    for (size_t f = kFieldsInRow; f < event.field_count; ++f) {
+      const FieldValue& value = batch.fields[event.first_field + f];
+      if (value.type == FieldValue::Type::kNull) continue;
+      statements_->event_more.Bind(1, Value(event.id));
+      statements_->event_more.Bind(2, static_cast<int64_t>(f));
+      BindField(&statements_->event_more, 3, value);
+      statements_->event_more.Run();
+    }
   }
   for (const StackFrame& frame : batch.frames) {
     statements_->stack.Bind(1, Value(frame.event));
@@ -302,10 +347,7 @@ void TraceStore::Write(const Batch& batch) {
     statements_->stack.Bind(3, frame.text);
     statements_->stack.Run();
   }
-}
-
-void TraceStore::Write(const Record& record) {
-  std::visit(*statements_, record);
+  for (const Record& record : records) std::visit(*statements_, record);
 }
 
 void TraceStore::Finish(const Recording& recording, const TraceFacts& facts, const StringTable& strings) {
@@ -393,8 +435,9 @@ void TraceStore::Finish(const Recording& recording, const TraceFacts& facts, con
     recordable.Run();
   }
 
-  database_->Exec(std::string(DatabaseSql("indexes.sql")).c_str());
   database_->Exec(std::string(DatabaseSql("views.sql")).c_str());
+  CreateKindViews(database_.get(), facts.kinds, strings);
+  database_->Exec(std::string(DatabaseSql("indexes.sql")).c_str());
 }
 
 void TraceStore::Publish() {

@@ -11,6 +11,7 @@
 #include "parser/batch.h"
 #include "parser/bundle.h"
 #include "parser/ftrace_text.h"
+#include "parser/typed_fields.h"
 #include "replay/records.h"
 #include "replay/shadow_mm.h"
 
@@ -24,6 +25,7 @@ struct TraceFacts {
   std::optional<bool> clock_is_ticks;
   ReplaySummary replay;
   std::vector<TraceIssue> issues;
+  std::vector<EventKind> kinds;
   std::vector<std::string> recordable;  // events, functions and views: see schema.sql
 };
 
@@ -35,9 +37,9 @@ class TraceStore {
   explicit TraceStore(const std::optional<std::string>& path);
   ~TraceStore();
 
-  // Not thread-safe; one thread at a time.
-  void Write(const Batch& batch);
-  void Write(const Record& record);
+  // A batch with what the replay made of it. Records about single events are about events of the
+  // batch. Not thread-safe; one thread at a time.
+  void Write(const Batch& batch, const std::vector<Record>& records);
 
   // Everything that is known at the end only, the indexes and the views.
   void Finish(const Recording& recording, const TraceFacts& facts, const StringTable& strings);

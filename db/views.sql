@@ -15,29 +15,17 @@ FROM trace;
 CREATE VIEW sources(id, trace_id, role, path, lines_total) AS
 SELECT id, 1, role, path, lines_total FROM source;
 
--- Every event as recorded. args and context (the flag columns) are verbatim.
+-- Every event as recorded. args and context (the flag columns) are verbatim. Each kind of event is a view
+-- of its own too, with typed fields: see event_kinds.
 CREATE VIEW events(id, trace_id, ts, cpu, pid, tgid, comm, name, args, line, context, source_id) AS
-SELECT e.id, 1, e.ts, e.cpu, e.pid, e.tgid, c.text, n.text, e.args, e.line, x.text, e.source
+SELECT e.id, 1, e.ts, e.cpu, e.pid, e.tgid, c.text, k.name, e.args, e.line, x.text, e.source
 FROM event e
-JOIN string n ON n.id = e.name
+JOIN kind k ON k.id = e.kind
 JOIN string c ON c.id = e.comm
 JOIN string x ON x.id = e.context;
 
 CREATE VIEW stacks(event_id, depth, frame) AS
 SELECT event, depth, frame FROM stack;
-
--- Reference count events. observed is the printed count, sampled after the operation; replayed is the
--- model's count after the event, replayed_lo and replayed_hi its bounds where it is not exact.
--- order_seq is the position in a repaired order (NULL: as in the trace).
-CREATE VIEW page_refs(event_id, ts, cpu, pid, comm, pfn, lifetime_id, op, delta, ret, observed, replayed,
-                      flags, replayed_lo, replayed_hi, order_seq) AS
-SELECT r.event, e.ts, e.cpu, e.pid, c.text, r.pfn, r.lifetime,
-       CASE r.op WHEN 0 THEN 'set' WHEN 1 THEN 'mod' WHEN 2 THEN 'mod_and_test' WHEN 3 THEN 'mod_and_return'
-                 WHEN 4 THEN 'mod_unless' WHEN 5 THEN 'freeze' WHEN 6 THEN 'unfreeze' END,
-       r.delta, r.ret, r.observed, r.replayed, r.flags, r.replayed_lo, r.replayed_hi, NULL
-FROM page_ref r
-JOIN event e ON e.id = r.event
-JOIN string c ON c.id = e.comm;
 
 -- Lives of page blocks. quality: complete, inherited (began before the trace), open (alive at its end),
 -- inherited open, free unseen (allocated again without a recorded free), split (part of a larger block).
@@ -156,5 +144,19 @@ SELECT finding, first_event, second_event, kind, detail, error_ns FROM proof;
 CREATE VIEW rule_results(trace_id, rule, severity, applicable, missing, findings) AS
 SELECT 1, rule, severity, applicable, missing, findings FROM rule_result;
 
+-- Kinds of events and the views that hold their typed fields (sql_name): event_id, common_ts, common_cpu,
+-- common_pid, common_tgid, common_comm, then the fields as printed (columns). Names compare without case; one
+-- that is taken by a view or table of this file, or by another shape, gets _event, _probe, _2. A field is an
+-- integer if its radix is known (the event's format, our own table, 0x) or all its values are decimal, else
+-- text; 64-bit values are two's complement; empty and unreadable ones are NULL.
 CREATE VIEW event_kinds(name, system, shape, sql_name, rows, columns) AS
-SELECT name, system, shape, sql_name, rows, columns FROM event_kind;
+SELECT name, system, shape, sql_name, rows, columns FROM kind;
+
+-- page_refs is made for each recording (db/kind_views.cc), because its columns sit where the kernel prints them:
+--
+-- page_refs(event_id, ts, cpu, pid, comm, pfn, lifetime_id, op, delta, ret, observed, replayed, flags,
+--           replayed_lo, replayed_hi, order_seq)
+-- Reference count events. op: set, mod, mod_and_test, mod_and_return, mod_unless, freeze, unfreeze. observed is
+-- the printed count, sampled after the operation; replayed is the model's count after the event, replayed_lo
+-- and replayed_hi its bounds where it is not exact. order_seq is the position in a repaired order (NULL: as in
+-- the trace).

@@ -43,6 +43,7 @@ struct Batch {
   std::vector<Event> events;
   std::vector<LossMarker> markers;
   std::vector<StackFrame> frames;
+  std::vector<FieldValue> fields;  // of all events, see Event::first_field
 };
 
 }  // namespace mmreplay

@@ -101,15 +101,6 @@ int64_t ReadProbeMisses(std::string_view text) {
   return misses;
 }
 
-// name: mm_page_alloc
-std::vector<std::string> ReadFormatNames(std::string_view text) {
-  std::vector<std::string> names;
-  ForEachLine(text, [&](std::string_view line) {
-    if (line.starts_with("name: ")) names.emplace_back(TrimBlanks(line.substr(6)));
-  });
-  return names;
-}
-
 void AddConsole(const std::string& text, size_t source, Recording* recording) {
   ConsoleFacts facts = ReadConsoleLog(text);
   if (!recording->kernel_release) recording->kernel_release = facts.kernel_release;
@@ -147,7 +138,7 @@ void AddSideFile(InputFormat format, const InputMember& member, Recording* recor
       break;
     case InputFormat::kEventFormats:
       source.role = "formats";
-      recording->recorded_formats = ReadFormatNames(text);
+      recording->formats = ParseEventFormats(text);
       break;
     case InputFormat::kProbeProfile:
       source.role = "probe_profile";

@@ -12,6 +12,7 @@
 #include "parser/input_format.h"
 #include "parser/probe_definitions.h"
 #include "parser/probe_signatures.h"
+#include "parser/typed_fields.h"
 
 namespace mmreplay {
 
@@ -35,7 +36,7 @@ struct Recording {
   size_t trace_source = 0;  // index into sources
   std::vector<Source> sources;
   std::vector<ProbeDefinition> probes;
-  std::vector<std::string> recorded_formats;  // event names of a formats file
+  std::vector<EventFormat> formats;
   ConsoleFacts console;
   size_t console_source = 0;  // index into sources, where there are reports
   std::vector<CpuStats> cpu_stats;

@@ -82,18 +82,11 @@ Payload DecodePageRef(PageRefOp op, std::string_view args) {
   auto pfn = UnsignedField(args, "pfn");
   auto val = IntField(args, "val");
   if (!pfn || !val) return Opaque{};
-  PageRef ref{.op = op,
-              .pfn = static_cast<Pfn>(*pfn),
-              .val = *val,
-              .ret = {},
-              .count = {},
-              .flags = {},
-              .flags_text = {}};
+  PageRef ref{.op = op, .pfn = static_cast<Pfn>(*pfn), .val = *val, .ret = {}, .count = {}, .flags = {}};
   bool has_ret = op != PageRefOp::kSet && op != PageRefOp::kMod && op != PageRefOp::kUnfreeze;
   if (has_ret) ref.ret = IntField(args, "ret");
   ref.count = IntField(args, "count");
-  ref.flags_text = FindField(args, "flags").value_or("");
-  ref.flags = ParsePageFlags(ref.flags_text);
+  ref.flags = ParsePageFlags(FindField(args, "flags").value_or(""));
   return ref;
 }
 

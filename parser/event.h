@@ -63,7 +63,6 @@ struct PageRef {
   std::optional<int32_t> ret;
   std::optional<int32_t> count;  // sampled after the operation, not atomically with it
   PageFlags flags;
-  std::string_view flags_text;
 };
 
 // ---- page allocator (kmem:*) ----
@@ -236,6 +235,13 @@ struct FunctionReturn {
   ProbeFields fields;
 };
 
+// What an event line is: its name alone may be shared. Values are stored.
+enum class EventShape : uint8_t {
+  kEvent = 0,   // a tracepoint, or text
+  kProbe = 1,   // name: (function+0x0/0x20) ...
+  kReturn = 2,  // name: (caller+0x1f/0x80 <- function) ...
+};
+
 // Recorded, stored, but without meaning for the model.
 struct Opaque {};
 
@@ -255,6 +261,18 @@ struct Event {
   std::string_view args;  // verbatim, borrowed from the batch
   int64_t line;
   Payload payload;
+  // Set where fields are typed (typed_fields.h): kind, and the event's values in its batch.
+  uint32_t kind = 0;
+  uint32_t first_field = 0;
+  uint32_t field_count = 0;
+};
+
+// One typed field of an event.
+struct FieldValue {
+  enum class Type : uint8_t { kNull, kInteger, kText };
+  Type type = Type::kNull;
+  int64_t number = 0;     // 64 bits, two's complement
+  std::string_view text;  // borrowed from the batch
 };
 
 // A place in the event stream where a cpu's events are missing.

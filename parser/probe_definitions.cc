@@ -74,10 +74,15 @@ std::optional<ProbeDefinition> ParseProbeDefinition(std::string_view line) {
   std::string_view maxactive = head.substr(1, colon - 1);
   if (!maxactive.empty() && !ParseDecimal(maxactive)) return std::nullopt;
   std::string_view name = head.substr(colon + 1);
-  if (size_t slash = name.find('/'); slash != std::string_view::npos) name.remove_prefix(slash + 1);
+  std::string_view group;
+  if (size_t slash = name.find('/'); slash != std::string_view::npos) {
+    group = name.substr(0, slash);
+    name.remove_prefix(slash + 1);
+  }
   if (name.empty()) return std::nullopt;
 
   ProbeDefinition probe;
+  probe.group = group;
   probe.event = name;
   probe.is_return = head[0] == 'r';
 

@@ -30,6 +30,7 @@ struct FetchArgument {
 };
 
 struct ProbeDefinition {
+  std::string group;
   std::string event;
   std::string function;  // probed symbol without module
   uint64_t offset = 0;   // bytes into the function; 0 for entry and return probes

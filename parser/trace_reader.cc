@@ -78,6 +78,7 @@ bool TraceReader::Next(Batch* batch) {
   batch->events.clear();
   batch->markers.clear();
   batch->frames.clear();
+  batch->fields.clear();
   if (input_ended_ && carry_.empty()) return false;
   if (!FillText(&batch->text)) return false;
 

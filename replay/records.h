@@ -36,11 +36,18 @@ struct PageLifetime {
 struct PageRefResult {
   EventId event;
   std::optional<LifetimeId> lifetime;
-  PageRef ref;                      // flags_text borrows from the batch
+  Pfn pfn;
   std::optional<int32_t> delta;     // change of the count; nullopt where it is not known
   std::optional<int32_t> replayed;  // count after the event; nullopt while unknown
   std::optional<int32_t> replayed_lo;
   std::optional<int32_t> replayed_hi;
+};
+
+// An event that is about a page in another way: allocation, free, a migration entry, a probe hit.
+struct PageEvent {
+  EventId event;
+  Pfn pfn;
+  std::optional<LifetimeId> lifetime;
 };
 
 struct PtlHold {
@@ -100,7 +107,7 @@ struct PageWait {
   std::optional<LifetimeId> frame_life;  // of the frame when the wait began
   StringId function{};
   std::optional<int32_t> bit;  // PG_* number waited for
-  bool judged = true;                 // false for a wait on another bit than PG_locked
+  bool judged = true;          // false for a wait on another bit than PG_locked
   Moment begin;
   std::optional<Moment> end;
   std::optional<HoldId> hold;
@@ -112,7 +119,7 @@ struct PageWait {
   EventOrder order = EventOrder::kNone;
   std::optional<int64_t> order_ns;     // distance of free and beginning, clock units
   std::optional<int64_t> clock_error;  // the bound it was compared with
-  bool gap = false;                            // events are missing where they could change the answer
+  bool gap = false;                    // events are missing where they could change the answer
   std::string reason;                  // short key, for counting: "reference taken under the lock"
   std::string why;                     // full sentence with event numbers
 };
@@ -131,6 +138,7 @@ struct Gap {
   std::optional<int64_t> lost;
 };
 
-using Record = std::variant<PageLifetime, PageRefResult, PtlHold, Migration, PageWait, Anomaly, Gap>;
+using Record =
+    std::variant<PageLifetime, PageRefResult, PageEvent, PtlHold, Migration, PageWait, Anomaly, Gap>;
 
 }  // namespace mmreplay

@@ -149,10 +149,14 @@ void ShadowMm::Replay(const Event& event) {
                  [&](const PageRef& ref) { pages_.OnRef(ref, at, task, event.in_interrupt); },
                  [&](const PageAlloc& alloc) {
                    pages_.OnAlloc(alloc, at);
+                   NotePage(alloc.pfn, at);
                    if (own && alloc.order > 0 && task->FindFrame(Function::kMigrateMisplacedTranshugePage))
                      migrations_.OnHugeDestination(task, alloc.pfn);
                  },
-                 [&](const PageFree& free) { pages_.OnFree(free, at, own ? task : nullptr); },
+                 [&](const PageFree& free) {
+                   pages_.OnFree(free, at, own ? task : nullptr);
+                   NotePage(free.pfn, at);
+                 },
                  [&](const LockEvent& lock) { locks_.OnLock(lock, at, task, saw_lock_acquired_); },
                  [&](const ContentionEvent& contention) {
                    locks_.OnContention(contention, at, own ? task : nullptr);
@@ -213,7 +217,9 @@ void ShadowMm::OnSwitch(const SchedSwitch& sched, const Event& event, const Mome
 void ShadowMm::OnMigrationEntry(const MigrationEntry& entry, const Moment& at, Task* task) {
   locks_.Describe(task, "addr " + HexText(entry.address));
   if (!entry.set) {
-    auto source = migrations_.OnEntryRemoved(task, entry.address, ptes_.Present(entry.value), at);
+    std::optional<Pfn> present = ptes_.Present(entry.value);
+    if (present) NotePage(*present, at);
+    auto source = migrations_.OnEntryRemoved(task, entry.address, present, at);
     if (source) {
       if (Page* page = pages_.Find(*source)) page->migration_ending = true;
     }
@@ -221,7 +227,15 @@ void ShadowMm::OnMigrationEntry(const MigrationEntry& entry, const Moment& at, T
   }
   std::optional<Pfn> source = ptes_.Migration(entry.value, entry.pmd);
   migrations_.OnEntrySet(task, entry.address, source, at);
-  if (source) BeginMigrating(*source, false, at, task);
+  if (!source) return;
+  BeginMigrating(*source, false, at, task);
+  NotePage(*source, at);
+}
+
+void ShadowMm::NotePage(Pfn pfn, const Moment& at) {
+  Page* page = pages_.Find(pfn);
+  sink_(
+      PageEvent{.event = at.event, .pfn = pfn, .lifetime = page ? std::optional(page->life) : std::nullopt});
 }
 
 // The migrating task has the page locked and isolated until it unlocks it.
@@ -298,6 +312,7 @@ void ShadowMm::BeginWait(const FunctionEntry& call, const Moment& at, Task* task
   entry.gap_in_lookup = GapSince(*task, since);
   entry.preceded = task->last_own && !GapSince(*task, task->last_own->event);
   waits_.Begin(task, at, entry);
+  if (entry.pfn) NotePage(*entry.pfn, at);
 }
 
 void ShadowMm::OnEntry(const FunctionEntry& call, const Moment& at, Task* task) {
@@ -313,31 +328,31 @@ void ShadowMm::OnEntry(const FunctionEntry& call, const Moment& at, Task* task) 
   if (returns_known_ & Bit(call.function) && call.function != Function::kOther)
     summary_.returns_missing += static_cast<int64_t>(tasks_.Enter(task, call.function, at, call.fields));
 
+  auto pfn = PfnOf(call, ProbeRole::kPage);
   switch (call.function) {
-    case Function::kMigrateMisplacedTranshugePage: {
-      auto pfn = PfnOf(call, ProbeRole::kPage);
+    case Function::kMigrateMisplacedTranshugePage:
       migrations_.OnHugeBegin(task, pfn, at);
       if (pfn) BeginMigrating(*pfn, true, at, task);
       break;
-    }
     case Function::kFolioMigrateMapping:
-      migrations_.OnMapping(task, PfnOf(call, ProbeRole::kPage), PfnOf(call, ProbeRole::kNewPage), at);
+      migrations_.OnMapping(task, pfn, PfnOf(call, ProbeRole::kNewPage), at);
       break;
     case Function::kFolioMigrateFlags:
       // Called once the mapping was moved: where folio_migrate_mapping is inlined (6.12), its success.
-      migrations_.OnMapping(task, PfnOf(call, ProbeRole::kPage), PfnOf(call, ProbeRole::kNewPage), at);
+      migrations_.OnMapping(task, pfn, PfnOf(call, ProbeRole::kNewPage), at);
       migrations_.OnMappingResult(task, 0, at);
       break;
     case Function::kUnlockPage:
-      if (auto pfn = PfnOf(call, ProbeRole::kPage)) EndMigrating(*pfn, task);
+      if (pfn) EndMigrating(*pfn, task);
       break;
     case Function::kFreeCompoundPage:
     case Function::kPutPageFinal:
-      if (auto pfn = PfnOf(call, ProbeRole::kPage)) pages_.OnLastPut(*pfn, at, task);
+      if (pfn) pages_.OnLastPut(*pfn, at, task);
       break;
     default:
       break;
   }
+  if (pfn) NotePage(*pfn, at);
 }
 
 void ShadowMm::OnReturn(const FunctionReturn& call, const Moment& at, Task* task) {

@@ -76,6 +76,8 @@ class ShadowMm {
   void EndMigrating(Pfn pfn, const Task* task);
   void EndMigrating(const Task* task);
   void BeginWait(const FunctionEntry& call, const Moment& at, Task* task);
+  // Records that the event at hand is about a page.
+  void NotePage(Pfn pfn, const Moment& at);
   std::optional<Pfn> PfnOf(const FunctionEntry& call, ProbeRole role);
   bool ReferencesRecordable() const;
   bool GapSince(const Task& task, EventId since) const;

@@ -27,10 +27,11 @@ TEST_CASE("nothing a trace holds reaches a terminal as control", "[format]") {
   CHECK(Printable(std::string_view("a\0b", 3)) == "a\\x00b");
   CHECK(Printable("k\xc3\xb6ln") == "k\xc3\xb6ln");
   CHECK(Printable("\xff\xfe") == "\\xff\\xfe");
-  CHECK(Printable("\xc2\x9b" "31m") == "\\xc2\\x9b31m");  // C1 control
-  CHECK(Printable("\xc0\xaf") == "\\xc0\\xaf");            // overlong
-  CHECK(Printable("\xed\xa0\x80") == "\\xed\\xa0\\x80");   // surrogate
-  CHECK(Printable("\xe2\x82") == "\\xe2\\x82");            // cut off
+  CHECK(Printable("\xc2\x9b"
+                  "31m") == "\\xc2\\x9b31m");             // C1 control
+  CHECK(Printable("\xc0\xaf") == "\\xc0\\xaf");           // overlong
+  CHECK(Printable("\xed\xa0\x80") == "\\xed\\xa0\\x80");  // surrogate
+  CHECK(Printable("\xe2\x82") == "\\xe2\\x82");           // cut off
 }
 
 }  // namespace mmreplay

@@ -39,9 +39,8 @@ struct Pages {
   }
   PageRefResult Ref(uint64_t pfn, PageRefOp op, int32_t val, std::optional<int32_t> ret = {},
                     std::optional<int32_t> count = {}) {
-    tracker.OnRef(
-        {.op = op, .pfn = P(pfn), .val = val, .ret = ret, .count = count, .flags = {}, .flags_text = {}},
-        Now(), &task, false);
+    tracker.OnRef({.op = op, .pfn = P(pfn), .val = val, .ret = ret, .count = count, .flags = {}}, Now(),
+                  &task, false);
     for (auto record = records.rbegin(); record != records.rend(); ++record) {
       if (auto* result = std::get_if<PageRefResult>(&*record)) return *result;
     }

@@ -1,0 +1,245 @@
+#include "db/kind_views.h"
+
+#include <algorithm>
+#include <array>
+#include <map>
+#include <set>
+#include <string>
+
+namespace mmreplay {
+namespace {
+
+constexpr std::string_view kCommonColumns =
+    "event_id common_ts common_cpu common_pid common_tgid common_comm";
+
+std::string LowerCase(std::string_view text) {
+  std::string lower(text);
+  std::transform(lower.begin(), lower.end(), lower.begin(),
+                 [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
+  return lower;
+}
+
+std::string Quoted(std::string_view name) {
+  std::string quoted = "\"";
+  for (char c : name) {
+    if (c == '"') quoted += '"';
+    if (c != '\0') quoted += c;
+  }
+  return quoted + '"';
+}
+
+// Hands out names that differ without regard to case.
+class Names {
+ public:
+  void Take(std::string_view name) { taken_.insert(LowerCase(name)); }
+
+  // `name`, else `name` with the suffix, else that with _2, _3, ...
+  std::string Give(std::string_view name, std::string_view suffix) {
+    std::string candidate(name);
+    if (taken_.insert(LowerCase(candidate)).second) return candidate;
+    candidate += suffix;
+    if (!suffix.empty() && taken_.insert(LowerCase(candidate)).second) return candidate;
+    for (int i = 2;; ++i) {
+      std::string numbered = candidate + "_" + std::to_string(i);
+      if (taken_.insert(LowerCase(numbered)).second) return numbered;
+    }
+  }
+
+ private:
+  std::set<std::string> taken_;
+};
+
+const char* ShapeName(EventShape shape) {
+  switch (shape) {
+    case EventShape::kEvent:
+      return "event";
+    case EventShape::kProbe:
+      return "probe";
+    case EventShape::kReturn:
+      return "return";
+  }
+  return "event";
+}
+
+// Where the value of field `index` is, in a query over event e.
+std::string FieldExpression(size_t index) {
+  if (index < kFieldsInRow) return "e.f" + std::to_string(index);
+  return "(SELECT m.value FROM event_more m WHERE m.event = e.id AND m.field = " + std::to_string(index) +
+         ")";
+}
+
+// A field that turned out to be text: rows from before get their value as printed.
+void RestoreTexts(Database* database, const std::vector<EventKind>& kinds, const StringTable& strings) {
+  std::map<int64_t, std::vector<size_t>> fields_of_kind;
+  std::string list;
+  for (size_t k = 0; k < kinds.size(); ++k) {
+    for (size_t f = 0; f < kinds[k].fields.size(); ++f) {
+      if (kinds[k].fields[f].text && kinds[k].fields[f].has_integers)
+        fields_of_kind[static_cast<int64_t>(k)].push_back(f);
+    }
+    if (fields_of_kind.contains(static_cast<int64_t>(k)))
+      list += (list.empty() ? "" : ",") + std::to_string(k);
+  }
+  if (list.empty()) return;
+
+  Statement next(*database, "SELECT id, kind, args FROM event WHERE id > ? AND kind IN (" + list +
+                                ") ORDER BY id LIMIT 1000");
+  Statement more(*database, "UPDATE event_more SET value = ? WHERE event = ? AND field = ?");
+  std::array<std::unique_ptr<Statement>, kFieldsInRow> in_row;
+  struct Row {
+    int64_t id;
+    int64_t kind;
+    std::string args;
+  };
+  std::vector<Row> rows;
+  int64_t last = 0;
+  do {
+    rows.clear();
+    next.Bind(1, last);
+    while (next.Step()) rows.push_back({next.Int(0), next.Int(1), std::string(next.Text(2))});
+    next.Reset();
+    for (const Row& row : rows) {
+      const EventKind& kind = kinds[static_cast<size_t>(row.kind)];
+      std::string_view args = row.args;
+      if (kind.shape != EventShape::kEvent) args.remove_prefix(std::min(args.find(')') + 1, args.size()));
+      for (size_t f : fields_of_kind[row.kind]) {
+        auto text = FieldText(strings.Text(kind.name), args, kind.fields[f].name, kind.fields[f].occurrence);
+        if (!text || text->empty()) continue;
+        if (f < kFieldsInRow) {
+          if (!in_row[f]) {
+            in_row[f] = std::make_unique<Statement>(
+                *database, "UPDATE event SET f" + std::to_string(f) + " = ? WHERE id = ?");
+          }
+          in_row[f]->Bind(1, *text);
+          in_row[f]->Bind(2, row.id);
+          in_row[f]->Run();
+        } else {
+          more.Bind(1, *text);
+          more.Bind(2, row.id);
+          more.Bind(3, static_cast<int64_t>(f));
+          more.Run();
+        }
+      }
+    }
+    if (!rows.empty()) last = rows.back().id;
+  } while (!rows.empty());
+}
+
+void CreateKindView(Database* database, size_t kind_id, const EventKind& kind, const std::string& sql_name,
+                    std::string* columns) {
+  std::string names;
+  std::string values;
+  Names taken;
+  for (std::string_view rest = kCommonColumns; !rest.empty();) {
+    size_t blank = rest.find(' ');
+    taken.Take(rest.substr(0, blank));
+    names += (names.empty() ? "" : ", ") + std::string(rest.substr(0, blank));
+    rest.remove_prefix(blank == std::string_view::npos ? rest.size() : blank + 1);
+  }
+  for (size_t f = 0; f < kind.fields.size(); ++f) {
+    std::string column = taken.Give(kind.fields[f].name, "");
+    names += ", " + Quoted(column);
+    values += ", " + FieldExpression(f);
+    *columns += (columns->empty() ? "" : " ") + column;
+  }
+  database->Exec(("CREATE VIEW " + Quoted(sql_name) + "(" + names +
+                  ") AS SELECT e.id, e.ts, e.cpu, e.pid, e.tgid, c.text" + values +
+                  " FROM event e JOIN string c ON c.id = e.comm WHERE e.kind = " + std::to_string(kind_id))
+                     .c_str());
+}
+
+// "CASE e.kind WHEN 3 THEN e.f2 WHEN 5 THEN e.f2 END": where each page_ref kind prints a field.
+std::string PageRefField(const std::vector<EventKind>& kinds, const std::vector<size_t>& page_refs,
+                         std::string_view field) {
+  std::string text;
+  for (size_t k : page_refs) {
+    for (size_t f = 0; f < kinds[k].fields.size(); ++f) {
+      if (kinds[k].fields[f].name != field || kinds[k].fields[f].occurrence != 0) continue;
+      text += " WHEN " + std::to_string(k) + " THEN " + FieldExpression(f);
+    }
+  }
+  return text.empty() ? "NULL" : "CASE e.kind" + text + " END";
+}
+
+void CreatePageRefs(Database* database, const std::vector<EventKind>& kinds, const StringTable& strings) {
+  constexpr std::string_view kPrefix = "page_ref_";
+  std::vector<size_t> page_refs;
+  std::string list;
+  std::string op;
+  for (size_t k = 0; k < kinds.size(); ++k) {
+    std::string_view name = strings.Text(kinds[k].name);
+    if (kinds[k].shape != EventShape::kEvent || !name.starts_with(kPrefix)) continue;
+    page_refs.push_back(k);
+    list += (list.empty() ? "" : ",") + std::to_string(k);
+    std::string quoted;
+    for (char c : name.substr(kPrefix.size())) quoted += c == '\'' ? std::string("''") : std::string(1, c);
+    op += " WHEN " + std::to_string(k) + " THEN '" + quoted + "'";
+  }
+  if (list.empty()) {
+    list = "-1";
+    op = " WHEN -1 THEN NULL";
+  }
+  // A pfn is there for what the model took for a reference event.
+  database->Exec(("CREATE VIEW page_refs(event_id, ts, cpu, pid, comm, pfn, lifetime_id, op, delta, ret, "
+                  "observed, replayed, flags, "
+                  "replayed_lo, replayed_hi, order_seq) AS SELECT e.id, e.ts, e.cpu, e.pid, c.text, e.pfn, "
+                  "e.lifetime, CASE e.kind" +
+                  op + " END, e.delta, " + PageRefField(kinds, page_refs, "ret") + ", " +
+                  PageRefField(kinds, page_refs, "count") + ", e.replayed, " +
+                  PageRefField(kinds, page_refs, "flags") +
+                  ", e.replayed_lo, e.replayed_hi, NULL FROM event e JOIN string c ON c.id = e.comm WHERE "
+                  "e.pfn IS NOT NULL AND e.kind IN (" +
+                  list + ")")
+                     .c_str());
+}
+
+}  // namespace
+
+void CreateKindViews(Database* database, const std::vector<EventKind>& kinds, const StringTable& strings) {
+  RestoreTexts(database, kinds, strings);
+
+  Names names;
+  Statement existing(*database, "SELECT name FROM sqlite_schema WHERE type IN ('table', 'view')");
+  while (existing.Step()) names.Take(existing.Text(0));
+  names.Take("page_refs");
+  names.Take("sqlite_schema");
+  names.Take("sqlite_master");
+
+  // Tracepoints come first: theirs is the name everybody knows.
+  std::vector<std::string> sql_names(kinds.size());
+  std::vector<std::string> columns(kinds.size());
+  for (EventShape shape : {EventShape::kEvent, EventShape::kProbe, EventShape::kReturn}) {
+    for (size_t k = 0; k < kinds.size(); ++k) {
+      if (kinds[k].shape != shape || !kinds[k].typed) continue;
+      std::string_view name = strings.Text(kinds[k].name);
+      bool reserved = LowerCase(name.substr(0, 7)) == "sqlite_";
+      if (name.empty() || name.find('\0') != std::string_view::npos) continue;
+      std::string_view suffix = shape == EventShape::kEvent ? "_event" : "_probe";
+      sql_names[k] = names.Give(reserved ? "_" + std::string(name) : std::string(name), suffix);
+      CreateKindView(database, k, kinds[k], sql_names[k], &columns[k]);
+    }
+  }
+  CreatePageRefs(database, kinds, strings);
+
+  Statement insert(*database, "INSERT INTO kind VALUES(?,?,?,?,?,?,?)");
+  for (size_t k = 0; k < kinds.size(); ++k) {
+    insert.Bind(1, static_cast<int64_t>(k));
+    insert.Bind(2, strings.Text(kinds[k].name));
+    if (kinds[k].system.empty()) {
+      insert.BindNull(3);
+    } else {
+      insert.Bind(3, kinds[k].system);
+    }
+    insert.Bind(4, ShapeName(kinds[k].shape));
+    if (sql_names[k].empty()) {
+      insert.BindNull(5);
+    } else {
+      insert.Bind(5, sql_names[k]);
+    }
+    insert.Bind(6, kinds[k].rows);
+    insert.Bind(7, columns[k]);
+    insert.Run();
+  }
+}
+
+}  // namespace mmreplay

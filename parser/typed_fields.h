@@ -1,0 +1,103 @@
+// Events by kind, with typed fields: what makes `SELECT prev_comm, next_pid FROM sched_switch` work for
+// events known to us or not.
+//
+// A kind is an event name and a shape: a tracepoint, a probe's entry and a probe's return of one name
+// are three kinds. Its fields are the keys of its key=value arguments, in order of first appearance.
+// A field is an integer if its radix is known (declared by the event's format or by our own table, or
+// printed with 0x) or if all its values are decimal; one other value makes it text for all rows.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "parser/batch.h"
+#include "parser/probe_definitions.h"
+#include "parser/string_table.h"
+
+namespace mmreplay {
+
+// One event of a formats file: the fields its print fmt prints as hex without 0x.
+struct EventFormat {
+  std::string name;
+  std::set<std::string> hex_fields;
+};
+
+// name: mm_page_free
+// ...
+// print fmt: "page=%p pfn=0x%lx order=%d", ...
+std::vector<EventFormat> ParseEventFormats(std::string_view text);
+
+struct KindField {
+  std::string name;           // as printed
+  size_t occurrence = 0;      // of several fields of that name
+  bool hex = false;           // declared
+  bool text = false;          // a value that is no integer was seen
+  bool has_integers = false;  // rows from before hold integers
+};
+
+struct EventKind {
+  StringId name;
+  EventShape shape;
+  std::string system;  // sched, kmem, the group of a probe; empty where not known
+  std::vector<KindField> fields;
+  int64_t rows = 0;
+  bool typed = true;  // false beyond the limit
+};
+
+class TypedFields {
+ public:
+  // At most this many kinds and fields of a kind are typed; the rest is in the arguments only.
+  static constexpr size_t kMaxKinds = 1000;
+  static constexpr size_t kMaxFields = 200;
+
+  // `strings` must outlive it. Probe definitions tell the groups of probes.
+  TypedFields(const StringTable* strings, std::vector<EventFormat> formats,
+              const std::vector<ProbeDefinition>& probes);
+
+  // Gives the event its kind, and appends its field values to the batch.
+  void Assign(Event* event, Batch* batch);
+
+  // Index is the kind of the events.
+  const std::vector<EventKind>& kinds() const { return kinds_; }
+  int64_t untyped_kinds() const { return untyped_kinds_; }
+  int64_t untyped_fields() const { return untyped_fields_; }
+
+ private:
+  uint32_t KindOf(const Event& event);
+  std::string SystemOf(std::string_view name, EventShape shape) const;
+
+  const StringTable* strings_;
+  std::map<std::string, EventFormat, std::less<>> formats_;
+  std::map<std::string, std::string, std::less<>> probe_groups_;  // by event
+  std::vector<EventKind> kinds_;
+  std::unordered_map<uint64_t, size_t> by_name_and_shape_;
+  std::array<EventId, kMaxFields> used_by_{};  // event that used the field last
+  int64_t typed_kinds_ = 0;
+  int64_t untyped_kinds_ = 0;
+  int64_t untyped_fields_ = 0;
+};
+
+// Walks the key=value pairs of an event's arguments. A value in double quotes comes without them; a
+// number ends at the next blank; anything else goes on to the next key, so that comms may hold blanks.
+// A trailing comma or "==>" is no part of a value. Words without '=' are passed over.
+class FieldScanner {
+ public:
+  explicit FieldScanner(std::string_view args) : rest_(args) {}
+  bool Next(std::string_view* key, std::string_view* value);
+
+ private:
+  std::string_view rest_;
+};
+
+// The text of the `occurrence`th field of that key, from 0, for values that turn out to be text.
+std::optional<std::string_view> FieldText(std::string_view name, std::string_view args, std::string_view key,
+                                          size_t occurrence);
+
+}  // namespace mmreplay
