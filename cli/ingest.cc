@@ -9,7 +9,7 @@
 #include <thread>
 
 #include "parser/decode.h"
-#include "parser/trace_reader.h"
+#include "parser/event_source.h"
 #include "replay/kernel_contracts.h"
 #include "replay/shadow_mm.h"
 
@@ -176,7 +176,7 @@ TraceFacts Ingest(const Recording& recording, TraceStore* store, const RecordHoo
   if (recording.kernel_release) release = ParseKernelRelease(*recording.kernel_release);
   Decoder decoder(&strings, recording.probes, release);
   TypedFields fields(&strings, recording.formats, recording.probes);
-  TraceReader reader(recording.trace.open(), &strings, &decoder);
+  std::unique_ptr<EventSource> reader = OpenEventSource(recording, &strings, &decoder);
 
   std::vector<Record> records;
   std::unique_ptr<ShadowMm> model;  // made when the header has been read
@@ -197,9 +197,9 @@ TraceFacts Ingest(const Recording& recording, TraceStore* store, const RecordHoo
   };
 
   Batch batch;
-  while (reader.Next(&batch)) {
+  while (reader->Next(&batch)) {
     if (!model) {
-      model = std::make_unique<ShadowMm>(OptionsOf(recording, reader.clock_is_ticks(), reader.header()),
+      model = std::make_unique<ShadowMm>(OptionsOf(recording, reader->clock_is_ticks(), reader->header()),
                                          [&](Record&& record) {
                                            if (hook) hook(&record);
                                            records.push_back(std::move(record));
@@ -216,11 +216,11 @@ TraceFacts Ingest(const Recording& recording, TraceStore* store, const RecordHoo
   while (!ahead.empty()) replay_front();
 
   TraceFacts facts;
-  facts.format = "tracefs text";
-  facts.header = reader.header();
-  facts.lines = reader.lines();
-  facts.clock_is_ticks = reader.clock_is_ticks();
-  facts.issues = reader.Issues();
+  facts.format = FormatName(recording.trace_format);
+  facts.header = reader->header();
+  facts.lines = reader->lines();
+  facts.clock_is_ticks = reader->clock_is_ticks();
+  facts.issues = reader->Issues();
   if (model) {
     facts.replay = model->Finish();
     writer.Push({Batch(), std::move(records)});

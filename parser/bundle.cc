@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "parser/error.h"
+#include "parser/event_source.h"
 #include "parser/lines.h"
 #include "parser/numbers.h"
 
@@ -222,7 +223,7 @@ Recording OpenRecording(const RecordingOptions& options) {
   std::optional<size_t> trace;
   std::optional<size_t> other_trace;
   for (size_t i = 0; i < members.size(); ++i) {
-    if (formats[i] == InputFormat::kFtraceText) {
+    if (IsReadableTrace(formats[i])) {
       if (trace) {
         throw Error(members[i].path + ": a second trace beside " + members[*trace].path +
                     "; one analysis takes one trace");
@@ -242,6 +243,7 @@ Recording OpenRecording(const RecordingOptions& options) {
       recording.trace_source = recording.sources.size();
       recording.sources.push_back({.role = "trace", .path = members[i].path, .lines = {}});
       recording.trace = std::move(members[i]);
+      recording.trace_format = formats[i];
     } else {
       AddSideFile(formats[i], members[i], &recording);
     }

@@ -33,6 +33,7 @@ struct CpuStats {
 struct Recording {
   std::string path;  // as the user gave it
   InputMember trace;
+  InputFormat trace_format = InputFormat::kFtraceText;
   size_t trace_source = 0;  // index into sources
   std::vector<Source> sources;
   std::vector<ProbeDefinition> probes;

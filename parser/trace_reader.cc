@@ -223,8 +223,4 @@ void TraceReader::Note(Severity severity, std::string_view kind, std::string_vie
   issues_.push_back({severity, std::string(kind), lines_.total, 1, std::string(text)});
 }
 
-std::vector<TraceIssue> TraceReader::Issues() const {
-  return issues_;
-}
-
 }  // namespace mmreplay

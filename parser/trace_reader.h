@@ -12,12 +12,13 @@
 
 #include "parser/batch.h"
 #include "parser/decode.h"
+#include "parser/event_source.h"
 #include "parser/ftrace_text.h"
 #include "parser/input.h"
 
 namespace mmreplay {
 
-class TraceReader {
+class TraceReader : public EventSource {
  public:
   // Lines longer than this are rejected (and counted); a batch holds at most this much text.
   static constexpr size_t kBatchBytes = size_t{1024} * 1024;
@@ -25,19 +26,13 @@ class TraceReader {
   // `strings` and `decoder` must outlive the reader. `read` is called until it returns 0.
   TraceReader(ReadFn read, StringTable* strings, Decoder* decoder);
 
-  // The next stretch of the trace; false at the end. May return batches without events.
-  bool Next(Batch* batch);
-
-  // Final once Next has returned false.
-  const LineCounts& lines() const { return lines_; }
-  const TraceHeader& header() const { return header_; }
-  std::vector<TraceIssue> Issues() const;
-  // True when time stamps are raw counts of an integer clock; nullopt before the first event.
-  std::optional<bool> clock_is_ticks() const { return clock_is_ticks_; }
+  bool Next(Batch* batch) override;
+  const LineCounts& lines() const override { return lines_; }
+  const TraceHeader& header() const override { return header_; }
+  std::vector<TraceIssue> Issues() const override { return issues_; }
+  std::optional<bool> clock_is_ticks() const override { return clock_is_ticks_; }
 
  private:
-  enum class LineKind : uint8_t { kEvent, kComment, kContinuation, kMarker, kRejected };
-
   enum class Line : uint8_t { kEvent, kComment, kContinuation, kMarker, kRejected };
 
   bool FillText(std::vector<char>* text);

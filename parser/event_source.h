@@ -1,0 +1,39 @@
+// A trace of any form as batches of events: what the replay and the store see of the parser.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "parser/batch.h"
+#include "parser/bundle.h"
+#include "parser/decode.h"
+#include "parser/ftrace_text.h"
+#include "parser/input_format.h"
+
+namespace mmreplay {
+
+class EventSource {
+ public:
+  virtual ~EventSource() = default;
+
+  // The next stretch of the trace, in its order; false at the end. May return batches without events.
+  // Events are numbered from 1. Views of a batch borrow from its own text and from the string table.
+  // Damage of the input becomes an issue, or an Error where nothing after it can be read.
+  virtual bool Next(Batch* batch) = 0;
+
+  // Final once Next has returned false. For binary forms a line is a record.
+  virtual const LineCounts& lines() const = 0;
+  virtual const TraceHeader& header() const = 0;
+  virtual std::vector<TraceIssue> Issues() const = 0;
+  // True when time stamps are raw counts of an integer clock; nullopt before the first event.
+  virtual std::optional<bool> clock_is_ticks() const = 0;
+};
+
+// Whether this version reads traces of this form.
+bool IsReadableTrace(InputFormat format);
+
+// A reader for recording.trace by recording.trace_format. `strings` and `decoder` must outlive it.
+std::unique_ptr<EventSource> OpenEventSource(const Recording& recording, StringTable* strings, Decoder* decoder);
+
+}  // namespace mmreplay
