@@ -110,8 +110,12 @@ struct PageWait {
   bool judged = true;          // false for a wait on another bit than PG_locked
   Moment begin;
   std::optional<Moment> end;
+  std::optional<EventId> call;  // entry of the function in which the page was found
   std::optional<HoldId> hold;
   std::optional<EventId> hold_release;
+  std::optional<EventId> reference;  // the waiter's own, taken before or dropped after the wait
+  std::optional<EventId> asleep;     // it went off its cpu
+  std::optional<EventId> woken;      // somebody woke it
   Protection protection = Protection::kUnknown;
   WaitOutcome outcome = WaitOutcome::kUnknown;
   std::optional<Moment> death;  // the count's fall to 0, or the free
@@ -120,6 +124,7 @@ struct PageWait {
   std::optional<int64_t> order_ns;     // distance of free and beginning, clock units
   std::optional<int64_t> clock_error;  // the bound it was compared with
   bool gap = false;                    // events are missing where they could change the answer
+  std::string_view contract;           // what kernel versions do here, static text; empty: not known
   std::string reason;                  // short key, for counting: "reference taken under the lock"
   std::string why;                     // full sentence with event numbers
 };
