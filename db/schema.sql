@@ -147,8 +147,12 @@ CREATE TABLE page_wait (
   end_event     INTEGER,
   begin_ts      INTEGER,
   end_ts        INTEGER,
+  call_event    INTEGER,           -- entry of the function in which the page was found
   hold          INTEGER,           -- ptl_hold under which the page was found
   lock_dropped  INTEGER,           -- event that ended it
+  reference_event INTEGER,         -- the waiter's own: taken before the wait, or dropped after it
+  asleep_event  INTEGER,           -- it went off its cpu
+  woken_event   INTEGER,           -- somebody woke it
   protection    INTEGER NOT NULL,
   outcome       INTEGER NOT NULL,
   death_event   INTEGER,           -- the count fell to 0, or the free
@@ -159,6 +163,7 @@ CREATE TABLE page_wait (
   event_order   INTEGER NOT NULL,  -- of death and begin
   order_ns      INTEGER,           -- begin minus death, clock_unit
   gap           INTEGER NOT NULL,  -- events are missing where they could change the answer
+  contract      TEXT NOT NULL,     -- what kernel versions do in such a wait; empty where not known
   reason        TEXT NOT NULL,     -- short, for counting
   why           TEXT NOT NULL
 );
@@ -240,6 +245,9 @@ CREATE TABLE proof (
 CREATE TABLE rule_result (
   rule       TEXT PRIMARY KEY,
   severity   TEXT NOT NULL,
+  summary    TEXT NOT NULL,
+  why        TEXT NOT NULL,
+  reference  TEXT NOT NULL,
   applicable INTEGER NOT NULL,
   missing    TEXT,  -- what would have to be recorded
   findings   INTEGER NOT NULL

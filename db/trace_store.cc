@@ -60,15 +60,6 @@ const char* SeverityName(TraceIssue::Severity severity) {
   return "info";
 }
 
-// Inserts a row of a table, one parameter per column in the schema's order. A parameter that is never
-// bound is NULL, which makes SQLite number an id.
-Statement InsertInto(const Database& db, const std::string& table) {
-  Statement columns(db, "SELECT * FROM " + table);
-  std::string marks = "?";
-  for (int i = 1; i < columns.columns(); ++i) marks += ",?";
-  return {db, "INSERT INTO " + table + " VALUES(" + marks + ")"};
-}
-
 void BindField(Statement* statement, int parameter, const FieldValue& value) {
   switch (value.type) {
     case FieldValue::Type::kNull:
@@ -113,6 +104,7 @@ class TraceStore::PartialFile {
   }
 
   const std::string& partial() const { return partial_; }
+  const std::string& published() const { return final_; }
 
  private:
   void RemoveStale() {
@@ -210,8 +202,12 @@ struct TraceStore::Statements {
     wait.Bind(++i, EventOf(w.end));
     wait.Bind(++i, w.begin.ts);
     wait.Bind(++i, TimeOf(w.end));
+    wait.Bind(++i, OptionalValue(w.call));
     wait.Bind(++i, OptionalValue(w.hold));
     wait.Bind(++i, OptionalValue(w.hold_release));
+    wait.Bind(++i, OptionalValue(w.reference));
+    wait.Bind(++i, OptionalValue(w.asleep));
+    wait.Bind(++i, OptionalValue(w.woken));
     wait.Bind(++i, static_cast<int64_t>(w.protection));
     wait.Bind(++i, static_cast<int64_t>(w.outcome));
     wait.Bind(++i, EventOf(w.death));
@@ -222,6 +218,7 @@ struct TraceStore::Statements {
     wait.Bind(++i, static_cast<int64_t>(w.order));
     wait.Bind(++i, w.order_ns);
     wait.Bind(++i, w.gap);
+    wait.Bind(++i, w.contract);
     wait.Bind(++i, w.reason);
     wait.Bind(++i, w.why);
     wait.Run();
@@ -446,6 +443,7 @@ void TraceStore::Publish() {
   statements_.reset();
   database_.reset();
   partial_->Publish();
+  database_ = OpenTraceDatabase(partial_->published(), Database::Mode::kReadOnly);
 }
 
 }  // namespace mmreplay

@@ -105,17 +105,23 @@ FROM page_wait w
 JOIN string c ON c.id = w.comm
 JOIN string f ON f.id = w.function;
 
--- The events behind a wait's verdict. event_order: how the page's death stands to the wait's beginning:
--- none, open, same cpu, apart (further than the clock may err); order_ns: beginning minus death.
-CREATE VIEW page_wait_evidence(wait_id, lock_dropped_event, death_event, death_ts, death_pid, death_comm,
-                               free_event, event_order, order_ns, gap, reason, report_id) AS
-SELECT w.id, w.lock_dropped, w.death_event, w.death_ts, w.death_pid,
+-- The events behind a wait's verdict: the call in which the page was found, the lock held and dropped there, the
+-- waiter's own reference if it had one, its sleep and who woke it, the page's death and free. event_order: how the
+-- page's death stands to the wait's beginning: none, open, same cpu, apart (further than the clock may err);
+-- order_ns: beginning minus death. reason: the verdict's cause in a few words. contract: which kernel versions
+-- protect such a wait, and how.
+CREATE VIEW page_wait_evidence(wait_id, call_event, lock_acquired_event, lock_dropped_event, reference_event,
+                               asleep_event, woken_event, death_event, death_ts, death_pid, death_comm,
+                               free_event, event_order, order_ns, gap, reason, report_id, contract) AS
+SELECT w.id, w.call_event, (SELECT h.acquire_event FROM ptl_hold h WHERE h.id = w.hold), w.lock_dropped,
+       w.reference_event, w.asleep_event, w.woken_event, w.death_event, w.death_ts, w.death_pid,
        (SELECT s.text FROM event e JOIN string s ON s.id = e.comm WHERE e.id = w.death_event),
        w.free_event,
        CASE w.event_order WHEN 0 THEN 'none' WHEN 1 THEN 'open' WHEN 2 THEN 'same cpu' WHEN 3 THEN 'apart' END,
        w.order_ns, w.gap, w.reason,
        (SELECT min(m.report_id) FROM report_matches m WHERE m.lifetime_id = w.lifetime
-        OR w.outcome = 2 AND m.lifetime_id = w.frame_life)
+        OR w.outcome = 2 AND m.lifetime_id = w.frame_life),
+       w.contract
 FROM page_wait w;
 
 -- Transitions that cannot happen on a healthy machine with a complete recording (invariants I1-I15).
