@@ -5,7 +5,7 @@
 #include <sstream>
 
 #include "parser/error.h"
-#include "report/text_report.h"
+#include "report/content.h"
 #include "rules/rule.h"
 
 namespace mmreplay {

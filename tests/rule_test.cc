@@ -64,10 +64,10 @@ TEST_CASE("errors name file, line and column and show the place", "[rules]") {
       Catch::StartsWith("x.sql:10:3: no such column: w.pfm\n    w.pfm FROM page_waits w\n    ^"));
   CHECK_THROWS_WITH(run("SELECT 1 AS x"), Catch::Contains("no column grade"));
   CHECK_THROWS_WITH(run("SELECT " + kColumns + " FROM page_waits; SELECT 2"),
-                    Catch::Contains("one statement"));
-  CHECK_THROWS_WITH(run("DELETE FROM event"), Catch::Contains("may only read"));
-  CHECK_THROWS_WITH(run("ATTACH '/tmp/x' AS y"), Catch::Contains("may only read"));
-  CHECK_THROWS_WITH(run("PRAGMA user_version = 3"), Catch::Contains("may only read"));
+                    Catch::Contains("one statement only"));
+  CHECK_THROWS_WITH(run("DELETE FROM event"), Catch::Contains("only reading is allowed"));
+  CHECK_THROWS_WITH(run("ATTACH '/tmp/x' AS y"), Catch::Contains("only reading is allowed"));
+  CHECK_THROWS_WITH(run("PRAGMA user_version = 3"), Catch::Contains("only reading is allowed"));
   CHECK_THROWS_WITH(run("SELECT 'certain' AS grade, 'page_waits' AS subject, id AS subject_id, pfn, pid, 'x' "
                         "AS summary FROM page_waits"),
                     Catch::Contains("none of confirmed, probable, latent"));
