@@ -47,6 +47,12 @@ int RunAnalyze(const std::vector<std::string>& arguments) {
       ("dmesg", po::value<std::string>()->value_name("FILE"), "console log of the same machine")     //
       ("probes", po::value<std::string>()->value_name("FILE"), "probe definitions (kprobe_events)")  //
       ("format", po::value<std::string>()->value_name("text|json"), "form of the report")            //
+      ("rules", po::value<std::string>()->value_name("DIR"),
+       "rules of your own, beside or instead of ours")  //
+      ("fail-on", po::value<std::string>()->value_name("error|warning|info"),
+       "exit with 1 for findings of this severity and above (default: warning)")  //
+      ("require", po::value<std::vector<std::string>>()->value_name("RULE"),
+       "exit with 3 where this rule cannot be judged; may be given several times")  //
       ("help,h", "this text");
   Arguments given = ParseArguments("analyze", arguments, visible, {"input..."});
   if (given.Has("help")) {
@@ -60,14 +66,22 @@ int RunAnalyze(const std::vector<std::string>& arguments) {
   if (inputs.inputs.empty()) throw Error("analyze: no INPUT given; see mmreplay analyze --help");
   ReportFormat format = ReportFormatOf(given.Text("format").value_or("text"));
 
+  ExitPolicy policy;
+  if (auto name = given.Text("fail-on")) {
+    auto severity = SeverityOf(*name);
+    if (!severity) throw Error("--fail-on: " + *name + ": is none of error, warning, info");
+    policy.fail_on = *severity;
+  }
+  policy.required = given.List("require");
+  std::vector<Rule> rules = LoadRules(given.Text("rules"));
+
   auto start = std::chrono::steady_clock::now();
   Recording recording = OpenRecording(inputs);
-  std::vector<Rule> rules = BuiltInRules();
   TraceStore store(given.Text("output"));
   TraceFacts facts = Ingest(recording, &store);
   for (const Rule& rule : rules) RunRule(rule, &store.database());
   store.Publish();
-  int exit_code = ReadVerdict(store.database()).ExitCode();
+  int exit_code = ExitCodeFor(store.database(), policy);
 
   std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
   BufferedOutput out;

@@ -10,6 +10,7 @@ namespace mmreplay {
 int RunAnalyze(const std::vector<std::string>& arguments);
 int RunPage(const std::vector<std::string>& arguments);
 int RunQuery(const std::vector<std::string>& arguments);
+int RunRules(const std::vector<std::string>& arguments);
 int RunReport(const std::vector<std::string>& arguments);
 
 }  // namespace mmreplay

@@ -446,4 +446,12 @@ void TraceStore::Publish() {
   database_ = OpenTraceDatabase(partial_->published(), Database::Mode::kReadOnly);
 }
 
+std::unique_ptr<Database> EmptyTraceDatabase() {
+  auto database = std::make_unique<Database>("", Database::Mode::kCreate);
+  database->Exec(std::string(DatabaseSql("schema.sql")).c_str());
+  database->Exec(std::string(DatabaseSql("views.sql")).c_str());
+  CreateKindViews(database.get(), {}, StringTable());
+  return database;
+}
+
 }  // namespace mmreplay

@@ -61,4 +61,7 @@ class TraceStore {
   std::unique_ptr<Statements> statements_;
 };
 
+// A trace without events, for what only needs the views.
+std::unique_ptr<Database> EmptyTraceDatabase();
+
 }  // namespace mmreplay

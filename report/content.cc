@@ -6,6 +6,7 @@
 #include <set>
 #include <tuple>
 
+#include "parser/error.h"
 #include "parser/probe_signatures.h"
 #include "replay/kernel_contracts.h"
 #include "report/format.h"
@@ -216,6 +217,20 @@ Verdict ReadVerdict(const Database& database) {
   verdict.unknown_waits = query.Int(4);
   verdict.waits_in_gaps = query.Int(5);
   return verdict;
+}
+
+int ExitCodeFor(const Database& database, const ExitPolicy& policy) {
+  Verdict verdict = ReadVerdict(database);
+  verdict.findings = 0;
+  std::vector<std::string> required = policy.required;
+  Statement rules(database, ReportSql("rules"));
+  while (rules.Step()) {
+    auto severity = SeverityOf(rules.Text(4));
+    if (severity && *severity >= policy.fail_on) verdict.findings += rules.Int(3);
+    if (std::erase(required, rules.Text(0)) > 0 && rules.Int(1) == 0) verdict.wait_rule_applicable = false;
+  }
+  if (!required.empty()) throw Error("--require: " + required.front() + ": there is no rule of that name");
+  return verdict.ExitCode();
 }
 
 std::string GradeCounts::Text() const {

@@ -11,8 +11,15 @@
 #include "db/database.h"
 #include "report/evidence.h"
 #include "report/race_diagram.h"
+#include "rules/rule.h"
 
 namespace mmreplay {
+
+// What the user wants an exit code for.
+struct ExitPolicy {
+  Severity fail_on = Severity::kWarning;  // findings of less do not count
+  std::vector<std::string> required;      // rules that must have been applicable, besides wait_on_freed_page
+};
 
 // What the exit code of an analysis follows from.
 struct Verdict {
@@ -27,6 +34,9 @@ struct Verdict {
   int ExitCode() const;
 };
 Verdict ReadVerdict(const Database& database);
+
+// As Verdict::ExitCode, as the policy has it. Throws Error for a required rule that was not run.
+int ExitCodeFor(const Database& database, const ExitPolicy& policy);
 
 struct GradeCounts {
   int64_t confirmed = 0;

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <set>
+
 #include "report/content.h"
 #include "report/evidence.h"
 
@@ -22,11 +24,15 @@ std::string Quoted(const std::string& text) {
   return text.find_first_of(" \"") == std::string::npos ? text : "\"" + text + "\"";
 }
 
+// "68 waits on a page that nothing kept alive", "76 findings of 2 rules"
 std::string Subject(const ReportContent& content) {
-  for (const FindingGroup& group : content.groups) {
-    if (group.functions.empty()) return Plural(content.grades.total(), "finding", "findings");
-  }
-  return Plural(content.grades.total(), "wait", "waits") + " on a page that nothing kept alive";
+  std::set<std::string> rules;
+  for (const FindingGroup& group : content.groups) rules.insert(group.rule);
+  int64_t total = content.grades.total();
+  if (rules == std::set<std::string>{"wait_on_freed_page"})
+    return Plural(total, "wait", "waits") + " on a page that nothing kept alive";
+  return Plural(total, "finding", "findings") + " of " +
+         Plural(static_cast<int64_t>(rules.size()), "rule", "rules");
 }
 
 std::string VerdictLine(const ReportContent& content) {

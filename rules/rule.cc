@@ -2,7 +2,10 @@
 
 #include <algorithm>
 #include <array>
+#include <filesystem>
+#include <fstream>
 #include <optional>
+#include <sstream>
 
 #include "db/read_only.h"
 #include "parser/error.h"
@@ -40,6 +43,17 @@ struct FoundRow {
   std::string fingerprint;
   std::vector<std::pair<std::string, int64_t>> events;  // role, event
 };
+
+// A kind of event that was on and never hit is evidence, and has no view: nothing to find there.
+bool HasAllViews(const Rule& rule, const Database& db) {
+  Statement view(db, "SELECT 1 FROM sqlite_schema WHERE name = ? COLLATE NOCASE");
+  return std::all_of(rule.required.begin(), rule.required.end(), [&](const std::string& name) {
+    view.Bind(1, name);
+    bool found = view.Step();
+    view.Reset();
+    return found;
+  });
+}
 
 std::vector<FoundRow> Select(const Rule& rule, const Database& db, int64_t max_steps) {
   SqlSource source{rule.file, rule.sql_line, rule.sql};
@@ -104,6 +118,13 @@ std::string_view SeverityName(Severity severity) {
   return "error";
 }
 
+std::optional<Severity> SeverityOf(std::string_view name) {
+  for (Severity severity : {Severity::kInfo, Severity::kWarning, Severity::kError}) {
+    if (name == SeverityName(severity)) return severity;
+  }
+  return std::nullopt;
+}
+
 Rule ParseRule(const std::string& file, std::string_view text) {
   Rule rule;
   rule.file = file;
@@ -163,15 +184,9 @@ Rule ParseRule(const std::string& file, std::string_view text) {
     if (std::find(seen.begin(), seen.end(), key) == seen.end())
       Fail(file, 1, 1, std::string("the front matter lacks '") + key + "'");
   }
-  if (severity == "info") {
-    rule.severity = Severity::kInfo;
-  } else if (severity == "warning") {
-    rule.severity = Severity::kWarning;
-  } else if (severity == "error") {
-    rule.severity = Severity::kError;
-  } else {
-    Fail(file, severity_line, 14, "severity is info, warning or error");
-  }
+  auto known = SeverityOf(severity);
+  if (!known) Fail(file, severity_line, 14, "severity is info, warning or error");
+  rule.severity = *known;
   rule.required = SplitList(required);
   // The SQL keeps its place in the file, so that errors can name it.
   std::string_view rest = text;
@@ -192,12 +207,53 @@ std::vector<Rule> BuiltInRules() {
   return rules;
 }
 
+Rule ReadRule(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  if (!file || std::filesystem::is_directory(path)) throw Error(path + ": cannot be opened");
+  std::ostringstream text;
+  text << file.rdbuf();
+  return ParseRule(path, text.str());
+}
+
+std::vector<Rule> LoadRules(const std::optional<std::string>& folder) {
+  std::vector<Rule> rules = BuiltInRules();
+  if (!folder) return rules;
+  std::vector<std::string> paths;
+  std::error_code error;
+  for (const auto& entry : std::filesystem::directory_iterator(*folder, error)) {
+    if (entry.path().extension() == ".sql") paths.push_back(entry.path().string());
+  }
+  if (error) throw Error(*folder + ": " + error.message());
+  if (paths.empty()) throw Error(*folder + ": has no .sql files in it");
+  std::sort(paths.begin(), paths.end());
+  std::vector<Rule> own;
+  for (const std::string& path : paths) {
+    Rule rule = ReadRule(path);
+    auto same_name = [&](const Rule& other) { return other.name == rule.name; };
+    auto twice = std::find_if(own.begin(), own.end(), same_name);
+    if (twice != own.end()) throw Error(path + ": rule " + rule.name + " is in " + twice->file + " already");
+    std::erase_if(rules, same_name);
+    own.push_back(std::move(rule));
+  }
+  std::move(own.begin(), own.end(), std::back_inserter(rules));
+  std::sort(rules.begin(), rules.end(), [](const Rule& a, const Rule& b) { return a.name < b.name; });
+  return rules;
+}
+
+RuleCheck CheckRule(const Rule& rule, const Database& database) {
+  RuleCheck check{.prepared = HasAllViews(rule, database), .applicable = Missing(rule, database).empty()};
+  if (!check.prepared) return check;
+  auto findings = static_cast<int64_t>(Select(rule, database, kMaxRuleSteps).size());
+  if (check.applicable) check.findings = findings;
+  return check;
+}
+
 RuleOutcome RunRule(const Rule& rule, Database* database, int64_t max_steps) {
   RuleOutcome outcome{
       .rule = rule.name, .severity = rule.severity, .applicable = true, .missing = Missing(rule, *database)};
   outcome.applicable = outcome.missing.empty();
   std::vector<FoundRow> rows;
-  if (outcome.applicable) rows = Select(rule, *database, max_steps);
+  if (outcome.applicable && HasAllViews(rule, *database)) rows = Select(rule, *database, max_steps);
   Statement finding = InsertInto(*database, "finding");
   Statement evidence = InsertInto(*database, "finding_event");
   for (const FoundRow& row : rows) {
