@@ -14,6 +14,7 @@
 #include "report/content.h"
 #include "report/format.h"
 #include "report/report.h"
+#include "rules/proof.h"
 #include "rules/rule.h"
 
 namespace mmreplay {
@@ -80,6 +81,7 @@ int RunAnalyze(const std::vector<std::string>& arguments) {
   TraceStore store(given.Text("output"));
   TraceFacts facts = Ingest(recording, &store);
   for (const Rule& rule : rules) RunRule(rule, &store.database());
+  ProveFindings(&store.database());
   store.Publish();
   int exit_code = ExitCodeFor(store.database(), policy);
 

@@ -230,17 +230,19 @@ CREATE TABLE finding (
 CREATE TABLE finding_event (
   finding INTEGER NOT NULL,
   event   INTEGER NOT NULL,
-  role    TEXT NOT NULL
-);
+  role    TEXT NOT NULL,
+  PRIMARY KEY (finding, event, role)
+) WITHOUT ROWID;
 
+-- Orders of evidence events that stamps, cpus and tasks leave open, and values prove (rules/proof.cc).
 CREATE TABLE proof (
   finding      INTEGER NOT NULL,
   first_event  INTEGER NOT NULL,
   second_event INTEGER NOT NULL,
   kind         TEXT NOT NULL,
   detail       TEXT NOT NULL,
-  error_ns     INTEGER
-);
+  PRIMARY KEY (finding, first_event, second_event)
+) WITHOUT ROWID;
 
 CREATE TABLE rule_result (
   rule       TEXT PRIMARY KEY,

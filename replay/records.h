@@ -96,6 +96,7 @@ enum class EventOrder : uint8_t {
   kOpen = 1,     // different cpus, and nothing proves which was first
   kSameCpu = 2,  // one cpu's buffer, or one task's program
   kApart = 3,    // different cpus, further apart than the clock error
+  kCount = 4,    // the wait's probe read a reference count of 0
 };
 
 struct PageWait {

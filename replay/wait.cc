@@ -52,6 +52,10 @@ Fate FateOf(const WaitFacts& f, const ClockError& clock) {
   };
 
   Ordering to_begin = OrderOf(death, f.begin, clock);
+  // A count of 0 where the waiter looked: the last reference was gone. (A count frozen for a migration is 0
+  // too, but then the releaser has events after it, and the death cannot have been as early as the wait.)
+  bool none_left = f.count_at_entry == 0;
+  if (to_begin.before == Before::kOpen && none_left) to_begin = {Before::kYes, EventOrder::kCount};
   if (to_begin.before == Before::kYes) {
     if (!reused_before(f.begin)) return {WaitOutcome::kFreedBeforeQueue, to_begin.proof, true};
     // The frame found a new owner, and may have lost it again: then the waiter queues on a free page,
@@ -78,7 +82,7 @@ Fate FateOf(const WaitFacts& f, const ClockError& clock) {
   // Shown after the wait, but perhaps from before it.
   const std::optional<Moment>& not_before = f.death->not_before;
   if (not_before && death.pid != f.begin.pid && OrderOf(*not_before, f.begin, clock).before != Before::kNo)
-    return {WaitOutcome::kFreedBeforeQueue, EventOrder::kOpen};
+    return {WaitOutcome::kFreedBeforeQueue, none_left ? EventOrder::kCount : EventOrder::kOpen, none_left};
   return {WaitOutcome::kWokenAlive, to_begin.proof};
 }
 
@@ -193,6 +197,9 @@ std::string FateText(const WaitFacts& f, const Fate& fate) {
     case EventOrder::kApart:
       proof = ", further apart than the cpus' clocks may differ";
       break;
+    case EventOrder::kCount:
+      proof = ": the probe on the wait read a count of 0";
+      break;
     case EventOrder::kOpen:
       proof = ", but nothing proves which was first";
       break;
@@ -257,6 +264,8 @@ WaitJudgement JudgeWait(const WaitFacts& f, const ClockError& clock) {
   j.reason = std::move(shield.reason);
   j.why = std::move(shield.why);
   if (j.protection == Protection::kNone) j.why += FateText(f, fate);
+  if (j.protection == Protection::kNone && f.gap_in_evidence)
+    j.why += "; events were lost in between: one grade less";
   return j;
 }
 

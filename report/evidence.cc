@@ -98,6 +98,15 @@ std::string Describe(const EventLine& event) {
   return Printable(event.name);
 }
 
+std::vector<OrderProof> ReadProofs(const Database& database, int64_t finding) {
+  Statement query(database, ReportSql("proofs"));
+  query.Bind(1, finding);
+  std::vector<OrderProof> proofs;
+  while (query.Step())
+    proofs.push_back({query.Int(0), query.Int(1), std::string(query.Text(2)), std::string(query.Text(3))});
+  return proofs;
+}
+
 std::optional<KernelReport> ReadKernelReport(const Database& database, int64_t id) {
   Statement query(database, ReportSql("kernel report"));
   query.Bind(1, id);

@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "db/database.h"
 
@@ -47,6 +48,16 @@ std::string ProbedFunction(std::string_view args);
 
 // What an event of a page says, in a few words: "drops the last reference".
 std::string Describe(const EventLine& event);
+
+// Why two events of a finding are in that order; kind "open": nothing says.
+struct OrderProof {
+  int64_t first = 0;
+  int64_t second = 0;
+  std::string kind;
+  std::string detail;
+};
+// Of all pairs of its events.
+std::vector<OrderProof> ReadProofs(const Database& database, int64_t finding);
 
 // The kernel's own report on a page.
 struct KernelReport {

@@ -58,6 +58,14 @@ Json ToJson(const std::optional<KernelReport>& report) {
           {"line", report->line}};
 }
 
+Json ToJson(const std::vector<OrderProof>& proofs) {
+  Json array = Json::array();
+  for (const OrderProof& proof : proofs)
+    array.push_back(
+        {{"first", proof.first}, {"second", proof.second}, {"kind", proof.kind}, {"detail", proof.detail}});
+  return array;
+}
+
 Json ToJson(const DiagramLine& line) {
   const EventLine& event = line.event;
   return {{"event", event.event},
@@ -89,6 +97,7 @@ Json ToJson(const std::optional<RaceDiagram>& diagram) {
           {"page_order", OrNull(diagram->page_order)},
           {"why", diagram->why},
           {"order", OrNull(diagram->order)},
+          {"proofs", ToJson(diagram->proofs)},
           {"lines", std::move(lines)},
           {"events_left_out", diagram->left_out},
           {"kernel_report", ToJson(diagram->kernel)}};
@@ -123,7 +132,7 @@ Json ToJson(const WaitOfFinding& wait) {
           {"order_distance", OrNull(wait.distance)}};
 }
 
-Json ToJson(const Finding& finding) {
+Json ToJson(const Finding& finding, const std::vector<OrderProof>& proofs) {
   Json evidence = Json::array();
   for (const Evidence& event : finding.evidence)
     evidence.push_back({{"event", event.event}, {"role", event.role}});
@@ -139,6 +148,7 @@ Json ToJson(const Finding& finding) {
           {"summary", finding.summary},
           {"wait", finding.wait ? ToJson(*finding.wait) : Json(nullptr)},
           {"evidence", std::move(evidence)},
+          {"proofs", ToJson(proofs)},
           {"kernel_report", ToJson(finding.kernel)}};
 }
 
@@ -235,7 +245,7 @@ void WriteJsonReport(const Database& database, const WriteFn& write) {
   write(head + ",\n \"findings\": [");
   bool first = true;
   ForEachFinding(database, [&](const Finding& finding) {
-    write((first ? "\n  " : ",\n  ") + Dump(ToJson(finding), -1));
+    write((first ? "\n  " : ",\n  ") + Dump(ToJson(finding, ReadProofs(database, finding.id)), -1));
     first = false;
     return true;
   });

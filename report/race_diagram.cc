@@ -254,6 +254,7 @@ std::string OrderText(const WaitRow& wait, const TraceClock& clock, const std::v
                   *wait.death, line_of(*wait.death), *wait.begin, line_of(*wait.begin));
   if (wait.order == "same cpu")
     return both + " are of one cpu, whose buffer keeps them in order, or of one task";
+  if (wait.order == "count") return both + " are ordered: the probe on the wait read a reference count of 0";
   if (wait.order != "apart")
     return both + " are of different cpus, and nothing proves which was first: the order is open";
   return fmt::format("{} are {} apart on different cpus, whose clocks differ by at most {}", both,
@@ -268,6 +269,18 @@ std::string Cell(const DiagramLine& line, const RaceDiagram& diagram) {
   std::string task = TaskText(line.event.comm, line.event.pid);
   if (line.side == DiagramSide::kOthers && task != diagram.releaser) text += task + ": ";
   return text + line.text;
+}
+
+// Between neighbours: with them, any two events of the finding are ordered.
+std::vector<OrderProof> NeighbourProofs(const Database& database, int64_t finding) {
+  std::vector<OrderProof> neighbours;
+  for (OrderProof& proof : ReadProofs(database, finding)) {
+    // Sorted by the earlier event, then the later: the first row of each is its neighbour.
+    auto earlier = [](const OrderProof& p) { return std::min(p.first, p.second); };
+    if (neighbours.empty() || earlier(neighbours.back()) != earlier(proof))
+      neighbours.push_back(std::move(proof));
+  }
+  return neighbours;
 }
 
 }  // namespace
@@ -292,6 +305,7 @@ std::optional<RaceDiagram> MakeDiagram(const Database& database, const TraceCloc
   AddWaiter(wait, &builder);
   diagram.left_out = AddOthers(database, wait, &builder);
   diagram.lines = builder.Lines();
+  diagram.proofs = NeighbourProofs(database, finding);
   diagram.order = OrderText(wait, clock, diagram.lines);
   Statement count(database, ReportSql("count at"));
   for (DiagramLine& line : diagram.lines) line.count = CountAt(&count, wait.pfn, line.event.event);
@@ -340,6 +354,18 @@ std::string DrawDiagram(const RaceDiagram& diagram, const TraceClock& clock, Tex
     out += Wrap(fmt::format("{}: {}", line.event.line, Printable(line.event.original)), 4, 8);
   }
   if (!diagram.order.empty()) out += Wrap("order: " + diagram.order, 2, 4);
+  auto line_of = [&](int64_t event) {
+    auto found = std::find_if(diagram.lines.begin(), diagram.lines.end(),
+                              [&](const DiagramLine& line) { return line.event.event == event; });
+    return found == diagram.lines.end() ? "event " + std::to_string(event)
+                                        : "line " + std::to_string(found->event.line);
+  };
+  for (const OrderProof& proof : diagram.proofs) {
+    const char* relation = proof.kind == "open" ? "and" : "before";
+    out += Wrap(fmt::format("{} {} {}: {}: {}", line_of(proof.first), relation, line_of(proof.second),
+                            proof.kind, proof.detail),
+                4, 6);
+  }
   if (diagram.kernel)
     out += Wrap(fmt::format("kernel: {}:{}: {}", Printable(diagram.kernel->path), diagram.kernel->line,
                             KernelReportText(*diagram.kernel)),

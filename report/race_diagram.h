@@ -36,7 +36,8 @@ struct RaceDiagram {
   std::string why;
   std::string order;  // why the order holds, or that it is open; empty where there is none to hold
   std::vector<DiagramLine> lines;
-  int64_t left_out = 0;  // events of the page that would not fit
+  std::vector<OrderProof> proofs;  // of neighbours among the evidence
+  int64_t left_out = 0;            // events of the page that would not fit
   std::optional<KernelReport> kernel;
 };
 

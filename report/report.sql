@@ -37,6 +37,11 @@ ORDER BY f.grade <> 'confirmed', f.grade <> 'probable', w.outcome IS NOT 'freed_
 -- name: evidence
 SELECT event_id, role FROM finding_events WHERE finding_id = ?1 ORDER BY event_id, role;
 
+-- Orders of its events, in the order of the trace.
+-- name: proofs
+SELECT first_event, second_event, kind, detail FROM proofs WHERE finding_id = ?1
+ORDER BY min(first_event, second_event), max(first_event, second_event);
+
 -- name: kernel report
 SELECT r.kind, r.comm, r.flags, r.reason, r.pfn, s.path, r.line
 FROM console_report r LEFT JOIN source s ON s.id = r.source

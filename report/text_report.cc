@@ -90,6 +90,7 @@ void WriteGroups(const ReportContent& content, TextStyle style, const WriteFn& w
 // How sure it is that the page was free when the waiter queued.
 std::string OrderText(const WaitOfFinding& wait, const TraceClock& clock) {
   if (wait.order == "same cpu") return "same-cpu";
+  if (wait.order == "count") return "\"count 0 at the wait\"";
   if (wait.order != "apart" || !wait.distance) return "open";
   return fmt::format("\"{} apart, clock error {}\"", DurationText(*wait.distance, clock.ticks),
                      DurationText(clock.error, clock.ticks));

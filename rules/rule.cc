@@ -85,8 +85,11 @@ std::vector<FoundRow> Select(const Rule& rule, const Database& db, int64_t max_s
     for (int i = 0; i < query.columns(); ++i) {
       std::string_view name = query.Name(i);
       if (!name.ends_with(kRoleSuffix)) continue;
-      if (auto event = query.Int(i))
-        row.events.emplace_back(std::string(name.substr(0, name.size() - kRoleSuffix.size())), *event);
+      auto event = query.Int(i);
+      if (!event) continue;
+      std::pair<std::string, int64_t> evidence(name.substr(0, name.size() - kRoleSuffix.size()), *event);
+      bool told = std::find(row.events.begin(), row.events.end(), evidence) != row.events.end();
+      if (!told) row.events.push_back(std::move(evidence));
     }
     rows.push_back(std::move(row));
   }
