@@ -117,6 +117,9 @@ std::vector<std::string> RecordableOf(const Recording& recording, const StringTa
                                       const std::vector<EventKind>& kinds, const ReplaySummary& replay) {
   std::set<std::string> names;
   for (const EventKind& kind : kinds) names.emplace(strings.Text(kind.name));
+  // Names of views are earned below, whatever an event may be called.
+  for (const char* view : {"page_waits", "page_refs", "page_lifetimes", "ptl_holds", "migrations"})
+    names.erase(view);
   bool wait_probe = replay.wait_probes;
   for (const ProbeDefinition& probe : recording.probes) {
     names.insert(probe.event);

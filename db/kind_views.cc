@@ -169,11 +169,12 @@ void CreatePageRefs(Database* database, const std::vector<EventKind>& kinds, con
   for (size_t k = 0; k < kinds.size(); ++k) {
     std::string_view name = strings.Text(kinds[k].name);
     if (kinds[k].shape != EventShape::kEvent || !name.starts_with(kPrefix)) continue;
+    constexpr std::array<std::string_view, 7> kOps = {
+        "set", "mod", "mod_and_test", "mod_and_return", "mod_unless", "freeze", "unfreeze"};
+    if (std::find(kOps.begin(), kOps.end(), name.substr(kPrefix.size())) == kOps.end()) continue;
     page_refs.push_back(k);
     list += (list.empty() ? "" : ",") + std::to_string(k);
-    std::string quoted;
-    for (char c : name.substr(kPrefix.size())) quoted += c == '\'' ? std::string("''") : std::string(1, c);
-    op += " WHEN " + std::to_string(k) + " THEN '" + quoted + "'";
+    op += " WHEN " + std::to_string(k) + " THEN '" + std::string(name.substr(kPrefix.size())) + "'";
   }
   if (list.empty()) {
     list = "-1";
@@ -211,11 +212,12 @@ void CreateKindViews(Database* database, const std::vector<EventKind>& kinds, co
   for (EventShape shape : {EventShape::kEvent, EventShape::kProbe, EventShape::kReturn}) {
     for (size_t k = 0; k < kinds.size(); ++k) {
       if (kinds[k].shape != shape || !kinds[k].typed) continue;
-      std::string_view name = strings.Text(kinds[k].name);
+      std::string name(strings.Text(kinds[k].name));
+      if (name.empty()) continue;
+      std::replace(name.begin(), name.end(), '\0', '_');  // SQL text ends at a NUL
       bool reserved = LowerCase(name.substr(0, 7)) == "sqlite_";
-      if (name.empty() || name.find('\0') != std::string_view::npos) continue;
       std::string_view suffix = shape == EventShape::kEvent ? "_event" : "_probe";
-      sql_names[k] = names.Give(reserved ? "_" + std::string(name) : std::string(name), suffix);
+      sql_names[k] = names.Give(reserved ? "_" + name : name, suffix);
       CreateKindView(database, k, kinds[k], sql_names[k], &columns[k]);
     }
   }

@@ -1,6 +1,7 @@
 #include "db/read_only.h"
 
 #include <algorithm>
+#include <cctype>
 
 #include "parser/error.h"
 
@@ -8,6 +9,21 @@ namespace mmreplay {
 namespace {
 
 constexpr int kStepsPerCall = 10'000;
+
+// Where SQLite names no place: the last word of its message ("no such table: main.nosuch") as the query has
+// it, or its end for one that is not complete.
+int PlaceOf(std::string_view sql, std::string_view message) {
+  if (message == "incomplete input") return static_cast<int>(sql.size());
+  size_t colon = message.rfind(": ");
+  if (colon == std::string_view::npos) return 0;
+  std::string_view word = message.substr(colon + 2);
+  if (size_t dot = word.rfind('.'); dot != std::string_view::npos) word.remove_prefix(dot + 1);
+  auto same = [](char a, char b) {
+    return std::tolower(static_cast<unsigned char>(a)) == std::tolower(static_cast<unsigned char>(b));
+  };
+  auto found = std::search(sql.begin(), sql.end(), word.begin(), word.end(), same);
+  return word.empty() || found == sql.end() ? 0 : static_cast<int>(found - sql.begin());
+}
 
 }  // namespace
 
@@ -18,7 +34,10 @@ void FailInSql(const SqlSource& source, std::string_view what, int offset) {
   line_start = line_start == std::string::npos ? 0 : line_start + 1;
   auto lines_before = std::count(sql.begin(), sql.begin() + static_cast<std::ptrdiff_t>(line_start), '\n');
   std::string line = sql.substr(line_start, sql.find('\n', line_start) - line_start);
-  size_t column = at - line_start;
+  // Columns as a terminal counts them.
+  auto is_start = [](char c) { return (static_cast<unsigned char>(c) & 0xc0) != 0x80; };
+  auto column = static_cast<size_t>(std::count_if(sql.begin() + static_cast<std::ptrdiff_t>(line_start),
+                                                  sql.begin() + static_cast<std::ptrdiff_t>(at), is_start));
   throw Error(source.name + ":" + std::to_string(source.first_line + lines_before) + ":" +
               std::to_string(column + 1) + ": " + std::string(what) + "\n  " + line + "\n  " +
               std::string(column, ' ') + "^");
@@ -61,13 +80,22 @@ ReadOnlyStatement::ReadOnlyStatement(const Database& database, const SqlSource& 
                                 &raw, &tail);
   statement_.reset(raw);
   if (code != SQLITE_OK) {
-    bool denied = code == SQLITE_AUTH;
-    FailInSql(source, denied ? "only reading is allowed here" : sqlite3_errmsg(database.handle()),
-              sqlite3_error_offset(database.handle()));
+    std::string what =
+        code == SQLITE_AUTH ? "only reading is allowed here" : sqlite3_errmsg(database.handle());
+    int offset = sqlite3_error_offset(database.handle());
+    FailInSql(source, what, offset >= 0 ? offset : PlaceOf(source.text, what));
   }
   if (!statement_) FailInSql(source, "there is no statement", 0);
-  if (std::string_view(tail).find_first_not_of(" \t\r\n;") != std::string_view::npos)
-    FailInSql(source, "one statement only", static_cast<int>(tail - source.text.c_str()));
+  // What follows may be blanks and comments: nothing that makes a statement.
+  while (*tail) {
+    const char* rest = nullptr;
+    sqlite3_stmt* more = nullptr;
+    int second = sqlite3_prepare_v2(database.handle(), tail, -1, &more, &rest);
+    bool nothing = second == SQLITE_OK && !more;
+    sqlite3_finalize(more);
+    if (!nothing) FailInSql(source, "one statement only", static_cast<int>(tail - source.text.c_str()));
+    tail = rest;
+  }
 }
 
 bool ReadOnlyStatement::Step() {

@@ -162,7 +162,8 @@ CREATE TABLE page_wait (
   free_event    INTEGER,           -- mm_page_free
   event_order   INTEGER NOT NULL,  -- of death and begin
   order_ns      INTEGER,           -- begin minus death, clock_unit
-  gap           INTEGER NOT NULL,  -- events are missing where they could change the answer
+  gap           INTEGER NOT NULL,  -- events are missing during the wait or the lookup before it
+  weakened      INTEGER NOT NULL,  -- and they are evidence: one grade less
   contract      TEXT NOT NULL,     -- what kernel versions do in such a wait; empty where not known
   reason        TEXT NOT NULL,     -- short, for counting
   why           TEXT NOT NULL

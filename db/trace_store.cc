@@ -218,6 +218,7 @@ struct TraceStore::Statements {
     wait.Bind(++i, static_cast<int64_t>(w.order));
     wait.Bind(++i, w.order_ns);
     wait.Bind(++i, w.gap);
+    wait.Bind(++i, w.weakened);
     wait.Bind(++i, w.contract);
     wait.Bind(++i, w.reason);
     wait.Bind(++i, w.why);

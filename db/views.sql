@@ -96,8 +96,8 @@ SELECT w.id, 1, w.pid, c.text, w.pfn, w.lifetime, f.text, w.begin_event, w.end_e
          WHEN w.outcome IN (2, 3, 4)
               AND EXISTS (SELECT 1 FROM report_matches m WHERE m.lifetime_id = w.lifetime
                           OR w.outcome = 2 AND m.lifetime_id = w.frame_life) THEN 'confirmed'
-         WHEN w.outcome = 2 AND w.event_order IN (2, 3, 4) THEN CASE WHEN w.gap THEN 'probable' ELSE 'confirmed' END
-         WHEN w.outcome IN (2, 3, 4) THEN CASE WHEN w.gap THEN 'latent' ELSE 'probable' END
+         WHEN w.outcome = 2 AND w.event_order IN (2, 3, 4) THEN CASE WHEN w.weakened THEN 'probable' ELSE 'confirmed' END
+         WHEN w.outcome IN (2, 3, 4) THEN CASE WHEN w.weakened THEN 'latent' ELSE 'probable' END
          ELSE 'latent'
        END,
        w.why

@@ -429,7 +429,11 @@ Payload Decoder::DecodeProbe(StringId name, std::string_view args) {
   for (const BoundField& field : binding->fields) {
     auto text = FindField(rest, field.name);
     if (!text) continue;
-    if (auto value = ParseSigned(*text)) fields.Set(field.role, static_cast<uint64_t>(*value));
+    if (auto bits = ParseUnsigned(*text)) {  // x64, u64
+      fields.Set(field.role, *bits);
+    } else if (auto value = ParseSigned(*text)) {
+      fields.Set(field.role, static_cast<uint64_t>(*value));
+    }
   }
   if (binding->is_return) return FunctionReturn{binding->function, binding->symbol, binding->caller, fields};
   return FunctionEntry{binding->function, binding->symbol, fields};

@@ -156,16 +156,56 @@ bool PrintsPositions(std::string_view event) {
                                     : event == "contention_begin" || event == "contention_end";
 }
 
+// sched_switch: prev_comm=a b=1 prev_pid=7 prev_prio=120 prev_state=S ==> next_comm=c next_pid=8
+// next_prio=120 sched_waking: comm=a pid=1 pid=101 prio=120 target_cpu=001 A comm may hold anything, "pid=1"
+// too: it ends at the last " pid=". Takes it off the front of `args`.
+bool TakeComm(std::string_view key, std::string_view next_key, std::string_view* args,
+              std::string_view* comm) {
+  size_t head = key.size() + 1;
+  if (!args->starts_with(key) || args->size() <= key.size() || (*args)[key.size()] != '=') return false;
+  size_t end = args->rfind(next_key);
+  if (end == kNotFound || end < head) return false;
+  *comm = args->substr(head, end - head);
+  args->remove_prefix(end);
+  return true;
+}
+
+template <typename PerField>
+void EachPlainField(std::string_view args, PerField&& per_field) {
+  FieldScanner scanner(args);
+  std::string_view key;
+  std::string_view value;
+  while (scanner.Next(&key, &value)) per_field(key, value);
+}
+
+template <typename PerField>
+void SchedFields(std::string_view args, PerField&& per_field) {
+  std::string_view comm;
+  size_t arrow = args.rfind(" ==> next_comm=");
+  if (arrow != kNotFound) {
+    std::string_view prev = args.substr(0, arrow);
+    std::string_view next = args.substr(arrow + 5);
+    if (TakeComm("prev_comm", " prev_pid=", &prev, &comm)) per_field("prev_comm", comm);
+    EachPlainField(prev, per_field);
+    if (TakeComm("next_comm", " next_pid=", &next, &comm)) per_field("next_comm", comm);
+    EachPlainField(next, per_field);
+    return;
+  }
+  if (TakeComm("comm", " pid=", &args, &comm)) per_field("comm", comm);
+  EachPlainField(args, per_field);
+}
+
 template <typename PerField>
 void EachField(std::string_view event, std::string_view args, PerField&& per_field) {
   if (PrintsPositions(event)) {
     LockFields(args, per_field);
     return;
   }
-  FieldScanner scanner(args);
-  std::string_view key;
-  std::string_view value;
-  while (scanner.Next(&key, &value)) per_field(key, value);
+  if (event == "sched_switch" || event.starts_with("sched_wak")) {
+    SchedFields(args, per_field);
+    return;
+  }
+  EachPlainField(args, per_field);
 }
 
 FieldValue Integer(uint64_t bits) {

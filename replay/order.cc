@@ -13,6 +13,10 @@ ClockError::ClockError(std::optional<std::string_view> clock, bool ticks) {
   base_ = coherent || ticks ? 0 : 1000;
 }
 
+bool ClockError::Proves(const Moment& first, const Moment& second) const {
+  return OrderOf(first, second, *this).before == Before::kYes;
+}
+
 Ordering OrderOf(const Moment& first, const Moment& second, const ClockError& clock) {
   auto yes_no = [](bool yes) { return yes ? Before::kYes : Before::kNo; };
   bool same_task = first.pid && second.pid && *first.pid == *second.pid && Value(*first.pid) != 0;

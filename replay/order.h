@@ -28,6 +28,9 @@ class ClockError {
   int64_t bound() const { return learned_ > base_ ? learned_ : base_; }
   int64_t learned() const { return learned_; }
 
+  // `first` happened before `second`, beyond doubt.
+  bool Proves(const Moment& first, const Moment& second) const;
+
  private:
   int64_t base_;
   int64_t learned_ = 0;

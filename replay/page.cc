@@ -26,8 +26,8 @@ std::string Number(int64_t n) {
 
 }  // namespace
 
-PageTracker::PageTracker(Emit emit, Observers observers)
-    : emit_(std::move(emit)), observers_(std::move(observers)) {}
+PageTracker::PageTracker(Emit emit, Observers observers, const ClockError* clock)
+    : emit_(std::move(emit)), observers_(std::move(observers)), clock_(clock) {}
 
 Page* PageTracker::Exact(Pfn pfn) {
   auto found = pages_.find(Value(pfn));
@@ -262,8 +262,31 @@ void PageTracker::OnFree(const PageFree& free, const Moment& at, const Task* tas
   Forget();
 }
 
+// Whether an operation shows that the count was above 0 before it. A get that takes a free page's count from
+// 0 to 1, and the put that follows it, show nothing of the kind.
+bool PageTracker::ProvesAlive(const PageRef& ref, const Page& page) {
+  bool got_after_death = page.count.value_or(0) > 0;
+  switch (ref.op) {
+    case PageRefOp::kMod:
+      return ref.val > 0 && ref.count && *ref.count > ref.val;
+    case PageRefOp::kModAndTest:
+      if (ref.val >= 0 || got_after_death || !ref.ret) return false;
+      return *ref.ret == 1 || (ref.count && *ref.count > 0);
+    case PageRefOp::kModAndReturn:
+      return ref.ret && *ref.ret > std::max(ref.val, 0);
+    case PageRefOp::kModUnless:
+    case PageRefOp::kFreeze:
+      return ref.ret == 1;
+    case PageRefOp::kSet:
+    case PageRefOp::kUnfreeze:
+      return false;
+  }
+  return false;
+}
+
 void PageTracker::OnFoundAlive(Page* page, const Moment& at) {
-  AddAnomaly("I1", at, page->pfn, "found in a page table while free: its allocation was not recorded");
+  AddAnomaly("I1", at, page->pfn, "in use while free: its allocation was not recorded");
+  if (page->alive) EndLife(page, LifetimeQuality::kFreeUnseen, std::nullopt);
   BeginLife(page, at);
   page->quality = LifetimeQuality::kInherited;
 }
@@ -323,6 +346,8 @@ void PageTracker::OnRef(const PageRef& ref, const Moment& at, const Task* task, 
     return;
   }
 
+  if (page && page->death && ProvesAlive(ref, *page) && clock_->Proves(page->death->at, at))
+    OnFoundAlive(page, at);
   if (!page || !page->alive) {
     Page* covering = Find(ref.pfn);
     if (covering && covering != page && covering->alive) {

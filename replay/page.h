@@ -23,6 +23,7 @@
 
 #include "parser/event.h"
 #include "replay/ids.h"
+#include "replay/order.h"
 #include "replay/records.h"
 #include "replay/task.h"
 
@@ -101,7 +102,8 @@ class PageTracker {
     OnUnmatchedPut on_unmatched_put;
   };
 
-  PageTracker(Emit emit, Observers observers);
+  // `clock` is borrowed.
+  PageTracker(Emit emit, Observers observers, const ClockError* clock);
 
   // The page that covers a pfn; nullptr when nothing is known of it. Dead pages stay known for a while.
   Page* Find(Pfn pfn);
@@ -111,8 +113,7 @@ class PageTracker {
   void OnAlloc(const PageAlloc& alloc, const Moment& at);
   void OnFree(const PageFree& free, const Moment& at, const Task* task);
   void OnRef(const PageRef& ref, const Moment& at, const Task* task, bool in_interrupt);
-  // Somebody found a page in a page table that the model holds dead: it was allocated again
-  // without a record.
+  // Somebody uses a page that the model holds dead: it was allocated again without a record.
   void OnFoundAlive(Page* page, const Moment& at);
   // A probe shows that the count reached 0: free_transhuge_page, __folio_put.
   void OnLastPut(Pfn pfn, const Moment& at, const Task* task);
@@ -129,12 +130,14 @@ class PageTracker {
   Page* SplitOff(Page* block, Pfn pfn, uint32_t order, const Moment& at);
   void CloseInside(Pfn pfn, uint32_t order, bool freed, const Moment& at);
   void Die(Page* page, const Moment& at, const Task* task) const;
+  static bool ProvesAlive(const PageRef& ref, const Page& page);
   RefTaker& TakerOf(Page* page, const Task* task);
   void Forget();
   void AddAnomaly(std::string_view invariant, const Moment& at, Pfn pfn, std::string detail);
 
   Emit emit_;
   Observers observers_;
+  const ClockError* clock_;
   int64_t next_life_ = 1;
   std::unordered_map<uint64_t, Page> pages_;              // by pfn of the block's head
   uint64_t orders_ = 0;                                   // bit n: a block of order n was seen

@@ -124,7 +124,8 @@ struct PageWait {
   EventOrder order = EventOrder::kNone;
   std::optional<int64_t> order_ns;     // distance of free and beginning, clock units
   std::optional<int64_t> clock_error;  // the bound it was compared with
-  bool gap = false;                    // events are missing where they could change the answer
+  bool gap = false;                    // events are missing during the wait or the lookup before it
+  bool weakened = false;               // and they are evidence: one grade less
   std::string_view contract;           // what kernel versions do here, static text; empty: not known
   std::string reason;                  // short key, for counting: "reference taken under the lock"
   std::string why;                     // full sentence with event numbers

@@ -41,7 +41,8 @@ ShadowMm::ShadowMm(ReplayOptions options, Sink sink)
            .on_unrecorded_reference = [this](const Page& page,
                                              EventId after) { waits_.OnUnrecordedReference(page, after); },
            .on_unmatched_put = [this](const Page& page, const Task& task,
-                                      const Moment& at) { waits_.OnUnmatchedPut(page, task, at); }}),
+                                      const Moment& at) { waits_.OnUnmatchedPut(page, task, at); }},
+          &clock_),
       migrations_(sink_),
       waits_(sink_, &pages_, &clock_) {
   for (Function function : options_.return_probes) returns_known_ |= Bit(function);
@@ -83,7 +84,7 @@ void ShadowMm::CloseGap(const Event& event) {
                                                                                  *event.cpu) != listed.end());
     if (overwritten && !cpu.open_gap) {
       cpu.open_gap = Gap{.cpu = *event.cpu, .from_ts = {}, .to_ts = {}, .lost = {}};
-      waits_.OnLostHead();
+      waits_.OnGap(*event.cpu, std::nullopt);
     }
   }
   if (cpu.open_gap) {
@@ -94,6 +95,7 @@ void ShadowMm::CloseGap(const Event& event) {
     cpu.open_gap.reset();
   }
   cpu.last_ts = event.ts;
+  cpu.last_event = event.id;
 }
 
 void ShadowMm::Replay(const LossMarker& marker) {
@@ -104,7 +106,7 @@ void ShadowMm::Replay(const LossMarker& marker) {
     cpu.open_gap = Gap{.cpu = marker.cpu, .from_ts = cpu.last_ts, .to_ts = {}, .lost = marker.lost};
   }
   locks_.OnGap(marker.cpu);
-  waits_.OnGap();
+  waits_.OnGap(marker.cpu, cpu.last_event);
 }
 
 // Events that would show a reference of the task may be missing since then.
@@ -232,6 +234,9 @@ void ShadowMm::OnMigrationEntry(const MigrationEntry& entry, const Moment& at, T
   std::optional<Pfn> source = ptes_.Migration(entry.value, entry.pmd);
   migrations_.OnEntrySet(task, entry.address, source, at);
   if (!source) return;
+  // What a page table held until now is not free.
+  if (Page* page = pages_.Find(*source); page && page->death && clock_.Proves(page->death->at, at))
+    pages_.OnFoundAlive(page, at);
   BeginMigrating(*source, false, at, task);
   NotePage(*source, at);
 }

@@ -104,6 +104,7 @@ class ShadowMm {
   // Losses per cpu: the latest one, by the event that follows it.
   struct CpuState {
     std::optional<int64_t> last_ts;
+    std::optional<EventId> last_event;
     std::optional<EventId> last_gap;
     std::optional<Gap> open_gap;  // waiting for its end: the cpu's next event
     bool seen = false;

@@ -43,7 +43,7 @@ Fate FateOf(const WaitFacts& f, const ClockError& clock) {
   if (!f.page_known) return {WaitOutcome::kUnknown};
   if (!f.death) {
     if (f.reused) return {WaitOutcome::kReused};
-    if (f.gap_in_evidence) return {WaitOutcome::kUnknown};
+    if (f.gap_before_wait || f.gap_in_wait) return {WaitOutcome::kUnknown};
     return {over ? WaitOutcome::kWokenAlive : WaitOutcome::kOpen};
   }
   const Moment& death = f.death->at;
@@ -228,6 +228,7 @@ WaitJudgement JudgeWait(const WaitFacts& f, const ClockError& clock) {
                   .order = fate.order,
                   .order_ns = {},
                   .judged = true,
+                  .weakened = false,
                   .reason = {},
                   .why = {}};
   if (f.death && f.death->at.ts && f.begin.ts) j.order_ns = *f.begin.ts - *f.death->at.ts;
@@ -254,7 +255,9 @@ WaitJudgement JudgeWait(const WaitFacts& f, const ClockError& clock) {
   bool exempt = shield.protection == Protection::kQueuedUnderPtl || DropsOwnReference(f.function);
   bool open_to_proof =
       shield.protection == Protection::kUnknown || (shield.protection == Protection::kReference && !claim);
-  if (open_to_proof && !exempt && fate.proven_before_end) {
+  // Where events are missing since the page died, the frame may have had another life since.
+  bool same_life = fate.outcome == WaitOutcome::kFreedWhileQueued || !(f.gap_before_wait || f.gap_in_lookup);
+  if (open_to_proof && !exempt && fate.proven_before_end && same_life) {
     shield.protection = Protection::kNone;
     shield.reason = "the page was freed under the waiter";
     shield.why = "the page's last reference went (" + EventText(f.death->at.event) +
@@ -264,7 +267,10 @@ WaitJudgement JudgeWait(const WaitFacts& f, const ClockError& clock) {
   j.reason = std::move(shield.reason);
   j.why = std::move(shield.why);
   if (j.protection == Protection::kNone) j.why += FateText(f, fate);
-  if (j.protection == Protection::kNone && f.gap_in_evidence)
+  // What was lost once the waiter queued on a page that was free already changes nothing.
+  bool freed_in_time = fate.outcome == WaitOutcome::kFreedBeforeQueue;
+  j.weakened = f.gap_before_wait || f.gap_in_lookup || (f.gap_in_wait && !freed_in_time);
+  if (j.protection == Protection::kNone && j.weakened && f.death)
     j.why += "; events were lost in between: one grade less";
   return j;
 }
@@ -328,15 +334,16 @@ void WaitTracker::Begin(Task* task, const Moment& at, const Entry& entry) {
   if (entry.pfn) {
     Page* page = pages_->FindOrInherit(*entry.pfn, at);
     // Nobody finds a free page in a page table: one that died before the lookup has another life.
-    if (!page->alive && page->death && not_before &&
-        OrderOf(page->death->at, *not_before, *clock_).before == Before::kYes) {
-      pages_->OnFoundAlive(page, at);
-    }
+    auto over_before_lookup = [&](const std::optional<Death>& death) {
+      return death && not_before && clock_->Proves(death->at, *not_before);
+    };
+    if (over_before_lookup(page->death)) pages_->OnFoundAlive(page, at);
     record.pfn = page->pfn;
     record.lifetime = page->life;
     facts.death = page->death;
     // The page seen under the lock may have died and its frame begun another life since.
-    if (page->previous_life && Value(page->first_event) > Value(lookup.event)) {
+    if (page->previous_life && Value(page->first_event) > Value(lookup.event) &&
+        !over_before_lookup(page->previous_death)) {
       record.lifetime = page->previous_life;
       facts.death = page->previous_death;
       facts.reused = Moment{page->first_event, {}, {}, {}};
@@ -345,7 +352,7 @@ void WaitTracker::Begin(Task* task, const Moment& at, const Entry& entry) {
     record.frame_life = page->life;
     if (entry.references_recordable) facts.own = OwnReferenceOf(*page, *task, facts, &facts.own_event);
     // Among events lost since the page was found may be an allocation that gave it a new owner.
-    facts.gap_in_evidence =
+    facts.gap_before_wait =
         facts.death && entry.last_gap &&
         Value(*entry.last_gap) > Value(not_before ? not_before->event : facts.death->at.event);
     // While the page is locked for migration, the migrating task's reference is not the waiter's.
@@ -360,6 +367,8 @@ void WaitTracker::Begin(Task* task, const Moment& at, const Entry& entry) {
   wait.task = task;
   wait.scope = task->scope;
   wait.preceded = entry.preceded;
+  wait.cpu = task->scope_cpu;
+  wait.moved = task->scope_moved;
   waits_.push_back(std::move(wait));
 
   while (waits_.size() > kWaitsKept && (waits_.front().closed || waits_.size() > 2 * kWaitsKept)) {
@@ -487,14 +496,26 @@ void WaitTracker::OnNewLife(const Page& old_life, const Moment& at) {
   }
 }
 
-void WaitTracker::OnGap() {
+void WaitTracker::OnGap(int32_t cpu, std::optional<EventId> last) {
   for (WaitId id : open_) {
-    if (Wait* wait = Get(id)) wait->facts.gap_in_evidence = true;
+    if (Wait* wait = Get(id)) wait->facts.gap_in_wait = true;
   }
-}
-
-void WaitTracker::OnLostHead() {
-  for (Wait& wait : waits_) wait.facts.gap_in_evidence = true;
+  // The latest first: those that were over when the events began to be lost come last.
+  size_t untouched = 0;
+  for (auto wait = waits_.rbegin(); wait != waits_.rend() && untouched < kWaitsPerPage; ++wait) {
+    WaitFacts& facts = wait->facts;
+    const std::optional<Moment>& over = facts.end ? facts.end : facts.not_after;
+    if (over && last && Value(over->event) < Value(*last)) {
+      ++untouched;
+      continue;
+    }
+    facts.gap_in_wait = true;
+    if (last && Value(facts.begin.event) < Value(*last)) continue;
+    // It began while events were being lost: what the waiter did before on that cpu, and who freed or
+    // allocated the page, may be among them.
+    facts.gap_before_wait = true;
+    if (wait->moved || wait->cpu == cpu) facts.gap_in_lookup = true;
+  }
 }
 
 void WaitTracker::EmitWait(Wait& wait) {
@@ -506,7 +527,8 @@ void WaitTracker::EmitWait(Wait& wait) {
   record.order = judgement.order;
   record.order_ns = judgement.order_ns;
   record.clock_error = clock_->bound();
-  record.gap = wait.facts.gap_in_evidence;
+  record.gap = wait.facts.gap_before_wait || wait.facts.gap_in_wait || wait.facts.gap_in_lookup;
+  record.weakened = judgement.weakened;
   record.reference = wait.facts.put_after ? wait.facts.put_after : wait.facts.own_event;
   const WaitContract* contract = wait.facts.contract;
   record.contract = contract ? contract->source : ProtectionHistory(wait.facts.caller);

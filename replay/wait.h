@@ -68,7 +68,8 @@ struct WaitFacts {
   std::optional<Death> death;        // of the life the waiter looked up
   std::optional<Moment> reused;      // the next life of the frame
   std::optional<Death> freed_again;  // that life, or a later one, was over when the wait began
-  bool gap_in_evidence = false;
+  bool gap_before_wait = false;      // lost events between the page's death, or its lookup, and the beginning
+  bool gap_in_wait = false;
 };
 
 struct WaitJudgement {
@@ -77,6 +78,7 @@ struct WaitJudgement {
   EventOrder order;
   std::optional<int64_t> order_ns;
   bool judged;         // false: on another bit than PG_locked
+  bool weakened;       // lost events intersect the evidence: one grade less
   std::string reason;  // short key
   std::string why;
 };
@@ -121,10 +123,8 @@ class WaitTracker {
   void OnUnrecordedReference(const Page& page, EventId after);
   void OnUnmatchedPut(const Page& page, const Task& task, const Moment& at);
   void OnNewLife(const Page& old_life, const Moment& at);
-  // Events of some cpu are missing from here on: waits that are open are covered by the gap.
-  void OnGap();
-  // Events of some cpu are missing from the beginning up to here: all waits so far are covered.
-  void OnLostHead();
+  // A cpu's events after `last` (from the beginning where it has none) up to here are missing.
+  void OnGap(int32_t cpu, std::optional<EventId> last);
 
   void Finish();
 
@@ -136,6 +136,8 @@ class WaitTracker {
     uint64_t scope = 0;  // of the task, when it began to wait
     bool preceded = false;
     bool closed = false;
+    std::optional<int32_t> cpu;  // of the waiter's call so far
+    bool moved = false;          // it was on several
   };
 
   Wait* Get(WaitId id);

@@ -26,17 +26,20 @@ std::vector<Cell> ReadRow(const ReadOnlyStatement& query) {
   return row;
 }
 
-// Takes width from the widest columns until the row fits.
-void Shrink(std::vector<size_t>* widths, size_t available) {
+// Takes width from the widest columns of text until the row fits. Numbers stay whole.
+void Shrink(const std::vector<bool>& is_text, std::vector<size_t>* widths, size_t available) {
   auto total = [&] {
     size_t sum = widths->empty() ? 0 : 2 * (widths->size() - 1);
     for (size_t w : *widths) sum += w;
     return sum;
   };
   while (total() > available) {
-    auto widest = std::max_element(widths->begin(), widths->end());
-    if (*widest <= kNarrowest) return;
-    --*widest;
+    size_t widest = widths->size();
+    for (size_t i = 0; i < widths->size(); ++i) {
+      if (is_text[i] && (widest == widths->size() || (*widths)[i] > (*widths)[widest])) widest = i;
+    }
+    if (widest == widths->size() || (*widths)[widest] <= kNarrowest) return;
+    --(*widths)[widest];
   }
 }
 
@@ -56,7 +59,12 @@ void WriteTable(ReadOnlyStatement* query, std::optional<size_t> width, const Wri
   for (const auto& row : rows) {
     for (size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], TextWidth(row[i].text));
   }
-  if (width) Shrink(&widths, *width);
+  std::vector<bool> is_text(widths.size(), false);
+  for (const auto& row : rows) {
+    for (size_t i = 0; i < row.size(); ++i)
+      is_text[i] = is_text[i] || (!row[i].number && !row[i].text.empty());
+  }
+  if (width) Shrink(is_text, &widths, *width);
 
   auto print = [&](const std::vector<Cell>& row) {
     std::string line;
@@ -100,12 +108,20 @@ void WriteJson(ReadOnlyStatement* query, const WriteFn& write) {
   auto text_of = [](std::string_view text) {
     return nlohmann::json(text).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
   };
+  // A name that repeats, as in a join, gets a number: objects keep one value per name.
+  std::vector<std::string> names;
+  for (int i = 0; i < query->columns(); ++i) {
+    std::string name(query->Name(i));
+    for (int n = 2; std::find(names.begin(), names.end(), name) != names.end(); ++n)
+      name = std::string(query->Name(i)) + "_" + std::to_string(n);
+    names.push_back(name);
+  }
   bool first = true;
   while (query->Step()) {
     std::string line = first ? "[\n{" : ",\n{";
     first = false;
     for (int i = 0; i < query->columns(); ++i) {
-      line += (i ? ", " : "") + text_of(query->Name(i)) + ": ";
+      line += (i ? ", " : "") + text_of(names[static_cast<size_t>(i)]) + ": ";
       switch (query->Type(i)) {
         case SQLITE_NULL:
           line += "null";

@@ -27,11 +27,13 @@ struct Pages {
   int unrecorded = 0;
   Task task;
   int64_t next = 1;
+  ClockError clock{"global", false};
   PageTracker tracker{[this](Record&& record) { records.push_back(std::move(record)); },
                       {.on_death = [this](const Page&) { ++deaths; },
                        .on_new_life = [](const Page&, const Moment&) {},
                        .on_unrecorded_reference = [this](const Page&, EventId) { ++unrecorded; },
-                       .on_unmatched_put = [](const Page&, const Task&, const Moment&) {}}};
+                       .on_unmatched_put = [](const Page&, const Task&, const Moment&) {}},
+                      &clock};
 
   Moment Now() {
     int64_t event = next++;
