@@ -1,7 +1,7 @@
 /*
  * churn: makes tasks on every cpu meet pages that are being migrated.
  *
- *   churn [-m thp|base] [-P MB] [-c CPUS] [-s SECONDS] [-n MOVES] [-v MS] [-M MOVERS] [-F FORKS] [-x] [-r FILE] [-R READERS] [-w] [-p US]
+ *   churn [-m thp|base] [-P MB] [-c CPUS] [-s SECONDS] [-n MOVES] [-v MS] [-M MOVERS] [-F FORKS] [-x] [-o] [-r FILE] [-R READERS] [-w] [-p US]
  *
  *   -m thp   the shared memory is huge pages (madvise); base: 4K pages (madvise against huge pages)
  *   -P MB    size of the shared memory (default 16)
@@ -12,6 +12,7 @@
  *   -M N     threads that move the memory between nodes 0 and 1 with move_pages(2) (default 1)
  *   -F N     children that fork before and touch the same memory: pages mapped more than once
  *   -x       a thread that changes protection and policy of the memory (mprotect, mbind) meanwhile
+ *   -o       a thread that pages the memory out meanwhile (with swap: touchers meet in one swap-in)
  *   -r FILE  readers of FILE through the page cache, which is thrown away again and again
  *   -R N     how many readers (default 2)
  *   -w       and a writer, which waits for its pages to reach the disk and for the readers' page locks
@@ -42,7 +43,7 @@ enum { MPOL_BIND_ = 2, MPOL_MF_MOVE_ = 1 << 1, MPOL_MF_MOVE_ALL_ = 1 << 2 };
 
 static char *mem;
 static size_t len = 16 << 20;
-static int huge = 1, cpus = 4, seconds = 20, moves = 10, move_ms = 50, movers = 1, forks, churn, readers = 2, writes, pause_us = 2000;
+static int huge = 1, cpus = 4, seconds = 20, moves = 10, move_ms = 50, movers = 1, forks, churn, pageout, readers = 2, writes, pause_us = 2000;
 static const char *file;
 static volatile int stop, moved;
 static volatile unsigned long sink;
@@ -110,6 +111,19 @@ static void *churner(void *unused)
 		syscall(SYS_mbind, half, len / 2, MPOL_BIND_, &nodes, 8 * sizeof nodes, MPOL_MF_MOVE_);
 		mprotect(half, len / 2, PROT_READ | PROT_WRITE);
 		usleep(move_ms * 1000);
+	}
+	return NULL;
+}
+
+static void *pager(void *unused)
+{
+	enum { MADV_PAGEOUT_ = 21 };
+
+	(void)unused;
+	prctl(PR_SET_NAME, "pager");
+	while (!stop) {
+		madvise(mem, len, MADV_PAGEOUT_);
+		usleep(move_ms * 3000);
 	}
 	return NULL;
 }
@@ -195,7 +209,7 @@ int main(int argc, char **argv)
 	int n = 0, c;
 	char *raw;
 
-	while ((c = getopt(argc, argv, "m:P:c:s:n:v:M:F:xr:R:wp:")) != -1) {
+	while ((c = getopt(argc, argv, "m:P:c:s:n:v:M:F:xor:R:wp:")) != -1) {
 		switch (c) {
 		case 'm': huge = strcmp(optarg, "base") != 0; break;
 		case 'P': len = strtoul(optarg, NULL, 0) << 20; break;
@@ -206,6 +220,7 @@ int main(int argc, char **argv)
 		case 'F': forks = atoi(optarg) < 16 ? atoi(optarg) : 16; break;
 		case 'n': moves = atoi(optarg); break;
 		case 'x': churn = 1; break;
+		case 'o': pageout = 1; break;
 		case 'r': file = optarg; break;
 		case 'R': readers = atoi(optarg); break;
 		case 'w': writes = 1; break;
@@ -245,6 +260,8 @@ int main(int argc, char **argv)
 		t[n++] = start(mover, i);
 	if (churn & 1)
 		t[n++] = start(churner, 0);
+	if (pageout)
+		t[n++] = start(pager, 0);
 	if (file) {
 		int fd = open(file, O_RDWR);
 		if (fd < 0) {
