@@ -8,6 +8,7 @@
 namespace mmreplay {
 
 int RunAnalyze(const std::vector<std::string>& arguments);
+int RunCapture(const std::vector<std::string>& arguments);
 int RunPage(const std::vector<std::string>& arguments);
 int RunQuery(const std::vector<std::string>& arguments);
 int RunRules(const std::vector<std::string>& arguments);

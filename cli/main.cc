@@ -23,6 +23,7 @@ constexpr const char* kHelp =
     "  page      tell the biography of one page of a stored trace\n"
     "  query     ask a stored trace in SQL\n"
     "  rules     list, explain and check rules\n"
+    "  capture   print the script that makes a recording\n"
     "\n"
     "mmreplay COMMAND --help tells more about a command.\n"
     "\n"
@@ -38,7 +39,7 @@ struct Command {
 };
 constexpr Command kCommands[] = {
     {"analyze", mmreplay::RunAnalyze}, {"report", mmreplay::RunReport}, {"page", mmreplay::RunPage},
-    {"query", mmreplay::RunQuery},     {"rules", mmreplay::RunRules},
+    {"query", mmreplay::RunQuery},     {"rules", mmreplay::RunRules},   {"capture", mmreplay::RunCapture},
 };
 
 int Run(const std::vector<std::string>& words) {

@@ -158,6 +158,7 @@ enum class KernelFunction : uint8_t {
   kDoHugePmdNumaPage,
   kPmdTransMigrating,
   kHandleMmFault,
+  kLockOrRetry,
   // migration
   kMigrateMisplacedTranshugePage,
   kMigrateMisplacedPage,

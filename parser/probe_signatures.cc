@@ -80,6 +80,9 @@ const std::vector<Signature>& Signatures() {
       {"do_huge_pmd_numa_page", Function::kDoHugePmdNumaPage, {}},
       {"pmd_trans_migrating", Function::kPmdTransMigrating, {{1, ProbeRole::kPmdValue, {"pmd", "pmdval"}}}},
       {"handle_mm_fault", Function::kHandleMmFault, {}},
+      // (page, mm, flags) to 5.15; (folio, mm, flags) from 5.16; (folio, vmf) from 6.6
+      {"__lock_page_or_retry", Function::kLockOrRetry, {{1, ProbeRole::kPage, kPageNames}}},
+      {"__folio_lock_or_retry", Function::kLockOrRetry, {{1, ProbeRole::kPage, kPageNames}}},
 
       // ---- migration ----
       // (mm, vma, pmd, entry, address, page, node), 3.13 to 5.13

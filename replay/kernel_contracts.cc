@@ -7,6 +7,14 @@ namespace {
 
 using Function = KernelFunction;
 
+constexpr std::string_view kFaultHolds = "the fault that called it holds a reference";
+constexpr std::string_view kLockPageOrRetry =
+    "mm/filemap.c:__lock_page_or_retry, to 5.15: the fault (do_swap_page(), to 5.0 filemap_fault()) calls it "
+    "with the reference of its look-up";
+constexpr std::string_view kFolioLockOrRetry =
+    "mm/filemap.c:__folio_lock_or_retry, 5.16 and later: the fault (do_swap_page(), "
+    "remove_device_exclusive_entry()) calls it with the reference of its look-up";
+
 constexpr std::array kContracts = {
     WaitContract{
         Function::kMigrationEntryWaitOnLocked, Function::kOther, Protection::kQueuedUnderPtl,
@@ -36,6 +44,14 @@ constexpr std::array kContracts = {
                  "its caller takes a reference under the page-table lock",
                  "mm/migrate.c:pmd_migration_entry_wait, 4.14 to 4.20: get_page_unless_zero() under the pmd "
                  "lock, put_page() after the wait"},
+    WaitContract{Function::kWaitOnPageBit, Function::kLockOrRetry, Protection::kReference, kFaultHolds,
+                 kLockPageOrRetry},
+    WaitContract{Function::kWaitOnPageBitKillable, Function::kLockOrRetry, Protection::kReference,
+                 kFaultHolds, kLockPageOrRetry},
+    WaitContract{Function::kFolioWaitBit, Function::kLockOrRetry, Protection::kReference, kFaultHolds,
+                 kFolioLockOrRetry},
+    WaitContract{Function::kFolioWaitBitKillable, Function::kLockOrRetry, Protection::kReference, kFaultHolds,
+                 kFolioLockOrRetry},
 };
 
 }  // namespace

@@ -152,12 +152,29 @@ void CheckLines(const Analysis& analysis) {
 
 const Expectation* FindExpectation(const std::string& name) {
   static const std::array kExpectations = {
-      Expectation{"arm64-stock", 0, true, false},  Expectation{"arm64-fixed", 0, false, true},
-      Expectation{"arm64-fired", 1, false, true},  Expectation{"arm64-latent", 1, false, true},
-      Expectation{"x86-fixed", 0, false, true},    Expectation{"x86-fired", 1, false, true},
-      Expectation{"x86-latent", 1, false, true},   Expectation{"x86-all-tasks", 0, true, true},
-      Expectation{"x86-hashed", 1, false, true},   Expectation{"410-x86-fired-nochurn", 1, true, true},
-      Expectation{"410-x86-held0", 0, true, true}, Expectation{"410-arm64-fired-stock", 1, true, true},
+      Expectation{"arm64-stock", 0, true, false},
+      Expectation{"arm64-fixed", 0, false, true},
+      Expectation{"arm64-fired", 1, false, true},
+      Expectation{"arm64-latent", 1, false, true},
+      Expectation{"x86-fixed", 0, false, true},
+      Expectation{"x86-fired", 1, false, true},
+      Expectation{"x86-latent", 1, false, true},
+      Expectation{"x86-all-tasks", 0, true, true},
+      Expectation{"x86-hashed", 1, false, true},
+      Expectation{"410-x86-fired-nochurn", 1, true, true},
+      Expectation{"410-x86-held0", 0, true, true},
+      Expectation{"410-arm64-fired-stock", 1, true, true},
+      // as samples/capture/mmreplay-capture wrote them
+      Expectation{"stock-5.10-amd64", 0, true, false},
+      Expectation{"stock-5.10-arm64", 0, true, false},
+      Expectation{"stock-6.1-amd64", 0, true, false},
+      Expectation{"stock-6.12-amd64", 0, true, false},
+      Expectation{"stock-6.12-rt-arm64", 0, true, false},
+      Expectation{"stock-7.2-amd64", 0, true, false},
+      Expectation{"stock-7.2-arm64", 0, true, false},
+      Expectation{"lab-x86-held", 0, true, true},
+      Expectation{"lab-x86-hashed", 1, true, true},
+      Expectation{"lab-arm64-fired", 1, true, true},
   };
   auto found = std::find_if(kExpectations.begin(), kExpectations.end(),
                             [&](const Expectation& e) { return e.name == name; });

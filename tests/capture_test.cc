@@ -1,0 +1,268 @@
+// The capture script: what it chooses on which kernel, seen through --dry-run on made-up tracefs trees that
+// list the functions and events of real ones. That it records and restores is shown in guests (samples/lab).
+#include <sys/wait.h>
+
+#include <algorithm>
+#include <catch2/catch.hpp>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "parser/lines.h"
+#include "parser/probe_definitions.h"
+#include "parser/probe_signatures.h"
+#include "tests/analysis.h"
+
+namespace mmreplay {
+namespace {
+
+constexpr const char* kScript = MMREPLAY_SOURCE_DIR "/samples/capture/mmreplay-capture";
+
+struct Run {
+  int exit_code;
+  std::string out;
+  std::string err;
+};
+
+Run Shell(const std::string& command) {
+  TemporaryFolder folder;
+  std::string line = "{ " + command + "\n} >" + folder.path() + "/out 2>" + folder.path() + "/err";
+  int status = std::system(line.c_str());
+  return {WIFEXITED(status) ? WEXITSTATUS(status) : -1, ReadFile(folder.path() + "/out"),
+          ReadFile(folder.path() + "/err")};
+}
+
+// A tracefs as the script sees it before it does anything, and the uname and id it calls.
+class Machine {
+ public:
+  Machine(const std::string& release, const std::string& machine, const std::vector<std::string>& functions,
+          const std::vector<std::string>& events) {
+    namespace fs = std::filesystem;
+    fs::create_directories(tracefs() + "/instances");
+    for (const char* cpu : {"cpu0", "cpu1", "cpu2", "cpu3"})
+      fs::create_directories(tracefs() + "/per_cpu/" + cpu);
+    fs::create_directories(tracefs() + "/events");
+    for (const std::string& event : events) {
+      fs::create_directories(tracefs() + "/events/" + event);
+      Write(tracefs() + "/events/" + event + "/enable", "0\n");
+    }
+    std::string list;
+    for (const std::string& function : functions) list += function + "\n";
+    Write(tracefs() + "/available_filter_functions", list);
+    Write(tracefs() + "/kprobe_events", "");
+    Tool("uname", "case $1 in -r) echo " + release + " ;; -m) echo " + machine + " ;; *) echo host ;; esac");
+    Tool("id", "echo 0");
+  }
+
+  std::string tracefs() const { return folder_.path() + "/tracing"; }
+  void Write(const std::string& path, const std::string& text) const { std::ofstream(path) << text; }
+
+  Run Capture(const std::string& arguments) const {
+    return Shell("cd " + folder_.path() + " && TRACEFS=" + tracefs() + " PATH=" + folder_.path() +
+                 "/bin:$PATH sh " + kScript + " " + arguments);
+  }
+  std::string Tree() const {
+    return Shell("cd " + folder_.path() + " && find . -printf '%p %T@ %s\\n' | sort").out;
+  }
+
+ private:
+  void Tool(const std::string& name, const std::string& body) {
+    std::filesystem::create_directories(folder_.path() + "/bin");
+    std::string path = folder_.path() + "/bin/" + name;
+    Write(path, "#!/bin/sh\n" + body + "\n");
+    std::filesystem::permissions(path, std::filesystem::perms::owner_all);
+  }
+
+  TemporaryFolder folder_;
+};
+
+const std::vector<std::string> kStockEvents = {
+    "kmem/mm_page_alloc", "kmem/mm_page_free",  "kmem/kmalloc",          "migrate/mm_migrate_pages",
+    "sched/sched_switch", "sched/sched_waking", "lock/contention_begin", "lock/contention_end"};
+
+bool HasLine(const std::string& text, const std::string& wanted) {
+  bool found = false;
+  ForEachLine(text, [&](std::string_view line) { found |= TrimBlanks(line) == wanted; });
+  return found;
+}
+
+std::vector<ProbeDefinition> Probes(const std::string& plan) {
+  std::vector<ProbeDefinition> probes;
+  ForEachLine(plan, [&](std::string_view line) {
+    if (line.find(":mmreplay/") == std::string_view::npos) return;
+    auto probe = ParseProbeDefinition(TrimBlanks(line));
+    CAPTURE(std::string(line));
+    REQUIRE(probe);
+    probes.push_back(std::move(*probe));
+  });
+  return probes;
+}
+
+std::set<ProbeRole> Roles(const std::vector<ProbeDefinition>& probes, const std::string& event,
+                          const std::string& release) {
+  std::set<ProbeRole> roles;
+  for (const ProbeDefinition& probe : probes) {
+    if (probe.event != event) continue;
+    for (const BoundField& field :
+         BindProbe(probe.function, probe.is_return, &probe, ParseKernelRelease(release))) {
+      roles.insert(field.role);
+    }
+  }
+  return roles;
+}
+
+}  // namespace
+
+TEST_CASE("mmreplay capture prints the script", "[capture]") {
+  Run run = Shell(MMREPLAY_BINARY " capture");
+  CHECK(run.exit_code == 0);
+  CHECK(run.out == ReadFile(kScript));
+  CHECK(Shell(std::string("sh -n ") + kScript).exit_code == 0);
+  run = Shell(MMREPLAY_BINARY " capture --duration 3");
+  CHECK(run.exit_code == 2);
+  CHECK(run.out.empty());
+  CHECK(Shell(MMREPLAY_BINARY " capture --help").out.find("Examples:\n") != std::string::npos);
+}
+
+TEST_CASE("4.10: the wait of the original bug, struct page of that time", "[capture]") {
+  Machine machine("4.10.17", "x86_64",
+                  {"wait_on_page_bit", "pmd_trans_migrating", "do_huge_pmd_numa_page", "unlock_page",
+                   "migrate_misplaced_transhuge_page", "__migration_entry_wait", "isolate_lru_page"},
+                  kStockEvents);
+  Run run = machine.Capture("--dry-run --duration 1");
+  CAPTURE(run.err);
+  REQUIRE(run.exit_code == 0);
+  CHECK(HasLine(run.out,
+                "p:mmreplay/wait_on_page_bit wait_on_page_bit page=%di bit=%si:s32 flags=+0(%di):x64 "
+                "ref=+28(%di):s32"));
+  CHECK(HasLine(run.out, "p:mmreplay/do_huge_pmd_numa_page do_huge_pmd_numa_page vmf=%di pmdval=%si"));
+  CHECK(HasLine(run.out, "r1024:mmreplay/pmd_trans_migrating_ret pmd_trans_migrating ret=$retval:s32"));
+  CHECK(run.out.find("folio") == std::string::npos);
+  auto probes = Probes(run.out);
+  CHECK(Roles(probes, "wait_on_page_bit", "4.10.17") ==
+        std::set{ProbeRole::kPage, ProbeRole::kBit, ProbeRole::kPageFlags, ProbeRole::kPageCount});
+  CHECK(Roles(probes, "migrate_misplaced_transhuge_page", "4.10.17").contains(ProbeRole::kPage));
+}
+
+TEST_CASE("5.10 arm64: its own wait, its own registers", "[capture]") {
+  Machine machine("5.10.0-32-arm64", "aarch64",
+                  {"wait_on_page_bit", "put_and_wait_on_page_locked", "pmd_trans_migrating", "unlock_page",
+                   "do_huge_pmd_numa_page", "__migration_entry_wait", "migration_entry_wait",
+                   "migrate_page_move_mapping", "__put_page"},
+                  kStockEvents);
+  Run run = machine.Capture("--dry-run --duration 1");
+  REQUIRE(run.exit_code == 0);
+  CHECK(HasLine(run.out,
+                "p:mmreplay/put_and_wait_on_page_locked put_and_wait_on_page_locked page=%x0 "
+                "flags=+0(%x0):x64 ref=+52(%x0):s32"));
+  CHECK(HasLine(run.out, "p:mmreplay/__migration_entry_wait __migration_entry_wait mm=%x0 ptep=%x1"));
+  CHECK(run.out.find("p:mmreplay/migration_entry_wait ") == std::string::npos);
+}
+
+// Debian's 6.1 and vendors' kernels of older number carry the same code: functions decide, not the version.
+TEST_CASE("the lock's argument follows the functions there are", "[capture]") {
+  std::vector<std::string> functions = {"migration_entry_wait_on_locked", "pmd_migration_entry_wait",
+                                        "migration_entry_wait", "folio_unlock", "unlock_page"};
+  std::string plan =
+      Machine("5.14.0-503.el9.x86_64", "x86_64", functions, {}).Capture("--dry-run --duration 1").out;
+  CHECK(HasLine(
+      plan, "p:mmreplay/migration_entry_wait_on_locked migration_entry_wait_on_locked entry=%di ptl=%si"));
+  CHECK(HasLine(plan, "p:mmreplay/migration_entry_wait migration_entry_wait mm=%di pmd=%si address=%dx"));
+  // unlock_page only calls folio_unlock
+  CHECK(plan.find("mmreplay/unlock_page") == std::string::npos);
+
+  functions.emplace_back("__migration_entry_wait");
+  plan = Machine("6.1.0-56-amd64", "x86_64", functions, {}).Capture("--dry-run --duration 1").out;
+  CHECK(HasLine(plan,
+                "p:mmreplay/migration_entry_wait_on_locked migration_entry_wait_on_locked entry=%di ptep=%si "
+                "ptl=%dx"));
+  CHECK(Roles(Probes(plan), "migration_entry_wait_on_locked", "6.1.0-56-amd64") ==
+        std::set{ProbeRole::kSwapEntry, ProbeRole::kPtl});
+}
+
+TEST_CASE("7.2: the wait under its new name", "[capture]") {
+  Machine machine("7.2.13+deb14-amd64", "x86_64",
+                  {"softleaf_entry_wait_on_locked", "pmd_migration_entry_wait", "migration_entry_wait",
+                   "__folio_migrate_mapping", "folio_unlock", "iwlwifi_fn [iwlwifi]"},
+                  kStockEvents);
+  Run run = machine.Capture("--dry-run --duration 1");
+  CHECK(HasLine(run.out,
+                "p:mmreplay/softleaf_entry_wait_on_locked softleaf_entry_wait_on_locked entry=%di ptl=%si"));
+  CHECK(Roles(Probes(run.out), "softleaf_entry_wait_on_locked", "7.2.13") ==
+        std::set{ProbeRole::kSwapEntry, ProbeRole::kPtl});
+  CHECK(run.out.find("/migration_entry_wait_on_locked") == std::string::npos);
+}
+
+TEST_CASE("page_ref and page-table lock events where the kernel has them", "[capture]") {
+  Machine stock("6.1.0", "x86_64", {"folio_wait_bit"}, kStockEvents);
+  std::string plan = stock.Capture("--dry-run --duration 1").out;
+  CHECK(HasLine(plan, "kmem/mm_page_free"));
+  CHECK(HasLine(plan, "lock/contention_begin"));
+  CHECK(plan.find("kmalloc") == std::string::npos);
+  CHECK(plan.find("page_ref") == std::string::npos);
+
+  auto events = kStockEvents;
+  events.insert(events.end(), {"page_ref/page_ref_mod", "page_ref/page_ref_freeze", "lock/lock_acquire"});
+  plan = Machine("6.1.192-lab", "x86_64", {"folio_wait_bit"}, events).Capture("--dry-run --duration 1").out;
+  CHECK(HasLine(plan, "page_ref/page_ref_freeze"));
+  CHECK(HasLine(plan, "lock/lock_acquire if name ~ \"*ptlock*\" || name ~ \"*page_table_lock*\""));
+}
+
+TEST_CASE("a name that stands for two functions is not probed", "[capture]") {
+  Machine machine("6.1.0", "x86_64", {"folio_wait_bit", "bad_page", "bad_page"}, {});
+  std::string plan = machine.Capture("--dry-run --duration 1").out;
+  CHECK(plan.find("mmreplay/folio_wait_bit ") != std::string::npos);
+  CHECK(plan.find("bad_page") == std::string::npos);
+}
+
+TEST_CASE("an architecture whose registers nobody wrote down", "[capture]") {
+  Machine machine("6.1.0", "riscv64", {"folio_wait_bit"}, {});
+  CHECK(HasLine(machine.Capture("--dry-run --duration 1").out,
+                "p:mmreplay/folio_wait_bit folio_wait_bit folio=$arg1 bit=$arg2:s32 flags=+0($arg1):x64 "
+                "ref=+52($arg1):s32"));
+}
+
+// Whatever the script may probe, the analysis must understand.
+TEST_CASE("the analysis knows each function the script may probe", "[capture]") {
+  std::set<std::string> names;
+  std::string script = ReadFile(kScript);
+  size_t begin = script.find("probe_table() {");
+  size_t end = script.find("\nEND", begin);
+  REQUIRE(end != std::string::npos);
+  ForEachLine(std::string_view(script).substr(begin, end - begin), [&](std::string_view line) {
+    std::vector<std::string_view> words = SplitWords(line);
+    if (words.size() < 3 || (words[1] != "call" && words[1] != "entry" && words[1] != "value")) return;
+    CAPTURE(std::string(line));
+    CHECK(FunctionOfSymbol(words[2]) != KernelFunction::kOther);
+    names.emplace(words[2]);
+  });
+  CHECK(names.size() > 30);
+}
+
+TEST_CASE("a dry run changes nothing, a wrong call says why", "[capture]") {
+  Machine machine("6.1.0", "x86_64", {"folio_wait_bit"}, kStockEvents);
+  std::string before = machine.Tree();
+  CHECK(machine.Capture("--dry-run --duration 1").exit_code == 0);
+  CHECK(machine.Tree() == before);
+
+  for (const char* wrong :
+       {"", "--duration", "--duration 0", "--duration 1x", "--max-size 99999999 --duration 1",
+        "--only-command --duration 1", "--frobnicate", "--add /no/such --duration 1",
+        "--dry-run --duration 1 --max-size 1000000", "--dry-run -o /no/such/x --duration 1"}) {
+    Run run = machine.Capture(wrong);
+    CAPTURE(wrong, run.out, run.err);
+    CHECK(run.exit_code == 125);
+    CHECK(run.err.starts_with("mmreplay-capture: "));
+  }
+  CHECK(machine.Tree() == before);
+
+  std::filesystem::create_directory(machine.tracefs() + "/instances/mmreplay");
+  Run run = machine.Capture("--dry-run --duration 1");
+  CHECK(run.exit_code == 125);
+  CHECK(run.err.find("--cleanup") != std::string::npos);
+}
+
+}  // namespace mmreplay
