@@ -8,6 +8,8 @@
 #include "parser/event_source.h"
 #include "parser/lines.h"
 #include "parser/numbers.h"
+#include "parser/perf_header.h"
+#include "parser/trace_dat_header.h"
 
 namespace mmreplay {
 namespace {
@@ -158,6 +160,40 @@ void AddSideFile(InputFormat format, const InputMember& member, Recording* recor
   recording->sources.push_back(std::move(source));
 }
 
+// The machine as the replay knows it: perf writes what `uname -m` says, and so does trace-cmd.
+void SetMachine(const std::string& machine, Recording* recording) {
+  if (!recording->machine && (machine == "x86_64" || machine == "aarch64")) recording->machine = machine;
+}
+
+// What a binary recording says about itself counts where no side file does.
+void AddTraceDatFacts(Recording* recording) {
+  TraceDatHeader header = ReadTraceDatHeader(*recording->trace_file);
+  if (header.uname) ReadUname(*header.uname, recording);
+  if (header.clock) recording->clock = header.clock;
+  if (!recording->cpu_stats.empty()) return;
+  std::string stats;
+  for (const std::string& cpu : header.cpu_stats) stats += cpu + "\n";
+  recording->cpu_stats = ReadCpuStats(stats);
+}
+
+void AddPerfFacts(Recording* recording) {
+  PerfHeader header = ReadPerfHeader(*recording->trace_file);
+  if (!recording->kernel_release) recording->kernel_release = header.kernel_release;
+  if (header.machine) SetMachine(*header.machine, recording);
+  recording->clock = header.Clock();
+}
+
+void OpenTraceFile(Recording* recording) {
+  bool dat = recording->trace_format == InputFormat::kTraceDat;
+  if (!dat && recording->trace_format != InputFormat::kPerfData) return;
+  recording->trace_file = OpenSeekable(recording->trace);
+  if (dat) {
+    AddTraceDatFacts(recording);
+  } else {
+    AddPerfFacts(recording);
+  }
+}
+
 // A file the user named for a purpose must serve it.
 InputMember OpenNamed(const std::string& path, InputFormat wanted, const char* option) {
   std::vector<InputMember> members = OpenInput(path);
@@ -176,11 +212,6 @@ std::string Refusal(InputFormat format) {
   switch (format) {
     case InputFormat::kEmpty:
       return "is empty";
-    case InputFormat::kTraceDat:
-      return "is a " + name +
-             ", which this version does not read; `trace-cmd report` output is not read "
-             "either, record with tracefs and give its `trace` file";
-    case InputFormat::kPerfData:
     case InputFormat::kTraceCmdReport:
     case InputFormat::kPerfScript:
     case InputFormat::kFunctionGraph:
@@ -256,6 +287,7 @@ Recording OpenRecording(const RecordingOptions& options) {
     InputMember member = OpenNamed(*options.probes, InputFormat::kProbeDefinitions, "--probes");
     AddSideFile(InputFormat::kProbeDefinitions, member, &recording);
   }
+  OpenTraceFile(&recording);
   return recording;
 }
 

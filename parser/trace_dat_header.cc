@@ -1,0 +1,210 @@
+#include "parser/trace_dat_header.h"
+
+#include <zstd.h>
+
+#include <algorithm>
+
+#include "parser/byte_reader.h"
+
+namespace mmreplay {
+namespace {
+
+// Options are small; a section that says otherwise is damaged.
+constexpr uint64_t kMaxSection = uint64_t{64} << 20;
+
+// Reads forward through the file, a few bytes here and a skipped table there.
+class FileCursor {
+ public:
+  FileCursor(const SeekableFile& file, uint64_t offset) : file_(file), offset_(offset) {}
+
+  template <typename Int>
+  Int Read() {
+    Int value{};
+    ok_ = ok_ && file_.ReadAt(offset_, reinterpret_cast<char*>(&value), sizeof(value)) == sizeof(value);
+    offset_ += sizeof(value);
+    return ok_ ? value : Int{};
+  }
+  std::string Bytes(uint64_t size) {
+    std::string bytes;
+    if (size <= kMaxSection) bytes = file_.ReadAt(offset_, static_cast<size_t>(size));
+    ok_ = ok_ && bytes.size() == size;
+    offset_ += size;
+    return ok_ ? bytes : std::string();
+  }
+  void Skip(uint64_t size) {
+    ok_ = ok_ && size <= file_.size() && offset_ <= file_.size() - size;
+    if (ok_) offset_ += size;
+  }
+  std::string CString() {
+    std::string text = file_.ReadAt(offset_, static_cast<size_t>(std::min<uint64_t>(256, Left())));
+    size_t end = text.find('\0');
+    ok_ = ok_ && end != std::string::npos;
+    if (!ok_) return {};
+    offset_ += end + 1;
+    return text.substr(0, end);
+  }
+  bool ok() const { return ok_; }
+
+ private:
+  uint64_t Left() const { return offset_ < file_.size() ? file_.size() - offset_ : 0; }
+
+  const SeekableFile& file_;
+  uint64_t offset_;
+  bool ok_ = true;
+};
+
+enum Option : uint16_t {
+  kDone = 0,
+  kDate = 1,
+  kCpuStat = 2,
+  kBuffer = 3,
+  kTraceClock = 4,
+  kUname = 5,
+  kTsc2Nsec = 14,
+  kBufferText = 22,
+};
+
+// "local [global] counter": the one in brackets was on.
+std::optional<std::string> ChosenClock(std::string_view text) {
+  size_t open = text.find('[');
+  size_t close = text.find(']', open == std::string_view::npos ? 0 : open);
+  if (open == std::string_view::npos || close == std::string_view::npos) return std::nullopt;
+  return std::string(text.substr(open + 1, close - open - 1));
+}
+
+// v6: offset, name. v7: offset, name, clock, page size, cpus.
+void ReadBuffer(std::string_view data, bool v7, TraceDatHeader* header) {
+  ByteReader reader(data);
+  reader.U64();
+  std::string name(v7 ? reader.CString() : UpToNul(reader.rest()));
+  if (!name.empty()) header->buffers.push_back(name);
+  if (!v7) return;
+  std::string clock(reader.CString());
+  if (!reader.ok() || clock.empty()) return;
+  header->clocks_differ |= header->clock && *header->clock != clock;
+  if (!header->clock || name.empty()) header->clock = clock;
+}
+
+void ReadOption(uint16_t id, std::string_view data, bool v7, TraceDatHeader* header) {
+  switch (id) {
+    case kDate:
+      header->dates = true;
+      break;
+    case kCpuStat:
+      header->cpu_stats.emplace_back(UpToNul(data));
+      break;
+    case kBuffer:
+      ReadBuffer(data, v7, header);
+      break;
+    case kTraceClock:
+      if (!header->clock) header->clock = ChosenClock(UpToNul(data));
+      break;
+    case kUname:
+      header->uname = UpToNul(data);
+      break;
+    case kTsc2Nsec:
+      header->ticks_to_ns |= ByteReader(data).U32() != 0;
+      break;
+    case kBufferText:
+      header->latency = true;
+      break;
+    default:
+      break;
+  }
+}
+
+// The options of a section; the data of its last one is where the next section is.
+uint64_t ReadOptions(std::string_view section, bool v7, TraceDatHeader* header) {
+  ByteReader reader(section);
+  while (reader.ok() && !reader.rest().empty()) {
+    uint16_t id = reader.U16();
+    std::string_view data = reader.Bytes(reader.U32());
+    if (!reader.ok()) break;
+    if (id == kDone) return ByteReader(data).U64();
+    ReadOption(id, data, v7, header);
+  }
+  return 0;
+}
+
+// Compressed sections are <compressed size> <size> <data>, once or more.
+std::string Decompress(std::string_view section) {
+  ByteReader reader(section);
+  std::string text;
+  while (reader.ok() && !reader.rest().empty()) {
+    uint32_t packed_size = reader.U32();
+    uint32_t size = reader.U32();
+    std::string_view packed = reader.Bytes(packed_size);
+    if (!reader.ok() || size > kMaxSection - text.size()) return {};
+    size_t start = text.size();
+    text.resize(start + size);
+    size_t got = ZSTD_decompress(text.data() + start, size, packed.data(), packed.size());
+    if (ZSTD_isError(got) || got != size) return {};
+  }
+  return text;
+}
+
+void ReadVersion7(const SeekableFile& file, FileCursor* cursor, TraceDatHeader* header) {
+  std::string compression = cursor->CString();
+  cursor->CString();  // its version
+  uint64_t next = cursor->Read<uint64_t>();
+  // A chain of sections may be made to run in a circle.
+  for (int sections = 0; next != 0 && cursor->ok() && sections < 64; ++sections) {
+    FileCursor section(file, next);
+    uint16_t id = section.Read<uint16_t>();
+    uint16_t flags = section.Read<uint16_t>();
+    section.Read<uint32_t>();  // description
+    uint64_t size = section.Read<uint64_t>();
+    std::string bytes = section.Bytes(size);
+    if (!section.ok() || id != 0) return;
+    if (flags & 1) bytes = compression == "zstd" ? Decompress(bytes) : std::string();
+    next = ReadOptions(bytes, true, header);
+  }
+}
+
+void ReadVersion6(FileCursor* cursor, TraceDatHeader* header) {
+  cursor->CString();  // header_page
+  cursor->Skip(cursor->Read<uint64_t>());
+  cursor->CString();  // header_event
+  cursor->Skip(cursor->Read<uint64_t>());
+  uint32_t ftrace_events = cursor->Read<uint32_t>();
+  for (uint32_t i = 0; i < ftrace_events && cursor->ok(); ++i) cursor->Skip(cursor->Read<uint64_t>());
+  uint32_t systems = cursor->Read<uint32_t>();
+  for (uint32_t system = 0; system < systems && cursor->ok(); ++system) {
+    cursor->CString();
+    uint32_t events = cursor->Read<uint32_t>();
+    for (uint32_t i = 0; i < events && cursor->ok(); ++i) cursor->Skip(cursor->Read<uint64_t>());
+  }
+  cursor->Skip(cursor->Read<uint32_t>());  // kallsyms
+  cursor->Skip(cursor->Read<uint32_t>());  // printk formats
+  cursor->Skip(cursor->Read<uint64_t>());  // comms
+  cursor->Read<uint32_t>();                // cpus
+  std::string type = cursor->Bytes(10);
+  if (type.starts_with("options")) {
+    for (uint16_t id = cursor->Read<uint16_t>(); id != kDone && cursor->ok(); id = cursor->Read<uint16_t>()) {
+      std::string data = cursor->Bytes(cursor->Read<uint32_t>());
+      if (cursor->ok()) ReadOption(id, data, false, header);
+    }
+    type = cursor->Bytes(10);
+  }
+  header->latency = type.starts_with("latency");
+}
+
+}  // namespace
+
+TraceDatHeader ReadTraceDatHeader(const SeekableFile& file) {
+  TraceDatHeader header;
+  FileCursor cursor(file, 10);  // behind the magic
+  header.version = cursor.CString();
+  header.big_endian = cursor.Read<uint8_t>() == 1;
+  cursor.Read<uint8_t>();   // bytes of a long
+  cursor.Read<uint32_t>();  // page size
+  if (!cursor.ok() || header.big_endian) return header;
+  if (header.version == "7") {
+    ReadVersion7(file, &cursor, &header);
+  } else if (header.version == "6") {
+    ReadVersion6(&cursor, &header);
+  }
+  return header;
+}
+
+}  // namespace mmreplay
