@@ -139,6 +139,9 @@ std::optional<std::string_view> BytesOf(const RecordField& field, std::string_vi
       break;
     }
   }
+  // The array of kernel_stack is given a length that no record needs to have: "unsigned long caller[8]".
+  bool open_end = field.place == RecordField::Place::kFixed && field.kind == RecordField::Kind::kArray;
+  if (open_end && offset <= record.size()) size = std::min<uint64_t>(size, record.size() - offset);
   if (offset + size > record.size()) return std::nullopt;
   return record.substr(static_cast<size_t>(offset), static_cast<size_t>(size));
 }
