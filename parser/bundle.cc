@@ -170,10 +170,6 @@ void AddTraceDatFacts(Recording* recording) {
   TraceDatHeader header = ReadTraceDatHeader(*recording->trace_file);
   if (header.uname) ReadUname(*header.uname, recording);
   if (header.clock) recording->clock = header.clock;
-  if (!recording->cpu_stats.empty()) return;
-  std::string stats;
-  for (const std::string& cpu : header.cpu_stats) stats += cpu + "\n";
-  recording->cpu_stats = ReadCpuStats(stats);
 }
 
 void AddPerfFacts(Recording* recording) {
@@ -187,6 +183,9 @@ void OpenTraceFile(Recording* recording) {
   bool dat = recording->trace_format == InputFormat::kTraceDat;
   if (!dat && recording->trace_format != InputFormat::kPerfData) return;
   recording->trace_file = OpenSeekable(recording->trace);
+  // Which events were lost is in the records themselves. Statistics of the ring buffers repeat it at best, and
+  // perf does not use those buffers.
+  recording->cpu_stats.clear();
   if (dat) {
     AddTraceDatFacts(recording);
   } else {
@@ -226,6 +225,19 @@ std::string Refusal(InputFormat format) {
   }
 }
 
+// What `trace-cmd report` and `perf script` printed of a binary recording is no second trace beside it.
+void PassOverPrints(std::vector<InputFormat>* formats) {
+  struct Print {
+    InputFormat binary;
+    InputFormat text;
+  };
+  for (const Print& print : {Print{InputFormat::kTraceDat, InputFormat::kTraceCmdReport},
+                             Print{InputFormat::kPerfData, InputFormat::kPerfScript}}) {
+    if (std::find(formats->begin(), formats->end(), print.binary) == formats->end()) continue;
+    std::replace(formats->begin(), formats->end(), print.text, InputFormat::kText);
+  }
+}
+
 std::string Join(const std::vector<std::string>& parts) {
   std::string joined;
   for (const std::string& part : parts) {
@@ -250,6 +262,7 @@ Recording OpenRecording(const RecordingOptions& options) {
   std::vector<InputFormat> formats;
   formats.reserve(members.size());
   for (const InputMember& member : members) formats.push_back(DetectFormat(member.head));
+  PassOverPrints(&formats);
 
   std::optional<size_t> trace;
   std::optional<size_t> other_trace;

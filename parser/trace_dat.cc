@@ -54,6 +54,10 @@ TraceDatReader::TraceDatReader(std::shared_ptr<SeekableFile> file, StringTable* 
          "the buffers were recorded with different clocks: the order of their events means nothing");
   if (dat_header_.dates)
     Note(Severity::kInfo, "date offset", "recorded with --date: time stamps are wall-clock time");
+  if (dat_header_.dropped_events > 0)
+    Note(Severity::kWarning, "buffer full",
+         std::to_string(dat_header_.dropped_events) +
+             " events found a buffer full and were not recorded (options/overwrite 0)");
   Start();
 }
 

@@ -5,6 +5,8 @@
 #include <algorithm>
 
 #include "parser/byte_reader.h"
+#include "parser/lines.h"
+#include "parser/numbers.h"
 
 namespace mmreplay {
 namespace {
@@ -72,6 +74,19 @@ std::optional<std::string> ChosenClock(std::string_view text) {
   return std::string(text.substr(open + 1, close - open - 1));
 }
 
+// overrun: 0
+// dropped events: 12
+int64_t DroppedEvents(std::string_view stats) {
+  constexpr std::string_view kKey = "dropped events: ";
+  int64_t dropped = 0;
+  ForEachLine(stats, [&](std::string_view line) {
+    if (!line.starts_with(kKey)) return;
+    auto count = ParseDecimal(TrimBlanks(line.substr(kKey.size())));
+    if (count && *count < uint64_t{1} << 40) dropped = static_cast<int64_t>(*count);
+  });
+  return dropped;
+}
+
 // v6: offset, name. v7: offset, name, clock, page size, cpus.
 void ReadBuffer(std::string_view data, bool v7, TraceDatHeader* header) {
   ByteReader reader(data);
@@ -91,7 +106,7 @@ void ReadOption(uint16_t id, std::string_view data, bool v7, TraceDatHeader* hea
       header->dates = true;
       break;
     case kCpuStat:
-      header->cpu_stats.emplace_back(UpToNul(data));
+      header->dropped_events += DroppedEvents(UpToNul(data));
       break;
     case kBuffer:
       ReadBuffer(data, v7, header);

@@ -12,14 +12,14 @@
 namespace mmreplay {
 
 struct TraceDatHeader {
-  std::string version;                 // "6", "7"
-  bool big_endian = false;             // of the recorded machine
-  bool latency = false;                // holds the text of a latency trace instead of events
-  std::optional<std::string> uname;    // "Linux (none) 6.1.192 x86_64"
-  std::optional<std::string> clock;    // "global"
-  std::vector<std::string> buffers;    // names of instances beside the top one
-  std::vector<std::string> cpu_stats;  // per_cpu/cpu*/stats of the top buffer
-  bool clocks_differ = false;          // between the buffers
+  std::string version;               // "6", "7"
+  bool big_endian = false;           // of the recorded machine
+  bool latency = false;              // holds the text of a latency trace instead of events
+  std::optional<std::string> uname;  // "Linux (none) 6.1.192 x86_64"
+  std::optional<std::string> clock;  // "global"
+  std::vector<std::string> buffers;  // names of instances beside the top one
+  int64_t dropped_events = 0;        // that found the buffer full, by per_cpu/cpu*/stats
+  bool clocks_differ = false;        // between the buffers
   bool ticks_to_ns = false;  // the file says how to turn TSC ticks into nanoseconds, and the library does
   bool dates = false;        // recorded with --date: stamps are wall-clock time
 };
