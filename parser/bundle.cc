@@ -3,6 +3,7 @@
 #include <re2/re2.h>
 
 #include <algorithm>
+#include <set>
 
 #include "parser/error.h"
 #include "parser/event_source.h"
@@ -165,11 +166,20 @@ void SetMachine(const std::string& machine, Recording* recording) {
   if (!recording->machine && (machine == "x86_64" || machine == "aarch64")) recording->machine = machine;
 }
 
+// A probe beside a binary recording counts if the recording has its format: defined is not recorded.
+void DropOtherProbes(const std::set<std::string>& recorded, Recording* recording) {
+  if (recorded.empty()) return;
+  std::erase_if(recording->probes, [&](const ProbeDefinition& probe) {
+    return !recorded.contains(probe.group + ":" + probe.event);
+  });
+}
+
 // What a binary recording says about itself counts where no side file does.
 void AddTraceDatFacts(Recording* recording) {
   TraceDatHeader header = ReadTraceDatHeader(*recording->trace_file);
   if (header.uname) ReadUname(*header.uname, recording);
   if (header.clock) recording->clock = header.clock;
+  DropOtherProbes(header.events, recording);
 }
 
 void AddPerfFacts(Recording* recording) {
@@ -177,14 +187,17 @@ void AddPerfFacts(Recording* recording) {
   if (!recording->kernel_release) recording->kernel_release = header.kernel_release;
   if (header.machine) SetMachine(*header.machine, recording);
   recording->clock = header.Clock();
+  std::set<std::string> events;
+  for (const auto& [id, layout] : header.layouts) events.insert(layout.system + ":" + layout.name);
+  DropOtherProbes(events, recording);
 }
 
 void OpenTraceFile(Recording* recording) {
   bool dat = recording->trace_format == InputFormat::kTraceDat;
   if (!dat && recording->trace_format != InputFormat::kPerfData) return;
   recording->trace_file = OpenSeekable(recording->trace);
-  // Which events were lost is in the records themselves. Statistics of the ring buffers repeat it at best, and
-  // perf does not use those buffers.
+  // Which events were lost is in the records themselves. Statistics of the ring buffers repeat it at best,
+  // and perf does not use those buffers.
   recording->cpu_stats.clear();
   if (dat) {
     AddTraceDatFacts(recording);

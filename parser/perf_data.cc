@@ -491,6 +491,7 @@ bool PerfDataReader::Next(Batch* batch) {
     }
     MoveReady(std::numeric_limits<uint64_t>::max());
   }
+  if (ended_ && next_ready_ >= ready_.records.size()) EmitLostSomewhere(batch);
   FinishBatch(batch);
   bool more = !ended_ || next_ready_ < ready_.records.size();
   if (!more && batch->events.empty() && batch->markers.empty()) {
@@ -573,7 +574,7 @@ void PerfDataReader::EmitSample(std::string_view body, int64_t line, Batch* batc
   }
   if (sample.pid && *sample.pid < 0) sample.pid.reset();
   if (sample.tid && *sample.tid < 0) sample.tid.reset();
-  if (sample.cpu) cpus_.emplace(*sample.cpu, true);
+  if (sample.cpu) cpus_.insert(*sample.cpu);
   auto id = static_cast<EventId>(next_event_++);
   Event event{
       .id = id,
@@ -645,26 +646,32 @@ void PerfDataReader::EmitLost(std::string_view record, int64_t line, Batch* batc
     return;
   }
   ++lines_.markers;
-  std::optional<int64_t> count;
-  if (lost > 0 && lost <= static_cast<uint64_t>(std::numeric_limits<int64_t>::max()))
-    count = static_cast<int64_t>(lost);
+  constexpr uint64_t kMost = uint64_t{1} << 48;
+  lost = std::min(lost, kMost);
   const PerfAttr* attr = AttrOfTrailer(bytes);
   Stamp stamp = attr ? ReadTrailer(*attr, bytes) : Stamp{};
-  auto add = [&](int32_t cpu, std::optional<int64_t> events) {
-    batch->markers.push_back({LossMarker::Kind::kLost, cpu, events, line, static_cast<EventId>(next_event_)});
-  };
-  if (stamp.cpu && stamp.time) {
-    add(*stamp.cpu, count);
+  if (!stamp.cpu || !stamp.time) {
+    lost_samples_ += lost;
+    lost_line_ = line;
     return;
   }
-  // Any cpu may have lost them.
-  Note(Severity::kWarning, "events lost somewhere", line,
-       std::to_string(lost) +
-           " samples were lost; the file does not say where: use larger buffers (perf record -m)");
-  std::vector<int32_t> cpus;
-  for (const auto& [cpu, seen] : cpus_) cpus.push_back(cpu);
-  std::sort(cpus.begin(), cpus.end());
-  for (int32_t cpu : cpus) add(cpu, std::nullopt);
+  lost_placed_ += lost;
+  batch->markers.push_back({LossMarker::Kind::kLost, *stamp.cpu,
+                            lost > 0 ? std::optional(static_cast<int64_t>(lost)) : std::nullopt, line,
+                            static_cast<EventId>(next_event_)});
+}
+
+// What perf record counted beyond the losses that have a place: any cpu may have lost it.
+void PerfDataReader::EmitLostSomewhere(Batch* batch) {
+  if (lost_samples_ <= lost_placed_) return;
+  Note(Severity::kWarning, "events lost somewhere", lost_line_,
+       std::to_string(lost_samples_ - lost_placed_) +
+           " samples were lost, and the file does not say where: use larger buffers (perf record -m)");
+  for (int32_t cpu : cpus_) {
+    batch->markers.push_back(
+        {LossMarker::Kind::kLost, cpu, std::nullopt, lost_line_, static_cast<EventId>(next_event_)});
+  }
+  lost_samples_ = 0;
 }
 
 // The text of the batch stands still from here on.

@@ -9,6 +9,7 @@
 #include <zstd.h>
 
 #include <memory>
+#include <set>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -121,6 +122,7 @@ class PerfDataReader : public EventSource {
   void Emit(const Pending& pending, Batch* batch);
   void EmitSample(std::string_view body, int64_t line, Batch* batch);
   void EmitLost(std::string_view record, int64_t line, Batch* batch);
+  void EmitLostSomewhere(Batch* batch);
   bool AppendSampleText(const Kind& kind, const Sample& sample);
   void AddFrames(const Sample& sample, EventId event, Batch* batch);
   void FinishBatch(Batch* batch);
@@ -150,7 +152,10 @@ class PerfDataReader : public EventSource {
 
   std::unordered_map<size_t, Kind> kinds_;
   std::unordered_map<int32_t, StringId> comms_;
-  std::unordered_map<int32_t, bool> cpus_;
+  std::set<int32_t> cpus_;
+  uint64_t lost_placed_ = 0;   // events whose cpu and time of loss are known
+  uint64_t lost_samples_ = 0;  // by perf record's own count at the end, which has those again
+  int64_t lost_line_ = 0;
   LineCounts lines_;
   int64_t next_event_ = 1;
   std::vector<TraceIssue> issues_;

@@ -63,6 +63,7 @@ enum Option : uint16_t {
   kTraceClock = 4,
   kUname = 5,
   kTsc2Nsec = 14,
+  kEventFormats = 18,
   kBufferText = 22,
 };
 
@@ -100,6 +101,14 @@ void ReadBuffer(std::string_view data, bool v7, TraceDatHeader* header) {
   if (!header->clock || name.empty()) header->clock = clock;
 }
 
+// name: mm_page_free
+void AddEvent(std::string_view system, std::string_view format, TraceDatHeader* header) {
+  constexpr std::string_view kName = "name: ";
+  std::string_view line = format.substr(0, format.find('\n'));
+  if (line.starts_with(kName))
+    header->events.insert(std::string(system) + ":" + std::string(TrimBlanks(line.substr(kName.size()))));
+}
+
 void ReadOption(uint16_t id, std::string_view data, bool v7, TraceDatHeader* header) {
   switch (id) {
     case kDate:
@@ -128,19 +137,6 @@ void ReadOption(uint16_t id, std::string_view data, bool v7, TraceDatHeader* hea
   }
 }
 
-// The options of a section; the data of its last one is where the next section is.
-uint64_t ReadOptions(std::string_view section, bool v7, TraceDatHeader* header) {
-  ByteReader reader(section);
-  while (reader.ok() && !reader.rest().empty()) {
-    uint16_t id = reader.U16();
-    std::string_view data = reader.Bytes(reader.U32());
-    if (!reader.ok()) break;
-    if (id == kDone) return ByteReader(data).U64();
-    ReadOption(id, data, v7, header);
-  }
-  return 0;
-}
-
 // Compressed sections are <compressed size> <size> <data>, once or more.
 std::string Decompress(std::string_view section) {
   ByteReader reader(section);
@@ -158,21 +154,57 @@ std::string Decompress(std::string_view section) {
   return text;
 }
 
+struct Section {
+  uint16_t id = 0;
+  std::string bytes;  // unpacked
+};
+
+// u16 id, u16 flags (1: compressed), u32 description, u64 size
+std::optional<Section> ReadSection(const SeekableFile& file, uint64_t offset, bool zstd) {
+  FileCursor cursor(file, offset);
+  Section section;
+  section.id = cursor.Read<uint16_t>();
+  bool packed = (cursor.Read<uint16_t>() & 1) != 0;
+  cursor.Read<uint32_t>();
+  section.bytes = cursor.Bytes(cursor.Read<uint64_t>());
+  if (!cursor.ok()) return std::nullopt;
+  if (packed) section.bytes = zstd ? Decompress(section.bytes) : std::string();
+  return section;
+}
+
+// u32 systems, of each: name, u32 events, of each: u64 size, format
+void ReadEventFormats(std::string_view bytes, TraceDatHeader* header) {
+  ByteReader reader(bytes);
+  uint32_t systems = reader.U32();
+  for (uint32_t s = 0; s < systems && reader.ok(); ++s) {
+    std::string_view system = reader.CString();
+    uint32_t events = reader.U32();
+    for (uint32_t i = 0; i < events && reader.ok(); ++i) AddEvent(system, reader.Bytes(reader.U64()), header);
+  }
+}
+
 void ReadVersion7(const SeekableFile& file, FileCursor* cursor, TraceDatHeader* header) {
-  std::string compression = cursor->CString();
+  bool zstd = cursor->CString() == "zstd";
   cursor->CString();  // its version
   uint64_t next = cursor->Read<uint64_t>();
   // A chain of sections may be made to run in a circle.
-  for (int sections = 0; next != 0 && cursor->ok() && sections < 64; ++sections) {
-    FileCursor section(file, next);
-    uint16_t id = section.Read<uint16_t>();
-    uint16_t flags = section.Read<uint16_t>();
-    section.Read<uint32_t>();  // description
-    uint64_t size = section.Read<uint64_t>();
-    std::string bytes = section.Bytes(size);
-    if (!section.ok() || id != 0) return;
-    if (flags & 1) bytes = compression == "zstd" ? Decompress(bytes) : std::string();
-    next = ReadOptions(bytes, true, header);
+  for (int sections = 0; next != 0 && sections < 64; ++sections) {
+    auto section = ReadSection(file, next, zstd);
+    if (!section || section->id != 0) return;
+    next = 0;
+    ByteReader reader(section->bytes);
+    while (reader.ok() && !reader.rest().empty()) {
+      uint16_t id = reader.U16();
+      std::string_view data = reader.Bytes(reader.U32());
+      if (!reader.ok()) break;
+      ReadOption(id, data, true, header);
+      // The data of the last option are where the next section is.
+      if (id == kDone) next = ByteReader(data).U64();
+      if (id == kDone) break;
+      if (id != kEventFormats) continue;
+      if (auto formats = ReadSection(file, ByteReader(data).U64(), zstd))
+        ReadEventFormats(formats->bytes, header);
+    }
   }
 }
 
@@ -185,9 +217,10 @@ void ReadVersion6(FileCursor* cursor, TraceDatHeader* header) {
   for (uint32_t i = 0; i < ftrace_events && cursor->ok(); ++i) cursor->Skip(cursor->Read<uint64_t>());
   uint32_t systems = cursor->Read<uint32_t>();
   for (uint32_t system = 0; system < systems && cursor->ok(); ++system) {
-    cursor->CString();
+    std::string name = cursor->CString();
     uint32_t events = cursor->Read<uint32_t>();
-    for (uint32_t i = 0; i < events && cursor->ok(); ++i) cursor->Skip(cursor->Read<uint64_t>());
+    for (uint32_t i = 0; i < events && cursor->ok(); ++i)
+      AddEvent(name, cursor->Bytes(cursor->Read<uint64_t>()), header);
   }
   cursor->Skip(cursor->Read<uint32_t>());  // kallsyms
   cursor->Skip(cursor->Read<uint32_t>());  // printk formats

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -19,6 +20,7 @@ struct TraceDatHeader {
   std::optional<std::string> clock;  // "global"
   std::vector<std::string> buffers;  // names of instances beside the top one
   int64_t dropped_events = 0;        // that found the buffer full, by per_cpu/cpu*/stats
+  std::set<std::string> events;      // "kmem:mm_page_free": those with a format, which are those enabled
   bool clocks_differ = false;        // between the buffers
   bool ticks_to_ns = false;  // the file says how to turn TSC ticks into nanoseconds, and the library does
   bool dates = false;        // recorded with --date: stamps are wall-clock time

@@ -95,8 +95,11 @@ std::vector<PrintedEvent> ReadBinary(const Recording& recording, int digits) {
                         .cpu = *event.cpu,
                         .time = AsPrinted(*event.ts, digits, rounds)});
     }
-    for (const LossMarker& marker : batch.markers)
+    for (const LossMarker& marker : batch.markers) {
+      // What perf record counted without a place is in no line of perf script.
+      if (recording.trace_format == InputFormat::kPerfData && !marker.lost) continue;
       events.push_back({.name = {}, .cpu = marker.cpu, .lost = marker.lost.value_or(-1)});
+    }
   }
   return events;
 }

@@ -21,15 +21,15 @@ EventLayout Layout(const std::string& name, const std::string& fields, const std
 }
 
 // A record grows field by field, as the compiler lays it out.
-class Record {
+class RecordBytes {
  public:
-  Record() { Add(uint64_t{0x45} << 32 | 7); }
+  RecordBytes() { Add(uint64_t{0x45} << 32 | 7); }
   template <typename Int>
-  Record& Add(Int value) {
+  RecordBytes& Add(Int value) {
     bytes_.append(reinterpret_cast<const char*>(&value), sizeof(value));
     return *this;
   }
-  Record& Text(std::string_view text, size_t size) {
+  RecordBytes& Text(std::string_view text, size_t size) {
     bytes_.append(text).append(size - text.size(), '\0');
     return *this;
   }
@@ -63,7 +63,7 @@ TEST_CASE("radix and sign of raw fields are the format's", "[event_layout]") {
              "__print_flags(REC->gfp_flags, \"|\", {1, \"x, %d\"}) : \"none\"");
   CHECK(layout.name == "mm_page_alloc");
   CHECK(layout.id == 7);
-  Record record;
+  RecordBytes record;
   record.Add(uint64_t{0x32112}).Add(uint32_t{9}).Add(uint32_t{0}).Add(uint64_t{0x400dc0}).Add(int32_t{-3});
   CHECK(Arguments(layout, record.bytes()) == "pfn=0x32112 order=9 gfp_flags=0x400dc0 migratetype=-3");
   CHECK(ReadCommon(layout, "pid", record.bytes()) == 0x45u);
@@ -79,7 +79,7 @@ TEST_CASE("the argument of a conversion tells the field, whatever the key", "[ev
                               "\tfield:int reason;\toffset:24;\tsize:4;\tsigned:1;\n",
                               "\"nr_succeeded=%lu nr_failed=%lu reason=%s\", REC->succeeded, REC->failed, "
                               "__print_symbolic(REC->reason, {5, \"numa_misplaced\"})");
-  Record record;
+  RecordBytes record;
   record.Add(uint64_t{512}).Add(uint64_t{1}).Add(int32_t{5});
   CHECK(Arguments(layout, record.bytes()) == "succeeded=512 failed=1 reason=5");
 }
@@ -91,7 +91,7 @@ TEST_CASE("strings and arrays, fixed and elsewhere in the record", "[event_layou
                             "\tfield:void * lockdep_addr;\toffset:16;\tsize:8;\tsigned:0;\n",
                             "\"%p %s%s%s\", REC->lockdep_addr, (REC->flags & 1) ? \"try \" : \"\", \"\", "
                             "__get_str(name)");
-  Record record;
+  RecordBytes record;
   record.Add(uint32_t{2})
       .Add(uint32_t{16} << 16 | 24)
       .Add(uint64_t{0xffff888030410180})
@@ -107,7 +107,8 @@ TEST_CASE("strings and arrays, fixed and elsewhere in the record", "[event_layou
                             "\tfield:char comm[16];\toffset:8;\tsize:16;\tsigned:0;\n"
                             "\tfield:pid_t pid;\toffset:24;\tsize:4;\tsigned:1;\n",
                             "\"comm=%s pid=%d\", REC->comm, REC->pid");
-  CHECK(Arguments(wake, Record().Text("thp mover", 16).Add(int32_t{69}).bytes()) == "comm=thp mover pid=69");
+  CHECK(Arguments(wake, RecordBytes().Text("thp mover", 16).Add(int32_t{69}).bytes()) ==
+        "comm=thp mover pid=69");
 
   // Kprobe arguments: a string in quotes, an array, a relative location.
   EventLayout probe = Layout("open",
@@ -116,7 +117,7 @@ TEST_CASE("strings and arrays, fixed and elsewhere in the record", "[event_layou
                              "\tfield:u32 a[2];\toffset:20;\tsize:8;\tsigned:0;\n",
                              "\"(%lx) file=\\\"%s\\\" a={0x%x,0x%x}\", REC->__probe_ip, __get_rel_str(file), "
                              "REC->a[0], REC->a[1]");
-  Record opened;
+  RecordBytes opened;
   opened.Add(uint64_t{0xffffffff81154d40}).Add(uint32_t{6} << 16 | 8).Add(uint32_t{1}).Add(uint32_t{0x20});
   opened.Text("a b/c", 6);
   CHECK(Arguments(probe, opened.bytes()) == "(ffffffff81154d40) file=\"a b/c\" a={0x1,0x20}");
@@ -133,7 +134,7 @@ TEST_CASE("probes stand where tracefs prints them", "[event_layout]") {
                              "\tfield:s32 bit;\toffset:24;\tsize:4;\tsigned:1;\n",
                              "\"(%lx) folio=0x%Lx bit=%d\", REC->__probe_ip, REC->folio, REC->bit");
   CHECK(entry.is_probe());
-  Record call;
+  RecordBytes call;
   call.Add(uint64_t{0xffffffff811574b0}).Add(uint64_t{0xffff88805e840000}).Add(int32_t{0});
   CHECK(Arguments(entry, call.bytes(), symbols) ==
         "(folio_wait_bit+0x0/0x20) folio=0xffff88805e840000 bit=0");
@@ -144,7 +145,7 @@ TEST_CASE("probes stand where tracefs prints them", "[event_layout]") {
                             "\tfield:unsigned long __probe_func;\toffset:8;\tsize:8;\tsigned:0;\n"
                             "\tfield:unsigned long __probe_ret_ip;\toffset:16;\tsize:8;\tsigned:0;\n",
                             "\"(%lx <- %lx)\", REC->__probe_func, REC->__probe_ret_ip");
-  Record back;
+  RecordBytes back;
   back.Add(uint64_t{0xffffffff811574b0}).Add(uint64_t{0xffffffff811de0ad});
   CHECK(Arguments(exit, back.bytes(), symbols) == "(ffffffff811de0ad <- folio_wait_bit)");
 }
