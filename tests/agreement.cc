@@ -52,7 +52,7 @@ Print ReadReport(const std::string& text) {
 //           toucher/2    71/71    [001]    12.345678901: PERF_RECORD_LOST lost 12
 Print ReadScript(const std::string& text) {
   static const RE2 event(
-      R"(^\s*\S.*?\s+(?:-?\d+/)?(\d+)\s+\[(\d+)\]\s+(\d+)\.(\d+):\s+(?:\d+\s+)?(?:\S+?:)?([^\s:]+):)");
+      R"(^\s*\S.*?\s+(?:-?\d+/)?(-?\d+)\s+\[(\d+)\]\s+(\d+)\.(\d+):\s+(?:\d+\s+)?(?:\S+?:)?([^\s:]+):)");
   static const RE2 lost(R"(\[(\d+)\]\s+\d+\.\d+:\s+PERF_RECORD_LOST lost (\d+))");
   Print print;
   ForEachLine(text, [&](std::string_view line) {
@@ -64,6 +64,9 @@ Print ReadScript(const std::string& text) {
     } else if (RE2::PartialMatch(piece, event, &one.pid, &one.cpu, &whole, &fraction, &one.name)) {
       print.digits = static_cast<int>(fraction.size());
       one.time = Nanoseconds(whole, fraction);
+      // A task on its last switch has no pid left for perf; the record of the kernel in the same line has it.
+      static const RE2 previous(R"( prev_pid=(\d+) )");
+      if (one.pid == -1) RE2::PartialMatch(piece, previous, &one.pid);
       print.events.push_back(one);
     }
   });

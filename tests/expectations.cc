@@ -161,7 +161,7 @@ const Expectation* FindExpectation(const std::string& name) {
       Expectation{"x86-dat-fired", 1, false, true}, Expectation{"x86-dat-buffers", 3, true, false},
       Expectation{"x86-dat-lost", 1, true, true},   Expectation{"x86-dat-v6", 3, true, false},
       Expectation{"x86-perf-zstd", 0, true, false}, Expectation{"x86-perf-pipe", 0, true, false},
-      Expectation{"x86-perf-lost", 3, true, false}, Expectation{"x86-trace-cmd", 1, false, true},
+      Expectation{"x86-perf-lost", 0, true, false}, Expectation{"x86-trace-cmd", 1, false, true},
       Expectation{"x86-perf", 1, false, true},
   };
   auto found = std::find_if(kExpectations.begin(), kExpectations.end(),
