@@ -494,13 +494,7 @@ bool PerfDataReader::Next(Batch* batch) {
   if (ended_ && next_ready_ >= ready_.records.size()) EmitLostSomewhere(batch);
   FinishBatch(batch);
   bool more = !ended_ || next_ready_ < ready_.records.size();
-  if (!more && batch->events.empty() && batch->markers.empty()) {
-    if (lines_.events == 0)
-      throw Error(file_->name() +
-                  (issues_.empty() ? ": has no samples" : ": has no samples: " + issues_[0].text));
-    return false;
-  }
-  return true;
+  return more || !batch->events.empty() || !batch->markers.empty();
 }
 
 void PerfDataReader::Emit(const Pending& pending, Batch* batch) {

@@ -22,6 +22,15 @@ using Severity = TraceIssue::Severity;
 constexpr size_t kBatchBytes = size_t{1024} * 1024;
 constexpr size_t kMessageHead = 5;
 
+// A word of a file nobody vouches for, in a message.
+std::string Printable(std::string_view text) {
+  std::string printable(text.substr(0, 16));
+  for (char& c : printable) {
+    if (c < ' ' || c > '~') c = '?';
+  }
+  return printable.empty() ? "?" : printable;
+}
+
 std::string SignalText(int signal) {
   switch (signal) {
     case SIGXCPU:
@@ -44,8 +53,11 @@ TraceDatReader::TraceDatReader(std::shared_ptr<SeekableFile> file, StringTable* 
   if (dat_header_.big_endian)
     throw Error(file_->name() + ": was recorded on a big-endian machine, which this version does not read");
   if (dat_header_.version != "6" && dat_header_.version != "7")
-    throw Error(file_->name() + ": is a trace.dat of version " + dat_header_.version +
+    throw Error(file_->name() + ": is a trace.dat of version " + Printable(dat_header_.version) +
                 "; this version reads 6 and 7: `trace-cmd convert --file-version 7` writes one");
+  if (dat_header_.compression != "none" && dat_header_.compression != "zstd")
+    throw Error(file_->name() + ": is compressed with " + Printable(dat_header_.compression) +
+                "; this version reads zstd: `trace-cmd convert --compression zstd` writes it");
   if (dat_header_.latency)
     throw Error(file_->name() +
                 ": holds the text of a latency trace; give what `trace-cmd report` prints of it");

@@ -184,7 +184,8 @@ void ReadEventFormats(std::string_view bytes, TraceDatHeader* header) {
 }
 
 void ReadVersion7(const SeekableFile& file, FileCursor* cursor, TraceDatHeader* header) {
-  bool zstd = cursor->CString() == "zstd";
+  header->compression = cursor->CString();
+  bool zstd = header->compression == "zstd";
   cursor->CString();  // its version
   uint64_t next = cursor->Read<uint64_t>();
   // A chain of sections may be made to run in a circle.

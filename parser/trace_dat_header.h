@@ -15,6 +15,7 @@ namespace mmreplay {
 struct TraceDatHeader {
   std::string version;               // "6", "7"
   bool big_endian = false;           // of the recorded machine
+  std::string compression = "none";  // of version 7
   bool latency = false;              // holds the text of a latency trace instead of events
   std::optional<std::string> uname;  // "Linux (none) 6.1.192 x86_64"
   std::optional<std::string> clock;  // "global"

@@ -152,17 +152,17 @@ void CheckLines(const Analysis& analysis) {
 
 const Expectation* FindExpectation(const std::string& name) {
   static const std::array kExpectations = {
-      Expectation{"arm64-stock", 0, true, false},   Expectation{"arm64-fixed", 0, false, true},
-      Expectation{"arm64-fired", 1, false, true},   Expectation{"arm64-latent", 1, false, true},
-      Expectation{"x86-fixed", 0, false, true},     Expectation{"x86-fired", 1, false, true},
-      Expectation{"x86-latent", 1, false, true},    Expectation{"x86-all-tasks", 0, true, true},
-      Expectation{"x86-hashed", 1, false, true},    Expectation{"410-x86-fired-nochurn", 1, true, true},
-      Expectation{"410-x86-held0", 0, true, true},  Expectation{"410-arm64-fired-stock", 1, true, true},
-      Expectation{"x86-dat-fired", 1, false, true}, Expectation{"x86-dat-buffers", 3, true, false},
-      Expectation{"x86-dat-lost", 1, true, true},   Expectation{"x86-dat-v6", 3, true, false},
-      Expectation{"x86-perf-zstd", 0, true, false}, Expectation{"x86-perf-pipe", 0, true, false},
-      Expectation{"x86-perf-lost", 0, true, false}, Expectation{"x86-trace-cmd", 1, false, true},
-      Expectation{"x86-perf", 1, false, true},
+      Expectation{"arm64-stock", 0, true, false},     Expectation{"arm64-fixed", 0, false, true},
+      Expectation{"arm64-fired", 1, false, true},     Expectation{"arm64-latent", 1, false, true},
+      Expectation{"x86-fixed", 0, false, true},       Expectation{"x86-fired", 1, false, true},
+      Expectation{"x86-latent", 1, false, true},      Expectation{"x86-all-tasks", 0, true, true},
+      Expectation{"x86-hashed", 1, false, true},      Expectation{"410-x86-fired-nochurn", 1, true, true},
+      Expectation{"410-x86-held0", 0, true, true},    Expectation{"410-arm64-fired-stock", 1, true, true},
+      Expectation{"x86-dat-fired", 1, false, true},   Expectation{"arm64-dat-fired", 1, false, true},
+      Expectation{"x86-dat-buffers", 3, true, false}, Expectation{"x86-dat-lost", 1, true, true},
+      Expectation{"x86-dat-v6", 3, true, false},      Expectation{"x86-perf-zstd", 0, true, false},
+      Expectation{"x86-perf-pipe", 0, true, false},   Expectation{"x86-perf-lost", 0, true, false},
+      Expectation{"x86-trace-cmd", 1, false, true},   Expectation{"x86-perf", 1, false, true},
   };
   auto found = std::find_if(kExpectations.begin(), kExpectations.end(),
                             [&](const Expectation& e) { return e.name == name; });

@@ -19,7 +19,8 @@ std::string TraceDat(const std::string& name) {
 }  // namespace
 
 TEST_CASE("a trace.dat holds what trace-cmd report prints", "[trace_dat]") {
-  for (const char* name : {"x86-dat-fired", "x86-dat-buffers", "x86-dat-lost", "x86-dat-v6"})
+  for (const char* name :
+       {"x86-dat-fired", "arm64-dat-fired", "x86-dat-buffers", "x86-dat-lost", "x86-dat-v6"})
     CheckAgreement(Sample(name));
 }
 
@@ -129,6 +130,9 @@ TEST_CASE("a damaged trace.dat ends in a sentence that names it", "[trace_dat]")
   std::string version = bytes;
   version[10] = '9';
   CHECK(ReadBinary(version).error.find("version 9") != std::string::npos);
+  std::string packed = bytes;
+  packed.replace(packed.find("zstd"), 4, "zlib");
+  CHECK(ReadBinary(packed).error.find("compressed with zlib") != std::string::npos);
   std::string order = bytes;
   order[12] = 1;
   CHECK(ReadBinary(order).error.find("big-endian") != std::string::npos);
