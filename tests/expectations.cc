@@ -158,7 +158,7 @@ const Expectation* FindExpectation(const std::string& name) {
       Expectation{"x86-latent", 1, false, true},      Expectation{"x86-all-tasks", 0, true, true},
       Expectation{"x86-hashed", 1, false, true},      Expectation{"410-x86-fired-nochurn", 1, true, true},
       Expectation{"410-x86-held0", 0, true, true},    Expectation{"410-arm64-fired-stock", 1, true, true},
-      Expectation{"x86-dat-fired", 1, false, true},   Expectation{"arm64-dat-fired", 1, false, true},
+      Expectation{"x86-dat-fired", 1, false, true},   Expectation{"arm64-dat", 3, false, false},
       Expectation{"x86-dat-buffers", 3, true, false}, Expectation{"x86-dat-lost", 1, true, true},
       Expectation{"x86-dat-v6", 3, true, false},      Expectation{"x86-perf-zstd", 0, true, false},
       Expectation{"x86-perf-pipe", 0, true, false},   Expectation{"x86-perf-lost", 0, true, false},
