@@ -26,9 +26,9 @@ constexpr const char* kUsage =
     "Usage: mmreplay analyze [OPTIONS] INPUT...\n"
     "\n"
     "Reads one recording, replays its memory-management events and says which waits were on a page\n"
-    "that nothing kept alive. INPUT is the `trace` file of tracefs, a directory or a tar archive with\n"
-    "that file and what belongs to it (kprobe_events, dmesg, per_cpu stats, uname), or - for standard\n"
-    "input; gzip, bzip2, xz and zstd are read as they are. Files are told apart by their content.\n"
+    "that nothing kept alive. INPUT is the `trace` file of tracefs, a trace.dat, a perf.data, a directory or\n"
+    "a tar archive with one of them and what belongs to it (kprobe_events, dmesg, per_cpu stats, uname), or\n"
+    "- for standard input; gzip, bzip2, xz and zstd are read as they are. Files are told apart by content.\n"
     "\n";
 
 constexpr const char* kExamples =

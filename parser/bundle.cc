@@ -3,11 +3,14 @@
 #include <re2/re2.h>
 
 #include <algorithm>
+#include <set>
 
 #include "parser/error.h"
 #include "parser/event_source.h"
 #include "parser/lines.h"
 #include "parser/numbers.h"
+#include "parser/perf_header.h"
+#include "parser/trace_dat_header.h"
 
 namespace mmreplay {
 namespace {
@@ -158,6 +161,51 @@ void AddSideFile(InputFormat format, const InputMember& member, Recording* recor
   recording->sources.push_back(std::move(source));
 }
 
+// The machine as the replay knows it: perf writes what `uname -m` says, and so does trace-cmd.
+void SetMachine(const std::string& machine, Recording* recording) {
+  if (!recording->machine && (machine == "x86_64" || machine == "aarch64")) recording->machine = machine;
+}
+
+// A probe beside a binary recording counts if the recording has its format: defined is not recorded.
+void DropOtherProbes(const std::set<std::string>& recorded, Recording* recording) {
+  if (recorded.empty()) return;
+  std::erase_if(recording->probes, [&](const ProbeDefinition& probe) {
+    return !recorded.contains(probe.group + ":" + probe.event);
+  });
+}
+
+// What a binary recording says about itself counts where no side file does.
+void AddTraceDatFacts(Recording* recording) {
+  TraceDatHeader header = ReadTraceDatHeader(*recording->trace_file);
+  if (header.uname) ReadUname(*header.uname, recording);
+  if (header.clock) recording->clock = header.clock;
+  DropOtherProbes(header.events, recording);
+}
+
+void AddPerfFacts(Recording* recording) {
+  PerfHeader header = ReadPerfHeader(*recording->trace_file);
+  if (!recording->kernel_release) recording->kernel_release = header.kernel_release;
+  if (header.machine) SetMachine(*header.machine, recording);
+  recording->clock = header.Clock();
+  std::set<std::string> events;
+  for (const auto& [id, layout] : header.layouts) events.insert(layout.system + ":" + layout.name);
+  DropOtherProbes(events, recording);
+}
+
+void OpenTraceFile(Recording* recording) {
+  bool dat = recording->trace_format == InputFormat::kTraceDat;
+  if (!dat && recording->trace_format != InputFormat::kPerfData) return;
+  recording->trace_file = OpenSeekable(recording->trace);
+  // Which events were lost is in the records themselves. Statistics of the ring buffers repeat it at best,
+  // and perf does not use those buffers.
+  recording->cpu_stats.clear();
+  if (dat) {
+    AddTraceDatFacts(recording);
+  } else {
+    AddPerfFacts(recording);
+  }
+}
+
 // A file the user named for a purpose must serve it.
 InputMember OpenNamed(const std::string& path, InputFormat wanted, const char* option) {
   std::vector<InputMember> members = OpenInput(path);
@@ -176,11 +224,6 @@ std::string Refusal(InputFormat format) {
   switch (format) {
     case InputFormat::kEmpty:
       return "is empty";
-    case InputFormat::kTraceDat:
-      return "is a " + name +
-             ", which this version does not read; `trace-cmd report` output is not read "
-             "either, record with tracefs and give its `trace` file";
-    case InputFormat::kPerfData:
     case InputFormat::kTraceCmdReport:
     case InputFormat::kPerfScript:
     case InputFormat::kFunctionGraph:
@@ -192,6 +235,19 @@ std::string Refusal(InputFormat format) {
       return "looks like a " + name + "; it goes beside a trace: mmreplay analyze TRACE --probes FILE";
     default:
       return "looks like a " + name + ", not like a trace";
+  }
+}
+
+// What `trace-cmd report` and `perf script` printed of a binary recording is no second trace beside it.
+void PassOverPrints(std::vector<InputFormat>* formats) {
+  struct Print {
+    InputFormat binary;
+    InputFormat text;
+  };
+  for (const Print& print : {Print{InputFormat::kTraceDat, InputFormat::kTraceCmdReport},
+                             Print{InputFormat::kPerfData, InputFormat::kPerfScript}}) {
+    if (std::find(formats->begin(), formats->end(), print.binary) == formats->end()) continue;
+    std::replace(formats->begin(), formats->end(), print.text, InputFormat::kText);
   }
 }
 
@@ -219,6 +275,7 @@ Recording OpenRecording(const RecordingOptions& options) {
   std::vector<InputFormat> formats;
   formats.reserve(members.size());
   for (const InputMember& member : members) formats.push_back(DetectFormat(member.head));
+  PassOverPrints(&formats);
 
   std::optional<size_t> trace;
   std::optional<size_t> other_trace;
@@ -256,6 +313,7 @@ Recording OpenRecording(const RecordingOptions& options) {
     InputMember member = OpenNamed(*options.probes, InputFormat::kProbeDefinitions, "--probes");
     AddSideFile(InputFormat::kProbeDefinitions, member, &recording);
   }
+  OpenTraceFile(&recording);
   return recording;
 }
 

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -33,6 +34,7 @@ struct CpuStats {
 struct Recording {
   std::string path;  // as the user gave it
   InputMember trace;
+  std::shared_ptr<SeekableFile> trace_file;  // of binary formats, which are read at any offset
   InputFormat trace_format = InputFormat::kFtraceText;
   size_t trace_source = 0;  // index into sources
   std::vector<Source> sources;

@@ -123,10 +123,21 @@ LockClass ClassOfLock(std::string_view name) {
   return LockClass::kOther;
 }
 
+// flags=0 name=&mm->mmap_lock lockdep_addr=0xffff888030410180          (raw fields of trace.dat, perf.data)
+Payload DecodeRawLock(LockStep step, std::string_view args) {
+  size_t at = args.rfind("lockdep_addr=");
+  auto address = ParsePointer(args.substr(at + 13));
+  if (!address) return Opaque{};
+  std::string_view name;
+  if (size_t key = args.find("name="); key < at) name = TrimBlanks(args.substr(key + 5, at - key - 5));
+  return LockEvent{step, static_cast<KernelAddress>(*address), ClassOfLock(name)};
+}
+
 // lock_acquire: ffff8880034965b8 ptlock_ptr(page)
 // lock_acquire: ffff8880034965b8 try read &mm->mmap_lock
 // lock_release: ffff8880034965b8          (nameless: see ParsePageFlags on empty strings)
 Payload DecodeLock(LockStep step, std::string_view args) {
+  if (args.find("lockdep_addr=") != kNotFound) return DecodeRawLock(step, args);
   size_t blank = args.find(' ');
   auto address = ParsePointer(args.substr(0, blank));
   if (!address) return Opaque{};
@@ -139,7 +150,13 @@ Payload DecodeLock(LockStep step, std::string_view args) {
 
 // contention_begin: ffff88800311f778 (flags=SPIN)
 // contention_end: ffff88800311f778 (ret=0)
+// lock_addr=0xffff888030c8a6f8 flags=33          (raw fields)
 Payload DecodeContention(bool begin, std::string_view args) {
+  if (args.starts_with("lock_addr=")) {
+    auto raw = PointerField(args, "lock_addr");
+    if (!raw) return Opaque{};
+    return ContentionEvent{begin, static_cast<KernelAddress>(*raw)};
+  }
   size_t blank = args.find(' ');
   auto address = ParsePointer(args.substr(0, blank));
   if (!address || blank == kNotFound) return Opaque{};
@@ -147,22 +164,50 @@ Payload DecodeContention(bool begin, std::string_view args) {
   return ContentionEvent{begin, static_cast<KernelAddress>(*address)};
 }
 
-// R R+ S D D|K T t X Z P I
+// The raw prev_state of sched_switch. TASK_INTERRUPTIBLE is 1 and TASK_UNINTERRUPTIBLE 2 in all kernels, and
+// what a sleeping task can be lies below 256. The bit for "preempted" stands above all others and moved:
+// TASK_REPORT_MAX 0x100 since 4.14, TASK_STATE_MAX 0x400 to 0x2000 before.
+SleepState SleepStateOfBits(uint64_t state) {
+  if (state & 2) return SleepState::kUninterruptible;
+  if (state & 0xff) return SleepState::kOther;
+  if (state == 0 || state == 0x100 || (state >= 0x400 && state <= 0x2000)) return SleepState::kRunning;
+  return SleepState::kUnknown;
+}
+
+// R R+ S D D|K T t X Z P I     256 (raw)
 SleepState SleepStateOf(std::string_view state) {
   if (state.empty()) return SleepState::kUnknown;
+  if (auto bits = ParseUnsigned(state)) return SleepStateOfBits(*bits);
   if (state[0] == 'R') return SleepState::kRunning;
   if (state[0] == 'D') return SleepState::kUninterruptible;
   bool letter = (state[0] >= 'A' && state[0] <= 'Z') || (state[0] >= 'a' && state[0] <= 'z');
   return letter ? SleepState::kOther : SleepState::kUnknown;
 }
 
+// Where the raw fields of sched_switch turn from one task to the other: the " next_comm=" right behind
+// prev_pid, prev_prio and prev_state. No comm is long enough to hold all that.
+size_t FindRawSwitch(std::string_view args) {
+  for (size_t at = args.find(" prev_state="); at != kNotFound; at = args.find(" prev_state=", at + 1)) {
+    size_t end = args.find_first_not_of("-0123456789abcdefx", at + 12);
+    if (end != kNotFound && args.substr(end).starts_with(" next_comm=")) return end;
+  }
+  return kNotFound;
+}
+
 // prev_comm=toucher/1 prev_pid=65 prev_prio=120 prev_state=R+ ==> next_comm=kcompactd0 next_pid=38
 // next_prio=120 Comms may hold blanks, '=' and "==>": keys are searched from the right.
+// prev_comm=work prev_pid=69 prev_prio=120 prev_state=256 next_comm=kworker/2:1 next_pid=50 next_prio=120
+// (raw fields)
 Payload DecodeSchedSwitch(std::string_view args) {
   size_t arrow = args.rfind(" ==> ");
+  size_t next_at = arrow == kNotFound ? arrow : arrow + 5;
+  if (size_t raw = FindRawSwitch(args); raw != kNotFound) {
+    arrow = raw;
+    next_at = raw + 1;
+  }
   if (arrow == kNotFound) return Opaque{};
   std::string_view prev = args.substr(0, arrow);
-  std::string_view next = args.substr(arrow + 5);
+  std::string_view next = args.substr(next_at);
   auto number_after = [](std::string_view text, std::string_view key) -> std::optional<int32_t> {
     size_t at = text.rfind(key);
     if (at == kNotFound) return std::nullopt;
@@ -187,16 +232,32 @@ Payload DecodeSchedWaking(bool done, std::string_view args) {
   return SchedWaking{static_cast<Pid>(*pid), done};
 }
 
+// enum migrate_reason (include/linux/migrate_mode.h) as include/trace/events/migrate.h prints it. New ones
+// were only ever added at the end; "contig_range" was "cma" until 4.16.
+std::string_view MigrateReason(std::string_view printed) {
+  static constexpr std::array<std::string_view, 10> kReasons = {
+      "compaction",     "memory_failure", "memory_hotplug", "syscall_or_cpuset", "mempolicy_mbind",
+      "numa_misplaced", "contig_range",   "longterm_pin",   "demotion",          "damon"};
+  auto number = ParseUnsigned(printed);
+  return number && *number < kReasons.size() ? kReasons[*number] : printed;
+}
+
 // mm_migrate_pages_start: mode=MIGRATE_SYNC reason=syscall_or_cpuset                     (5.13+)
+// succeeded=512 failed=0 thp_succeeded=1 thp_failed=0 thp_split=0 mode=2 reason=5      (raw fields)
 // mm_migrate_pages: nr_succeeded=512 nr_failed=0 nr_thp_succeeded=1 ... mode=MIGRATE_SYNC
 // reason=numa_misplaced
 Payload DecodeMigratePages(bool start, std::string_view args) {
   auto reason = FindField(args, "reason");
   if (!reason) return Opaque{};
-  MigratePages batch{.start = start, .reason = *reason, .succeeded = {}, .failed = {}};
+  MigratePages batch{.start = start, .reason = MigrateReason(*reason), .succeeded = {}, .failed = {}};
   if (!start) {
-    if (auto text = FindField(args, "nr_succeeded")) batch.succeeded = ParseSigned(*text);
-    if (auto text = FindField(args, "nr_failed")) batch.failed = ParseSigned(*text);
+    auto number = [&](std::string_view printed, std::string_view raw) -> std::optional<int64_t> {
+      auto text = FindField(args, printed);
+      if (!text) text = FindField(args, raw);
+      return text ? ParseSigned(*text) : std::nullopt;
+    };
+    batch.succeeded = number("nr_succeeded", "succeeded");
+    batch.failed = number("nr_failed", "failed");
     if (!batch.succeeded) return Opaque{};
   }
   return batch;

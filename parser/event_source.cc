@@ -3,6 +3,8 @@
 #include <array>
 
 #include "parser/error.h"
+#include "parser/perf_data.h"
+#include "parser/trace_dat.h"
 #include "parser/trace_reader.h"
 
 namespace mmreplay {
@@ -19,8 +21,18 @@ Source OpenFtraceText(const Recording& recording, StringTable* strings, Decoder*
   return std::make_unique<TraceReader>(recording.trace.open(), strings, decoder);
 }
 
+Source OpenTraceDat(const Recording& recording, StringTable* strings, Decoder* decoder) {
+  return std::make_unique<TraceDatReader>(recording.trace_file, strings, decoder);
+}
+
+Source OpenPerfData(const Recording& recording, StringTable* strings, Decoder* decoder) {
+  return std::make_unique<PerfDataReader>(recording.trace_file, strings, decoder);
+}
+
 constexpr std::array kReaders = {
     Reader{InputFormat::kFtraceText, OpenFtraceText},
+    Reader{InputFormat::kTraceDat, OpenTraceDat},
+    Reader{InputFormat::kPerfData, OpenPerfData},
 };
 
 const Reader* FindReader(InputFormat format) {
@@ -36,9 +48,12 @@ bool IsReadableTrace(InputFormat format) {
   return FindReader(format) != nullptr;
 }
 
-std::unique_ptr<EventSource> OpenEventSource(const Recording& recording, StringTable* strings, Decoder* decoder) {
+std::unique_ptr<EventSource> OpenEventSource(const Recording& recording, StringTable* strings,
+                                             Decoder* decoder) {
   const Reader* reader = FindReader(recording.trace_format);
-  if (!reader) throw Error(recording.trace.path + ": no reader for a " + std::string(FormatName(recording.trace_format)));
+  if (!reader)
+    throw Error(recording.trace.path + ": no reader for a " +
+                std::string(FormatName(recording.trace_format)));
   return reader->open(recording, strings, decoder);
 }
 

@@ -12,6 +12,7 @@
 #include <filesystem>
 #include <memory>
 #include <system_error>
+#include <utility>
 
 #include "parser/error.h"
 
@@ -32,6 +33,7 @@ class Descriptor {
     if (fd_ > STDERR_FILENO) close(fd_);
   }
   int get() const { return fd_; }
+  int Release() { return std::exchange(fd_, -1); }
 
  private:
   int fd_;
@@ -171,7 +173,34 @@ std::vector<InputMember> OpenRegular(const std::string& path) {
   bool whole = false;
   std::string head = ReadHead(open(), &whole);
   if (IsCompressedOrTar(head)) return ArchiveMembers(path, open);
-  return {{path, std::move(head), whole, open}};
+  struct stat info {};
+  bool is_file = stat(path.c_str(), &info) == 0 && S_ISREG(info.st_mode);
+  return {{path, std::move(head), whole, open, is_file}};
+}
+
+// An unnamed file with mode 0600 in the folder for temporary files.
+int OpenTemporary(const std::string& name) {
+  std::error_code error;
+  std::filesystem::path folder = std::filesystem::temp_directory_path(error);
+  std::string path = ((error ? "/tmp" : folder) / "mmreplay-XXXXXX").string();
+  int fd = mkostemp(path.data(), O_CLOEXEC);
+  if (fd < 0) throw Error("temporary file for " + name + ": " + Reason(errno));
+  unlink(path.c_str());
+  return fd;
+}
+
+std::shared_ptr<SeekableFile> Spool(const ReadFn& read, const std::string& name) {
+  Descriptor file(OpenTemporary(name));
+  std::vector<char> buffer(size_t{256} * 1024);
+  while (size_t got = read(buffer.data(), buffer.size())) {
+    for (size_t at = 0; at < got;) {
+      ssize_t wrote = write(file.get(), buffer.data() + at, got - at);
+      if (wrote < 0 && errno == EINTR) continue;
+      if (wrote <= 0) throw Error("temporary file for " + name + ": " + Reason(errno));
+      at += static_cast<size_t>(wrote);
+    }
+  }
+  return std::make_shared<SeekableFile>(file.Release(), name);
 }
 
 // Standard input is read once; what must be read twice is kept in an unnamed temporary file.
@@ -189,22 +218,12 @@ std::vector<InputMember> OpenStdin() {
   };
   if (!IsCompressedOrTar(*head)) return {{name, *head, whole, [rest] { return ReadFn(rest); }}};
 
-  std::shared_ptr<FILE> spool(tmpfile(), [](FILE* f) {
-    if (f) static_cast<void>(fclose(f));
-  });
-  if (!spool) throw Error("temporary file for standard input: " + Reason(errno));
-  std::vector<char> buffer(size_t{256} * 1024);
-  while (size_t got = rest(buffer.data(), buffer.size())) {
-    if (fwrite(buffer.data(), 1, got, spool.get()) != got)
-      throw Error("temporary file for standard input: " + Reason(errno));
-  }
-  if (fflush(spool.get()) != 0) throw Error("temporary file for standard input: " + Reason(errno));
+  std::shared_ptr<SeekableFile> spool = Spool(rest, name);
   auto open = [spool]() -> ReadFn {
-    return [spool, offset = off_t{0}](char* b, size_t n) mutable -> size_t {
-      ssize_t got = pread(fileno(spool.get()), b, n, offset);
-      if (got < 0) throw Error("temporary file for standard input: " + Reason(errno));
+    return [spool, offset = uint64_t{0}](char* b, size_t n) mutable -> size_t {
+      size_t got = spool->ReadAt(offset, b, n);
       offset += got;
-      return static_cast<size_t>(got);
+      return got;
     };
   };
   return ArchiveMembers(name, open);
@@ -230,6 +249,42 @@ std::vector<InputMember> OpenInput(const std::string& path) {
     for (InputMember& member : OpenRegular(file)) members.push_back(std::move(member));
   }
   return members;
+}
+
+SeekableFile::SeekableFile(int fd, std::string name) : fd_(fd), name_(std::move(name)) {
+  struct stat info {};
+  if (fstat(fd_, &info) != 0) throw Error(name_ + ": " + Reason(errno));
+  size_ = static_cast<uint64_t>(info.st_size);
+}
+
+SeekableFile::~SeekableFile() {
+  close(fd_);
+}
+
+size_t SeekableFile::ReadAt(uint64_t offset, char* buffer, size_t size) const {
+  size_t filled = 0;
+  while (filled < size && offset + filled < size_) {
+    ssize_t got = pread(fd_, buffer + filled, size - filled, static_cast<off_t>(offset + filled));
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) throw Error(name_ + ": " + Reason(errno));
+    if (got == 0) break;
+    filled += static_cast<size_t>(got);
+  }
+  return filled;
+}
+
+std::string SeekableFile::ReadAt(uint64_t offset, size_t size) const {
+  if (offset > size_ || size > size_ - offset) return {};
+  std::string bytes(size, '\0');
+  if (ReadAt(offset, bytes.data(), size) != size) return {};
+  return bytes;
+}
+
+std::shared_ptr<SeekableFile> OpenSeekable(const InputMember& member) {
+  if (!member.is_file) return Spool(member.open(), member.path);
+  Descriptor file(open(member.path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (file.get() < 0) throw Error(member.path + ": " + Reason(errno));
+  return std::make_shared<SeekableFile>(file.Release(), member.path);
 }
 
 std::string ReadAll(const InputMember& member, size_t limit) {

@@ -3,7 +3,9 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <functional>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -20,6 +22,7 @@ struct InputMember {
   std::string head;              // its first bytes, up to kHeadBytes
   bool whole;                    // head is all of it
   std::function<ReadFn()> open;  // from its first byte; may be called again, except for stdin
+  bool is_file = false;          // path is a file that holds these bytes and nothing else
 };
 
 inline constexpr size_t kHeadBytes = size_t{256} * 1024;
@@ -27,6 +30,33 @@ inline constexpr size_t kHeadBytes = size_t{256} * 1024;
 // `path` may be a file, a directory (its regular files, not descending) or "-". Members come sorted
 // by path. Throws Error when the path cannot be read.
 std::vector<InputMember> OpenInput(const std::string& path);
+
+// Bytes at any offset: what trace.dat and perf.data need, whose tables stand behind the data.
+class SeekableFile {
+ public:
+  // `fd` is owned. `name` is what errors call it.
+  SeekableFile(int fd, std::string name);
+  SeekableFile(const SeekableFile&) = delete;
+  SeekableFile& operator=(const SeekableFile&) = delete;
+  ~SeekableFile();
+
+  int fd() const { return fd_; }
+  uint64_t size() const { return size_; }
+  const std::string& name() const { return name_; }
+  // Less than `size` only at the end.
+  size_t ReadAt(uint64_t offset, char* buffer, size_t size) const;
+  // Exactly `size` bytes, or empty.
+  std::string ReadAt(uint64_t offset, size_t size) const;
+
+ private:
+  int fd_;
+  std::string name_;
+  uint64_t size_ = 0;
+};
+
+// The file itself where the member is one; what is compressed, in an archive or on standard input is spooled
+// to an unnamed temporary file that only this user can read. Takes standard input.
+std::shared_ptr<SeekableFile> OpenSeekable(const InputMember& member);
 
 // All of it, or Error when it is longer than `limit`.
 std::string ReadAll(const InputMember& member, size_t limit);

@@ -197,7 +197,10 @@ void SchedFields(std::string_view args, PerField&& per_field) {
 
 template <typename PerField>
 void EachField(std::string_view event, std::string_view args, PerField&& per_field) {
-  if (PrintsPositions(event)) {
+  // Raw fields of a binary recording have their keys: "name=ptlock_ptr(page)
+  // lockdep_addr=0xffff888030410180".
+  bool raw = args.find("lockdep_addr=") != kNotFound || args.starts_with("lock_addr=");
+  if (PrintsPositions(event) && !raw) {
     LockFields(args, per_field);
     return;
   }

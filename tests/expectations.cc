@@ -164,7 +164,6 @@ const Expectation* FindExpectation(const std::string& name) {
       Expectation{"410-x86-fired-nochurn", 1, true, true},
       Expectation{"410-x86-held0", 0, true, true},
       Expectation{"410-arm64-fired-stock", 1, true, true},
-      // as samples/capture/mmreplay-capture wrote them
       Expectation{"stock-5.10-amd64", 0, true, false},
       Expectation{"stock-5.10-arm64", 0, true, false},
       Expectation{"stock-6.1-amd64", 0, true, false},
@@ -175,6 +174,16 @@ const Expectation* FindExpectation(const std::string& name) {
       Expectation{"lab-x86-held", 0, true, true},
       Expectation{"lab-x86-hashed", 1, true, true},
       Expectation{"lab-arm64-fired", 1, true, true},
+      Expectation{"x86-dat-fired", 1, false, true},
+      Expectation{"arm64-dat", 3, false, false},
+      Expectation{"x86-dat-buffers", 3, true, false},
+      Expectation{"x86-dat-lost", 1, true, true},
+      Expectation{"x86-dat-v6", 3, true, false},
+      Expectation{"x86-perf-zstd", 0, true, false},
+      Expectation{"x86-perf-pipe", 0, true, false},
+      Expectation{"x86-perf-lost", 0, true, false},
+      Expectation{"x86-trace-cmd", 1, false, true},
+      Expectation{"x86-perf", 1, false, true},
   };
   auto found = std::find_if(kExpectations.begin(), kExpectations.end(),
                             [&](const Expectation& e) { return e.name == name; });

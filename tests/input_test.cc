@@ -114,7 +114,9 @@ TEST_CASE("what cannot be read is refused with a sentence that names it", "[inpu
   CHECK_THROWS_WITH(Open({folder.path() + "/absent"}), Catch::Contains("absent: No such file"));
   CHECK_THROWS_WITH(Open({folder.path()}), Catch::Contains("has no files in it"));
   CHECK_THROWS_WITH(Open({folder.Write("e", "")}), Catch::Contains("e is empty"));
-  CHECK_THROWS_WITH(Open({folder.Write("p", "PERFILE2xxxxxxxx")}), Catch::Contains("perf.data"));
+  // Read by its form, and refused where it is read.
+  CHECK_THROWS_WITH(Analysis({.inputs = {folder.Write("p", "PERFILE2xxxxxxxx")}, .dmesg = {}, .probes = {}}),
+                    Catch::Contains("p: the file is damaged"));
   CHECK_THROWS_WITH(Open({folder.Write("t", "Dear list,\n")}), Catch::Contains("text without trace events"));
   std::string trace = folder.Write("trace1", kTrace);
   CHECK_THROWS_WITH(Open({trace, folder.Write("trace2", kTrace)}), Catch::Contains("a second trace"));

@@ -6,6 +6,7 @@
 #include <filesystem>
 
 #include "parser/error.h"
+#include "tests/agreement.h"
 #include "tests/expectations.h"
 
 namespace mmreplay {
@@ -26,6 +27,12 @@ TEST_CASE("each recording comes out as it must") {
         } catch (const Error& error) {
           CHECK(std::string(error.what()).find("looks like") != std::string::npos);
         }
+      }
+    }
+    for (const char* binary : {"trace.dat", "perf.data"}) {
+      if (!fs::exists(entry.path() / binary)) continue;
+      DYNAMIC_SECTION(name << " against its text") {
+        CheckAgreement(entry.path());
       }
     }
     described += FindExpectation(name) != nullptr;

@@ -1,0 +1,95 @@
+// How the kernel lays out an event's binary record (events/*/*/format), and the record's fields as the
+// key=value text that the decoder and the typed fields know from tracefs.
+//
+//   name: mm_page_free
+//   ID: 229
+//   format:
+//           field:unsigned short common_type;       offset:0;       size:2; signed:0;
+//           field:unsigned long pfn;        offset:8;       size:8; signed:0;
+//           field:__data_loc char[] name;   offset:12;      size:4; signed:1;
+//   print fmt: "page=%p pfn=0x%lx order=%d", ...
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace mmreplay {
+
+struct RecordField {
+  enum class Kind : uint8_t { kNumber, kText, kArray };
+  enum class Place : uint8_t {
+    kFixed,
+    kDynamic,   // __data_loc: a word with offset and length of the data
+    kRelative,  // __rel_loc: the same, counted from behind that word
+    kRest,      // size 0: up to the end of the record
+  };
+  std::string name;
+  Kind kind = Kind::kNumber;
+  Place place = Place::kFixed;
+  uint32_t offset = 0;
+  uint32_t size = 0;
+  uint32_t element_size = 1;  // of arrays
+  bool is_signed = false;
+  bool hex = false;     // printed as 0x1f
+  bool quoted = false;  // printed as "text"
+};
+
+struct EventLayout {
+  std::string system;
+  std::string name;
+  uint32_t id = 0;
+  std::vector<RecordField> common;  // common_type, common_flags, ...
+  std::vector<RecordField> fields;
+  // Of kprobes and kretprobes, empty otherwise. They are not in `fields`.
+  std::optional<RecordField> probe_ip;
+  std::optional<RecordField> probe_func;
+  std::optional<RecordField> probe_ret_ip;
+
+  bool is_probe() const { return probe_ip || (probe_func && probe_ret_ip); }
+};
+
+// `type` as the format has it, with the brackets of an array: "unsigned long", "char[16]",
+// "__data_loc char[]".
+RecordField MakeField(std::string_view type, std::string_view name, uint32_t offset, uint32_t size,
+                      bool is_signed);
+
+// Puts the field where it belongs: among the common ones, the probe's places or the fields.
+void AddField(RecordField field, EventLayout* layout);
+
+// Takes the radix of fields, and which strings are quoted, from `print fmt`: its format string, and the field
+// each of its arguments is where that is all the argument is ("REC->order"), else empty.
+void ApplyPrintFormat(std::string_view format, const std::vector<std::string>& arguments,
+                      EventLayout* layout);
+
+// The text of one format file; nullopt when it has no name, id or field.
+std::optional<EventLayout> ParseEventLayout(std::string_view system, std::string_view text);
+
+// Where a kernel address is, as the kernel prints it: "folio_wait_bit+0x0/0x24"; the symbol alone where
+// `with_offset` is false. Empty where it is not known.
+using SymbolPrinter = std::function<std::string(uint64_t address, bool with_offset)>;
+
+// A number of the record; nullopt when the record is too short for it.
+std::optional<uint64_t> ReadNumber(const RecordField& field, std::string_view record);
+
+// One of the common fields, by its name without "common_".
+std::optional<uint64_t> ReadCommon(const EventLayout& layout, std::string_view name, std::string_view record);
+
+// Appends the fields in the format's order: "pfn=0x4ce00 order=9". A probe's begin as tracefs prints them:
+// "(folio_wait_bit+0x0/0x24) folio=0x...", "(caller+0x1f/0x80 <- folio_wait_bit)"; addresses without a symbol
+// in hex. False, and nothing appended, when the record does not hold what its layout says.
+bool AppendArguments(const EventLayout& layout, std::string_view record, const SymbolPrinter& symbols,
+                     std::string* out);
+
+// The flag columns of tracefs (kernel 6.1 print, trace_print_lat_fmt): "d..2.".
+std::string ContextColumns(uint64_t flags, uint64_t preempt_count);
+
+// Recorded in hard or soft irq or nmi: TRACE_FLAG_HARDIRQ, _SOFTIRQ, _NMI, the same bits in all kernels.
+constexpr bool FlagsAreInterrupt(uint64_t flags) {
+  return (flags & (0x08 | 0x10 | 0x40)) != 0;
+}
+
+}  // namespace mmreplay

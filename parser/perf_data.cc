@@ -1,0 +1,706 @@
+#include "parser/perf_data.h"
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <cstring>
+#include <limits>
+
+#include "parser/byte_reader.h"
+#include "parser/error.h"
+
+namespace mmreplay {
+namespace {
+
+using Severity = TraceIssue::Severity;
+
+constexpr size_t kWindowBytes = size_t{1024} * 1024;
+constexpr size_t kUnpackBytes = size_t{128} * 1024;
+constexpr size_t kBatchText = size_t{1024} * 1024;
+constexpr size_t kBatchEvents = 8192;
+constexpr size_t kHeadBytesOfRecord = 8;
+
+PerfRecord TypeOf(std::string_view record) {
+  return static_cast<PerfRecord>(ByteReader(record).U32());
+}
+
+uint64_t SizeOf(std::string_view record) {
+  return ByteReader(record.substr(6)).U16();
+}
+
+std::string Hex(uint64_t value) {
+  std::array<char, 20> digits{};
+  auto end = std::to_chars(digits.data(), digits.data() + digits.size(), value, 16);
+  return std::string(digits.data(), end.ptr);
+}
+
+// The values of PERF_SAMPLE_READ, which nobody asks for here.
+void SkipReadValues(uint64_t format, ByteReader* reader) {
+  constexpr uint64_t kEnabled = 1, kRunning = 2, kId = 4, kGroup = 8, kLost = 16;
+  uint64_t per_value = 1 + ((format & kId) ? 1 : 0) + ((format & kLost) ? 1 : 0);
+  uint64_t times = ((format & kEnabled) ? 1 : 0) + ((format & kRunning) ? 1 : 0);
+  uint64_t values = 1;
+  if (format & kGroup) values = reader->U64();
+  if (values > 100'000) values = 100'000;  // more than a record can hold: fails below
+  reader->Bytes((times + values * per_value) * 8);
+}
+
+// The name of a tracepoint without its system: "kmem:mm_page_free" -> "mm_page_free".
+std::string_view WithoutSystem(std::string_view name) {
+  size_t colon = name.find(':');
+  return colon == std::string_view::npos ? name : name.substr(colon + 1);
+}
+
+}  // namespace
+
+// ---- records ----
+
+PerfRecords::PerfRecords(std::shared_ptr<SeekableFile> file, uint64_t begin, uint64_t end)
+    : file_(std::move(file)), at_(begin), end_(end) {}
+
+// At least `need` bytes in the window, if the file has them.
+bool PerfRecords::FillWindow(size_t need) {
+  if (window_size_ - window_at_ >= need) return true;
+  size_t left = window_size_ - window_at_;
+  if (window_.size() < kWindowBytes) window_.resize(kWindowBytes);
+  std::memmove(window_.data(), window_.data() + window_at_, left);
+  window_at_ = 0;
+  size_t room = window_.size() - left;
+  uint64_t more = at_ < end_ ? end_ - at_ : 0;
+  size_t got = file_->ReadAt(at_, window_.data() + left, static_cast<size_t>(std::min<uint64_t>(room, more)));
+  at_ += got;
+  window_size_ = left + got;
+  return window_size_ >= need;
+}
+
+bool PerfRecords::NextOfFile(std::string_view* record) {
+  if (!FillWindow(kHeadBytesOfRecord)) {
+    if (window_size_ != window_at_) damage_ = "ends in the middle of a record";
+    return false;
+  }
+  std::string_view head(window_.data() + window_at_, kHeadBytesOfRecord);
+  uint64_t size = SizeOf(head);
+  if (size < kHeadBytesOfRecord) {
+    damage_ = "has a record of " + std::to_string(size) + " bytes";
+    return false;
+  }
+  if (!FillWindow(static_cast<size_t>(size))) {
+    damage_ = "ends in the middle of a record";
+    return false;
+  }
+  *record = std::string_view(window_.data() + window_at_, static_cast<size_t>(size));
+  window_at_ += record->size();
+  // Data that are no record follow some records.
+  uint64_t skip = 0;
+  ByteReader body(record->substr(kHeadBytesOfRecord));
+  if (TypeOf(*record) == PerfRecord::kTracingData) skip = (uint64_t{body.U32()} + 7) / 8 * 8;
+  if (TypeOf(*record) == PerfRecord::kAuxTrace) skip = body.U64();
+  if (skip > 0) {
+    uint64_t in_window = std::min<uint64_t>(skip, window_size_ - window_at_);
+    // The record itself must stay: it is small, and what follows it is passed over in the file.
+    aside_.assign(*record);
+    *record = aside_;
+    window_at_ += static_cast<size_t>(in_window);
+    skip -= in_window;
+    if (at_ > end_ || skip > end_ - at_) {
+      damage_ = "ends in the middle of a record";
+      at_ = end_;
+    } else {
+      at_ += skip;
+    }
+  }
+  return true;
+}
+
+// The next stretch of what is packed. All compressed records of a file are one stream, and a record inside
+// may begin in one and end in the next.
+bool PerfRecords::Unpack() {
+  // No honest recording packs better than this; one made to fill the disk does.
+  if (unpacked_bytes_ > (uint64_t{1} << 30) + file_->size() * 200) {
+    damage_ = "unpacks to more than 200 times its size";
+    return false;
+  }
+  unpacked_.erase(0, unpacked_at_);
+  unpacked_at_ = 0;
+  size_t start = unpacked_.size();
+  unpacked_.resize(start + kUnpackBytes);
+  ZSTD_inBuffer in{packed_.data(), packed_.size(), packed_at_};
+  ZSTD_outBuffer out{unpacked_.data() + start, kUnpackBytes, 0};
+  size_t status = ZSTD_decompressStream(stream_.get(), &out, &in);
+  if (ZSTD_isError(status)) {
+    damage_ = std::string("has a compressed record that does not unpack (") + ZSTD_getErrorName(status) + ")";
+    unpacked_.resize(start);
+    return false;
+  }
+  packed_at_ = in.pos;
+  unpacked_.resize(start + out.pos);
+  unpacked_bytes_ += out.pos;
+  unpacking_ = packed_at_ < packed_.size() || out.pos == kUnpackBytes;
+  return true;
+}
+
+bool PerfRecords::NextUnpacked(std::string_view* record) {
+  for (;;) {
+    std::string_view rest = std::string_view(unpacked_).substr(unpacked_at_);
+    if (rest.size() >= kHeadBytesOfRecord) {
+      uint64_t size = SizeOf(rest);
+      if (size < kHeadBytesOfRecord) {
+        damage_ = "has a compressed record of " + std::to_string(size) + " bytes in it";
+        return false;
+      }
+      if (size <= rest.size()) {
+        *record = rest.substr(0, static_cast<size_t>(size));
+        unpacked_at_ += record->size();
+        return true;
+      }
+    }
+    if (!unpacking_ || !Unpack()) return false;
+  }
+}
+
+bool PerfRecords::Next(std::string_view* record) {
+  if (!damage_.empty()) return false;
+  if (NextUnpacked(record)) return true;
+  if (!damage_.empty()) return false;
+  if (!NextOfFile(record)) {
+    if (damage_.empty() && unpacked_at_ < unpacked_.size())
+      damage_ = "ends in the middle of a compressed record";
+    return false;
+  }
+  PerfRecord type = TypeOf(*record);
+  if (type != PerfRecord::kCompressed && type != PerfRecord::kCompressed2) return true;
+
+  ByteReader body(record->substr(kHeadBytesOfRecord));
+  uint64_t size = body.rest().size();
+  if (type == PerfRecord::kCompressed2) size = body.U64();
+  packed_ = body.Bytes(size);
+  packed_at_ = 0;
+  if (!body.ok()) {
+    damage_ = "has a compressed record that is longer than itself";
+    return false;
+  }
+  if (!stream_) {
+    stream_.reset(ZSTD_createDStream());
+    if (!stream_) throw Error(file_->name() + ": out of memory");
+    ZSTD_initDStream(stream_.get());
+  }
+  unpacking_ = true;
+  return true;  // the record around them counts as one too
+}
+
+// ---- what the header says ----
+
+PerfDataReader::PerfDataReader(std::shared_ptr<SeekableFile> file, StringTable* strings, Decoder* decoder)
+    : file_(std::move(file)),
+      strings_(strings),
+      decoder_(decoder),
+      perf_(ReadPerfHeader(*file_)),
+      records_(file_, perf_.data_offset, perf_.data_end) {
+  trace_header_.cpus = perf_.cpus;
+  CheckFormats();
+  has_identifier_ = std::all_of(perf_.attrs.begin(), perf_.attrs.end(), [](const PerfAttr& attr) {
+    return (attr.sample_type & perf_sample::kIdentifier) != 0;
+  });
+  same_layout_ = std::all_of(perf_.attrs.begin(), perf_.attrs.end(), [this](const PerfAttr& attr) {
+    return attr.sample_type == perf_.attrs[0].sample_type;
+  });
+  if (perf_.cut_off)
+    Note(Severity::kError, "damaged", 0,
+         "the file is cut off: it says that there is more; what is there is kept");
+  if (!perf_.pipe && perf_.directory)
+    Note(Severity::kWarning, "directory form", 0,
+         "this is one file of a recording of several (perf record --threads): samples in its data.* files "
+         "are not "
+         "read; record without --threads");
+}
+
+// A file without the formats of its events says nothing but that something happened.
+void PerfDataReader::CheckFormats() const {
+  const std::string& name = file_->name();
+  if (perf_.big_endian)
+    throw Error(name + ": was recorded on a big-endian machine, which this version does not read");
+  if (perf_.attrs.empty()) throw Error(name + ": the file is damaged: it describes no events");
+  bool tracepoints = std::any_of(perf_.attrs.begin(), perf_.attrs.end(),
+                                 [](const PerfAttr& attr) { return attr.type == PerfAttr::kTracepoint; });
+  if (!tracepoints || !perf_.layouts.empty()) return;
+  if (perf_.cut_off)
+    throw Error(
+        name +
+        ": the file is cut off or `perf record` was killed before it could finish it: the formats of its "
+        "events, at its end, are missing");
+  throw Error(name + ": has no formats of its events; record again with `perf record -o perf.data`");
+}
+
+// ---- samples ----
+
+// The id of a sample stands first where all attrs ask for it there, else where sample_type puts it.
+const PerfAttr* PerfDataReader::AttrOfSample(std::string_view body) const {
+  if (perf_.attrs.size() == 1) return perf_.attrs.data();
+  ByteReader reader(body);
+  if (!has_identifier_) {
+    uint64_t type = perf_.attrs[0].sample_type;
+    if (!same_layout_ || !(type & perf_sample::kId)) return nullptr;
+    for (uint64_t before : {perf_sample::kIp, perf_sample::kTid, perf_sample::kTime, perf_sample::kAddr}) {
+      if (type & before) reader.U64();
+    }
+  }
+  uint64_t id = reader.U64();
+  if (!reader.ok()) return nullptr;
+  auto known = perf_.attr_of_id.find(id);
+  return known == perf_.attr_of_id.end() ? nullptr : &perf_.attrs[known->second];
+}
+
+// Other records have an id behind them, at the very end, where the attrs ask for it.
+const PerfAttr* PerfDataReader::AttrOfTrailer(std::string_view body) const {
+  const PerfAttr* first = perf_.attrs.data();
+  if (!has_identifier_ || body.size() < 8) return same_layout_ || perf_.attrs.size() == 1 ? first : nullptr;
+  auto known = perf_.attr_of_id.find(ByteReader(body.substr(body.size() - 8)).U64());
+  return known == perf_.attr_of_id.end() ? first : &perf_.attrs[known->second];
+}
+
+// The order of the fields is fixed (include/uapi/linux/perf_event.h, PERF_RECORD_SAMPLE).
+bool PerfDataReader::ReadSample(const PerfAttr& attr, std::string_view body, Sample* sample) {
+  uint64_t type = attr.sample_type;
+  ByteReader reader(body);
+  if (type & perf_sample::kIdentifier) sample->id = reader.U64();
+  if (type & perf_sample::kIp) sample->ip = reader.U64();
+  if (type & perf_sample::kTid) {
+    sample->pid = reader.Read<int32_t>();
+    sample->tid = reader.Read<int32_t>();
+  }
+  if (type & perf_sample::kTime) sample->time = reader.U64();
+  if (type & perf_sample::kAddr) sample->addr = reader.U64();
+  if (type & perf_sample::kId) sample->id = reader.U64();
+  if (type & perf_sample::kStreamId) reader.U64();
+  if (type & perf_sample::kCpu) {
+    sample->cpu = reader.Read<int32_t>();
+    reader.U32();
+  }
+  if (type & perf_sample::kPeriod) sample->period = reader.U64();
+  if (type & perf_sample::kRead) SkipReadValues(attr.read_format, &reader);
+  if (type & perf_sample::kCallchain) {
+    uint64_t frames = reader.U64();
+    sample->callchain = reader.Bytes(frames > body.size() ? body.size() + 1 : frames * 8);
+  }
+  if (type & perf_sample::kRaw) {
+    sample->raw = reader.Bytes(reader.U32());
+    sample->has_raw = true;
+  }
+  if (sample->cpu && *sample->cpu < 0) sample->cpu.reset();
+  bool in_range =
+      !sample->time || *sample->time <= static_cast<uint64_t>(std::numeric_limits<int64_t>::max());
+  return reader.ok() && in_range;
+}
+
+// struct sample_id, behind the record's own fields.
+PerfDataReader::Stamp PerfDataReader::ReadTrailer(const PerfAttr& attr, std::string_view body) {
+  uint64_t type = attr.sample_type;
+  Stamp stamp;
+  if (!attr.sample_id_all) return stamp;
+  size_t words = 0;
+  for (uint64_t field : {perf_sample::kTid, perf_sample::kTime, perf_sample::kId, perf_sample::kStreamId,
+                         perf_sample::kCpu, perf_sample::kIdentifier}) {
+    words += (type & field) != 0;
+  }
+  if (body.size() < words * 8) return stamp;
+  ByteReader reader(body.substr(body.size() - words * 8));
+  if (type & perf_sample::kTid) {
+    stamp.pid = reader.Read<int32_t>();
+    stamp.tid = reader.Read<int32_t>();
+  }
+  if (type & perf_sample::kTime) stamp.time = reader.U64();
+  if (type & perf_sample::kId) reader.U64();
+  if (type & perf_sample::kStreamId) reader.U64();
+  if (type & perf_sample::kCpu) stamp.cpu = reader.Read<int32_t>();
+  // What perf record itself wrote has no time.
+  if (stamp.time &&
+      (*stamp.time == 0 || *stamp.time > static_cast<uint64_t>(std::numeric_limits<int64_t>::max())))
+    stamp.time.reset();
+  if (stamp.cpu && *stamp.cpu < 0) stamp.cpu.reset();
+  return stamp;
+}
+
+// Neither perf.data nor its formats know symbols: the definitions of the probes do, where one alone has the
+// event's name.
+void PerfDataReader::ResolveProbe(Kind* kind) const {
+  const EventLayout& layout = *kind->layout;
+  bool is_return = !layout.probe_ip;
+  const ProbeDefinition* found = nullptr;
+  for (const ProbeDefinition& probe : decoder_->probes()) {
+    if (probe.event != layout.name || probe.group != layout.system || probe.is_return != is_return) continue;
+    if (found && (found->function != probe.function || found->offset != probe.offset)) {
+      kind->unresolved = true;  // one event, several functions
+      return;
+    }
+    found = &probe;
+  }
+  kind->unresolved = !found;
+  if (!found) return;
+  kind->function = found->function;
+  kind->offset = found->offset;
+}
+
+const PerfDataReader::Kind& PerfDataReader::KindOf(const PerfAttr& attr) {
+  auto index = static_cast<size_t>(&attr - perf_.attrs.data());
+  auto [known, fresh] = kinds_.try_emplace(index);
+  Kind& kind = known->second;
+  if (!fresh) return kind;
+  std::string name = attr.name;
+  if (attr.type == PerfAttr::kTracepoint) {
+    auto layout = perf_.layouts.find(attr.config);
+    if (layout != perf_.layouts.end()) {
+      kind.layout = &layout->second;
+      name = kind.layout->name;
+      if (kind.layout->is_probe()) ResolveProbe(&kind);
+    } else {
+      name = WithoutSystem(name);
+      Note(
+          Severity::kWarning, "no format", 0,
+          "the file has no format of the event " + attr.name + ": its samples are kept without their fields");
+    }
+  } else {
+    Note(Severity::kInfo, "not a tracepoint", 0,
+         (name.empty() ? "an event" : name) +
+             " is no tracepoint: its samples are kept as events that mean nothing to the model");
+  }
+  if (name.empty()) name = "event-" + std::to_string(attr.type) + "-" + Hex(attr.config);
+  kind.name = strings_->Intern(name);
+  if (kind.unresolved) {
+    Note(Severity::kWarning, "probe not placed", 0,
+         "no definition says which function the probe " + kind.layout->system + ":" + kind.layout->name +
+             " sits on: give the kprobe_events of the recording with --probes");
+  }
+  return kind;
+}
+
+// ---- order ----
+
+void PerfDataReader::Enqueue(std::string_view record, std::optional<uint64_t> time) {
+  // Without a time a record stands where it was read: behind all that is older.
+  uint64_t at = time.value_or(newest_);
+  newest_ = std::max(newest_, at);
+  pending_.records.push_back({at, lines_.total, pending_.arena.size(), static_cast<uint32_t>(record.size())});
+  pending_.arena.insert(pending_.arena.end(), record.begin(), record.end());
+  size_t bytes = pending_.arena.size() + pending_.records.size() * sizeof(Pending);
+  if (bytes < kMaxPending) return;
+  // A round that does not end: the older half goes.
+  std::vector<Pending>& records = pending_.records;
+  auto middle = records.begin() + static_cast<std::ptrdiff_t>(records.size() / 2);
+  std::nth_element(records.begin(), middle, records.end(),
+                   [](const Pending& a, const Pending& b) { return a.time < b.time; });
+  MoveReady(middle->time);
+}
+
+// Everything written after this is younger than what was read before the round that just ended began: what is
+// not younger than the last but one round's newest record is complete.
+void PerfDataReader::EndRound() {
+  limit_ = round_newest_;
+  round_newest_ = newest_;
+  // Each pass costs as much as there is in the queue, so it must have grown first.
+  constexpr size_t kWorthwhile = size_t{256} * 1024;
+  if (pending_.arena.size() >= kWorthwhile + 2 * left_) MoveReady(limit_);
+}
+
+// Sorts out of the queue what is not younger than `limit`. Called only when ready_ is used up.
+void PerfDataReader::MoveReady(uint64_t limit) {
+  Queue rest;
+  std::vector<Pending> ready;
+  for (const Pending& one : pending_.records) {
+    if (one.time <= limit) {
+      ready.push_back(one);
+      continue;
+    }
+    Pending& kept = rest.records.emplace_back(one);
+    kept.at = rest.arena.size();
+    auto begin = pending_.arena.begin() + static_cast<std::ptrdiff_t>(one.at);
+    rest.arena.insert(rest.arena.end(), begin, begin + one.size);
+  }
+  left_ = rest.arena.size();
+  if (ready.empty()) return;
+  std::sort(ready.begin(), ready.end(), [](const Pending& a, const Pending& b) {
+    return a.time != b.time ? a.time < b.time : a.line < b.line;
+  });
+  ready_.arena = std::move(pending_.arena);
+  ready_.records = std::move(ready);
+  next_ready_ = 0;
+  pending_ = std::move(rest);
+}
+
+void PerfDataReader::ReadRecord(std::string_view record) {
+  ++lines_.total;
+  std::string_view body = record.substr(kHeadBytesOfRecord);
+  switch (TypeOf(record)) {
+    case PerfRecord::kSample: {
+      const PerfAttr* attr = AttrOfSample(body);
+      Sample sample;
+      if (!attr || !ReadSample(*attr, body, &sample)) {
+        ++lines_.rejected;
+        Note(Severity::kWarning, "record rejected", lines_.total,
+             attr ? "a sample is shorter than its parts" : "a sample names no event of the file");
+        return;
+      }
+      Enqueue(record, sample.time);
+      return;
+    }
+    case PerfRecord::kLost:
+    case PerfRecord::kLostSamples:
+    case PerfRecord::kComm:
+    case PerfRecord::kFork: {
+      const PerfAttr* attr = AttrOfTrailer(body);
+      Enqueue(record, attr ? ReadTrailer(*attr, body).time : std::nullopt);
+      return;
+    }
+    case PerfRecord::kFinishedRound:
+      ++lines_.comments;
+      EndRound();
+      return;
+    default:
+      ++lines_.comments;
+      return;
+  }
+}
+
+// ---- events ----
+
+bool PerfDataReader::Next(Batch* batch) {
+  batch->events.clear();
+  batch->markers.clear();
+  batch->frames.clear();
+  batch->fields.clear();
+  text_.clear();
+  ends_.clear();
+  frame_text_.clear();
+  frame_ends_.clear();
+  while (batch->events.size() < kBatchEvents && text_.size() + frame_text_.size() < kBatchText) {
+    if (next_ready_ < ready_.records.size()) {
+      Emit(ready_.records[next_ready_++], batch);
+      continue;
+    }
+    if (ended_) break;
+    std::string_view record;
+    if (records_.Next(&record)) {
+      ReadRecord(record);
+      continue;
+    }
+    ended_ = true;
+    if (!records_.damage().empty()) {
+      ++lines_.total;
+      ++lines_.rejected;
+      Note(Severity::kError, "damaged", lines_.total,
+           "the file is damaged: it " + records_.damage() + "; what came before is kept");
+    }
+    MoveReady(std::numeric_limits<uint64_t>::max());
+  }
+  if (ended_ && next_ready_ >= ready_.records.size()) EmitLostSomewhere(batch);
+  FinishBatch(batch);
+  bool more = !ended_ || next_ready_ < ready_.records.size();
+  return more || !batch->events.empty() || !batch->markers.empty();
+}
+
+void PerfDataReader::Emit(const Pending& pending, Batch* batch) {
+  std::string_view record(ready_.arena.data() + pending.at, pending.size);
+  if (pending.time < emitted_)
+    Note(Severity::kWarning, "out of order", pending.line,
+         "records came later than their round allows: the order of some events may be wrong");
+  emitted_ = std::max(emitted_, pending.time);
+  switch (TypeOf(record)) {
+    case PerfRecord::kSample:
+      EmitSample(record.substr(kHeadBytesOfRecord), pending.line, batch);
+      return;
+    case PerfRecord::kLost:
+    case PerfRecord::kLostSamples:
+      EmitLost(record, pending.line, batch);
+      return;
+    default:
+      ++lines_.comments;
+      TakeTask(record);
+      return;
+  }
+}
+
+// PERF_RECORD_COMM: u32 pid, tid; char comm[].     PERF_RECORD_FORK: u32 pid, ppid, tid, ptid; u64 time.
+void PerfDataReader::TakeTask(std::string_view record) {
+  ByteReader body(record.substr(kHeadBytesOfRecord));
+  body.U32();
+  if (TypeOf(record) == PerfRecord::kComm) {
+    auto tid = body.Read<int32_t>();
+    if (body.ok()) comms_[tid] = strings_->Intern(UpToNul(body.rest()));
+    return;
+  }
+  body.U32();
+  auto tid = body.Read<int32_t>();
+  auto parent = body.Read<int32_t>();
+  auto known = comms_.find(parent);
+  if (!body.ok() || known == comms_.end()) return;
+  StringId comm = known->second;
+  comms_[tid] = comm;
+}
+
+StringId PerfDataReader::CommOf(int32_t tid) {
+  auto known = comms_.find(tid);
+  if (known != comms_.end()) return known->second;
+  if (tid == 0) return strings_->Intern("swapper");
+  auto saved = perf_.comms.find(tid);
+  return strings_->Intern(saved == perf_.comms.end() ? "<...>" : saved->second);
+}
+
+void PerfDataReader::EmitSample(std::string_view body, int64_t line, Batch* batch) {
+  const PerfAttr& attr = *AttrOfSample(body);
+  Sample sample;
+  ReadSample(attr, body, &sample);
+  const Kind& kind = KindOf(attr);
+  if (!AppendSampleText(kind, sample)) {
+    ++lines_.rejected;
+    Note(Severity::kWarning, "record rejected", line,
+         "a sample of " + std::string(strings_->Text(kind.name)) + " does not fit its format");
+    return;
+  }
+  ends_.push_back(text_.size());
+  ++lines_.events;
+  uint64_t flags = 0;
+  std::string context;
+  if (kind.layout && sample.has_raw) {
+    flags = ReadCommon(*kind.layout, "flags", sample.raw).value_or(0);
+    context = ContextColumns(flags, ReadCommon(*kind.layout, "preempt_count", sample.raw).value_or(0));
+    // A task that is gone has no pid left for perf; the kernel's own record still has it.
+    auto pid = ReadCommon(*kind.layout, "pid", sample.raw);
+    if (pid && (!sample.tid || *sample.tid < 0)) sample.tid = static_cast<int32_t>(*pid);
+  }
+  if (sample.pid && *sample.pid < 0) sample.pid.reset();
+  if (sample.tid && *sample.tid < 0) sample.tid.reset();
+  if (sample.cpu) cpus_.insert(*sample.cpu);
+  auto id = static_cast<EventId>(next_event_++);
+  Event event{
+      .id = id,
+      .ts = {},
+      .cpu = sample.cpu,
+      .pid = {},
+      .tgid = sample.pid,
+      .comm = sample.tid ? CommOf(*sample.tid) : strings_->Intern("<...>"),
+      .name = kind.name,
+      .context = strings_->Intern(context),
+      .in_interrupt = FlagsAreInterrupt(flags),
+      .args = {},
+      .line = line,
+      .payload = Opaque{},
+  };
+  if (sample.time) event.ts = static_cast<int64_t>(*sample.time);
+  if (sample.tid) event.pid = static_cast<Pid>(*sample.tid);
+  batch->events.push_back(std::move(event));
+  AddFrames(sample, id, batch);
+}
+
+bool PerfDataReader::AppendSampleText(const Kind& kind, const Sample& sample) {
+  if (kind.layout) {
+    if (!sample.has_raw) return true;
+    // The probed address is the place the definition names; the caller of a return probe is not known.
+    bool entry = kind.layout->probe_ip.has_value();
+    SymbolPrinter symbol = [&](uint64_t, bool with_offset) -> std::string {
+      if (kind.function.empty() || with_offset != entry) return {};
+      return entry ? kind.function + "+0x" + Hex(kind.offset) : kind.function;
+    };
+    return AppendArguments(*kind.layout, sample.raw, symbol, &text_);
+  }
+  auto add = [&](std::string_view key, const std::optional<uint64_t>& value, bool hex) {
+    if (!value) return;
+    if (!text_.empty() && (ends_.empty() ? !text_.empty() : text_.size() > ends_.back()))
+      text_.push_back(' ');
+    text_.append(key);
+    text_.append(hex ? "=0x" + Hex(*value) : "=" + std::to_string(*value));
+  };
+  add("ip", sample.ip, true);
+  add("addr", sample.addr, true);
+  add("period", sample.period, false);
+  return true;
+}
+
+// Addresses, the innermost first. Numbers above -4096 only say whose the following ones are.
+void PerfDataReader::AddFrames(const Sample& sample, EventId event, Batch* batch) {
+  constexpr uint64_t kMarkers = static_cast<uint64_t>(-4095);
+  int32_t depth = 0;
+  ByteReader reader(sample.callchain);
+  while (reader.rest().size() >= 8) {
+    uint64_t address = reader.U64();
+    if (address >= kMarkers) continue;
+    frame_text_ += "0x" + Hex(address);
+    frame_ends_.push_back(frame_text_.size());
+    batch->frames.push_back({event, depth++, {}});
+  }
+}
+
+// PERF_RECORD_LOST: u64 id, lost.     PERF_RECORD_LOST_SAMPLES: u64 lost. Which cpu lost them is behind it.
+void PerfDataReader::EmitLost(std::string_view record, int64_t line, Batch* batch) {
+  std::string_view bytes = record.substr(kHeadBytesOfRecord);
+  ByteReader body(bytes);
+  if (TypeOf(record) == PerfRecord::kLost) body.U64();
+  uint64_t lost = body.U64();
+  if (!body.ok()) {
+    ++lines_.rejected;
+    Note(Severity::kWarning, "record rejected", line, "a record about lost events is cut off");
+    return;
+  }
+  ++lines_.markers;
+  constexpr uint64_t kMost = uint64_t{1} << 48;
+  lost = std::min(lost, kMost);
+  const PerfAttr* attr = AttrOfTrailer(bytes);
+  Stamp stamp = attr ? ReadTrailer(*attr, bytes) : Stamp{};
+  if (!stamp.cpu || !stamp.time) {
+    lost_samples_ += lost;
+    lost_line_ = line;
+    return;
+  }
+  lost_placed_ += lost;
+  batch->markers.push_back({LossMarker::Kind::kLost, *stamp.cpu,
+                            lost > 0 ? std::optional(static_cast<int64_t>(lost)) : std::nullopt, line,
+                            static_cast<EventId>(next_event_)});
+}
+
+// What perf record counted beyond the losses that have a place: any cpu may have lost it.
+void PerfDataReader::EmitLostSomewhere(Batch* batch) {
+  if (lost_samples_ <= lost_placed_) return;
+  Note(Severity::kWarning, "events lost somewhere", lost_line_,
+       std::to_string(lost_samples_ - lost_placed_) +
+           " samples were lost, and the file does not say where: use larger buffers (perf record -m)");
+  for (int32_t cpu : cpus_) {
+    batch->markers.push_back(
+        {LossMarker::Kind::kLost, cpu, std::nullopt, lost_line_, static_cast<EventId>(next_event_)});
+  }
+  lost_samples_ = 0;
+}
+
+// The text of the batch stands still from here on.
+void PerfDataReader::FinishBatch(Batch* batch) {
+  batch->text.assign(text_.begin(), text_.end());
+  batch->text.insert(batch->text.end(), frame_text_.begin(), frame_text_.end());
+  std::string_view text(batch->text.data(), batch->text.size());
+  size_t start = 0;
+  for (size_t i = 0; i < batch->events.size(); ++i) {
+    Event& event = batch->events[i];
+    event.args = text.substr(start, ends_[i] - start);
+    start = ends_[i];
+    event.payload = decoder_->Decode(event.name, event.args);
+  }
+  std::string_view frames = text.substr(text_.size());
+  start = 0;
+  for (size_t i = 0; i < batch->frames.size(); ++i) {
+    batch->frames[i].text = frames.substr(start, frame_ends_[i] - start);
+    start = frame_ends_[i];
+  }
+}
+
+std::optional<bool> PerfDataReader::clock_is_ticks() const {
+  if (next_event_ == 1) return std::nullopt;
+  return false;
+}
+
+void PerfDataReader::Note(Severity severity, std::string_view kind, int64_t line, const std::string& text) {
+  for (TraceIssue& issue : issues_) {
+    if (issue.kind == kind) {
+      ++issue.count;
+      return;
+    }
+  }
+  issues_.push_back({severity, std::string(kind), line, 1, text});
+}
+
+}  // namespace mmreplay

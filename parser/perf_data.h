@@ -1,0 +1,170 @@
+// perf.data: tracepoint and probe samples with their raw payload, decoded by the formats in the file. Files
+// of `perf record`, also compressed (-z) or written to a pipe (-o -).
+//
+// perf writes the ring buffers of the cpus one after the other, round by round; records are put in order
+// by time as soon as a round says that nothing older can follow. An event's line is the ordinal of its
+// record.
+#pragma once
+
+#include <zstd.h>
+
+#include <memory>
+#include <set>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "parser/event_source.h"
+#include "parser/perf_header.h"
+
+namespace mmreplay {
+
+// The records of a perf.data file one after the other, unpacked where they are compressed.
+class PerfRecords {
+ public:
+  PerfRecords(std::shared_ptr<SeekableFile> file, uint64_t begin, uint64_t end);
+
+  // The next record with its head; it lives until the next call. False at the end, or at damage.
+  bool Next(std::string_view* record);
+
+  const std::string& damage() const { return damage_; }  // empty at a clean end
+
+ private:
+  struct FreeStream {
+    void operator()(ZSTD_DStream* stream) const { ZSTD_freeDStream(stream); }
+  };
+
+  bool NextOfFile(std::string_view* record);
+  bool FillWindow(size_t need);
+  bool Unpack();
+  bool NextUnpacked(std::string_view* record);
+
+  std::shared_ptr<SeekableFile> file_;
+  uint64_t at_;  // in the file, of what is behind the window
+  uint64_t end_;
+  std::vector<char> window_;
+  size_t window_at_ = 0;
+  size_t window_size_ = 0;
+
+  std::unique_ptr<ZSTD_DStream, FreeStream> stream_;
+  std::string aside_;  // a record that data follow
+  std::string packed_;
+  size_t packed_at_ = 0;
+  bool unpacking_ = false;  // the stream holds more
+  std::string unpacked_;
+  size_t unpacked_at_ = 0;
+  uint64_t unpacked_bytes_ = 0;
+  std::string damage_;
+};
+
+class PerfDataReader : public EventSource {
+ public:
+  // `strings` and `decoder` must outlive it.
+  PerfDataReader(std::shared_ptr<SeekableFile> file, StringTable* strings, Decoder* decoder);
+
+  bool Next(Batch* batch) override;
+  const LineCounts& lines() const override { return lines_; }
+  const TraceHeader& header() const override { return trace_header_; }
+  std::vector<TraceIssue> Issues() const override { return issues_; }
+  std::optional<bool> clock_is_ticks() const override;
+
+  // At most this many bytes of records wait for their round to end.
+  static constexpr size_t kMaxPending = size_t{160} << 20;
+
+ private:
+  // A record that waits for its turn.
+  struct Pending {
+    uint64_t time;
+    int64_t line;
+    size_t at;  // in the arena
+    uint32_t size;
+  };
+  struct Queue {
+    std::vector<char> arena;
+    std::vector<Pending> records;
+  };
+  // What the fields in front of a sample's payload say, or those behind another record.
+  struct Stamp {
+    std::optional<uint64_t> time;
+    std::optional<uint64_t> id;
+    std::optional<int32_t> pid;
+    std::optional<int32_t> tid;
+    std::optional<int32_t> cpu;
+  };
+  struct Sample : Stamp {
+    std::optional<uint64_t> ip;
+    std::optional<uint64_t> addr;
+    std::optional<uint64_t> period;
+    std::string_view callchain;
+    std::string_view raw;
+    bool has_raw = false;
+  };
+  // A sort of events: an attr and, of tracepoints, its format.
+  struct Kind {
+    StringId name;
+    const EventLayout* layout = nullptr;
+    std::string function;  // a probe's, as "folio_wait_bit", where probe definitions tell
+    uint64_t offset = 0;
+    bool unresolved = false;  // a probe nobody can place
+  };
+
+  const PerfAttr* AttrOfSample(std::string_view body) const;
+  const PerfAttr* AttrOfTrailer(std::string_view body) const;
+  static bool ReadSample(const PerfAttr& attr, std::string_view body, Sample* sample);
+  static Stamp ReadTrailer(const PerfAttr& attr, std::string_view body);
+  const Kind& KindOf(const PerfAttr& attr);
+  void ResolveProbe(Kind* kind) const;
+
+  void ReadRecord(std::string_view record);
+  void Enqueue(std::string_view record, std::optional<uint64_t> time);
+  void EndRound();
+  void MoveReady(uint64_t limit);
+  void Emit(const Pending& pending, Batch* batch);
+  void EmitSample(std::string_view body, int64_t line, Batch* batch);
+  void EmitLost(std::string_view record, int64_t line, Batch* batch);
+  void EmitLostSomewhere(Batch* batch);
+  bool AppendSampleText(const Kind& kind, const Sample& sample);
+  void AddFrames(const Sample& sample, EventId event, Batch* batch);
+  void FinishBatch(Batch* batch);
+  StringId CommOf(int32_t tid);
+  void TakeTask(std::string_view record);
+  void CheckFormats() const;
+  void Note(TraceIssue::Severity severity, std::string_view kind, int64_t line, const std::string& text);
+
+  std::shared_ptr<SeekableFile> file_;
+  StringTable* strings_;
+  Decoder* decoder_;
+  PerfHeader perf_;
+  TraceHeader trace_header_;
+  bool has_identifier_ = false;  // every attr has perf_sample::kIdentifier
+  bool same_layout_ = false;     // every attr has the same sample_type
+  PerfRecords records_;
+
+  Queue pending_;
+  Queue ready_;  // sorted, from next_ready_ on
+  size_t next_ready_ = 0;
+  uint64_t newest_ = 0;        // time of any record so far
+  uint64_t round_newest_ = 0;  // of those before the last round's end
+  uint64_t limit_ = 0;         // nothing as old as this comes any more
+  size_t left_ = 0;            // bytes of pending records when the queue was last gone through
+  uint64_t emitted_ = 0;       // time of the last record that left the queue
+  bool ended_ = false;
+
+  std::unordered_map<size_t, Kind> kinds_;
+  std::unordered_map<int32_t, StringId> comms_;
+  std::set<int32_t> cpus_;
+  uint64_t lost_placed_ = 0;   // events whose cpu and time of loss are known
+  uint64_t lost_samples_ = 0;  // by perf record's own count at the end, which has those again
+  int64_t lost_line_ = 0;
+  LineCounts lines_;
+  int64_t next_event_ = 1;
+  std::vector<TraceIssue> issues_;
+
+  // Of the batch being made. Views are set when its text no longer moves.
+  std::string text_;
+  std::vector<size_t> ends_;        // of each event's arguments in text_
+  std::vector<size_t> frame_ends_;  // of each frame in frame_text_
+  std::string frame_text_;
+};
+
+}  // namespace mmreplay

@@ -1,0 +1,278 @@
+#include "parser/trace_dat.h"
+
+#include <fcntl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <csignal>
+#include <cstring>
+
+#include "parser/byte_reader.h"
+#include "parser/error.h"
+#include "parser/event_layout.h"
+#include "parser/trace_dat_child.h"
+
+namespace mmreplay {
+namespace {
+
+using Severity = TraceIssue::Severity;
+
+constexpr size_t kBatchBytes = size_t{1024} * 1024;
+constexpr size_t kMessageHead = 5;
+
+// A word of a file nobody vouches for, in a message.
+std::string Printable(std::string_view text) {
+  std::string printable(text.substr(0, 16));
+  for (char& c : printable) {
+    if (c < ' ' || c > '~') c = '?';
+  }
+  return printable.empty() ? "?" : printable;
+}
+
+std::string SignalText(int signal) {
+  switch (signal) {
+    case SIGXCPU:
+      return "took longer than any file of its size can take";
+    case SIGXFSZ:
+      return "unpacked to more than any file of its size can hold";
+    default:
+      return "crashed in libtracecmd (" + std::string(strsignal(signal)) + ")";
+  }
+}
+
+}  // namespace
+
+bool IsTickClock(std::string_view clock) {
+  return clock == "counter" || clock == "uptime" || clock == "x86-tsc" || clock == "ppc-tb";
+}
+
+TraceDatReader::TraceDatReader(std::shared_ptr<SeekableFile> file, StringTable* strings, Decoder* decoder)
+    : file_(std::move(file)), strings_(strings), decoder_(decoder), dat_header_(ReadTraceDatHeader(*file_)) {
+  if (dat_header_.big_endian)
+    throw Error(file_->name() + ": was recorded on a big-endian machine, which this version does not read");
+  if (dat_header_.version != "6" && dat_header_.version != "7")
+    throw Error(file_->name() + ": is a trace.dat of version " + Printable(dat_header_.version) +
+                "; this version reads 6 and 7: `trace-cmd convert --file-version 7` writes one");
+  if (dat_header_.compression != "none" && dat_header_.compression != "zstd")
+    throw Error(file_->name() + ": is compressed with " + Printable(dat_header_.compression) +
+                "; this version reads zstd: `trace-cmd convert --compression zstd` writes it");
+  if (dat_header_.latency)
+    throw Error(file_->name() +
+                ": holds the text of a latency trace; give what `trace-cmd report` prints of it");
+  if (dat_header_.clocks_differ)
+    Note(Severity::kWarning, "clocks differ",
+         "the buffers were recorded with different clocks: the order of their events means nothing");
+  if (dat_header_.dates)
+    Note(Severity::kInfo, "date offset", "recorded with --date: time stamps are wall-clock time");
+  if (dat_header_.dropped_events > 0)
+    Note(Severity::kWarning, "buffer full",
+         std::to_string(dat_header_.dropped_events) +
+             " events found a buffer full and were not recorded (options/overwrite 0)");
+  Start();
+}
+
+TraceDatReader::~TraceDatReader() {
+  if (pipe_ >= 0) close(pipe_);
+  if (child_ > 0) {
+    kill(child_, SIGKILL);
+    Reap();
+  }
+}
+
+void TraceDatReader::Start() {
+  int ends[2];
+  if (pipe2(ends, O_CLOEXEC) != 0) throw Error(file_->name() + ": pipe: " + strerror(errno));
+  child_ = fork();
+  if (child_ < 0) {
+    int error = errno;
+    close(ends[0]);
+    close(ends[1]);
+    throw Error(file_->name() + ": fork: " + strerror(error));
+  }
+  if (child_ == 0) RunTraceDatChild(file_->fd(), file_->size(), ends[1]);
+  close(ends[1]);
+  pipe_ = ends[0];
+}
+
+int TraceDatReader::Reap() {
+  int status = 0;
+  while (waitpid(child_, &status, 0) < 0 && errno == EINTR) {
+  }
+  child_ = -1;
+  return status;
+}
+
+// The child is gone. What it left unsaid is damage.
+void TraceDatReader::Finish() {
+  ended_ = true;
+  int status = Reap();
+  if (complete_) return;
+  std::string why = failure_;
+  if (why.empty() && WIFSIGNALED(status)) why = SignalText(WTERMSIG(status));
+  if (why.empty()) why = "stopped";
+  std::string text = "the file is damaged or cut off: reading it " + why;
+  if (!failure_.empty()) text = "the file is damaged or cut off: " + failure_;
+  if (lines_.events == 0) throw Error(file_->name() + ": " + text);
+  Note(Severity::kError, "damaged", text + "; what came before is kept");
+}
+
+// Whole messages, up to the size of a batch.
+bool TraceDatReader::Fill(std::vector<char>* text) {
+  text->assign(carry_.begin(), carry_.end());
+  carry_.clear();
+  size_t filled = text->size();
+  text->resize(std::max(kBatchBytes, filled));
+  while (!ended_ && filled < kBatchBytes) {
+    ssize_t got = read(pipe_, text->data() + filled, kBatchBytes - filled);
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) throw Error(file_->name() + ": pipe: " + strerror(errno));
+    if (got == 0) ended_ = true;
+    filled += static_cast<size_t>(got);
+  }
+  text->resize(filled);
+  return filled > 0;
+}
+
+bool TraceDatReader::Next(Batch* batch) {
+  batch->events.clear();
+  batch->markers.clear();
+  batch->frames.clear();
+  batch->fields.clear();
+  if (ended_ && carry_.empty() && child_ < 0) return false;
+  if (Fill(&batch->text)) {
+    std::string_view rest(batch->text.data(), batch->text.size());
+    while (rest.size() >= kMessageHead) {
+      uint32_t size = 0;
+      std::memcpy(&size, rest.data(), sizeof(size));
+      if (size > kMaxTraceDatMessage || rest.size() - kMessageHead < size) break;
+      ReadMessage(static_cast<uint8_t>(rest[4]), rest.substr(kMessageHead, size), batch);
+      rest.remove_prefix(kMessageHead + size);
+    }
+    // Half a message at the end is a child that died over it.
+    if (!ended_) carry_ = rest;
+    if (!ended_ && batch->text.size() == rest.size()) ended_ = true;  // a message that never fits
+  }
+  if (ended_ && child_ > 0) {
+    carry_.clear();
+    if (!complete_) kill(child_, SIGKILL);
+    Finish();
+    if (batch->events.empty() && batch->markers.empty()) return false;
+  }
+  return true;
+}
+
+void TraceDatReader::ReadMessage(uint8_t type, std::string_view payload, Batch* batch) {
+  switch (static_cast<TraceDatMessage>(type)) {
+    case TraceDatMessage::kKind:
+      kinds_.push_back({.name = strings_->Intern(payload),
+                        .is_stack = payload == "kernel_stack" || payload == "user_stack",
+                        .buffer = {}});
+      break;
+    case TraceDatMessage::kEvent:
+      AddEvent(payload, batch);
+      break;
+    case TraceDatMessage::kFrame:
+      batch->frames.push_back({stack_owner_, next_depth_++, payload});
+      break;
+    case TraceDatMessage::kLost:
+      AddLost(payload, batch);
+      break;
+    case TraceDatMessage::kRejected:
+      ++lines_.total;
+      ++lines_.rejected;
+      Note(Severity::kWarning, "record rejected", "a record could not be read: " + std::string(payload));
+      break;
+    case TraceDatMessage::kFailed:
+      failure_ = payload;
+      break;
+    case TraceDatMessage::kEnd:
+      complete_ = true;
+      break;
+  }
+}
+
+void TraceDatReader::AddEvent(std::string_view payload, Batch* batch) {
+  ByteReader reader(payload);
+  uint32_t kind_index = reader.U32();
+  uint32_t buffer = reader.U32();
+  int64_t ts = reader.Read<int64_t>();
+  int32_t cpu = reader.Read<int32_t>();
+  int32_t pid = reader.Read<int32_t>();
+  uint8_t flags = reader.U8();
+  uint8_t preempt_count = reader.U8();
+  std::string_view comm = reader.Bytes(reader.U8());
+  if (!reader.ok() || kind_index >= kinds_.size()) return;
+  Kind& kind = kinds_[kind_index];
+  ++lines_.total;
+  ++lines_.events;
+  auto id = static_cast<EventId>(next_event_++);
+  Event& event = batch->events.emplace_back(Event{
+      .id = id,
+      .ts = ts,
+      .cpu = cpu,
+      .pid = static_cast<Pid>(pid),
+      .tgid = {},
+      .comm = strings_->Intern(comm),
+      .name = kind.name,
+      .context = strings_->Intern(ContextColumns(flags, preempt_count)),
+      .in_interrupt = FlagsAreInterrupt(flags),
+      .args = reader.rest(),
+      .line = lines_.total,
+      .payload = Opaque{},
+  });
+  if (!kind.buffer) kind.buffer = buffer;
+  if (*kind.buffer == buffer) {
+    event.payload = decoder_->Decode(event.name, event.args);
+  } else {
+    NoteCopy(kind, buffer);
+  }
+  auto [last, first_on_cpu] = last_on_cpu_.try_emplace(cpu, LastOnCpu{pid, id});
+  if (kind.is_stack) {
+    // The stack is a record of its own behind the event it belongs to, on the same cpu.
+    stack_owner_ = !first_on_cpu && last->second.pid == pid ? last->second.event : id;
+    next_depth_ = 0;
+  } else {
+    last->second = {pid, id};
+  }
+}
+
+void TraceDatReader::NoteCopy(const Kind& kind, uint32_t buffer) {
+  auto name = [&](uint32_t index) -> std::string {
+    if (index == 0) return "the top buffer";
+    return "buffer " +
+           (index <= dat_header_.buffers.size() ? dat_header_.buffers[index - 1] : std::to_string(index));
+  };
+  Note(Severity::kInfo, "event in two buffers",
+       std::string(strings_->Text(kind.name)) + " was recorded in " + name(*kind.buffer) + " and in " +
+           name(buffer) + ": the second copies are stored and not replayed");
+}
+
+void TraceDatReader::AddLost(std::string_view payload, Batch* batch) {
+  ByteReader reader(payload);
+  int32_t cpu = reader.Read<int32_t>();
+  int64_t lost = reader.Read<int64_t>();
+  if (!reader.ok()) return;
+  ++lines_.total;
+  ++lines_.markers;
+  batch->markers.push_back({LossMarker::Kind::kLost, cpu, lost > 0 ? std::optional(lost) : std::nullopt,
+                            lines_.total, static_cast<EventId>(next_event_)});
+}
+
+std::optional<bool> TraceDatReader::clock_is_ticks() const {
+  if (next_event_ == 1) return std::nullopt;
+  return dat_header_.clock && IsTickClock(*dat_header_.clock) && !dat_header_.ticks_to_ns;
+}
+
+void TraceDatReader::Note(Severity severity, std::string_view kind, const std::string& text) {
+  for (TraceIssue& issue : issues_) {
+    if (issue.kind == kind) {
+      ++issue.count;
+      return;
+    }
+  }
+  issues_.push_back({severity, std::string(kind), lines_.total, 1, text});
+}
+
+}  // namespace mmreplay

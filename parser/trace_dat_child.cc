@@ -1,0 +1,314 @@
+#include "parser/trace_dat_child.h"
+
+#include <fcntl.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <csignal>
+#include <limits>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "parser/event_layout.h"
+
+// tracefs.h of Debian 12 is not valid C++ (it passes 0 for an enum), and nothing of it is needed here.
+#define _TRACE_FS_H  // NOLINT(bugprone-reserved-identifier)
+#include <sched.h>
+#include <trace-cmd.h>
+
+namespace mmreplay {
+namespace {
+
+constexpr size_t kFlushBytes = size_t{256} * 1024;
+
+// Collects messages and writes them in large pieces.
+class MessageWriter {
+ public:
+  explicit MessageWriter(int pipe) : pipe_(pipe) {}
+
+  void Begin(TraceDatMessage type) {
+    start_ = buffer_.size();
+    Add(uint32_t{0});
+    Add(static_cast<uint8_t>(type));
+  }
+  template <typename Int>
+  void Add(Int value) {
+    buffer_.append(reinterpret_cast<const char*>(&value), sizeof(value));
+  }
+  std::string* text() { return &buffer_; }
+  void End() {
+    auto size = static_cast<uint32_t>(buffer_.size() - start_ - 5);
+    buffer_.replace(start_, 4, reinterpret_cast<const char*>(&size), 4);
+    if (buffer_.size() >= kFlushBytes) Flush();
+  }
+  bool too_long() const { return buffer_.size() - start_ > kMaxTraceDatMessage; }
+  void Drop() { buffer_.resize(start_); }
+  void Say(TraceDatMessage type, std::string_view text) {
+    Begin(type);
+    buffer_.append(text);
+    End();
+  }
+  void Flush() {
+    for (size_t at = 0; at < buffer_.size();) {
+      ssize_t wrote = write(pipe_, buffer_.data() + at, buffer_.size() - at);
+      if (wrote < 0 && errno == EINTR) continue;
+      if (wrote <= 0) _exit(0);  // nobody listens any more
+      at += static_cast<size_t>(wrote);
+    }
+    buffer_.clear();
+  }
+
+ private:
+  int pipe_;
+  std::string buffer_;
+  size_t start_ = 0;
+};
+
+EventLayout LayoutOf(const tep_event& event) {
+  EventLayout layout;
+  layout.system = event.system ? event.system : "";
+  layout.name = event.name ? event.name : "";
+  layout.id = static_cast<uint32_t>(event.id);
+  for (const tep_format_field* fields : {event.format.common_fields, event.format.fields}) {
+    for (const tep_format_field* f = fields; f; f = f->next) {
+      if (!f->name || !f->type || f->offset < 0 || f->size < 0) continue;
+      AddField(MakeField(f->type, f->name, static_cast<uint32_t>(f->offset), static_cast<uint32_t>(f->size),
+                         (f->flags & TEP_FIELD_IS_SIGNED) != 0),
+               &layout);
+    }
+  }
+  std::vector<std::string> arguments;
+  for (const tep_print_arg* argument = event.print_fmt.args; argument; argument = argument->next) {
+    bool plain = argument->type == TEP_PRINT_FIELD && argument->field.name;
+    arguments.emplace_back(plain ? argument->field.name : "");
+  }
+  if (event.print_fmt.format) ApplyPrintFormat(event.print_fmt.format, arguments, &layout);
+  return layout;
+}
+
+class TraceDatChild {
+ public:
+  TraceDatChild(int file, int pipe) : file_(file), writer_(pipe) {}
+
+  void Run() {
+    tracecmd_input* top =
+        tracecmd_open_fd(file_, TRACECMD_FL_LOAD_NO_PLUGINS | TRACECMD_FL_LOAD_NO_SYSTEM_PLUGINS);
+    if (!top) {
+      writer_.Say(TraceDatMessage::kFailed, "libtracecmd cannot open it");
+      writer_.Flush();
+      return;
+    }
+    std::vector<tracecmd_input*> buffers = {top};
+    int instances = tracecmd_buffer_instances(top);
+    for (int i = 0; i < instances; ++i) {
+      if (tracecmd_input* buffer = tracecmd_buffer_instance_handle(top, i)) buffers.push_back(buffer);
+    }
+    for (tracecmd_input* buffer : buffers) tracecmd_set_private(buffer, this);
+    buffers_ = buffers;
+    tep_ = tracecmd_get_tep(top);
+    tracecmd_iterate_events_multi(buffers.data(), static_cast<int>(buffers.size()), &TraceDatChild::OnRecord,
+                                  this);
+    writer_.Say(TraceDatMessage::kEnd, "");
+    writer_.Flush();
+  }
+
+ private:
+  struct Kind {
+    uint32_t index = 0;
+    EventLayout layout;
+    bool is_stack = false;
+    bool is_function = false;
+    bool is_bprint = false;
+    const tep_event* event = nullptr;
+  };
+
+  static int OnRecord(tracecmd_input* buffer, tep_record* record, int, void* self) {
+    static_cast<TraceDatChild*>(self)->AddRecord(buffer, record);
+    return 0;
+  }
+
+  void AddRecord(tracecmd_input* buffer, tep_record* record) {
+    if (record->missed_events != 0) {
+      writer_.Begin(TraceDatMessage::kLost);
+      writer_.Add(static_cast<int32_t>(record->cpu));
+      writer_.Add(static_cast<int64_t>(record->missed_events));
+      writer_.End();
+    }
+    tep_event* event = tep_find_event_by_record(tep_, record);
+    if (!event || record->size <= 0 || !record->data) {
+      writer_.Say(TraceDatMessage::kRejected,
+                  "no format of event " + std::to_string(tep_data_type(tep_, record)));
+      return;
+    }
+    const Kind& kind = KindOf(*event);
+    std::string_view bytes(static_cast<const char*>(record->data), static_cast<size_t>(record->size));
+    auto pid = ReadCommon(kind.layout, "pid", bytes);
+    if (!pid) {
+      writer_.Say(TraceDatMessage::kRejected, "a record of " + kind.layout.name + " is cut off");
+      return;
+    }
+    auto place = std::find(buffers_.begin(), buffers_.end(), buffer);
+    writer_.Begin(TraceDatMessage::kEvent);
+    writer_.Add(kind.index);
+    writer_.Add(static_cast<uint32_t>(place - buffers_.begin()));
+    writer_.Add(static_cast<int64_t>(record->ts));
+    writer_.Add(static_cast<int32_t>(record->cpu));
+    writer_.Add(static_cast<int32_t>(*pid));
+    writer_.Add(static_cast<uint8_t>(ReadCommon(kind.layout, "flags", bytes).value_or(0)));
+    writer_.Add(static_cast<uint8_t>(ReadCommon(kind.layout, "preempt_count", bytes).value_or(0)));
+    const char* comm_text = tep_data_comm_from_pid(tep_, static_cast<int>(*pid));
+    std::string_view comm = comm_text ? comm_text : "<...>";
+    comm = comm.substr(0, 255);
+    writer_.Add(static_cast<uint8_t>(comm.size()));
+    writer_.text()->append(comm);
+    if (!AppendBody(kind, record, bytes) || writer_.too_long()) {
+      writer_.Drop();
+      writer_.Say(TraceDatMessage::kRejected, "a record of " + kind.layout.name + " does not fit its format");
+      return;
+    }
+    writer_.End();
+    if (kind.is_stack) AddFrames(kind.layout, bytes);
+  }
+
+  const Kind& KindOf(const tep_event& event) {
+    auto [found, fresh] = kinds_.try_emplace(event.id);
+    Kind& kind = found->second;
+    if (!fresh) return kind;
+    kind.index = static_cast<uint32_t>(kinds_.size() - 1);
+    kind.layout = LayoutOf(event);
+    kind.is_stack = kind.layout.name == "kernel_stack" || kind.layout.name == "user_stack";
+    kind.is_function = kind.layout.name == "function" && kind.layout.system == "ftrace";
+    kind.is_bprint = kind.layout.name == "bprint" && kind.layout.system == "ftrace";
+    kind.event = &event;
+    writer_.Say(TraceDatMessage::kKind, kind.layout.name);
+    return kind;
+  }
+
+  bool AppendBody(const Kind& kind, tep_record* record, std::string_view bytes) {
+    if (kind.is_function && AppendCall(kind.layout, bytes)) return true;
+    if (kind.is_bprint) {
+      // Its arguments are packed for a format string that lies in the kernel: free text, without any
+      // meaning for us, so the library may print it.
+      trace_seq text;
+      trace_seq_init(&text);
+      tep_print_event(tep_, &text, record, "%s", TEP_PRINT_INFO);
+      if (text.buffer && text.len <= text.buffer_size) writer_.text()->append(text.buffer, text.len);
+      trace_seq_destroy(&text);
+      return true;
+    }
+    return AppendArguments(
+        kind.layout, bytes,
+        [this](uint64_t address, bool with_offset) { return Symbol(address, with_offset); }, writer_.text());
+  }
+
+  // copy_process <-_do_fork
+  bool AppendCall(const EventLayout& layout, std::string_view bytes) {
+    std::array<std::string, 2> symbols;
+    for (const RecordField& field : layout.fields) {
+      auto address = ReadNumber(field, bytes);
+      if (!address) continue;
+      if (field.name == "ip") symbols[0] = Symbol(*address, false);
+      if (field.name == "parent_ip") symbols[1] = Symbol(*address, false);
+    }
+    if (symbols[0].empty() || symbols[1].empty()) return false;
+    writer_.text()->append(symbols[0] + " <-" + symbols[1]);
+    return true;
+  }
+
+  // The innermost frame first; a user stack and an old kernel's end with all ones.
+  void AddFrames(const EventLayout& layout, std::string_view bytes) {
+    for (const RecordField& field : layout.fields) {
+      if (field.name != "caller" || field.offset > bytes.size()) continue;
+      for (std::string_view rest = bytes.substr(field.offset); rest.size() >= 8; rest.remove_prefix(8)) {
+        uint64_t address = 0;
+        std::copy_n(rest.data(), 8, reinterpret_cast<char*>(&address));
+        if (address == 0 || address == std::numeric_limits<uint64_t>::max()) break;
+        std::string frame = Symbol(address, true);
+        writer_.Begin(TraceDatMessage::kFrame);
+        if (frame.empty()) {
+          std::array<char, 20> hex{};
+          frame.assign(hex.data(), static_cast<size_t>(snprintf(hex.data(), hex.size(), "0x%016llx",
+                                                                static_cast<unsigned long long>(address))));
+        }
+        writer_.text()->append(frame);
+        writer_.End();
+      }
+    }
+  }
+
+  // From the recording's kallsyms. They also hold per-cpu offsets near 0, which look like addresses of user
+  // space, and end somewhere: only what lies inside a symbol of the kernel is one.
+  const std::string& Symbol(uint64_t address, bool with_offset) {
+    // The same few places again and again; beyond that nothing is worth remembering.
+    constexpr size_t kMaxKnown = 65536;
+    if (symbols_.size() > kMaxKnown) symbols_.clear();
+    auto [known, fresh] = symbols_.try_emplace(address << 1 | static_cast<uint64_t>(with_offset));
+    std::string& text = known->second;
+    const char* name = nullptr;
+    unsigned long long start = 0;
+    unsigned long size = 0;
+    bool kernel = address >> 63 != 0 || tep_get_long_size(tep_) == 4;
+    if (!fresh || !kernel || !tep_find_function_info(tep_, address, &name, &start, &size)) return text;
+    if (!name || address < start || address - start >= std::max<uint64_t>(size, 1)) return text;
+    text = name;
+    if (with_offset) {
+      std::array<char, 48> offset{};
+      snprintf(offset.data(), offset.size(), "+0x%llx/0x%lx", address - start, size);
+      text += offset.data();
+    }
+    return text;
+  }
+
+  int file_;
+  MessageWriter writer_;
+  tep_handle* tep_ = nullptr;
+  std::vector<tracecmd_input*> buffers_;
+  std::unordered_map<int, Kind> kinds_;
+  std::unordered_map<uint64_t, std::string> symbols_;
+};
+
+void Limit(decltype(RLIMIT_CPU) what, uint64_t most) {
+  rlimit limit{};
+  if (getrlimit(what, &limit) != 0) return;
+  limit.rlim_cur = std::min<rlim_t>(limit.rlim_max, most);
+  setrlimit(what, &limit);
+}
+
+// What reading a file of that size may cost; a damaged one can make the library run for ever or allocate
+// whatever a length field says.
+void SetLimits(uint64_t file_size) {
+  Limit(RLIMIT_CPU, 30 + file_size / 1'000'000);
+  Limit(RLIMIT_FSIZE, (uint64_t{256} << 20) + file_size * 64);
+  Limit(RLIMIT_CORE, 0);
+#if !defined(__SANITIZE_ADDRESS__)
+  Limit(RLIMIT_AS, uint64_t{4} << 30);
+#endif
+}
+
+}  // namespace
+
+void RunTraceDatChild(int file, uint64_t file_size, int pipe) {
+  prctl(PR_SET_PDEATHSIG, SIGKILL);
+  // The library writes its complaints to standard output and error, which are not ours to fill.
+  int null = open("/dev/null", O_RDWR);
+  for (int standard : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) dup2(null, standard);
+  // Nothing else of the parent is kept open, least of all pipes of other children.
+  int first = std::min(file, pipe);
+  int second = std::max(file, pipe);
+  if (first > 3) close_range(3, static_cast<unsigned>(first - 1), 0);
+  if (second > first + 1) close_range(static_cast<unsigned>(first + 1), static_cast<unsigned>(second - 1), 0);
+  close_range(static_cast<unsigned>(second + 1), ~0u, 0);
+  for (int signal : {SIGPIPE, SIGSEGV, SIGBUS, SIGABRT, SIGFPE, SIGXCPU, SIGXFSZ})
+    static_cast<void>(std::signal(signal, SIG_DFL));
+  SetLimits(file_size);
+  lseek(file, 0, SEEK_SET);
+  TraceDatChild(file, pipe).Run();
+  _exit(0);
+}
+
+}  // namespace mmreplay

@@ -1,0 +1,259 @@
+#include "parser/trace_dat_header.h"
+
+#include <zstd.h>
+
+#include <algorithm>
+
+#include "parser/byte_reader.h"
+#include "parser/lines.h"
+#include "parser/numbers.h"
+
+namespace mmreplay {
+namespace {
+
+// Options are small; a section that says otherwise is damaged.
+constexpr uint64_t kMaxSection = uint64_t{64} << 20;
+
+// Reads forward through the file, a few bytes here and a skipped table there.
+class FileCursor {
+ public:
+  FileCursor(const SeekableFile& file, uint64_t offset) : file_(file), offset_(offset) {}
+
+  template <typename Int>
+  Int Read() {
+    Int value{};
+    ok_ = ok_ && file_.ReadAt(offset_, reinterpret_cast<char*>(&value), sizeof(value)) == sizeof(value);
+    offset_ += sizeof(value);
+    return ok_ ? value : Int{};
+  }
+  std::string Bytes(uint64_t size) {
+    std::string bytes;
+    if (size <= kMaxSection) bytes = file_.ReadAt(offset_, static_cast<size_t>(size));
+    ok_ = ok_ && bytes.size() == size;
+    offset_ += size;
+    return ok_ ? bytes : std::string();
+  }
+  void Skip(uint64_t size) {
+    ok_ = ok_ && size <= file_.size() && offset_ <= file_.size() - size;
+    if (ok_) offset_ += size;
+  }
+  std::string CString() {
+    std::string text = file_.ReadAt(offset_, static_cast<size_t>(std::min<uint64_t>(256, Left())));
+    size_t end = text.find('\0');
+    ok_ = ok_ && end != std::string::npos;
+    if (!ok_) return {};
+    offset_ += end + 1;
+    return text.substr(0, end);
+  }
+  bool ok() const { return ok_; }
+
+ private:
+  uint64_t Left() const { return offset_ < file_.size() ? file_.size() - offset_ : 0; }
+
+  const SeekableFile& file_;
+  uint64_t offset_;
+  bool ok_ = true;
+};
+
+enum Option : uint16_t {
+  kDone = 0,
+  kDate = 1,
+  kCpuStat = 2,
+  kBuffer = 3,
+  kTraceClock = 4,
+  kUname = 5,
+  kTsc2Nsec = 14,
+  kEventFormats = 18,
+  kBufferText = 22,
+};
+
+// "local [global] counter": the one in brackets was on.
+std::optional<std::string> ChosenClock(std::string_view text) {
+  size_t open = text.find('[');
+  size_t close = text.find(']', open == std::string_view::npos ? 0 : open);
+  if (open == std::string_view::npos || close == std::string_view::npos) return std::nullopt;
+  return std::string(text.substr(open + 1, close - open - 1));
+}
+
+// overrun: 0
+// dropped events: 12
+int64_t DroppedEvents(std::string_view stats) {
+  constexpr std::string_view kKey = "dropped events: ";
+  int64_t dropped = 0;
+  ForEachLine(stats, [&](std::string_view line) {
+    if (!line.starts_with(kKey)) return;
+    auto count = ParseDecimal(TrimBlanks(line.substr(kKey.size())));
+    if (count && *count < uint64_t{1} << 40) dropped = static_cast<int64_t>(*count);
+  });
+  return dropped;
+}
+
+// v6: offset, name. v7: offset, name, clock, page size, cpus.
+void ReadBuffer(std::string_view data, bool v7, TraceDatHeader* header) {
+  ByteReader reader(data);
+  reader.U64();
+  std::string name(v7 ? reader.CString() : UpToNul(reader.rest()));
+  if (!name.empty()) header->buffers.push_back(name);
+  if (!v7) return;
+  std::string clock(reader.CString());
+  if (!reader.ok() || clock.empty()) return;
+  header->clocks_differ |= header->clock && *header->clock != clock;
+  if (!header->clock || name.empty()) header->clock = clock;
+}
+
+// name: mm_page_free
+void AddEvent(std::string_view system, std::string_view format, TraceDatHeader* header) {
+  constexpr std::string_view kName = "name: ";
+  std::string_view line = format.substr(0, format.find('\n'));
+  if (line.starts_with(kName))
+    header->events.insert(std::string(system) + ":" + std::string(TrimBlanks(line.substr(kName.size()))));
+}
+
+void ReadOption(uint16_t id, std::string_view data, bool v7, TraceDatHeader* header) {
+  switch (id) {
+    case kDate:
+      header->dates = true;
+      break;
+    case kCpuStat:
+      header->dropped_events += DroppedEvents(UpToNul(data));
+      break;
+    case kBuffer:
+      ReadBuffer(data, v7, header);
+      break;
+    case kTraceClock:
+      if (!header->clock) header->clock = ChosenClock(UpToNul(data));
+      break;
+    case kUname:
+      header->uname = UpToNul(data);
+      break;
+    case kTsc2Nsec:
+      header->ticks_to_ns |= ByteReader(data).U32() != 0;
+      break;
+    case kBufferText:
+      header->latency = true;
+      break;
+    default:
+      break;
+  }
+}
+
+// Compressed sections are <compressed size> <size> <data>, once or more.
+std::string Decompress(std::string_view section) {
+  ByteReader reader(section);
+  std::string text;
+  while (reader.ok() && !reader.rest().empty()) {
+    uint32_t packed_size = reader.U32();
+    uint32_t size = reader.U32();
+    std::string_view packed = reader.Bytes(packed_size);
+    if (!reader.ok() || size > kMaxSection - text.size()) return {};
+    size_t start = text.size();
+    text.resize(start + size);
+    size_t got = ZSTD_decompress(text.data() + start, size, packed.data(), packed.size());
+    if (ZSTD_isError(got) || got != size) return {};
+  }
+  return text;
+}
+
+struct Section {
+  uint16_t id = 0;
+  std::string bytes;  // unpacked
+};
+
+// u16 id, u16 flags (1: compressed), u32 description, u64 size
+std::optional<Section> ReadSection(const SeekableFile& file, uint64_t offset, bool zstd) {
+  FileCursor cursor(file, offset);
+  Section section;
+  section.id = cursor.Read<uint16_t>();
+  bool packed = (cursor.Read<uint16_t>() & 1) != 0;
+  cursor.Read<uint32_t>();
+  section.bytes = cursor.Bytes(cursor.Read<uint64_t>());
+  if (!cursor.ok()) return std::nullopt;
+  if (packed) section.bytes = zstd ? Decompress(section.bytes) : std::string();
+  return section;
+}
+
+// u32 systems, of each: name, u32 events, of each: u64 size, format
+void ReadEventFormats(std::string_view bytes, TraceDatHeader* header) {
+  ByteReader reader(bytes);
+  uint32_t systems = reader.U32();
+  for (uint32_t s = 0; s < systems && reader.ok(); ++s) {
+    std::string_view system = reader.CString();
+    uint32_t events = reader.U32();
+    for (uint32_t i = 0; i < events && reader.ok(); ++i) AddEvent(system, reader.Bytes(reader.U64()), header);
+  }
+}
+
+void ReadVersion7(const SeekableFile& file, FileCursor* cursor, TraceDatHeader* header) {
+  header->compression = cursor->CString();
+  bool zstd = header->compression == "zstd";
+  cursor->CString();  // its version
+  uint64_t next = cursor->Read<uint64_t>();
+  // A chain of sections may be made to run in a circle.
+  for (int sections = 0; next != 0 && sections < 64; ++sections) {
+    auto section = ReadSection(file, next, zstd);
+    if (!section || section->id != 0) return;
+    next = 0;
+    ByteReader reader(section->bytes);
+    while (reader.ok() && !reader.rest().empty()) {
+      uint16_t id = reader.U16();
+      std::string_view data = reader.Bytes(reader.U32());
+      if (!reader.ok()) break;
+      ReadOption(id, data, true, header);
+      // The data of the last option are where the next section is.
+      if (id == kDone) next = ByteReader(data).U64();
+      if (id == kDone) break;
+      if (id != kEventFormats) continue;
+      if (auto formats = ReadSection(file, ByteReader(data).U64(), zstd))
+        ReadEventFormats(formats->bytes, header);
+    }
+  }
+}
+
+void ReadVersion6(FileCursor* cursor, TraceDatHeader* header) {
+  cursor->CString();  // header_page
+  cursor->Skip(cursor->Read<uint64_t>());
+  cursor->CString();  // header_event
+  cursor->Skip(cursor->Read<uint64_t>());
+  uint32_t ftrace_events = cursor->Read<uint32_t>();
+  for (uint32_t i = 0; i < ftrace_events && cursor->ok(); ++i) cursor->Skip(cursor->Read<uint64_t>());
+  uint32_t systems = cursor->Read<uint32_t>();
+  for (uint32_t system = 0; system < systems && cursor->ok(); ++system) {
+    std::string name = cursor->CString();
+    uint32_t events = cursor->Read<uint32_t>();
+    for (uint32_t i = 0; i < events && cursor->ok(); ++i)
+      AddEvent(name, cursor->Bytes(cursor->Read<uint64_t>()), header);
+  }
+  cursor->Skip(cursor->Read<uint32_t>());  // kallsyms
+  cursor->Skip(cursor->Read<uint32_t>());  // printk formats
+  cursor->Skip(cursor->Read<uint64_t>());  // comms
+  cursor->Read<uint32_t>();                // cpus
+  std::string type = cursor->Bytes(10);
+  if (type.starts_with("options")) {
+    for (uint16_t id = cursor->Read<uint16_t>(); id != kDone && cursor->ok(); id = cursor->Read<uint16_t>()) {
+      std::string data = cursor->Bytes(cursor->Read<uint32_t>());
+      if (cursor->ok()) ReadOption(id, data, false, header);
+    }
+    type = cursor->Bytes(10);
+  }
+  header->latency = type.starts_with("latency");
+}
+
+}  // namespace
+
+TraceDatHeader ReadTraceDatHeader(const SeekableFile& file) {
+  TraceDatHeader header;
+  FileCursor cursor(file, 10);  // behind the magic
+  header.version = cursor.CString();
+  header.big_endian = cursor.Read<uint8_t>() == 1;
+  cursor.Read<uint8_t>();   // bytes of a long
+  cursor.Read<uint32_t>();  // page size
+  if (!cursor.ok() || header.big_endian) return header;
+  if (header.version == "7") {
+    ReadVersion7(file, &cursor, &header);
+  } else if (header.version == "6") {
+    ReadVersion6(&cursor, &header);
+  }
+  return header;
+}
+
+}  // namespace mmreplay

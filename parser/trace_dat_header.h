@@ -1,0 +1,33 @@
+// What a trace.dat says about the machine and the recording, read from its header and option sections
+// (trace-cmd.dat.v6(5), trace-cmd.dat.v7(5)). libtracecmd reads the events but keeps these to itself.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "parser/input.h"
+
+namespace mmreplay {
+
+struct TraceDatHeader {
+  std::string version;               // "6", "7"
+  bool big_endian = false;           // of the recorded machine
+  std::string compression = "none";  // of version 7
+  bool latency = false;              // holds the text of a latency trace instead of events
+  std::optional<std::string> uname;  // "Linux (none) 6.1.192 x86_64"
+  std::optional<std::string> clock;  // "global"
+  std::vector<std::string> buffers;  // names of instances beside the top one
+  int64_t dropped_events = 0;        // that found the buffer full, by per_cpu/cpu*/stats
+  std::set<std::string> events;      // "kmem:mm_page_free": those with a format, which are those enabled
+  bool clocks_differ = false;        // between the buffers
+  bool ticks_to_ns = false;  // the file says how to turn TSC ticks into nanoseconds, and the library does
+  bool dates = false;        // recorded with --date: stamps are wall-clock time
+};
+
+// Damage leaves the rest unset; it never throws for what the bytes say.
+TraceDatHeader ReadTraceDatHeader(const SeekableFile& file);
+
+}  // namespace mmreplay

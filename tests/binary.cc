@@ -1,0 +1,122 @@
+#include "tests/binary.h"
+
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <catch2/catch.hpp>
+#include <random>
+
+#include "parser/error.h"
+#include "parser/perf_data.h"
+#include "parser/trace_dat.h"
+
+namespace mmreplay {
+namespace {
+
+std::shared_ptr<SeekableFile> InMemory(const std::string& bytes) {
+  int fd = memfd_create("recording", MFD_CLOEXEC);
+  REQUIRE(fd >= 0);
+  for (size_t at = 0; at < bytes.size();) {
+    ssize_t wrote = write(fd, bytes.data() + at, bytes.size() - at);
+    REQUIRE(wrote > 0);
+    at += static_cast<size_t>(wrote);
+  }
+  return std::make_shared<SeekableFile>(fd, "x.bin");
+}
+
+template <typename Strong>
+std::optional<int32_t> Plain(const std::optional<Strong>& value) {
+  return value ? std::optional(Value(*value)) : std::nullopt;
+}
+
+void ReadAllOf(EventSource* source, const StringTable& strings, BinaryRead* read) {
+  Batch batch;
+  while (source->Next(&batch)) {
+    for (const Event& event : batch.events) {
+      CHECK(Value(event.id) == static_cast<int64_t>(read->events.size()) + 1);
+      read->events.push_back({.name = std::string(strings.Text(event.name)),
+                              .args = std::string(event.args),
+                              .comm = std::string(strings.Text(event.comm)),
+                              .ts = event.ts,
+                              .cpu = event.cpu,
+                              .pid = Plain(event.pid),
+                              .tgid = event.tgid,
+                              .line = event.line,
+                              .opaque = std::holds_alternative<Opaque>(event.payload)});
+    }
+    for (const StackFrame& frame : batch.frames)
+      read->frames.push_back(std::to_string(Value(frame.event)) + ":" + std::to_string(frame.depth) + " " +
+                             std::string(frame.text));
+    read->markers.insert(read->markers.end(), batch.markers.begin(), batch.markers.end());
+  }
+}
+
+}  // namespace
+
+bool BinaryRead::HasIssue(const std::string& kind) const {
+  return std::any_of(issues.begin(), issues.end(),
+                     [&](const TraceIssue& issue) { return issue.kind == kind; });
+}
+
+BinaryRead ReadBinary(const std::string& bytes, const std::string& probes) {
+  BinaryRead read;
+  StringTable strings;
+  Decoder decoder(&strings, ParseProbeDefinitions(probes), std::nullopt);
+  try {
+    std::unique_ptr<EventSource> source;
+    if (bytes.starts_with("PERFILE2") || bytes.starts_with("2ELIFREP")) {
+      source = std::make_unique<PerfDataReader>(InMemory(bytes), &strings, &decoder);
+    } else {
+      source = std::make_unique<TraceDatReader>(InMemory(bytes), &strings, &decoder);
+    }
+    ReadAllOf(source.get(), strings, &read);
+    read.lines = source->lines();
+    read.issues = source->Issues();
+    const LineCounts& lines = read.lines;
+    CHECK(lines.total ==
+          lines.events + lines.comments + lines.continuations + lines.markers + lines.rejected);
+    CHECK(lines.events == static_cast<int64_t>(read.events.size()));
+  } catch (const Error& error) {
+    read.error = error.what();
+  }
+  return read;
+}
+
+std::string ExtractMember(const std::string& path, InputFormat format) {
+  for (const InputMember& member : OpenInput(path)) {
+    if (DetectFormat(member.head) == format) return ReadAll(member, size_t{64} << 20);
+  }
+  FAIL(path + " has no " + std::string(FormatName(format)));
+  return {};
+}
+
+void CheckDamage(const std::string& bytes, size_t cuts, size_t flips) {
+  size_t whole = ReadBinary(bytes).events.size();
+  REQUIRE(whole > 0);
+  auto check = [&](const std::string& damaged) {
+    BinaryRead read = ReadBinary(damaged);
+    if (!read.error.empty()) CHECK(read.error.starts_with("x.bin: "));
+    // Damage takes events away, or says so.
+    if (read.error.empty() && read.events.size() != whole) CHECK_FALSE(read.issues.empty());
+  };
+  for (size_t i = 0; i < cuts; ++i) {
+    size_t length = 16 + (bytes.size() - 16) * i / cuts;
+    CAPTURE(length);
+    check(bytes.substr(0, length));
+  }
+  std::mt19937 random(20170403);
+  for (size_t i = 0; i < flips; ++i) {
+    std::string damaged = bytes;
+    CAPTURE(i);
+    for (int byte = 0; byte < 8; ++byte) {
+      // Half of them in the tables at both ends.
+      size_t span = byte % 2 == 0 ? bytes.size() - 16 : std::min<size_t>(bytes.size() - 16, 8192);
+      size_t at = random() % span;
+      damaged[byte % 4 == 1 ? bytes.size() - 1 - at : 16 + at] = static_cast<char>(random());
+    }
+    ReadBinary(damaged);
+  }
+}
+
+}  // namespace mmreplay

@@ -1,0 +1,46 @@
+// Binary recordings for tests: files made in memory, damaged on purpose, and read to their end.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "parser/batch.h"
+#include "parser/event_source.h"
+
+namespace mmreplay {
+
+// What a binary recording comes out as.
+struct BinaryRead {
+  struct Line {
+    std::string name;
+    std::string args;
+    std::string comm;
+    std::optional<int64_t> ts;
+    std::optional<int32_t> cpu;
+    std::optional<int32_t> pid;
+    std::optional<int32_t> tgid;
+    int64_t line;
+    bool opaque;
+  };
+  std::vector<Line> events;
+  std::vector<LossMarker> markers;
+  std::vector<std::string> frames;  // "event:depth text"
+  LineCounts lines;
+  std::vector<TraceIssue> issues;
+  std::string error;  // what was thrown, empty otherwise
+
+  bool HasIssue(const std::string& kind) const;
+};
+
+// The file in `bytes`, with the probe definitions beside it. Checks that the sums are exact.
+BinaryRead ReadBinary(const std::string& bytes, const std::string& probes = {});
+
+// The member of an archive or folder that has this form.
+std::string ExtractMember(const std::string& path, InputFormat format);
+
+// Reads cut and damaged copies of the file: `cuts` lengths, `flips` copies with a few changed bytes each, the
+// same ones in every run. What may come out is less, or an error that names the file.
+void CheckDamage(const std::string& bytes, size_t cuts, size_t flips);
+
+}  // namespace mmreplay

@@ -1,0 +1,250 @@
+#include <catch2/catch.hpp>
+#include <cstring>
+
+#include "tests/agreement.h"
+#include "tests/analysis.h"
+#include "tests/binary.h"
+#include "tests/program.h"
+
+namespace mmreplay {
+namespace {
+
+std::string Sample(const std::string& name) {
+  return MMREPLAY_SOURCE_DIR "/samples/" + name + ".tar.xz";
+}
+std::string PerfData(const std::string& name) {
+  return ExtractMember(Sample(name), InputFormat::kPerfData);
+}
+
+class Bytes {
+ public:
+  template <typename Int>
+  Bytes& Add(Int value) {
+    bytes_.append(reinterpret_cast<const char*>(&value), sizeof(value));
+    return *this;
+  }
+  Bytes& Add(const std::string& text) {
+    bytes_ += text;
+    return *this;
+  }
+  const std::string& text() const { return bytes_; }
+
+ private:
+  std::string bytes_;
+};
+
+std::string PerfRecordBytes(uint32_t type, const std::string& body) {
+  return Bytes().Add(type).Add(uint16_t{0}).Add(static_cast<uint16_t>(body.size() + 8)).Add(body).text();
+}
+
+// Synthetic: what `perf record -o -` writes, for one tracepoint with the id 229 and IP, TID, TIME, CPU and
+// RAW.
+std::string PipeHead(uint64_t flags = uint64_t{1} << 18) {
+  constexpr uint64_t kSampleType = 1 | 2 | 4 | 0x80 | 0x400;
+  Bytes attr;
+  attr.Add(uint32_t{2})
+      .Add(uint32_t{136})
+      .Add(uint64_t{229})
+      .Add(uint64_t{1})
+      .Add(kSampleType)
+      .Add(uint64_t{0});
+  attr.Add(flags).Add(std::string(136 - 48, '\0')).Add(uint64_t{11});
+  std::string format =
+      "name: mm_page_free\nID: 229\nformat:\n"
+      "\tfield:unsigned short common_type;\toffset:0;\tsize:2;\tsigned:0;\n"
+      "\tfield:int common_pid;\toffset:4;\tsize:4;\tsigned:1;\n\n"
+      "\tfield:unsigned long pfn;\toffset:8;\tsize:8;\tsigned:0;\n"
+      "\tfield:unsigned int order;\toffset:16;\tsize:4;\tsigned:0;\n\n"
+      "print fmt: \"page=%p pfn=0x%lx order=%d\", 0, REC->pfn, REC->order\n";
+  Bytes data;
+  data.Add(std::string("\x17\x08\x44tracing0.6\0\0\x08", 16)).Add(uint32_t{4096});
+  data.Add(std::string("header_page\0", 12))
+      .Add(uint64_t{0})
+      .Add(std::string("header_event\0", 13))
+      .Add(uint64_t{0});
+  data.Add(uint32_t{0}).Add(uint32_t{1}).Add(std::string("kmem\0", 5)).Add(uint32_t{1});
+  data.Add(uint64_t{format.size()}).Add(format).Add(uint32_t{0}).Add(uint32_t{0});
+  std::string comms = "69 work\n";
+  data.Add(uint64_t{comms.size()}).Add(comms);
+  std::string padded = data.text() + std::string((8 - data.text().size() % 8) % 8, '\0');
+  auto size = static_cast<uint32_t>(data.text().size());
+  return "PERFILE2" + Bytes().Add(uint64_t{16}).text() + PerfRecordBytes(64, attr.text()) +
+         PerfRecordBytes(66, Bytes().Add(size).Add(uint32_t{0}).text().substr(0, 4)) + padded;
+}
+
+std::string FreeSample(uint64_t time, uint32_t cpu, uint64_t pfn, int32_t tid = 69) {
+  Bytes body;
+  body.Add(uint64_t{0xffffffff81000000}).Add(int32_t{60}).Add(tid).Add(time).Add(cpu).Add(uint32_t{0});
+  body.Add(uint32_t{24 + 4}).Add(uint32_t{229}).Add(int32_t{69}).Add(pfn).Add(uint32_t{9}).Add(uint64_t{0});
+  return PerfRecordBytes(9, body.text());
+}
+
+// The trailer sample_id_all puts behind other records.
+std::string SampleId(uint64_t time, uint32_t cpu) {
+  return Bytes().Add(int32_t{60}).Add(int32_t{69}).Add(time).Add(cpu).Add(uint32_t{0}).text();
+}
+
+std::vector<int64_t> Times(const BinaryRead& read) {
+  std::vector<int64_t> times;
+  for (const BinaryRead::Line& line : read.events) times.push_back(line.ts.value());
+  return times;
+}
+
+const std::string kRound = PerfRecordBytes(68, "");
+
+}  // namespace
+
+TEST_CASE("a perf.data holds what perf script prints", "[perf_data]") {
+  for (const char* name : {"x86-perf-zstd", "x86-perf-pipe", "x86-perf-lost"}) CheckAgreement(Sample(name));
+}
+
+TEST_CASE("a sample with its raw fields", "[perf_data]") {
+  BinaryRead read = ReadBinary(PipeHead() + FreeSample(5607700123, 3, 0x39ed0));
+  REQUIRE(read.error.empty());
+  REQUIRE(read.events.size() == 1);
+  const BinaryRead::Line& event = read.events[0];
+  CHECK(event.name == "mm_page_free");
+  CHECK(event.args == "pfn=0x39ed0 order=9");
+  CHECK(event.ts == 5607700123);
+  CHECK(event.cpu == 3);
+  CHECK(event.pid == 69);
+  CHECK(event.tgid == 60);
+  CHECK(event.comm == "work");
+  CHECK(event.line == 3);
+  CHECK_FALSE(event.opaque);
+  CHECK(read.lines.comments == 2);
+}
+
+TEST_CASE("records are put in order by time, round by round", "[perf_data]") {
+  // Cpu 0's buffer first, then cpu 1's: 10 30 50, 20 40. The next round has older records than the newest so
+  // far.
+  std::string data = PipeHead();
+  for (uint64_t time : {10, 30, 50}) data += FreeSample(time, 0, time);
+  for (uint64_t time : {20, 40}) data += FreeSample(time, 1, time);
+  data += kRound + FreeSample(60, 0, 1) + FreeSample(45, 1, 2) + kRound + FreeSample(55, 1, 3) + kRound;
+  BinaryRead read = ReadBinary(data);
+  CHECK(Times(read) == std::vector<int64_t>{10, 20, 30, 40, 45, 50, 55, 60});
+  CHECK(read.issues.empty());
+  // Equal times keep the file's order.
+  BinaryRead equal = ReadBinary(PipeHead() + FreeSample(10, 1, 1) + FreeSample(10, 0, 2));
+  CHECK(equal.events.at(0).args.starts_with("pfn=0x1 "));
+}
+
+TEST_CASE("names of tasks at their time", "[perf_data]") {
+  Bytes comm, fork;
+  comm.Add(int32_t{60}).Add(int32_t{69}).Add(std::string("thp mover\0\0\0\0\0\0\0", 16)).Add(SampleId(20, 0));
+  fork.Add(int32_t{60})
+      .Add(int32_t{60})
+      .Add(int32_t{70})
+      .Add(int32_t{69})
+      .Add(uint64_t{30})
+      .Add(SampleId(30, 0));
+  BinaryRead read =
+      ReadBinary(PipeHead() + FreeSample(10, 0, 1) + FreeSample(40, 0, 2) + FreeSample(41, 0, 3, 70) +
+                 FreeSample(42, 0, 4, 71) + FreeSample(43, 0, 5, 0) + FreeSample(44, 0, 6, -1) +
+                 PerfRecordBytes(7, fork.text()) + PerfRecordBytes(3, comm.text()));
+  REQUIRE(read.events.size() == 6);
+  CHECK(read.events[0].comm == "work");
+  CHECK(read.events[1].comm == "thp mover");
+  CHECK(read.events[2].comm == "thp mover");
+  CHECK(read.events[3].comm == "<...>");
+  CHECK(read.events[4].comm == "swapper");
+  CHECK(read.events[5].pid == 69);  // gone for perf; the kernel's record knows
+}
+
+TEST_CASE("lost events, where they say it and where they do not", "[perf_data]") {
+  std::string lost =
+      PerfRecordBytes(2, Bytes().Add(uint64_t{11}).Add(uint64_t{5}).Add(SampleId(15, 3)).text());
+  BinaryRead read = ReadBinary(PipeHead() + FreeSample(10, 3, 1) + FreeSample(20, 3, 2) + lost);
+  REQUIRE(read.markers.size() == 1);
+  CHECK(read.markers[0].cpu == 3);
+  CHECK(read.markers[0].lost == 5);
+  CHECK(Value(read.markers[0].next_event) == 2);
+  CHECK_FALSE(read.HasIssue("events lost somewhere"));
+
+  // perf record's own count at the end has no time and no cpu: any cpu may have lost them.
+  std::string anywhere = PerfRecordBytes(13, Bytes().Add(uint64_t{7}).Add(SampleId(0, 0)).text());
+  BinaryRead open = ReadBinary(PipeHead() + FreeSample(10, 3, 1) + FreeSample(20, 1, 2) + anywhere);
+  CHECK(open.HasIssue("events lost somewhere"));
+  REQUIRE(open.markers.size() == 2);
+  CHECK(open.markers[0].cpu == 1);
+  CHECK(open.markers[1].cpu == 3);
+  CHECK_FALSE(open.markers[0].lost);
+  CHECK(open.lines.markers == 1);
+
+  // It counts those with a place again.
+  BinaryRead both = ReadBinary(PipeHead() + FreeSample(10, 3, 1) + FreeSample(20, 1, 2) + lost +
+                               PerfRecordBytes(13, Bytes().Add(uint64_t{5}).Add(SampleId(0, 0)).text()));
+  CHECK_FALSE(both.HasIssue("events lost somewhere"));
+  CHECK(both.markers.size() == 1);
+  CHECK(both.lines.markers == 2);
+}
+
+TEST_CASE("probes are placed by their definitions or not at all", "[perf_data]") {
+  std::string bytes = ExtractMember(Sample("x86-perf-zstd"), InputFormat::kPerfData);
+  auto first = [](const BinaryRead& read) {
+    for (const BinaryRead::Line& line : read.events) {
+      if (line.name == "folio_unlock") return line.args.substr(0, line.args.find(' '));
+    }
+    return std::string();
+  };
+  BinaryRead without = ReadBinary(bytes);
+  CHECK(without.HasIssue("probe not placed"));
+  CHECK(first(without).starts_with("(ffffffff"));
+  std::string probes = ExtractMember(Sample("x86-perf-zstd"), InputFormat::kProbeDefinitions);
+  BinaryRead with = ReadBinary(bytes, probes);
+  CHECK_FALSE(with.HasIssue("probe not placed"));
+  CHECK(first(with) == "(folio_unlock+0x0)");
+  // Two functions under one event: which of them was hit is not known.
+  BinaryRead two = ReadBinary(bytes, probes + "p:numa/folio_unlock folio_wait_bit\n");
+  CHECK(first(two).starts_with("(ffffffff"));
+}
+
+TEST_CASE("a perf.data tells kernel, machine and clock", "[perf_data]") {
+  TemporaryFolder folder;
+  auto open = [&](const std::string& bytes) {
+    return OpenRecording({.inputs = {folder.Write("x", bytes)}, .dmesg = {}, .probes = {}});
+  };
+  Recording packed = open(PerfData("x86-perf-zstd"));
+  REQUIRE(packed.kernel_release);
+  CHECK(packed.kernel_release->starts_with("6.1."));
+  CHECK(packed.machine == "x86_64");
+  CHECK(packed.clock == "mono");
+  CHECK(open(PerfData("x86-perf-pipe")).clock == "perf");
+}
+
+TEST_CASE("perf.data from a pipe into the program", "[perf_data]") {
+  TemporaryFolder folder;
+  std::string path = folder.Write("perf.data", PerfData("x86-perf-pipe"));
+  Run file = Shell("$MMREPLAY analyze " + path);
+  Run piped = Shell("cat " + path + " | $MMREPLAY analyze -");
+  CHECK(file.exit_code == piped.exit_code);
+  CHECK(file.out.substr(0, file.out.find("\ninput: ")) == piped.out.substr(0, piped.out.find("\ninput: ")));
+}
+
+TEST_CASE("what cannot be read is named", "[perf_data]") {
+  CHECK(ReadBinary("2ELIFREP" + std::string(96, '\0')).error.find("big-endian") != std::string::npos);
+  CHECK(ReadBinary("PERFILE2").error.starts_with("x.bin: "));
+  // Killed before the end: the header still says that there are no data.
+  std::string killed = PerfData("x86-perf-zstd");
+  std::memset(killed.data() + 48, 0, 8);
+  CHECK(ReadBinary(killed).error.find("killed") != std::string::npos);
+  // A record that no record can be.
+  BinaryRead damaged =
+      ReadBinary(PipeHead() + FreeSample(10, 0, 1) + std::string(8, '\0') + FreeSample(20, 0, 2));
+  CHECK(damaged.events.size() == 1);
+  CHECK(damaged.HasIssue("damaged"));
+  CHECK(damaged.lines.rejected == 1);
+  // A sample that ends before its payload does.
+  std::string body = FreeSample(20, 0, 2).substr(8);
+  BinaryRead shorter = ReadBinary(PipeHead() + FreeSample(10, 0, 1) + PerfRecordBytes(9, body.substr(0, 44)));
+  CHECK(shorter.events.size() == 1);
+  CHECK(shorter.HasIssue("record rejected"));
+}
+
+TEST_CASE("no damage takes the reader down", "[perf_data]") {
+  for (const char* name : {"x86-perf-zstd", "x86-perf-pipe", "x86-perf-lost"})
+    CheckDamage(PerfData(name), 60, 150);
+}
+
+}  // namespace mmreplay

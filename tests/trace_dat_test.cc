@@ -1,0 +1,150 @@
+#include <catch2/catch.hpp>
+
+#include "parser/lines.h"
+#include "tests/agreement.h"
+#include "tests/analysis.h"
+#include "tests/binary.h"
+#include "tests/program.h"
+
+namespace mmreplay {
+namespace {
+
+std::string Sample(const std::string& name) {
+  return MMREPLAY_SOURCE_DIR "/samples/" + name + ".tar.xz";
+}
+std::string TraceDat(const std::string& name) {
+  return ExtractMember(Sample(name), InputFormat::kTraceDat);
+}
+
+}  // namespace
+
+TEST_CASE("a trace.dat holds what trace-cmd report prints", "[trace_dat]") {
+  for (const char* name : {"x86-dat-fired", "arm64-dat", "x86-dat-buffers", "x86-dat-lost", "x86-dat-v6"})
+    CheckAgreement(Sample(name));
+}
+
+TEST_CASE("raw fields, and probes by the file's own symbols", "[trace_dat]") {
+  BinaryRead read = ReadBinary(TraceDat("x86-dat-fired"));
+  CHECK(read.error.empty());
+  std::map<std::string, BinaryRead::Line> first;
+  for (const BinaryRead::Line& line : read.events) first.emplace(line.name, line);
+  CHECK(first["mm_page_free"].args.starts_with("pfn=0x"));
+  CHECK(first["mm_page_free"].args.find(" order=") != std::string::npos);
+  CHECK(first["folio_wait_bit"].args == "(folio_wait_bit+0x0/0x20) folio=0xffffea00010e0000 bit=0");
+  CHECK(first["folio_wait_bit_ret"].args == "(unref_wait_on_locked+0x1d7/0x2a0 <- folio_wait_bit)");
+  for (const char* name :
+       {"mm_page_free", "mm_page_alloc", "page_ref_mod", "page_ref_mod_and_test", "sched_switch",
+        "sched_waking", "mm_migrate_pages", "set_migration_pmd", "folio_wait_bit", "folio_wait_bit_ret"}) {
+    CAPTURE(name);
+    REQUIRE(first.contains(name));
+    CHECK_FALSE(first[name].opaque);
+  }
+}
+
+TEST_CASE("events recorded in two buffers are stored twice and replayed once", "[trace_dat]") {
+  BinaryRead read = ReadBinary(TraceDat("x86-dat-buffers"));
+  CHECK(read.HasIssue("event in two buffers"));
+  int64_t replayed = 0, copies = 0;
+  for (const BinaryRead::Line& line : read.events) {
+    if (line.name == "mm_page_free") ++(line.opaque ? copies : replayed);
+  }
+  CHECK(copies > 0);
+  CHECK(copies == replayed);
+  // page_ref events are in one buffer only.
+  for (const BinaryRead::Line& line : read.events) {
+    if (line.name == "page_ref_mod") CHECK_FALSE(line.opaque);
+  }
+}
+
+TEST_CASE("lost events keep their cpu, their place and their number", "[trace_dat]") {
+  BinaryRead read = ReadBinary(TraceDat("x86-dat-lost"));
+  CHECK(read.lines.markers == static_cast<int64_t>(read.markers.size()));
+  REQUIRE(read.markers.size() == 3);
+  for (const LossMarker& marker : read.markers) {
+    auto next = static_cast<size_t>(Value(marker.next_event)) - 1;
+    REQUIRE(next < read.events.size());
+    CHECK(read.events[next].cpu == marker.cpu);
+  }
+}
+
+TEST_CASE("stacks belong to the event before them", "[trace_dat]") {
+  BinaryRead read = ReadBinary(TraceDat("x86-dat-v6"));
+  CHECK(read.lines.rejected == 0);
+  REQUIRE(read.events.size() > 2);
+  CHECK(read.events[0].name == "mm_page_free");
+  CHECK(read.events[1].name == "kernel_stack");
+  REQUIRE(!read.frames.empty());
+  CHECK(read.frames[0].starts_with("1:0 "));
+}
+
+TEST_CASE("a trace.dat tells kernel, machine and clock", "[trace_dat]") {
+  TemporaryFolder folder;
+  std::string path = folder.Write("renamed.bin", TraceDat("x86-dat-fired"));
+  Recording recording = OpenRecording({.inputs = {path}, .dmesg = {}, .probes = {}});
+  CHECK(recording.kernel_release == "6.1.192-lab");
+  CHECK(recording.machine == "x86_64");
+  CHECK(recording.clock == "global");
+}
+
+TEST_CASE("a probe that was defined and not recorded is no evidence", "[trace_dat]") {
+  // The folder has kprobe_events with a probe on folio_wait_bit; this recording did not enable it.
+  Recording without = OpenRecording({.inputs = {Sample("x86-dat-v6")}, .dmesg = {}, .probes = {}});
+  CHECK(without.probes.empty());
+  Recording with = OpenRecording({.inputs = {Sample("x86-dat-fired")}, .dmesg = {}, .probes = {}});
+  CHECK(with.probes.size() >= 7);
+}
+
+TEST_CASE("trace.dat through standard input, packed, and from a pipe", "[trace_dat]") {
+  TemporaryFolder folder;
+  std::string path = folder.Write("trace.dat", TraceDat("x86-dat-fired"));
+  Run file = Shell("$MMREPLAY analyze " + path);
+  CHECK(file.exit_code == 1);
+  // All but the name of the input.
+  auto nameless = [](const std::string& report) {
+    std::string text;
+    ForEachLine(report, [&](std::string_view line) {
+      if (!line.starts_with("input: ") && !line.ends_with(":")) text.append(line).append("\n");
+    });
+    return text;
+  };
+  auto same = [&](const Run& run) {
+    CAPTURE(run.err);
+    CHECK(run.exit_code == 1);
+    CHECK(nameless(run.out) == nameless(file.out));
+  };
+  same(Shell("$MMREPLAY analyze - < " + path));
+  same(Shell("cat " + path + " | $MMREPLAY analyze -"));
+  same(Shell("xz -k " + path + " && $MMREPLAY analyze " + path + ".xz"));
+  same(Shell("gzip -c " + path + " | $MMREPLAY analyze -"));
+  // Nothing is left behind.
+  CHECK(Shell("TMPDIR=" + folder.path() + " sh -c 'cat " + path + " | $MMREPLAY analyze - >/dev/null; ls " +
+              folder.path() + "'")
+            .out == "trace.dat\ntrace.dat.xz\n");
+}
+
+TEST_CASE("a damaged trace.dat ends in a sentence that names it", "[trace_dat]") {
+  std::string bytes = TraceDat("x86-dat-fired");
+  CHECK(ReadBinary(bytes.substr(0, 5000)).error.starts_with("x.bin: the file is damaged or cut off"));
+  CHECK(ReadBinary(bytes.substr(0, 12)).error.starts_with("x.bin: "));
+  std::string version = bytes;
+  version[10] = '9';
+  CHECK(ReadBinary(version).error.find("version 9") != std::string::npos);
+  std::string packed = bytes;
+  packed.replace(packed.find("zstd"), 4, "zlib");
+  CHECK(ReadBinary(packed).error.find("compressed with zlib") != std::string::npos);
+  std::string order = bytes;
+  order[12] = 1;
+  CHECK(ReadBinary(order).error.find("big-endian") != std::string::npos);
+
+  TemporaryFolder folder;
+  Run run = Shell("$MMREPLAY analyze " + folder.Write("cut.dat", bytes.substr(0, 20000)));
+  CHECK(run.exit_code == 2);
+  CHECK(run.err.find("cut.dat: the file is damaged or cut off") != std::string::npos);
+}
+
+TEST_CASE("no damage takes the program down", "[trace_dat]") {
+  CheckDamage(TraceDat("x86-dat-fired"), 24, 40);
+  CheckDamage(TraceDat("x86-dat-v6"), 24, 40);
+}
+
+}  // namespace mmreplay
