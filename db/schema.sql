@@ -185,8 +185,8 @@ CREATE TABLE console_report (
   id     INTEGER PRIMARY KEY,
   source INTEGER,
   line   INTEGER NOT NULL,
-  kind   TEXT NOT NULL,  -- bad_page_state
-  pfn    INTEGER NOT NULL,
+  kind   TEXT NOT NULL,  -- bad_page_state vm_bug_on_page
+  pfn    INTEGER,        -- NULL: not printed (VM_BUG_ON_PAGE before 5.9)
   flags  TEXT,           -- names only
   reason TEXT,
   comm   TEXT,           -- whom it hit

@@ -399,7 +399,9 @@ void TraceStore::Finish(const Recording& recording, const TraceFacts& facts, con
     return sqlite3_last_insert_rowid(db.handle());
   };
   std::optional<int64_t> console_source;
-  add_source(recording.sources[recording.trace_source], facts.lines.total);
+  int64_t trace_id = add_source(recording.sources[recording.trace_source], facts.lines.total);
+  if (recording.console_source == recording.trace_source)
+    console_source = trace_id;  // a dump in a console log
   for (size_t s = 0; s < recording.sources.size(); ++s) {
     if (s == recording.trace_source) continue;
     int64_t id = add_source(recording.sources[s], recording.sources[s].lines);
@@ -411,7 +413,7 @@ void TraceStore::Finish(const Recording& recording, const TraceFacts& facts, con
     report.Bind(2, console_source);
     report.Bind(3, one.line);
     report.Bind(4, one.kind);
-    report.Bind(5, Value(one.pfn));
+    report.Bind(5, OptionalValue(one.pfn));
     report.Bind(6, NullIfEmpty(one.flags));
     report.Bind(7, NullIfEmpty(one.reason));
     report.Bind(8, NullIfEmpty(one.comm));

@@ -63,7 +63,9 @@ CREATE VIEW report_matches(report_id, lifetime_id) AS
 SELECT r.id, l.id
 FROM console_report r
 JOIN page_lifetime l ON l.pfn = r.pfn
-WHERE r.kind = 'bad_page_state'
+WHERE (r.kind = 'bad_page_state'
+       -- PG_waiters set while the page was being freed (__free_one_page): the kernel stops there
+       OR r.kind = 'vm_bug_on_page' AND r.reason LIKE 'VM_BUG_ON_PAGE(page->flags &%')
   AND '|' || r.flags || '|' LIKE '%|waiters|%'
   AND l.free_event IS NOT NULL
   AND NOT EXISTS (SELECT 1 FROM page_lifetime later WHERE later.pfn = l.pfn AND later.id > l.id);

@@ -3,6 +3,7 @@
 #include <re2/re2.h>
 
 #include <algorithm>
+#include <memory>
 
 #include "parser/error.h"
 #include "parser/event_source.h"
@@ -102,10 +103,10 @@ int64_t ReadProbeMisses(std::string_view text) {
   return misses;
 }
 
-void AddConsole(const std::string& text, size_t source, Recording* recording) {
-  ConsoleFacts facts = ReadConsoleLog(text);
+void AddConsole(ConsoleFacts facts, size_t source, Recording* recording) {
   if (!recording->kernel_release) recording->kernel_release = facts.kernel_release;
   if (!recording->machine) recording->machine = facts.machine;
+  if (recording->console.dump_events > 0) return;  // the trace is a console log, and speaks for itself
   recording->console = std::move(facts);
   recording->console_source = source;
 }
@@ -127,7 +128,7 @@ void AddSideFile(InputFormat format, const InputMember& member, Recording* recor
     }
     case InputFormat::kConsoleLog:
       source.role = "console";
-      AddConsole(text, index, recording);
+      AddConsole(ReadConsoleLog(text), index, recording);
       break;
     case InputFormat::kUname:
       source.role = "uname";
@@ -186,13 +187,69 @@ std::string Refusal(InputFormat format) {
     case InputFormat::kFunctionGraph:
     case InputFormat::kLatencyText:
       return "looks like a " + name + ", which this version does not read; give the `trace` file of tracefs";
-    case InputFormat::kConsoleLog:
-      return "looks like a " + name + "; it goes beside a trace: mmreplay analyze TRACE --dmesg FILE";
     case InputFormat::kProbeDefinitions:
       return "looks like a " + name + "; it goes beside a trace: mmreplay analyze TRACE --probes FILE";
     default:
       return "looks like a " + name + ", not like a trace";
   }
+}
+
+// A console log in memory: read once, as what the kernel printed and as the trace it dumped.
+struct Console {
+  size_t member;
+  std::string text;
+  ConsoleFacts facts;
+};
+
+std::string ConsoleRefusal(const ConsoleFacts& facts) {
+  std::string text = "is a console log without an ftrace dump";
+  if (facts.empty_dump) text = "is a console log whose ftrace dump is empty";
+  text += ": there are no events to replay";
+  if (!facts.reports.empty()) {
+    const ConsoleReport& first = facts.reports.front();
+    text += "; it holds " + std::to_string(facts.reports.size()) +
+            (facts.reports.size() == 1 ? " page-state report" : " page-state reports, the first") +
+            " in line " + std::to_string(first.line);
+    if (!first.flags.empty()) text += " (flags " + first.flags + ")";
+  }
+  return text +
+         "; give it beside a trace of the same boot (mmreplay analyze TRACE --dmesg FILE), or boot with "
+         "ftrace_dump_on_oops";
+}
+
+// The console log that is the trace: the one with a dump.
+Console OpenConsoleTrace(const std::vector<InputMember>& members, const std::vector<InputFormat>& formats) {
+  std::optional<Console> found;
+  std::optional<Console> first;
+  for (size_t i = 0; i < members.size(); ++i) {
+    if (formats[i] != InputFormat::kConsoleLog) continue;
+    Console console{i, ReadAll(members[i], kSideFileLimit), {}};
+    console.facts = ReadConsoleLog(console.text);
+    if (console.facts.dump_events > 0) {
+      if (found) {
+        throw Error(members[i].path + ": a second console log with an ftrace dump beside " +
+                    members[found->member].path + "; one analysis takes one trace");
+      }
+      found = std::move(console);
+    } else if (!first) {
+      first = std::move(console);
+    }
+  }
+  if (!found) throw Error(members[first->member].path + " " + ConsoleRefusal(first->facts));
+  return std::move(*found);
+}
+
+// Reads a text that is in memory.
+std::function<ReadFn()> OpenText(std::string text) {
+  auto shared = std::make_shared<const std::string>(std::move(text));
+  return [shared]() -> ReadFn {
+    return [shared, at = size_t{0}](char* buffer, size_t size) mutable -> size_t {
+      size_t take = std::min(size, shared->size() - at);
+      shared->copy(buffer, take, at);
+      at += take;
+      return take;
+    };
+  };
 }
 
 std::string Join(const std::vector<std::string>& parts) {
@@ -223,6 +280,7 @@ Recording OpenRecording(const RecordingOptions& options) {
   std::optional<size_t> trace;
   std::optional<size_t> other_trace;
   for (size_t i = 0; i < members.size(); ++i) {
+    if (formats[i] == InputFormat::kConsoleLog) continue;  // a trace only where there is no other
     if (IsReadableTrace(formats[i])) {
       if (trace) {
         throw Error(members[i].path + ": a second trace beside " + members[*trace].path +
@@ -233,9 +291,16 @@ Recording OpenRecording(const RecordingOptions& options) {
       other_trace = i;
     }
   }
-  if (!trace) {
+  bool has_console = std::find(formats.begin(), formats.end(), InputFormat::kConsoleLog) != formats.end();
+  if (!trace && (other_trace || !has_console)) {
     size_t blame = other_trace.value_or(0);
     throw Error(members[blame].path + " " + Refusal(formats[blame]));
+  }
+  if (!trace) {
+    Console console = OpenConsoleTrace(members, formats);
+    trace = console.member;
+    members[*trace].open = OpenText(std::move(console.text));
+    AddConsole(std::move(console.facts), *trace, &recording);
   }
 
   for (size_t i = 0; i < members.size(); ++i) {

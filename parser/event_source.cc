@@ -3,6 +3,7 @@
 #include <array>
 
 #include "parser/error.h"
+#include "parser/line_format.h"
 #include "parser/trace_reader.h"
 
 namespace mmreplay {
@@ -15,12 +16,15 @@ struct Reader {
   Source (*open)(const Recording&, StringTable*, Decoder*);
 };
 
-Source OpenFtraceText(const Recording& recording, StringTable* strings, Decoder* decoder) {
-  return std::make_unique<TraceReader>(recording.trace.open(), strings, decoder);
+Source OpenText(const Recording& recording, StringTable* strings, Decoder* decoder) {
+  return std::make_unique<TraceReader>(recording.trace.open(), MakeLineFormat(recording.trace_format),
+                                       strings, decoder);
 }
 
 constexpr std::array kReaders = {
-    Reader{InputFormat::kFtraceText, OpenFtraceText},
+    Reader{InputFormat::kFtraceText, OpenText},
+    Reader{InputFormat::kLatencyText, OpenText},
+    Reader{InputFormat::kConsoleLog, OpenText},
 };
 
 const Reader* FindReader(InputFormat format) {
@@ -36,9 +40,12 @@ bool IsReadableTrace(InputFormat format) {
   return FindReader(format) != nullptr;
 }
 
-std::unique_ptr<EventSource> OpenEventSource(const Recording& recording, StringTable* strings, Decoder* decoder) {
+std::unique_ptr<EventSource> OpenEventSource(const Recording& recording, StringTable* strings,
+                                             Decoder* decoder) {
   const Reader* reader = FindReader(recording.trace_format);
-  if (!reader) throw Error(recording.trace.path + ": no reader for a " + std::string(FormatName(recording.trace_format)));
+  if (!reader)
+    throw Error(recording.trace.path + ": no reader for a " +
+                std::string(FormatName(recording.trace_format)));
   return reader->open(recording, strings, decoder);
 }
 

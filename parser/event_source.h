@@ -34,6 +34,7 @@ class EventSource {
 bool IsReadableTrace(InputFormat format);
 
 // A reader for recording.trace by recording.trace_format. `strings` and `decoder` must outlive it.
-std::unique_ptr<EventSource> OpenEventSource(const Recording& recording, StringTable* strings, Decoder* decoder);
+std::unique_ptr<EventSource> OpenEventSource(const Recording& recording, StringTable* strings,
+                                             Decoder* decoder);
 
 }  // namespace mmreplay

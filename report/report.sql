@@ -16,7 +16,7 @@ SELECT grade, count(*) FROM findings GROUP BY grade;
 SELECT f.grade, f.rule, w.comm, w.pid, x.death_comm, x.death_pid, w.pfn, x.death_ts, w.begin_ts, w.end_ts,
        (SELECT group_concat(event_id) FROM (SELECT event_id FROM finding_events
                                             WHERE finding_id = f.id ORDER BY event_id)) AS evidence,
-       r.comm AS victim, r.flags, r.line, w.outcome, x.event_order, x.order_ns
+       r.comm AS victim, r.flags, r.line, w.outcome, x.event_order, x.order_ns, r.kind
 FROM findings f
 JOIN page_waits w ON w.id = f.subject_id
 JOIN page_wait_evidence x ON x.wait_id = w.id

@@ -112,7 +112,8 @@ void AppendFindings(const Database& db, const Clock& clock, std::string* out) {
       line += " order=" + OrderText(query.Text(15), query.OptionalInt(16), clock);
     line += " events=" + std::string(query.Text(10));
     if (!query.IsNull(11)) {
-      line += fmt::format(" kernel=\"Bad page state in process {} ({}), console line {}\"",
+      std::string_view what = query.Text(17) == "vm_bug_on_page" ? "VM_BUG_ON_PAGE" : "Bad page state";
+      line += fmt::format(" kernel=\"{} in process {} ({}), console line {}\"", what,
                           Printable(query.Text(11)), Printable(query.Text(12)), query.Int(13));
     }
     *out += line + "\n";
