@@ -28,6 +28,10 @@ bool IsTraceFormat(InputFormat format) {
     case InputFormat::kPerfScript:
     case InputFormat::kFunctionGraph:
     case InputFormat::kLatencyText:
+    case InputFormat::kSystraceHtml:
+    case InputFormat::kContextless:
+    case InputFormat::kRawText:
+    case InputFormat::kHexText:
     case InputFormat::kTraceDat:
     case InputFormat::kPerfData:
       return true;
@@ -178,15 +182,20 @@ std::string Refusal(InputFormat format) {
     case InputFormat::kEmpty:
       return "is empty";
     case InputFormat::kTraceDat:
-      return "is a " + name +
-             ", which this version does not read; `trace-cmd report` output is not read "
-             "either, record with tracefs and give its `trace` file";
     case InputFormat::kPerfData:
-    case InputFormat::kTraceCmdReport:
-    case InputFormat::kPerfScript:
-    case InputFormat::kFunctionGraph:
-    case InputFormat::kLatencyText:
-      return "looks like a " + name + ", which this version does not read; give the `trace` file of tracefs";
+      return "is a " + name + ", which this version does not read";
+    case InputFormat::kContextless:
+      return "is a " + name +
+             ": who did what, where and when is not in it; record with `echo 1 > options/context-info`";
+    case InputFormat::kRawText:
+    case InputFormat::kHexText:
+      return "is a " + name +
+             ": the kernel prints no fields of events and probes in it; record with `echo 0 > options/raw` "
+             "and `echo 0 > options/hex`, or with trace-cmd record";
+    case InputFormat::kBinary:
+      return "looks like a " + name +
+             ", not like a trace; what tracefs prints with options/bin, and trace_pipe_raw, cannot be read: "
+             "record the text (`echo 0 > options/bin`), or with trace-cmd record";
     case InputFormat::kProbeDefinitions:
       return "looks like a " + name + "; it goes beside a trace: mmreplay analyze TRACE --probes FILE";
     default:

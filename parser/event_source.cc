@@ -24,6 +24,10 @@ Source OpenText(const Recording& recording, StringTable* strings, Decoder* decod
 constexpr std::array kReaders = {
     Reader{InputFormat::kFtraceText, OpenText},
     Reader{InputFormat::kLatencyText, OpenText},
+    Reader{InputFormat::kTraceCmdReport, OpenText},
+    Reader{InputFormat::kPerfScript, OpenText},
+    Reader{InputFormat::kFunctionGraph, OpenText},
+    Reader{InputFormat::kSystraceHtml, OpenText},
     Reader{InputFormat::kConsoleLog, OpenText},
 };
 

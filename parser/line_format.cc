@@ -1,8 +1,10 @@
 #include "parser/line_format.h"
 
 #include "parser/console_log.h"
+#include "parser/function_graph.h"
 #include "parser/latency_text.h"
 #include "parser/lines.h"
+#include "parser/perf_script.h"
 
 namespace mmreplay {
 namespace {
@@ -115,6 +117,150 @@ class ConsoleFormat : public LineFormat {
   bool after_opening_ = false;
 };
 
+// trace-cmd report, whatever of -t -l -R and --cpu it was given.
+//   cpus=4
+//             work-69    [002]     6.792132: page_ref_set:         pfn=0x32112 flags=none ...
+//   trace-cm-20913   2d..2. 852655.067718: sched_switch:         trace-cmd:20913 [120] R ==> ...      (-l)
+//   CPU:3 [5255 EVENTS DROPPED]
+class TraceCmdFormat : public LineFormat {
+ public:
+  bool Split(std::string_view line, std::deque<std::string>* /*owned*/, TraceLine* event,
+             TraceBody* body) override {
+    auto split = SplitTraceLine(line);
+    if (!split) split = SplitLatencyReportLine(line);
+    if (!split) return false;
+    *event = *split;
+    // Several files in one report: "trace.dat:             work-69 [002] ...". A comm has 15 characters at most.
+    constexpr size_t kLongestComm = 15;
+    if (size_t colon = event->comm.rfind(": "); event->comm.size() > kLongestComm && colon != std::string_view::npos)
+      event->comm = TrimBlanks(event->comm.substr(colon + 1));
+    *body = SplitTraceBody(split->body);
+    body->args = TrimBlanks(body->args);  // names are padded to a column
+    return true;
+  }
+  std::optional<OtherLine> Classify(std::string_view line) override {
+    //            => do_syscall_64 (ffffffff81a0008c)
+    if (auto frame = ParseStackFrame(line))
+      return OtherLine{.kind = LineKind::kContinuation, .frame = frame, .lost = {}, .ends_text = false};
+    // cpus=4     version = 7     CPU 3 is empty
+    bool prologue = line.starts_with("cpus=") || line.starts_with("version = ") ||
+                    (line.starts_with("CPU ") && line.ends_with(" is empty"));
+    if (prologue) return OtherLine{.kind = LineKind::kComment, .frame = {}, .lost = {}, .ends_text = true};
+    return std::nullopt;
+  }
+  bool user_space_text() const override { return true; }
+};
+
+// perf script: samples, each with its call chain below it up to a blank line.
+class PerfScriptFormat : public LineFormat {
+ public:
+  bool Split(std::string_view line, std::deque<std::string>* /*owned*/, TraceLine* event,
+             TraceBody* body) override {
+    in_chain_ = in_chain_ && !TrimBlanks(line).empty();
+    auto split = SplitPerfLine(line);
+    if (!split || (!split->ts && timed_)) return false;
+    timed_ |= split->ts.has_value();
+    *event = *split;
+    *body = SplitPerfBody(split->body);
+    in_chain_ = true;
+    return true;
+  }
+  std::optional<OtherLine> Classify(std::string_view line) override {
+    if (auto lost = ParsePerfLostLine(line))
+      return OtherLine{.kind = LineKind::kMarker, .frame = {}, .lost = lost, .ends_text = true};
+    if (!in_chain_) return std::nullopt;
+    if (auto frame = ParsePerfFrame(line); frame && !HasTimeColumn(line))
+      return OtherLine{.kind = LineKind::kContinuation, .frame = frame, .lost = {}, .ends_text = true};
+    return std::nullopt;
+  }
+  bool LooksLikeEvent(std::string_view line) const override { return HasTimeColumn(line) && line[0] != '#'; }
+  std::string TimeAdvice() const override { return "perf script prints it with -F +time"; }
+  std::string TaskAdvice() const override { return "perf script prints it with -F +comm,+tid"; }
+  bool frames_follow_events() const override { return true; }
+  bool user_space_text() const override { return true; }
+
+ private:
+  bool in_chain_ = false;
+  bool timed_ = false;  // samples carry a time: a line without is none
+};
+
+class FunctionGraphFormat : public LineFormat {
+ public:
+  bool Split(std::string_view line, std::deque<std::string>* /*owned*/, TraceLine* event, TraceBody* body) override {
+    *event = {};
+    kind_ = graph_.Read(line, event, body);
+    return kind_ == FunctionGraph::Line::kEvent;
+  }
+  std::optional<OtherLine> Classify(std::string_view /*line*/) override {
+    if (kind_ != FunctionGraph::Line::kSwitch) return std::nullopt;
+    return OtherLine{.kind = LineKind::kComment, .frame = {}, .lost = {}, .ends_text = true};
+  }
+  bool LooksLikeEvent(std::string_view line) const override { return LooksLikeFunctionGraphRow(line); }
+  std::string TimeAdvice() const override { return "record with options/funcgraph-abstime"; }
+  std::string TaskAdvice() const override { return "record with options/funcgraph-proc"; }
+
+ private:
+  FunctionGraph graph_;
+  FunctionGraph::Line kind_ = FunctionGraph::Line::kOther;
+};
+
+// A systrace or atrace page: tracefs text inside a script element, or in old ones inside a JavaScript string
+// whose lines end in "\n\".
+//   <script class="trace-data" type="application/text">
+//             <idle>-0     (-----) [001] d..3   269.641356: sched_switch: prev_comm=swapper/1 ...
+//   </script>
+class HtmlFormat : public LineFormat {
+ public:
+  bool Split(std::string_view line, std::deque<std::string>* owned, TraceLine* event, TraceBody* body) override {
+    text_ = line;
+    if (text_.ends_with("\\n\\")) text_.remove_suffix(3);
+    auto split = SplitTraceLine(text_);
+    if (!split) return false;
+    // Pages of old versions are escaped, and the comm <idle> shows it.
+    escaped_ |= split->comm.find("&lt;") != std::string_view::npos;
+    if (escaped_ && text_.find('&') != std::string_view::npos) {
+      split = SplitTraceLine(owned->emplace_back(Unescape(text_)));
+      if (!split) return false;
+    }
+    *event = *split;
+    *body = SplitTraceBody(split->body);
+    return true;
+  }
+  std::optional<OtherLine> Classify(std::string_view /*line*/) override {
+    // "# tracer: nop\n\" must not look like a line of a trace file to the reader: pages are full of other text.
+    bool comment = text_.starts_with('#') || text_.starts_with('<') || text_.starts_with("//");
+    if (!comment) return std::nullopt;
+    return OtherLine{.kind = LineKind::kComment, .frame = {}, .lost = {}, .ends_text = true};
+  }
+
+ private:
+  static std::string Unescape(std::string_view text) {
+    struct Entity {
+      std::string_view name;
+      char character;
+    };
+    static constexpr Entity kEntities[] = {
+        {"&lt;", '<'}, {"&gt;", '>'}, {"&quot;", '"'}, {"&#39;", '\''}, {"&amp;", '&'}};
+    std::string plain;
+    while (!text.empty()) {
+      size_t length = 1;
+      char c = text[0];
+      for (const Entity& entity : kEntities) {
+        if (c != '&' || !text.starts_with(entity.name)) continue;
+        c = entity.character;
+        length = entity.name.size();
+        break;
+      }
+      plain += c;
+      text.remove_prefix(length);
+    }
+    return plain;
+  }
+
+  std::string_view text_;
+  bool escaped_ = false;
+};
+
 }  // namespace
 
 bool LineFormat::LooksLikeEvent(std::string_view line) const {
@@ -123,6 +269,14 @@ bool LineFormat::LooksLikeEvent(std::string_view line) const {
 
 std::unique_ptr<LineFormat> MakeLineFormat(InputFormat format) {
   switch (format) {
+    case InputFormat::kTraceCmdReport:
+      return std::make_unique<TraceCmdFormat>();
+    case InputFormat::kPerfScript:
+      return std::make_unique<PerfScriptFormat>();
+    case InputFormat::kFunctionGraph:
+      return std::make_unique<FunctionGraphFormat>();
+    case InputFormat::kSystraceHtml:
+      return std::make_unique<HtmlFormat>();
     case InputFormat::kLatencyText:
       return std::make_unique<LatencyFormat>();
     case InputFormat::kConsoleLog:
