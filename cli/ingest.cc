@@ -219,6 +219,7 @@ TraceFacts Ingest(const Recording& recording, TraceStore* store, const RecordHoo
   facts.format = FormatName(recording.trace_format);
   facts.header = reader->header();
   facts.lines = reader->lines();
+  facts.part_lines = reader->part_lines();
   facts.clock_is_ticks = reader->clock_is_ticks();
   facts.issues = reader->Issues();
   if (model) {
@@ -227,6 +228,12 @@ TraceFacts Ingest(const Recording& recording, TraceStore* store, const RecordHoo
   }
   writer.Finish();
   AddReplayIssues(recording, facts.replay, &facts.issues);
+  if (decoder.probes_bound_by_name() > 0) {
+    facts.issues.push_back({TraceIssue::Severity::kInfo, "probes bound by name", 0,
+                            decoder.probes_bound_by_name(),
+                            "probe hits show bare addresses: the probed functions were taken from the probes' "
+                            "names; give the recording's kprobe_events (--probes) to be sure"});
+  }
   facts.kinds = fields.kinds();
   if (fields.untyped_kinds() > 0) {
     facts.issues.push_back({TraceIssue::Severity::kInfo, "untyped kinds", 0, fields.untyped_kinds(),

@@ -22,6 +22,7 @@ struct TraceFacts {
   std::string format;
   TraceHeader header;
   LineCounts lines;
+  std::vector<int64_t> part_lines;  // of each file, where several make up the trace
   std::optional<bool> clock_is_ticks;
   ReplaySummary replay;
   std::vector<TraceIssue> issues;

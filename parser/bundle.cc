@@ -4,9 +4,11 @@
 
 #include <algorithm>
 #include <memory>
+#include <set>
 
 #include "parser/error.h"
 #include "parser/event_source.h"
+#include "parser/line_format.h"
 #include "parser/lines.h"
 #include "parser/numbers.h"
 
@@ -261,6 +263,81 @@ std::function<ReadFn()> OpenText(std::string text) {
   };
 }
 
+// --input-format says what the trace is. Nothing else may be it.
+void ForceFormat(const std::string& name, const std::vector<InputMember>& members,
+                 std::vector<InputFormat>* formats) {
+  auto wanted = FormatOfOption(name);
+  if (!wanted) throw Error("--input-format: no format is called " + name + "; there are " + FormatOptions());
+  std::optional<size_t> other;
+  bool found = false;
+  for (size_t i = 0; i < members.size(); ++i) {
+    InputFormat detected = (*formats)[i];
+    bool side = IsSideFormat(detected) && detected != InputFormat::kConsoleLog;
+    if (!side && MayBeReadAs(members[i].head, detected, *wanted)) {
+      (*formats)[i] = *wanted;
+      found = true;
+    } else if (!side && !other) {
+      other = i;
+    }
+  }
+  if (found) return;
+  size_t blame = other.value_or(0);
+  throw Error(members[blame].path + ": --input-format " + name + " says a " + std::string(FormatName(*wanted)) +
+              ", but it looks like a " + std::string(FormatName((*formats)[blame])));
+}
+
+// The cpus of the first events of a text trace.
+std::set<int32_t> CpusOf(std::string_view head, InputFormat format) {
+  std::set<int32_t> cpus;
+  std::unique_ptr<LineFormat> lines = MakeLineFormat(format);
+  std::deque<std::string> owned;
+  ForEachLine(head, [&](std::string_view line) {
+    TraceLine event;
+    TraceBody body;
+    if (lines->Split(line, &owned, &event, &body) && event.cpu) cpus.insert(*event.cpu);
+  });
+  return cpus;
+}
+
+// Several traces are one recording only if each holds what one cpu saw.
+void CheckPerCpuFiles(const std::vector<InputMember>& members, const std::vector<InputFormat>& formats,
+                      size_t first, const std::vector<size_t>& more) {
+  std::set<int32_t> seen = CpusOf(members[first].head, formats[first]);
+  bool one_each = seen.size() <= 1;
+  for (size_t i : more) {
+    bool text = formats[i] != InputFormat::kTraceDat && formats[i] != InputFormat::kPerfData;
+    std::set<int32_t> cpus;
+    if (text && formats[i] == formats[first]) cpus = CpusOf(members[i].head, formats[i]);
+    one_each = one_each && text && formats[i] == formats[first] && cpus.size() <= 1;
+    for (int32_t cpu : cpus) one_each = seen.insert(cpu).second && one_each;
+    if (one_each) continue;
+    throw Error(members[i].path + ": a second trace beside " + members[first].path +
+                "; one analysis takes one trace, or the files of its cpus (per_cpu/cpu*/trace), one cpu in each");
+  }
+}
+
+// What a trace says about its machine before its events.
+//   # os release : 6.1.192              perf script --header
+//   # arch : x86_64
+//   # irqsoff latency trace v1.1.5 on 6.1.192
+void ReadTraceHead(Recording* recording) {
+  ForEachLine(std::string_view(recording->trace.head).substr(0, size_t{8} * 1024), [&](std::string_view line) {
+    if (!line.starts_with("# ")) return;
+    auto value_of = [&](std::string_view key) -> std::string_view {
+      if (!line.substr(2).starts_with(key)) return {};
+      std::string_view rest = TrimBlanks(line.substr(2 + key.size()));
+      return rest.starts_with(':') ? TrimBlanks(rest.substr(1)) : std::string_view();
+    };
+    std::string_view release = value_of("os release");
+    if (size_t on = line.find(" latency trace v"); on != std::string_view::npos) {
+      if (size_t at = line.find(" on ", on); at != std::string_view::npos) release = line.substr(at + 4);
+    }
+    if (!recording->kernel_release && ParseKernelRelease(release)) recording->kernel_release = release;
+    std::string_view machine = value_of("arch");
+    if (!recording->machine && (machine == "x86_64" || machine == "aarch64")) recording->machine = machine;
+  });
+}
+
 std::string Join(const std::vector<std::string>& parts) {
   std::string joined;
   for (const std::string& part : parts) {
@@ -288,18 +365,21 @@ Recording OpenRecording(const RecordingOptions& options) {
 
   std::optional<size_t> trace;
   std::optional<size_t> other_trace;
+  std::vector<size_t> more;
+  if (options.input_format) ForceFormat(*options.input_format, members, &formats);
   for (size_t i = 0; i < members.size(); ++i) {
     if (formats[i] == InputFormat::kConsoleLog) continue;  // a trace only where there is no other
     if (IsReadableTrace(formats[i])) {
       if (trace) {
-        throw Error(members[i].path + ": a second trace beside " + members[*trace].path +
-                    "; one analysis takes one trace");
+        more.push_back(i);
+      } else {
+        trace = i;
       }
-      trace = i;
     } else if (IsTraceFormat(formats[i]) && !other_trace) {
       other_trace = i;
     }
   }
+  if (!more.empty()) CheckPerCpuFiles(members, formats, *trace, more);
   bool has_console = std::find(formats.begin(), formats.end(), InputFormat::kConsoleLog) != formats.end();
   if (!trace && (other_trace || !has_console)) {
     size_t blame = other_trace.value_or(0);
@@ -318,6 +398,11 @@ Recording OpenRecording(const RecordingOptions& options) {
       recording.sources.push_back({.role = "trace", .path = members[i].path, .lines = {}});
       recording.trace = std::move(members[i]);
       recording.trace_format = formats[i];
+      ReadTraceHead(&recording);
+    } else if (std::find(more.begin(), more.end(), i) != more.end()) {
+      recording.more_trace_sources.push_back(recording.sources.size());
+      recording.sources.push_back({.role = "trace", .path = members[i].path, .lines = {}});
+      recording.more_traces.push_back(std::move(members[i]));
     } else {
       AddSideFile(formats[i], members[i], &recording);
     }

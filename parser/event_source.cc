@@ -4,6 +4,7 @@
 
 #include "parser/error.h"
 #include "parser/line_format.h"
+#include "parser/merged_source.h"
 #include "parser/trace_reader.h"
 
 namespace mmreplay {

@@ -75,6 +75,13 @@ bool IsContextless(std::string_view line) {
   return RE2::PartialMatch(re2::StringPiece(line.data(), line.size()), pattern);
 }
 
+//    page_ref_set: pfn=0x10e38c flags=...         anywhere, by the names of the kernel's events
+bool IsKnownBareEvent(std::string_view line) {
+  static const RE2 pattern(
+      R"(^\s*(?:page_ref_(?:set|mod|freeze|unfreeze)\w*|mm_page_(?:alloc|free)\w*|sched_(?:switch|waking|wakeup)): \w+=)");
+  return RE2::PartialMatch(re2::StringPiece(line.data(), line.size()), pattern);
+}
+
 // 67 3 5364544123 type: 312        (pid, cpu, time; kernel/trace/trace.c: print_raw_fmt)
 bool IsRawEvent(std::string_view line) {
   static const RE2 pattern(R"(^-?\d+ \d+ \d+ (?:type: \d+|[0-9a-f]+ |\?|# ))");
@@ -112,7 +119,9 @@ struct LineShapes {
   size_t raw = 0;
   size_t hex = 0;
   size_t lines = 0;        // that are not blank
+  size_t known_bare = 0;   // of the contextless: events of the kernel's own
   bool report_head = false;
+  bool tracer_head = false;
   bool console_words = false;
 };
 
@@ -132,6 +141,7 @@ LineShapes ShapesOf(std::string_view head) {
       line.remove_prefix(1);
       if (line.starts_with(" >")) line.remove_prefix(1);
     }
+    shapes.tracer_head |= line.starts_with("# tracer: ");
     TraceLine split;
     TraceBody body;
     if (auto event = SplitTraceLine(line)) {
@@ -149,7 +159,9 @@ LineShapes ShapesOf(std::string_view head) {
     } else if (SplitPerfLine(line)) {
       ++shapes.perf;
     } else {
-      shapes.contextless += IsContextless(line);
+      bool known_bare = IsKnownBareEvent(line);
+      shapes.known_bare += known_bare;
+      shapes.contextless += known_bare || IsContextless(line);
       shapes.raw += IsRawEvent(line);
       shapes.hex += IsHexEvent(line);
     }
@@ -175,13 +187,16 @@ InputFormat DetectFormat(std::string_view head) {
   LineShapes shapes = ShapesOf(head);
   size_t best = std::max({shapes.ftrace, shapes.report, shapes.perf, shapes.graph, shapes.latency, shapes.printk});
   size_t bare = std::max({shapes.contextless, shapes.raw, shapes.hex});
-  if (bare > best && bare >= 3 && bare * 2 > shapes.lines) {
+  if (bare > best && bare >= 3 && (bare * 2 > shapes.lines || shapes.known_bare >= 3)) {
     if (bare == shapes.contextless) return InputFormat::kContextless;
     return bare == shapes.raw ? InputFormat::kRawText : InputFormat::kHexText;
   }
   if (best > 0) {
     // The lines of an ftrace dump stand between printks, with or without the console's prefixes.
     bool console = shapes.printk > 0 || shapes.console_words;
+    // A few events with their tracer's header, between printks: somebody printed a trace to the console.
+    if (shapes.printk == best && shapes.latency == 0 && shapes.tracer_head && shapes.ftrace + shapes.graph > 0)
+      return shapes.graph > shapes.ftrace ? InputFormat::kFunctionGraph : InputFormat::kFtraceText;
     if (shapes.printk == best || (shapes.latency > 0 && console && shapes.latency >= shapes.ftrace))
       return InputFormat::kConsoleLog;
     if (shapes.report == best) return InputFormat::kTraceCmdReport;

@@ -83,8 +83,10 @@ class ConsoleFormat : public LineFormat {
   bool Split(std::string_view line, std::deque<std::string>* /*owned*/, TraceLine* event,
              TraceBody* body) override {
     printk_ = StripConsolePrefix(line);
+    prefixed_ = printk_.size() < line.size();
     auto split = SplitLatencyLine(printk_);
     if (!split) return false;
+    events_are_prefixed_ = prefixed_;
     *event = *split;
     *body = SplitTraceBody(split->body);
     return true;
@@ -105,7 +107,10 @@ class ConsoleFormat : public LineFormat {
       return OtherLine{.kind = LineKind::kMarker, .frame = {}, .lost = lost, .ends_text = true};
     if (auto frame = ParseStackFrame(printk_))
       return OtherLine{.kind = LineKind::kComment, .frame = frame, .lost = {}, .ends_text = true};
+    // A dump may end without its closing dashes; what follows has other prefixes, or stands behind a blank line.
+    in_dump_ = in_dump_ && prefixed_ == events_are_prefixed_ && !TrimBlanks(printk_).empty();
     if (in_dump_) return std::nullopt;
+    if (LooksLikeLatencyEvent(printk_)) return std::nullopt;
     return OtherLine{.kind = LineKind::kComment, .frame = {}, .lost = {}, .ends_text = true};
   }
   bool LooksLikeEvent(std::string_view /*line*/) const override { return LooksLikeLatencyEvent(printk_); }
@@ -115,6 +120,8 @@ class ConsoleFormat : public LineFormat {
   std::string_view printk_;  // of the line Split saw last
   bool in_dump_ = false;
   bool after_opening_ = false;
+  bool prefixed_ = false;             // the line carried a prefix
+  bool events_are_prefixed_ = false;  // and the dump's lines do
 };
 
 // trace-cmd report, whatever of -t -l -R and --cpu it was given.
@@ -186,13 +193,34 @@ class PerfScriptFormat : public LineFormat {
 
 class FunctionGraphFormat : public LineFormat {
  public:
-  bool Split(std::string_view line, std::deque<std::string>* /*owned*/, TraceLine* event, TraceBody* body) override {
+  bool Split(std::string_view line, std::deque<std::string>* /*owned*/, TraceLine* event,
+             TraceBody* body) override {
     *event = {};
     kind_ = graph_.Read(line, event, body);
-    return kind_ == FunctionGraph::Line::kEvent;
+    if (kind_ == FunctionGraph::Line::kEvent) {
+      // Events are printed as comments, and may run over lines: /* mm_compaction_end: zone_start=0x1000
+      size_t open = line.rfind("/*");
+      in_comment_ = open != std::string_view::npos && line.find("*/", open) == std::string_view::npos;
+      return true;
+    }
+    // A log may hold what other tracers printed as well.
+    auto split = SplitTraceLine(line);
+    if (!split) return false;
+    *event = *split;
+    *body = SplitTraceBody(split->body);
+    in_comment_ = false;
+    return true;
   }
-  std::optional<OtherLine> Classify(std::string_view /*line*/) override {
-    if (kind_ != FunctionGraph::Line::kSwitch) return std::nullopt;
+  std::optional<OtherLine> Classify(std::string_view line) override {
+    if (kind_ == FunctionGraph::Line::kOther) {
+      if (line.starts_with('#') || LooksLikeFunctionGraphRow(line) || ParseLostLine(line)) return std::nullopt;
+      if (ParseStackFrame(line)) return std::nullopt;
+      if (in_comment_ && !TrimBlanks(line).empty()) {
+        in_comment_ = line.find("*/") == std::string_view::npos;
+        return OtherLine{.kind = LineKind::kContinuation, .frame = {}, .lost = {}, .ends_text = true};
+      }
+      in_comment_ = false;
+    }
     return OtherLine{.kind = LineKind::kComment, .frame = {}, .lost = {}, .ends_text = true};
   }
   bool LooksLikeEvent(std::string_view line) const override { return LooksLikeFunctionGraphRow(line); }
@@ -202,6 +230,7 @@ class FunctionGraphFormat : public LineFormat {
  private:
   FunctionGraph graph_;
   FunctionGraph::Line kind_ = FunctionGraph::Line::kOther;
+  bool in_comment_ = false;
 };
 
 // A systrace or atrace page: tracefs text inside a script element, or in old ones inside a JavaScript string

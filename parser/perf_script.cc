@@ -99,6 +99,14 @@ size_t EventLength(std::string_view text) {
   return end;
 }
 
+// cycles, cpu-clock, cpu/event=0x3c/: an event that is counted, no word of prose.
+bool IsSampledEvent(std::string_view name) {
+  for (std::string_view known : {"cycles", "instructions", "branches", "faults", "dummy", "migrations"}) {
+    if (name == known) return true;
+  }
+  return name.find_first_of("-/") != kNotFound;
+}
+
 // No time stamp (-F without time): task, cpu if any, event.
 std::optional<TraceLine> SplitTimeless(std::string_view line) {
   size_t at = 0;
@@ -109,9 +117,10 @@ std::optional<TraceLine> SplitTimeless(std::string_view line) {
     size_t end = std::min(line.find_first_of(" \t", start), line.size());
     std::string_view word = line.substr(start, end - start);
     if (word.size() > 1 && word.back() == ':' && !before.empty()) {
-      bool names_group = word.substr(0, word.size() - 1).find(':') != kNotFound;
-      bool ends_line = TrimBlanks(line.substr(end)).empty();
-      if (!names_group && !ends_line) return std::nullopt;
+      word.remove_suffix(1);
+      bool names_group = word.find(':') != kNotFound;
+      bool sampled = IsSampledEvent(word) && TrimBlanks(line.substr(end)).empty();
+      if (!names_group && !sampled) return std::nullopt;
       // A period may stand between the ids and the event.
       for (std::string_view left : {before, before.substr(0, before.find_last_of(" \t"))}) {
         TraceLine result;

@@ -298,12 +298,6 @@ std::vector<TraceIssue> TraceReader::Issues() const {
     add(Severity::kWarning, "no tasks",
         "lines without a task: who did what is not known for them; " + format_->TaskAdvice());
   }
-  if (decoder_->probes_bound_by_name() > 0) {
-    issues.push_back(
-        {Severity::kInfo, "probes bound by name", 0, decoder_->probes_bound_by_name(),
-         "probe hits show bare addresses: the probed functions were taken from the probes' names; "
-         "give the recording's kprobe_events (--probes) to be sure"});
-  }
   return issues;
 }
 
