@@ -190,8 +190,8 @@ CREATE TABLE console_report (
   flags  TEXT,           -- names only
   reason TEXT,
   comm   TEXT,           -- whom it hit
-  ts     INTEGER,        -- printk time
-  ts_error_ns INTEGER,   -- NULL: not related to the trace clock
+  ts     INTEGER,        -- on the trace's clock where ts_error_ns is known, else printk time
+  ts_error_ns INTEGER,   -- NULL: the console's time is not related to the trace's clock
   event  INTEGER         -- bad_page probe hit
 );
 

@@ -404,8 +404,10 @@ void TraceStore::Finish(const Recording& recording, const TraceFacts& facts, con
   const auto& more = recording.more_trace_sources;
   int64_t own_lines = facts.part_lines.empty() ? facts.lines.total : facts.part_lines[0];
   int64_t trace_id = add_source(recording.sources[recording.trace_source], own_lines);
-  for (size_t part = 0; part < more.size(); ++part) add_source(recording.sources[more[part]], facts.part_lines[part + 1]);
-  if (recording.console_source == recording.trace_source) console_source = trace_id;  // a dump in a console log
+  for (size_t part = 0; part < more.size(); ++part)
+    add_source(recording.sources[more[part]], facts.part_lines[part + 1]);
+  if (recording.console_source == recording.trace_source)
+    console_source = trace_id;  // a dump in a console log
   for (size_t s = 0; s < recording.sources.size(); ++s) {
     if (s == recording.trace_source || std::find(more.begin(), more.end(), s) != more.end()) continue;
     int64_t id = add_source(recording.sources[s], recording.sources[s].lines);
@@ -421,7 +423,14 @@ void TraceStore::Finish(const Recording& recording, const TraceFacts& facts, con
     report.Bind(6, NullIfEmpty(one.flags));
     report.Bind(7, NullIfEmpty(one.reason));
     report.Bind(8, NullIfEmpty(one.comm));
-    report.Bind(9, one.printk_ts);
+    std::optional<int64_t> ts = one.printk_ts;
+    if (ts && facts.console_offset) *ts += facts.console_offset->offset_ns;
+    report.Bind(9, ts);
+    if (ts && facts.console_offset) {
+      report.Bind(10, facts.console_offset->error_ns);
+    } else {
+      report.BindNull(10);
+    }
     report.Run();
   }
 

@@ -51,8 +51,8 @@ SELECT m.id, 1, m.pid, c.text, m.src_pfn, m.dst_pfn, m.reason, m.begin_event, m.
        m.end_ts, m.result, m.why
 FROM migration m JOIN string c ON c.id = m.comm;
 
--- What the kernel itself printed about pages. ts is the console's time, ts_error_ns its distance from
--- the trace clock where that is known.
+-- What the kernel itself printed about pages. ts is on the trace's clock, give or take ts_error_ns; where
+-- that is NULL, ts is the console's own time, which nothing ties to the trace's.
 CREATE VIEW console_reports(id, trace_id, line, kind, pfn, flags, reason, comm, ts, ts_error_ns, event_id) AS
 SELECT id, 1, line, kind, pfn, flags, reason, comm, ts, ts_error_ns, event FROM console_report;
 

@@ -282,8 +282,9 @@ void ForceFormat(const std::string& name, const std::vector<InputMember>& member
   }
   if (found) return;
   size_t blame = other.value_or(0);
-  throw Error(members[blame].path + ": --input-format " + name + " says a " + std::string(FormatName(*wanted)) +
-              ", but it looks like a " + std::string(FormatName((*formats)[blame])));
+  throw Error(members[blame].path + ": --input-format " + name + " says a " +
+              std::string(FormatName(*wanted)) + ", but it looks like a " +
+              std::string(FormatName((*formats)[blame])));
 }
 
 // The cpus of the first events of a text trace.
@@ -311,9 +312,32 @@ void CheckPerCpuFiles(const std::vector<InputMember>& members, const std::vector
     one_each = one_each && text && formats[i] == formats[first] && cpus.size() <= 1;
     for (int32_t cpu : cpus) one_each = seen.insert(cpu).second && one_each;
     if (one_each) continue;
-    throw Error(members[i].path + ": a second trace beside " + members[first].path +
-                "; one analysis takes one trace, or the files of its cpus (per_cpu/cpu*/trace), one cpu in each");
+    throw Error(
+        members[i].path + ": a second trace beside " + members[first].path +
+        "; one analysis takes one trace, or the files of its cpus (per_cpu/cpu*/trace), one cpu in each");
   }
+}
+
+// trace.dat beside its own report, perf.data beside its perf script: the records know more than the text made
+// of them.
+void PreferRawRecords(const std::vector<InputFormat>& formats, std::optional<size_t>* trace,
+                      std::vector<size_t>* more) {
+  if (!*trace) return;
+  auto text_of = [&](size_t raw) {
+    return formats[raw] == InputFormat::kTraceDat   ? InputFormat::kTraceCmdReport
+           : formats[raw] == InputFormat::kPerfData ? InputFormat::kPerfScript
+                                                    : InputFormat::kEmpty;
+  };
+  std::vector<size_t> all = {**trace};
+  all.insert(all.end(), more->begin(), more->end());
+  for (size_t raw : all) {
+    InputFormat text = text_of(raw);
+    if (text == InputFormat::kEmpty) continue;
+    std::erase_if(all, [&](size_t i) { return formats[i] == text; });
+    break;
+  }
+  *trace = all.front();
+  more->assign(all.begin() + 1, all.end());
 }
 
 // What a trace says about its machine before its events.
@@ -321,21 +345,25 @@ void CheckPerCpuFiles(const std::vector<InputMember>& members, const std::vector
 //   # arch : x86_64
 //   # irqsoff latency trace v1.1.5 on 6.1.192
 void ReadTraceHead(Recording* recording) {
-  ForEachLine(std::string_view(recording->trace.head).substr(0, size_t{8} * 1024), [&](std::string_view line) {
-    if (!line.starts_with("# ")) return;
-    auto value_of = [&](std::string_view key) -> std::string_view {
-      if (!line.substr(2).starts_with(key)) return {};
-      std::string_view rest = TrimBlanks(line.substr(2 + key.size()));
-      return rest.starts_with(':') ? TrimBlanks(rest.substr(1)) : std::string_view();
-    };
-    std::string_view release = value_of("os release");
-    if (size_t on = line.find(" latency trace v"); on != std::string_view::npos) {
-      if (size_t at = line.find(" on ", on); at != std::string_view::npos) release = line.substr(at + 4);
-    }
-    if (!recording->kernel_release && ParseKernelRelease(release)) recording->kernel_release = release;
-    std::string_view machine = value_of("arch");
-    if (!recording->machine && (machine == "x86_64" || machine == "aarch64")) recording->machine = machine;
-  });
+  ForEachLine(std::string_view(recording->trace.head).substr(0, size_t{8} * 1024),
+              [&](std::string_view line) {
+                if (!line.starts_with("# ")) return;
+                auto value_of = [&](std::string_view key) -> std::string_view {
+                  if (!line.substr(2).starts_with(key)) return {};
+                  std::string_view rest = TrimBlanks(line.substr(2 + key.size()));
+                  return rest.starts_with(':') ? TrimBlanks(rest.substr(1)) : std::string_view();
+                };
+                std::string_view release = value_of("os release");
+                if (size_t on = line.find(" latency trace v"); on != std::string_view::npos) {
+                  if (size_t at = line.find(" on ", on); at != std::string_view::npos)
+                    release = line.substr(at + 4);
+                }
+                if (!recording->kernel_release && ParseKernelRelease(release))
+                  recording->kernel_release = release;
+                std::string_view machine = value_of("arch");
+                if (!recording->machine && (machine == "x86_64" || machine == "aarch64"))
+                  recording->machine = machine;
+              });
 }
 
 std::string Join(const std::vector<std::string>& parts) {
@@ -379,6 +407,7 @@ Recording OpenRecording(const RecordingOptions& options) {
       other_trace = i;
     }
   }
+  PreferRawRecords(formats, &trace, &more);
   if (!more.empty()) CheckPerCpuFiles(members, formats, *trace, more);
   bool has_console = std::find(formats.begin(), formats.end(), InputFormat::kConsoleLog) != formats.end();
   if (!trace && (other_trace || !has_console)) {

@@ -51,9 +51,9 @@ struct Recording {
 };
 
 struct RecordingOptions {
-  std::vector<std::string> inputs;    // files, directories, archives, "-": parts of one recording
-  std::optional<std::string> dmesg;   // --dmesg
-  std::optional<std::string> probes;  // --probes
+  std::vector<std::string> inputs;               // files, directories, archives, "-": parts of one recording
+  std::optional<std::string> dmesg;              // --dmesg
+  std::optional<std::string> probes;             // --probes
   std::optional<std::string> input_format = {};  // --input-format: what the trace is, see FormatOptions()
 };
 

@@ -18,17 +18,22 @@ struct Reader {
 };
 
 Source OpenText(const Recording& recording, StringTable* strings, Decoder* decoder) {
-  return std::make_unique<TraceReader>(recording.trace.open(), MakeLineFormat(recording.trace_format),
-                                       strings, decoder);
+  auto open = [&](const InputMember& member, size_t batch_bytes) {
+    return std::make_unique<TraceReader>(member.open(), MakeLineFormat(recording.trace_format), strings,
+                                         decoder, batch_bytes);
+  };
+  if (recording.more_traces.empty()) return open(recording.trace, TraceReader::kBatchBytes);
+  constexpr size_t kPartBatch = size_t{64} * 1024;  // there may be hundreds of cpus
+  std::vector<Source> parts;
+  parts.push_back(open(recording.trace, kPartBatch));
+  for (const InputMember& member : recording.more_traces) parts.push_back(open(member, kPartBatch));
+  return std::make_unique<MergedSource>(std::move(parts));
 }
 
 constexpr std::array kReaders = {
-    Reader{InputFormat::kFtraceText, OpenText},
-    Reader{InputFormat::kLatencyText, OpenText},
-    Reader{InputFormat::kTraceCmdReport, OpenText},
-    Reader{InputFormat::kPerfScript, OpenText},
-    Reader{InputFormat::kFunctionGraph, OpenText},
-    Reader{InputFormat::kSystraceHtml, OpenText},
+    Reader{InputFormat::kFtraceText, OpenText},     Reader{InputFormat::kLatencyText, OpenText},
+    Reader{InputFormat::kTraceCmdReport, OpenText}, Reader{InputFormat::kPerfScript, OpenText},
+    Reader{InputFormat::kFunctionGraph, OpenText},  Reader{InputFormat::kSystraceHtml, OpenText},
     Reader{InputFormat::kConsoleLog, OpenText},
 };
 

@@ -109,9 +109,11 @@ bool ReadFunction(std::string_view text, std::string_view with_duration, TraceBo
     *body = {"funcgraph_exit", with_duration};
     return true;
   }
-  // fn() {    fn();    fn [module]();    fn(a=0x1, b=2) { /* <-caller */    fn(); /* = 0x0 */    fn(); (ret=0x0)
+  // fn() {    fn();    fn [module]();    fn(a=0x1, b=2) { /* <-caller */    fn(); /* = 0x0 */    fn();
+  // (ret=0x0)
   size_t open = text.find('(');
-  bool call = open != kNotFound && open > 0 && (text.find(';', open) != kNotFound || text.find('{', open) != kNotFound);
+  bool call = open != kNotFound && open > 0 &&
+              (text.find(';', open) != kNotFound || text.find('{', open) != kNotFound);
   if (!call) return false;
   *body = {"funcgraph_entry", with_duration};
   return true;

@@ -66,7 +66,8 @@ bool IsProbeProfile(std::string_view head) {
 // [   12.345678] text, <4>[   12.345678][   T12] text, Nov 22 10:00:00 host kernel: text
 bool IsPrintk(std::string_view line) {
   std::optional<int64_t> ts;
-  return StripConsolePrefix(line, &ts).size() < line.size() && (ts || line.find("kernel") != std::string_view::npos);
+  return StripConsolePrefix(line, &ts).size() < line.size() &&
+         (ts || line.find("kernel") != std::string_view::npos);
 }
 
 // page_ref_set: pfn=0x3081c flags=none ...            at the start of the line
@@ -100,7 +101,8 @@ bool IsHtml(std::string_view head) {
 
 // What systrace and its relatives write: the viewer, and in it the trace.
 bool IsSystrace(std::string_view head) {
-  for (std::string_view mark : {"trace-data", "linuxPerfData", "Android System Trace", "trace-viewer", "tracing/"}) {
+  for (std::string_view mark :
+       {"trace-data", "linuxPerfData", "Android System Trace", "trace-viewer", "tracing/"}) {
     if (head.find(mark) != std::string_view::npos) return true;
   }
   return false;
@@ -109,8 +111,8 @@ bool IsSystrace(std::string_view head) {
 // How many lines of a text have the shape of each form.
 struct LineShapes {
   size_t ftrace = 0;
-  size_t padded = 0;       // of these: event names padded to a column, as trace-cmd report prints them
-  size_t report = 0;       // trace-cmd report -l
+  size_t padded = 0;  // of these: event names padded to a column, as trace-cmd report prints them
+  size_t report = 0;  // trace-cmd report -l
   size_t perf = 0;
   size_t graph = 0;
   size_t latency = 0;
@@ -118,8 +120,8 @@ struct LineShapes {
   size_t contextless = 0;
   size_t raw = 0;
   size_t hex = 0;
-  size_t lines = 0;        // that are not blank
-  size_t known_bare = 0;   // of the contextless: events of the kernel's own
+  size_t lines = 0;       // that are not blank
+  size_t known_bare = 0;  // of the contextless: events of the kernel's own
   bool report_head = false;
   bool tracer_head = false;
   bool console_words = false;
@@ -185,7 +187,8 @@ InputFormat DetectFormat(std::string_view head) {
   if (LooksLikeProbeDefinitions(head.substr(0, size_t{64} * 1024))) return InputFormat::kProbeDefinitions;
 
   LineShapes shapes = ShapesOf(head);
-  size_t best = std::max({shapes.ftrace, shapes.report, shapes.perf, shapes.graph, shapes.latency, shapes.printk});
+  size_t best =
+      std::max({shapes.ftrace, shapes.report, shapes.perf, shapes.graph, shapes.latency, shapes.printk});
   size_t bare = std::max({shapes.contextless, shapes.raw, shapes.hex});
   if (bare > best && bare >= 3 && (bare * 2 > shapes.lines || shapes.known_bare >= 3)) {
     if (bare == shapes.contextless) return InputFormat::kContextless;
@@ -195,7 +198,8 @@ InputFormat DetectFormat(std::string_view head) {
     // The lines of an ftrace dump stand between printks, with or without the console's prefixes.
     bool console = shapes.printk > 0 || shapes.console_words;
     // A few events with their tracer's header, between printks: somebody printed a trace to the console.
-    if (shapes.printk == best && shapes.latency == 0 && shapes.tracer_head && shapes.ftrace + shapes.graph > 0)
+    if (shapes.printk == best && shapes.latency == 0 && shapes.tracer_head &&
+        shapes.ftrace + shapes.graph > 0)
       return shapes.graph > shapes.ftrace ? InputFormat::kFunctionGraph : InputFormat::kFtraceText;
     if (shapes.printk == best || (shapes.latency > 0 && console && shapes.latency >= shapes.ftrace))
       return InputFormat::kConsoleLog;

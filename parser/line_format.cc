@@ -107,7 +107,8 @@ class ConsoleFormat : public LineFormat {
       return OtherLine{.kind = LineKind::kMarker, .frame = {}, .lost = lost, .ends_text = true};
     if (auto frame = ParseStackFrame(printk_))
       return OtherLine{.kind = LineKind::kComment, .frame = frame, .lost = {}, .ends_text = true};
-    // A dump may end without its closing dashes; what follows has other prefixes, or stands behind a blank line.
+    // A dump may end without its closing dashes; what follows has other prefixes, or stands behind a blank
+    // line.
     in_dump_ = in_dump_ && prefixed_ == events_are_prefixed_ && !TrimBlanks(printk_).empty();
     if (in_dump_) return std::nullopt;
     if (LooksLikeLatencyEvent(printk_)) return std::nullopt;
@@ -137,9 +138,11 @@ class TraceCmdFormat : public LineFormat {
     if (!split) split = SplitLatencyReportLine(line);
     if (!split) return false;
     *event = *split;
-    // Several files in one report: "trace.dat:             work-69 [002] ...". A comm has 15 characters at most.
+    // Several files in one report: "trace.dat:             work-69 [002] ...". A comm has 15 characters at
+    // most.
     constexpr size_t kLongestComm = 15;
-    if (size_t colon = event->comm.rfind(": "); event->comm.size() > kLongestComm && colon != std::string_view::npos)
+    if (size_t colon = event->comm.rfind(": ");
+        event->comm.size() > kLongestComm && colon != std::string_view::npos)
       event->comm = TrimBlanks(event->comm.substr(colon + 1));
     *body = SplitTraceBody(split->body);
     body->args = TrimBlanks(body->args);  // names are padded to a column
@@ -213,7 +216,8 @@ class FunctionGraphFormat : public LineFormat {
   }
   std::optional<OtherLine> Classify(std::string_view line) override {
     if (kind_ == FunctionGraph::Line::kOther) {
-      if (line.starts_with('#') || LooksLikeFunctionGraphRow(line) || ParseLostLine(line)) return std::nullopt;
+      if (line.starts_with('#') || LooksLikeFunctionGraphRow(line) || ParseLostLine(line))
+        return std::nullopt;
       if (ParseStackFrame(line)) return std::nullopt;
       if (in_comment_ && !TrimBlanks(line).empty()) {
         in_comment_ = line.find("*/") == std::string_view::npos;
@@ -240,7 +244,8 @@ class FunctionGraphFormat : public LineFormat {
 //   </script>
 class HtmlFormat : public LineFormat {
  public:
-  bool Split(std::string_view line, std::deque<std::string>* owned, TraceLine* event, TraceBody* body) override {
+  bool Split(std::string_view line, std::deque<std::string>* owned, TraceLine* event,
+             TraceBody* body) override {
     text_ = line;
     if (text_.ends_with("\\n\\")) text_.remove_suffix(3);
     auto split = SplitTraceLine(text_);
@@ -256,7 +261,8 @@ class HtmlFormat : public LineFormat {
     return true;
   }
   std::optional<OtherLine> Classify(std::string_view /*line*/) override {
-    // "# tracer: nop\n\" must not look like a line of a trace file to the reader: pages are full of other text.
+    // "# tracer: nop\n\" must not look like a line of a trace file to the reader: pages are full of other
+    // text.
     bool comment = text_.starts_with('#') || text_.starts_with('<') || text_.starts_with("//");
     if (!comment) return std::nullopt;
     return OtherLine{.kind = LineKind::kComment, .frame = {}, .lost = {}, .ends_text = true};

@@ -16,7 +16,8 @@ constexpr size_t kFrameWindow = 1024;
 void Rebase(std::string_view from, std::string_view to, Payload* payload) {
   auto* migrate = std::get_if<MigratePages>(payload);
   if (!migrate || migrate->reason.empty()) return;
-  migrate->reason = to.substr(static_cast<size_t>(migrate->reason.data() - from.data()), migrate->reason.size());
+  migrate->reason =
+      to.substr(static_cast<size_t>(migrate->reason.data() - from.data()), migrate->reason.size());
 }
 
 void Add(const LineCounts& part, LineCounts* sum) {
@@ -31,7 +32,8 @@ void Add(const LineCounts& part, LineCounts* sum) {
 }  // namespace
 
 MergedSource::MergedSource(std::vector<std::unique_ptr<EventSource>> parts) {
-  for (auto& source : parts) parts_.push_back({.source = std::move(source), .batch = {}, .last_ts = {}, .merged_ids = {}});
+  for (auto& source : parts)
+    parts_.push_back({.source = std::move(source), .batch = {}, .last_ts = {}, .merged_ids = {}});
 }
 
 // Has the part's next event at hand; false at its end.
@@ -154,7 +156,8 @@ std::vector<TraceIssue> MergedSource::Issues() const {
   std::vector<TraceIssue> all;
   for (const Part& part : parts_) {
     for (TraceIssue& issue : part.source->Issues()) {
-      auto known = std::find_if(all.begin(), all.end(), [&](const TraceIssue& other) { return other.kind == issue.kind; });
+      auto known = std::find_if(all.begin(), all.end(),
+                                [&](const TraceIssue& other) { return other.kind == issue.kind; });
       if (known == all.end()) {
         all.push_back(std::move(issue));
       } else {
@@ -163,8 +166,9 @@ std::vector<TraceIssue> MergedSource::Issues() const {
     }
   }
   if (clocks_differ_ > 0) {
-    all.push_back({TraceIssue::Severity::kError, "clocks differ", 0, clocks_differ_,
-                   "the files were recorded with clocks of different kinds: their events cannot be put in order"});
+    all.push_back(
+        {TraceIssue::Severity::kError, "clocks differ", 0, clocks_differ_,
+         "the files were recorded with clocks of different kinds: their events cannot be put in order"});
   }
   return all;
 }

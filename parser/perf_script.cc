@@ -56,10 +56,12 @@ bool SplitCpu(std::string_view word, TraceLine* out) {
   return true;
 }
 
-// What stands left of the time: "            work    69 [003]", "364691/364691", with -F +misc "perf 12 [000] K".
+// What stands left of the time: "            work    69 [003]", "364691/364691", with -F +misc "perf 12 [000]
+// K".
 bool SplitTask(std::string_view left, TraceLine* out) {
   std::string_view word = TakeLastWord(&left);
-  if (!word.empty() && word.size() <= 4 && word.find_first_not_of("KUHGgMSEFf") == kNotFound && !left.empty()) {
+  if (!word.empty() && word.size() <= 4 && word.find_first_not_of("KUHGgMSEFf") == kNotFound &&
+      !left.empty()) {
     out->context = word;
     word = TakeLastWord(&left);
   }

@@ -10,7 +10,8 @@ namespace mmreplay {
 
 // nullopt when the line is no sample. A line without a time stamp is taken for one only when its event is a
 // tracepoint or a probe ("group:event:") or ends it.
-//             work    69 [003]     5.607192:                   page_ref:page_ref_set: pfn=0x39126 flags=none ...
+//             work    69 [003]     5.607192:                   page_ref:page_ref_set: pfn=0x39126 flags=none
+//             ...
 //   swapper     0 [012] 2281339.604067:   20834821 cycles:
 //   firefox  7564/7564  2574592.839818:          1 cycles:uppp:
 //   364691/364691 62709.735347701:                            1   branches:uH:   jmp  40bb19 ...
