@@ -44,7 +44,16 @@ std::string DecodeQuotedPrintable(std::string_view text) {
     }
     decoded += text[at];
   }
-  return decoded;
+  // Mailers turn runs of blanks into no-break spaces, in UTF-8 or Latin-1.
+  std::string blanks;
+  for (size_t at = 0; at < decoded.size(); ++at) {
+    bool utf8 = decoded[at] == '\xc2' && at + 1 < decoded.size() && decoded[at + 1] == '\xa0';
+    auto before = static_cast<unsigned char>(at > 0 ? decoded[at - 1] : ' ');
+    bool latin1 = decoded[at] == '\xa0' && (before < 0x80 || before == 0xa0);
+    at += utf8;
+    blanks += utf8 || latin1 ? ' ' : decoded[at];
+  }
+  return blanks;
 }
 
 // "> > >   kworker/0:1-44  [000] ...": what was quoted. No line of a trace begins so: comms have 15
@@ -97,7 +106,11 @@ bool TraceReader::Next(Batch* batch) {
   batch->fields.clear();
   batch->owned.clear();
   if (input_ended_ && carry_.empty()) return false;
-  if (!FillText(&batch->text)) return false;
+  if (!FillText(&batch->text)) {
+    if (folded_lines_ == 0) return false;
+    FinishFolded(batch);
+    return true;
+  }
 
   std::string_view rest(batch->text.data(), batch->text.size());
   if (!quoted_printable_) quoted_printable_ = LooksQuotedPrintable(rest);
@@ -119,6 +132,7 @@ bool TraceReader::Next(Batch* batch) {
     }
     ReadLine(line, terminated, batch);
   }
+  if (input_ended_ && carry_.empty() && folded_lines_ > 0) FinishFolded(batch);
   return true;
 }
 
@@ -143,6 +157,14 @@ bool TraceReader::Unfold(std::string_view* line, bool last, Batch* batch) {
   *line = batch->owned.emplace_back(std::exchange(folded_, {}));
   line_ -= folded_lines_;
   return true;
+}
+
+// The last line asked for another one.
+void TraceReader::FinishFolded(Batch* batch) {
+  std::string_view line = batch->owned.emplace_back(std::exchange(folded_, {}));
+  line_ = lines_.total;
+  --folded_lines_;
+  Count(Classify(StripQuotes(line), true, batch));
 }
 
 void TraceReader::Count(LineKind kind) {

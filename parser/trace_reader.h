@@ -38,6 +38,7 @@ class TraceReader : public EventSource {
   bool FillText(std::vector<char>* text);
   void ReadLine(std::string_view line, bool terminated, Batch* batch);
   bool Unfold(std::string_view* line, bool last, Batch* batch);
+  void FinishFolded(Batch* batch);
   void Count(LineKind kind);
   LineKind Classify(std::string_view line, bool terminated, Batch* batch);
   LineKind AddOther(const OtherLine& other, Batch* batch);
