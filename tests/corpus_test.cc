@@ -26,7 +26,8 @@ namespace fs = std::filesystem;
 // Lines that anybody would take for an event of some text form.
 bool IsEventLine(std::string_view line) {
   // task-123 (tgid) [003] flags 5.364544: ...      (blanks may be a mailer's NBSP)
-  static const RE2 ftrace(R"((?s)-\d+(?:\s|\xc2\xa0|=A0)+(?:\([\s\d-]+\)\s+)?\[\d{2,}\](?:\s|=A0).*\d+\.\d+: )", RE2::Latin1);
+  static const RE2 ftrace(
+      R"((?s)-\d+(?:\s|\xc2\xa0|=A0)+(?:\([\s\d-]+\)\s+)?\[\d{2,}\](?:\s|=A0).*\d+\.\d+: )", RE2::Latin1);
   // task-123 3d..2. 35123us : ...
   static const RE2 latency(R"(-\d+\s+\d+[.a-zA-Z0-9]{3,8}\s+\d+us.?.?:)", RE2::Latin1);
   // comm 123 [003] 5.607192: event:
@@ -69,9 +70,9 @@ const std::map<std::string, InputFormat>& Exceptions() {
 
 std::optional<InputFormat> FormatOfKind(const std::string& kind) {
   static const std::map<std::string, InputFormat> formats = {
-      {"ftrace-text", InputFormat::kFtraceText},       {"trace-cmd-report", InputFormat::kTraceCmdReport},
-      {"perf-script", InputFormat::kPerfScript},       {"function-graph", InputFormat::kFunctionGraph},
-      {"dmesg-dump", InputFormat::kConsoleLog},        {"perf-data", InputFormat::kPerfData},
+      {"ftrace-text", InputFormat::kFtraceText}, {"trace-cmd-report", InputFormat::kTraceCmdReport},
+      {"perf-script", InputFormat::kPerfScript}, {"function-graph", InputFormat::kFunctionGraph},
+      {"dmesg-dump", InputFormat::kConsoleLog},  {"perf-data", InputFormat::kPerfData},
   };
   auto found = formats.find(kind);
   if (found == formats.end()) return std::nullopt;
@@ -96,7 +97,8 @@ void ReadLog(const fs::path& path, Share* share) {
     Analysis analysis({.inputs = {path}, .dmesg = {}, .probes = {}});
     ++share->read;
     const LineCounts& lines = analysis.facts().lines;
-    CHECK(lines.total == lines.events + lines.comments + lines.continuations + lines.markers + lines.rejected);
+    CHECK(lines.total ==
+          lines.events + lines.comments + lines.continuations + lines.markers + lines.rejected);
     CHECK(analysis.Count("SELECT count(*) FROM events") == lines.events);
     std::string text = ReadFile(path);
     bool is_text = analysis.recording().trace_format != InputFormat::kTraceDat &&
@@ -131,7 +133,8 @@ TEST_CASE("each public log is read or refused, and what is an event is read as o
   std::map<std::string, Share> kinds;
   for (const fs::path& path : Logs()) ReadLog(path, &kinds[path.parent_path().filename()]);
   for (const auto& [kind, share] : kinds) {
-    std::printf("%-18s %3d files, %3d read, %3d refused", kind.c_str(), share.files, share.read, share.refused);
+    std::printf("%-18s %3d files, %3d read, %3d refused", kind.c_str(), share.files, share.read,
+                share.refused);
     if (share.event_lines > 0) {
       std::printf("; %lld of %lld event lines understood (%.2f %%)", static_cast<long long>(share.understood),
                   static_cast<long long>(share.event_lines),

@@ -33,7 +33,8 @@ bool HasRecording(const std::string& file) {
 
 Analysis Analyse(const std::vector<std::string>& files) {
   RecordingOptions options;
-  for (const std::string& file : files) options.inputs.push_back(std::string(MMREPLAY_RECORDINGS) + "/" + file);
+  for (const std::string& file : files)
+    options.inputs.push_back(std::string(MMREPLAY_RECORDINGS) + "/" + file);
   return Analysis(options);
 }
 
@@ -95,7 +96,8 @@ TEST_CASE("per-cpu files are one recording") {
   });
   REQUIRE(cpus.size() == 4);
   RecordingOptions options;
-  for (const auto& [cpu, content] : cpus) options.inputs.push_back(folder.Write("cpu" + cpu + ".txt", content));
+  for (const auto& [cpu, content] : cpus)
+    options.inputs.push_back(folder.Write("cpu" + cpu + ".txt", content));
   Analysis merged(options);
   Analysis whole = Analyse({"x86-fired/trace.txt"});
   CHECK(merged.facts().lines.events == whole.facts().lines.events);
