@@ -49,9 +49,9 @@ bool StartsWithDayOrMonth(std::string_view text) {
   return text.size() > 4 && text[3] == ' ' && kNames.find(text.substr(0, 4)) % 4 == 0;
 }
 
-// "Nov 22 10:00:00 host kernel: ", "2026-11-22T10:00:00+0000 host kernel: ", "host kernel: ": the length of
-// it, 0 if there is none.
-size_t SyslogPrefix(std::string_view line) {
+// "Nov 22 10:00:00 host kernel: ", "2026-11-22T10:00:00+0000 host kernel: ", "host kernel: " behind a time: the
+// length of it, 0 if there is none.
+size_t SyslogPrefix(std::string_view line, bool after_time) {
   constexpr size_t kLongest = 120;
   size_t at = line.substr(0, kLongest).find(" kernel");
   if (at == std::string_view::npos) return 0;
@@ -65,7 +65,7 @@ size_t SyslogPrefix(std::string_view line) {
   bool dated = StartsWithDayOrMonth(before) ||
                (before.size() > 10 && IsDigit(before[0]) && before[4] == '-' && before[7] == '-');
   bool host_only = !before.empty() && before.find_first_of(" \t:") == std::string_view::npos;
-  if (!dated && !host_only) return 0;
+  if (!dated && !(host_only && after_time)) return 0;
   ++end;
   return end < line.size() && line[end] == ' ' ? end + 1 : end;
 }
@@ -137,7 +137,7 @@ std::string_view StripConsolePrefix(std::string_view line, std::optional<int64_t
     } else if (line[0] != ' ') {
       length = KmsgPrefix(line, printk_ts);
       if (length == 0) length = FacilityPrefix(line);
-      if (length == 0) length = SyslogPrefix(line);
+      if (length == 0) length = SyslogPrefix(line, printk_ts->has_value());
     } else if (line.starts_with(" [")) {
       length = BracketPrefix(line.substr(1), printk_ts);  // "[   12.345678] [   T12] text" has been cut once
       if (length > 0) length += 1;
