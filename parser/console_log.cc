@@ -49,8 +49,8 @@ bool StartsWithDayOrMonth(std::string_view text) {
   return text.size() > 4 && text[3] == ' ' && kNames.find(text.substr(0, 4)) % 4 == 0;
 }
 
-// "Nov 22 10:00:00 host kernel: ", "2026-11-22T10:00:00+0000 host kernel: ", "host kernel: " behind a time: the
-// length of it, 0 if there is none.
+// "Nov 22 10:00:00 host kernel: ", "2026-11-22T10:00:00+0000 host kernel: ", "host kernel: " behind a time:
+// the length of it, 0 if there is none.
 size_t SyslogPrefix(std::string_view line, bool after_time) {
   constexpr size_t kLongest = 120;
   size_t at = line.substr(0, kLongest).find(" kernel");

@@ -149,7 +149,7 @@ LineShapes ShapesOf(std::string_view head) {
     if (auto event = SplitTraceLine(line)) {
       ++shapes.ftrace;
       body = SplitTraceBody(event->body);
-      shapes.padded += event->context.empty() && (body.args.starts_with("  ") || body.args.empty());
+      shapes.padded += event->context.empty() && (body.args.starts_with(' ') || body.args.empty());
     } else if (SplitLatencyLine(StripConsolePrefix(line)) || SplitVerboseLine(line)) {
       ++shapes.latency;
     } else if (SplitLatencyReportLine(line)) {

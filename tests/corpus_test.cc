@@ -158,9 +158,7 @@ TEST_CASE("each public log is detected as what it is") {
     if (exception != Exceptions().end()) {
       CHECK(detected == exception->second);
     } else if (auto format = FormatOfKind(kind)) {
-      // Short extracts of trace-cmd report have nothing but padding to tell them from tracefs text.
-      bool alike = *format == InputFormat::kTraceCmdReport && detected == InputFormat::kFtraceText;
-      CHECK((detected == *format || alike));
+      CHECK(detected == *format);
     } else if (kind == "oops-badpage") {
       CHECK((detected == InputFormat::kConsoleLog || detected == InputFormat::kText));
     }
