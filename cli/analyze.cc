@@ -4,15 +4,17 @@
 #include <boost/program_options.hpp>
 #include <chrono>
 #include <cstdio>
-#include <iostream>
-#include <optional>
+#include <sstream>
 
 #include "cli/commands.h"
 #include "cli/ingest.h"
+#include "cli/options.h"
 #include "cli/output.h"
 #include "parser/error.h"
+#include "report/content.h"
 #include "report/format.h"
-#include "report/text_report.h"
+#include "report/report.h"
+#include "rules/proof.h"
 #include "rules/rule.h"
 
 namespace mmreplay {
@@ -37,72 +39,56 @@ constexpr const char* kExamples =
     "  mmreplay analyze samples/x86-fired.tar.xz\n"
     "  mmreplay analyze -o race.db trace.txt --dmesg dmesg.txt --probes kprobe_events.txt\n";
 
-struct Options {
-  RecordingOptions recording;
-  std::optional<std::string> output;
-  bool help = false;
-};
+}  // namespace
 
-Options Parse(const std::vector<std::string>& arguments, po::options_description* visible) {
-  visible->add_options()                                                                             //
+int RunAnalyze(const std::vector<std::string>& arguments) {
+  po::options_description visible("Options");
+  visible.add_options()                                                                              //
       ("output,o", po::value<std::string>()->value_name("DB"), "keep the database under this name")  //
       ("dmesg", po::value<std::string>()->value_name("FILE"), "console log of the same machine")     //
       ("probes", po::value<std::string>()->value_name("FILE"), "probe definitions (kprobe_events)")  //
-      ("format", po::value<std::string>()->value_name("text"), "form of the report")                 //
+      ("format", po::value<std::string>()->value_name("text|json"), "form of the report")            //
+      ("rules", po::value<std::string>()->value_name("DIR"),
+       "rules of your own, beside or instead of ours")  //
+      ("fail-on", po::value<std::string>()->value_name("error|warning|info"),
+       "exit with 1 for findings of this severity and above (default: warning)")  //
+      ("require", po::value<std::vector<std::string>>()->value_name("RULE"),
+       "exit with 3 where this rule cannot be judged; may be given several times")  //
       ("help,h", "this text");
-  po::options_description hidden;
-  hidden.add_options()("input", po::value<std::vector<std::string>>());
-  po::options_description all;
-  all.add(*visible).add(hidden);
-  po::positional_options_description positional;
-  positional.add("input", -1);
-  po::variables_map values;
-  try {
-    po::store(po::command_line_parser(arguments).options(all).positional(positional).run(), values);
-  } catch (const po::error& error) {
-    throw Error(std::string("analyze: ") + error.what());
-  }
-  auto text = [&](const char* name) -> std::optional<std::string> {
-    if (!values.count(name)) return std::nullopt;
-    return values[name].as<std::string>();
-  };
-  Options options;
-  options.help = values.count("help") > 0;
-  options.output = text("output");
-  options.recording.dmesg = text("dmesg");
-  options.recording.probes = text("probes");
-  if (auto format = text("format"); format && *format != "text")
-    throw Error("--format: " + *format + ": this version writes text");
-  if (values.count("input")) options.recording.inputs = values["input"].as<std::vector<std::string>>();
-  if (options.recording.inputs.empty() && !options.help)
-    throw Error("analyze: no INPUT given; see mmreplay analyze --help");
-  return options;
-}
-
-}  // namespace
-
-int Analyze(const std::vector<std::string>& arguments) {
-  po::options_description visible("Options");
-  Options options = Parse(arguments, &visible);
-  if (options.help) {
+  Arguments given = ParseArguments("analyze", arguments, visible, {"input..."});
+  if (given.Has("help")) {
     std::ostringstream help;
     help << kUsage << visible << kExamples;
     WriteOutput(help.str());
     return 0;
   }
+  RecordingOptions inputs{
+      .inputs = given.List("input"), .dmesg = given.Text("dmesg"), .probes = given.Text("probes")};
+  if (inputs.inputs.empty()) throw Error("analyze: no INPUT given; see mmreplay analyze --help");
+  ReportFormat format = ReportFormatOf(given.Text("format").value_or("text"));
+
+  ExitPolicy policy;
+  if (auto name = given.Text("fail-on")) {
+    auto severity = SeverityOf(*name);
+    if (!severity) throw Error("--fail-on: " + *name + ": is none of error, warning, info");
+    policy.fail_on = *severity;
+  }
+  policy.required = given.List("require");
+  std::vector<Rule> rules = LoadRules(given.Text("rules"));
 
   auto start = std::chrono::steady_clock::now();
-  Recording recording = OpenRecording(options.recording);
-  std::vector<Rule> rules = BuiltInRules();
-  TraceStore store(options.output);
+  Recording recording = OpenRecording(inputs);
+  TraceStore store(given.Text("output"));
   TraceFacts facts = Ingest(recording, &store);
   for (const Rule& rule : rules) RunRule(rule, &store.database());
-  std::string report = TextReport(store.database());
-  int exit_code = ReadVerdict(store.database()).ExitCode();
+  ProveFindings(&store.database());
   store.Publish();
+  int exit_code = ExitCodeFor(store.database(), policy);
 
   std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
-  WriteOutput(report);
+  BufferedOutput out;
+  WriteReport(store.database(), format, OutputStyle(), out.writer());
+  out.Flush();
   // For people only: a report of the same bytes is the same bytes.
   auto rate = static_cast<int64_t>(static_cast<double>(facts.lines.events) / seconds.count());
   fmt::print(stderr, "mmreplay: {} events in {:.2f} s, {} events/s\n", CountText(facts.lines.events),

@@ -7,6 +7,10 @@
 
 namespace mmreplay {
 
-int Analyze(const std::vector<std::string>& arguments);
+int RunAnalyze(const std::vector<std::string>& arguments);
+int RunPage(const std::vector<std::string>& arguments);
+int RunQuery(const std::vector<std::string>& arguments);
+int RunRules(const std::vector<std::string>& arguments);
+int RunReport(const std::vector<std::string>& arguments);
 
 }  // namespace mmreplay

@@ -19,6 +19,10 @@ constexpr const char* kHelp =
     "\n"
     "Commands:\n"
     "  analyze   read a recording, replay it, say what was found\n"
+    "  report    print what the analysis of a stored trace said\n"
+    "  page      tell the biography of one page of a stored trace\n"
+    "  query     ask a stored trace in SQL\n"
+    "  rules     list, explain and check rules\n"
     "\n"
     "mmreplay COMMAND --help tells more about a command.\n"
     "\n"
@@ -33,7 +37,8 @@ struct Command {
   int (*run)(const std::vector<std::string>& arguments);
 };
 constexpr Command kCommands[] = {
-    {"analyze", mmreplay::Analyze},
+    {"analyze", mmreplay::RunAnalyze}, {"report", mmreplay::RunReport}, {"page", mmreplay::RunPage},
+    {"query", mmreplay::RunQuery},     {"rules", mmreplay::RunRules},
 };
 
 int Run(const std::vector<std::string>& words) {

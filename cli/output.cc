@@ -23,4 +23,20 @@ void WriteOutput(std::string_view text) {
   }
 }
 
+void BufferedOutput::Add(std::string_view text) {
+  constexpr size_t kEnough = size_t{64} * 1024;
+  buffer_ += text;
+  if (buffer_.size() >= kEnough) Flush();
+}
+
+void BufferedOutput::Flush() {
+  WriteOutput(buffer_);
+  buffer_.clear();
+}
+
+TextStyle OutputStyle() {
+  const char* no_color = std::getenv("NO_COLOR");
+  return {.colour = isatty(STDOUT_FILENO) == 1 && !(no_color && *no_color)};
+}
+
 }  // namespace mmreplay

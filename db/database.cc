@@ -99,6 +99,13 @@ std::string_view Statement::Text(int column) const {
   return {text, static_cast<size_t>(sqlite3_column_bytes(handle_.get(), column))};
 }
 
+Statement InsertInto(const Database& database, const std::string& table) {
+  Statement columns(database, "SELECT * FROM " + table);
+  std::string marks = "?";
+  for (int i = 1; i < columns.columns(); ++i) marks += ",?";
+  return {database, "INSERT INTO " + table + " VALUES(" + marks + ")"};
+}
+
 std::unique_ptr<Database> OpenTraceDatabase(const std::string& path, Database::Mode mode) {
   if (!std::ifstream(path)) throw Error(path + ": cannot be opened");
   auto database = std::make_unique<Database>(path, mode);

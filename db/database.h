@@ -88,6 +88,10 @@ class Statement {
   std::unique_ptr<sqlite3_stmt, Finalize> handle_;
 };
 
+// Inserts a row of a table, one parameter per column in the schema's order. A parameter that is never
+// bound is NULL, which makes SQLite number an id.
+Statement InsertInto(const Database& database, const std::string& table);
+
 // Opens a file mmreplay wrote. Anything else, and a file of a newer version, is refused with a
 // sentence.
 std::unique_ptr<Database> OpenTraceDatabase(const std::string& path, Database::Mode mode);

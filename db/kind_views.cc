@@ -221,7 +221,7 @@ void CreateKindViews(Database* database, const std::vector<EventKind>& kinds, co
   }
   CreatePageRefs(database, kinds, strings);
 
-  Statement insert(*database, "INSERT INTO kind VALUES(?,?,?,?,?,?,?)");
+  Statement insert = InsertInto(*database, "kind");
   for (size_t k = 0; k < kinds.size(); ++k) {
     insert.Bind(1, static_cast<int64_t>(k));
     insert.Bind(2, strings.Text(kinds[k].name));

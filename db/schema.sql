@@ -147,8 +147,12 @@ CREATE TABLE page_wait (
   end_event     INTEGER,
   begin_ts      INTEGER,
   end_ts        INTEGER,
+  call_event    INTEGER,           -- entry of the function in which the page was found
   hold          INTEGER,           -- ptl_hold under which the page was found
   lock_dropped  INTEGER,           -- event that ended it
+  reference_event INTEGER,         -- the waiter's own: taken before the wait, or dropped after it
+  asleep_event  INTEGER,           -- it went off its cpu
+  woken_event   INTEGER,           -- somebody woke it
   protection    INTEGER NOT NULL,
   outcome       INTEGER NOT NULL,
   death_event   INTEGER,           -- the count fell to 0, or the free
@@ -159,6 +163,7 @@ CREATE TABLE page_wait (
   event_order   INTEGER NOT NULL,  -- of death and begin
   order_ns      INTEGER,           -- begin minus death, clock_unit
   gap           INTEGER NOT NULL,  -- events are missing where they could change the answer
+  contract      TEXT NOT NULL,     -- what kernel versions do in such a wait; empty where not known
   reason        TEXT NOT NULL,     -- short, for counting
   why           TEXT NOT NULL
 );
@@ -225,21 +230,26 @@ CREATE TABLE finding (
 CREATE TABLE finding_event (
   finding INTEGER NOT NULL,
   event   INTEGER NOT NULL,
-  role    TEXT NOT NULL
-);
+  role    TEXT NOT NULL,
+  PRIMARY KEY (finding, event, role)
+) WITHOUT ROWID;
 
+-- Orders of evidence events that stamps, cpus and tasks leave open, and values prove (rules/proof.cc).
 CREATE TABLE proof (
   finding      INTEGER NOT NULL,
   first_event  INTEGER NOT NULL,
   second_event INTEGER NOT NULL,
   kind         TEXT NOT NULL,
   detail       TEXT NOT NULL,
-  error_ns     INTEGER
-);
+  PRIMARY KEY (finding, first_event, second_event)
+) WITHOUT ROWID;
 
 CREATE TABLE rule_result (
   rule       TEXT PRIMARY KEY,
   severity   TEXT NOT NULL,
+  summary    TEXT NOT NULL,
+  why        TEXT NOT NULL,
+  reference  TEXT NOT NULL,
   applicable INTEGER NOT NULL,
   missing    TEXT,  -- what would have to be recorded
   findings   INTEGER NOT NULL

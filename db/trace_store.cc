@@ -62,15 +62,6 @@ const char* SeverityName(TraceIssue::Severity severity) {
   return "info";
 }
 
-// Inserts a row of a table, one parameter per column in the schema's order. A parameter that is never
-// bound is NULL, which makes SQLite number an id.
-Statement InsertInto(const Database& db, const std::string& table) {
-  Statement columns(db, "SELECT * FROM " + table);
-  std::string marks = "?";
-  for (int i = 1; i < columns.columns(); ++i) marks += ",?";
-  return {db, "INSERT INTO " + table + " VALUES(" + marks + ")"};
-}
-
 void BindField(Statement* statement, int parameter, const FieldValue& value) {
   switch (value.type) {
     case FieldValue::Type::kNull:
@@ -115,6 +106,7 @@ class TraceStore::PartialFile {
   }
 
   const std::string& partial() const { return partial_; }
+  const std::string& published() const { return final_; }
 
  private:
   void RemoveStale() {
@@ -212,8 +204,12 @@ struct TraceStore::Statements {
     wait.Bind(++i, EventOf(w.end));
     wait.Bind(++i, w.begin.ts);
     wait.Bind(++i, TimeOf(w.end));
+    wait.Bind(++i, OptionalValue(w.call));
     wait.Bind(++i, OptionalValue(w.hold));
     wait.Bind(++i, OptionalValue(w.hold_release));
+    wait.Bind(++i, OptionalValue(w.reference));
+    wait.Bind(++i, OptionalValue(w.asleep));
+    wait.Bind(++i, OptionalValue(w.woken));
     wait.Bind(++i, static_cast<int64_t>(w.protection));
     wait.Bind(++i, static_cast<int64_t>(w.outcome));
     wait.Bind(++i, EventOf(w.death));
@@ -224,6 +220,7 @@ struct TraceStore::Statements {
     wait.Bind(++i, static_cast<int64_t>(w.order));
     wait.Bind(++i, w.order_ns);
     wait.Bind(++i, w.gap);
+    wait.Bind(++i, w.contract);
     wait.Bind(++i, w.reason);
     wait.Bind(++i, w.why);
     wait.Run();
@@ -461,6 +458,15 @@ void TraceStore::Publish() {
   statements_.reset();
   database_.reset();
   partial_->Publish();
+  database_ = OpenTraceDatabase(partial_->published(), Database::Mode::kReadOnly);
+}
+
+std::unique_ptr<Database> EmptyTraceDatabase() {
+  auto database = std::make_unique<Database>("", Database::Mode::kCreate);
+  database->Exec(std::string(DatabaseSql("schema.sql")).c_str());
+  database->Exec(std::string(DatabaseSql("views.sql")).c_str());
+  CreateKindViews(database.get(), {}, StringTable());
+  return database;
 }
 
 }  // namespace mmreplay

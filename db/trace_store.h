@@ -47,10 +47,10 @@ class TraceStore {
   // Everything that is known at the end only, the indexes and the views.
   void Finish(const Recording& recording, const TraceFacts& facts, const StringTable& strings);
 
-  // For rules and reports, between Finish and Publish.
+  // After Finish: for rules; after Publish only for reading.
   Database& database() { return *database_; }
 
-  // Commits and gives the file its name.
+  // Commits and gives the file its name. Statements on database() must be gone.
   void Publish();
 
  private:
@@ -63,5 +63,8 @@ class TraceStore {
   std::unique_ptr<Database> database_;
   std::unique_ptr<Statements> statements_;
 };
+
+// A trace without events, for what only needs the views.
+std::unique_ptr<Database> EmptyTraceDatabase();
 
 }  // namespace mmreplay

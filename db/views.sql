@@ -98,7 +98,7 @@ SELECT w.id, 1, w.pid, c.text, w.pfn, w.lifetime, f.text, w.begin_event, w.end_e
          WHEN w.outcome IN (2, 3, 4)
               AND EXISTS (SELECT 1 FROM report_matches m WHERE m.lifetime_id = w.lifetime
                           OR w.outcome = 2 AND m.lifetime_id = w.frame_life) THEN 'confirmed'
-         WHEN w.outcome = 2 AND w.event_order IN (2, 3) THEN CASE WHEN w.gap THEN 'probable' ELSE 'confirmed' END
+         WHEN w.outcome = 2 AND w.event_order IN (2, 3, 4) THEN CASE WHEN w.gap THEN 'probable' ELSE 'confirmed' END
          WHEN w.outcome IN (2, 3, 4) THEN CASE WHEN w.gap THEN 'latent' ELSE 'probable' END
          ELSE 'latent'
        END,
@@ -107,17 +107,24 @@ FROM page_wait w
 JOIN string c ON c.id = w.comm
 JOIN string f ON f.id = w.function;
 
--- The events behind a wait's verdict. event_order: how the page's death stands to the wait's beginning:
--- none, open, same cpu, apart (further than the clock may err); order_ns: beginning minus death.
-CREATE VIEW page_wait_evidence(wait_id, lock_dropped_event, death_event, death_ts, death_pid, death_comm,
-                               free_event, event_order, order_ns, gap, reason, report_id) AS
-SELECT w.id, w.lock_dropped, w.death_event, w.death_ts, w.death_pid,
+-- The events behind a wait's verdict: the call in which the page was found, the lock held and dropped there, the
+-- waiter's own reference if it had one, its sleep and who woke it, the page's death and free. event_order: how the
+-- page's death stands to the wait's beginning: none, open, same cpu, apart (further than the clock may err), count (the
+-- wait's own probe read 0);
+-- order_ns: beginning minus death. reason: the verdict's cause in a few words. contract: which kernel versions
+-- protect such a wait, and how.
+CREATE VIEW page_wait_evidence(wait_id, call_event, lock_acquired_event, lock_dropped_event, reference_event,
+                               asleep_event, woken_event, death_event, death_ts, death_pid, death_comm,
+                               free_event, event_order, order_ns, gap, reason, report_id, contract) AS
+SELECT w.id, w.call_event, (SELECT h.acquire_event FROM ptl_hold h WHERE h.id = w.hold), w.lock_dropped,
+       w.reference_event, w.asleep_event, w.woken_event, w.death_event, w.death_ts, w.death_pid,
        (SELECT s.text FROM event e JOIN string s ON s.id = e.comm WHERE e.id = w.death_event),
        w.free_event,
-       CASE w.event_order WHEN 0 THEN 'none' WHEN 1 THEN 'open' WHEN 2 THEN 'same cpu' WHEN 3 THEN 'apart' END,
+       CASE w.event_order WHEN 0 THEN 'none' WHEN 1 THEN 'open' WHEN 2 THEN 'same cpu' WHEN 3 THEN 'apart' WHEN 4 THEN 'count' END,
        w.order_ns, w.gap, w.reason,
        (SELECT min(m.report_id) FROM report_matches m WHERE m.lifetime_id = w.lifetime
-        OR w.outcome = 2 AND m.lifetime_id = w.frame_life)
+        OR w.outcome = 2 AND m.lifetime_id = w.frame_life),
+       w.contract
 FROM page_wait w;
 
 -- Transitions that cannot happen on a healthy machine with a complete recording (invariants I1-I15).
@@ -139,8 +146,43 @@ SELECT id, 1, rule, grade, subject, subject_id, pfn, pid, comm, summary, fingerp
 CREATE VIEW finding_events(finding_id, event_id, role) AS
 SELECT finding, event, role FROM finding_event;
 
+-- Why the evidence of a finding is in that order: one row per pair of its events. kind: same task, same cpu
+-- (program order, one buffer), apart (of two cpus, further than the clock may err), count, lock hand-over (values
+-- prove it), open (nothing does; first_event is then the one the trace shows first). error_ns: what the clock may
+-- err, in traces.clock_unit, where stamps are the proof.
 CREATE VIEW proofs(finding_id, first_event, second_event, kind, detail, error_ns) AS
-SELECT finding, first_event, second_event, kind, detail, error_ns FROM proof;
+WITH pair AS (
+  SELECT a.finding AS finding, e1.id AS first, e2.id AS second,
+         e1.cpu = e2.cpu AS same_cpu, e1.pid = e2.pid AND e1.pid <> 0 AS same_task, e1.pid AS pid, e1.cpu AS cpu,
+         e2.ts - e1.ts AS distance, t.clock_error AS error, coalesce(t.clock_unit, 'ns') AS unit
+  FROM (SELECT DISTINCT finding, event FROM finding_event) a
+  JOIN (SELECT DISTINCT finding, event FROM finding_event) b ON b.finding = a.finding AND b.event > a.event
+  JOIN event e1 ON e1.id = a.event
+  JOIN event e2 ON e2.id = b.event
+  CROSS JOIN trace t),
+known AS (
+  SELECT p.finding, p.first, p.second, p.pid, p.cpu, p.error, p.unit, p.distance,
+         CASE WHEN p.same_task THEN 'same task' WHEN p.same_cpu THEN 'same cpu'
+              WHEN abs(p.distance) > p.error THEN 'apart' ELSE 'open' END AS kind
+  FROM pair p)
+SELECT k.finding,
+       CASE WHEN k.kind = 'apart' AND k.distance < 0 THEN k.second ELSE coalesce(v.first_event, k.first) END,
+       CASE WHEN k.kind = 'apart' AND k.distance < 0 THEN k.first ELSE coalesce(v.second_event, k.second) END,
+       CASE WHEN k.kind = 'open' THEN coalesce(v.kind, 'open') ELSE k.kind END,
+       CASE k.kind
+         WHEN 'same task' THEN printf('program order of task %d', k.pid)
+         WHEN 'same cpu' THEN printf('buffer of cpu %d', k.cpu)
+         WHEN 'apart' THEN CASE
+           WHEN k.unit = 'ticks' THEN printf('%d ticks apart, clock error %d', abs(k.distance), k.error)
+           WHEN abs(k.distance) >= 1000000000 THEN printf('%.1f s apart, clock error %d ns', abs(k.distance) / 1e9, k.error)
+           WHEN abs(k.distance) >= 1000000 THEN printf('%.1f ms apart, clock error %d ns', abs(k.distance) / 1e6, k.error)
+           WHEN abs(k.distance) >= 1000 THEN printf('%.1f us apart, clock error %d ns', abs(k.distance) / 1e3, k.error)
+           ELSE printf('%d ns apart, clock error %d ns', abs(k.distance), k.error) END
+         ELSE coalesce(v.detail, 'of different cpus, and nothing proves which was first') END,
+       CASE WHEN k.kind = 'apart' THEN k.error END
+FROM known k
+LEFT JOIN proof v ON v.finding = k.finding AND k.kind = 'open'
+     AND ((v.first_event = k.first AND v.second_event = k.second) OR (v.first_event = k.second AND v.second_event = k.first));
 
 -- Which rules could be judged on this recording, and what the others miss.
 CREATE VIEW rule_results(trace_id, rule, severity, applicable, missing, findings) AS

@@ -48,6 +48,31 @@ const WaitContract* FindContract(KernelFunction function, KernelFunction caller)
   return nullptr;
 }
 
+std::string_view ProtectionHistory(KernelFunction lookup) {
+  switch (lookup) {
+    case Function::kDoHugePmdNumaPage:
+      return "mm/huge_memory.c:do_huge_pmd_numa_page: 3.13 to 4.11 wait without a reference (the bug that "
+             "3c226c637b69 fixes); 4.12 to 4.20 take one with get_page_unless_zero() under the pmd lock and "
+             "put it "
+             "after the wait; 5.0 to 5.13 drop it with put_and_wait_on_page_locked(); later ones do not wait";
+    case Function::kPmdMigrationEntryWait:
+      return "mm/migrate.c:pmd_migration_entry_wait: 4.14 to 4.20 take a reference with "
+             "get_page_unless_zero() under "
+             "the pmd lock and put it after the wait; 5.0 to 5.16 drop it once they are queued; 5.17 and "
+             "later queue "
+             "under the lock (migration_entry_wait_on_locked)";
+    case Function::kMigrationEntryWait:
+    case Function::kPteMigrationEntryWait:
+    case Function::kHugeMigrationEntryWait:
+      return "mm/migrate.c:__migration_entry_wait: to 4.20 it takes a reference under the page-table lock "
+             "and puts it "
+             "after the wait; 5.0 to 5.16 drop it once they are queued; 5.17 and later queue under the lock "
+             "(migration_entry_wait_on_locked)";
+    default:
+      return {};
+  }
+}
+
 bool IsWaitFunction(KernelFunction function) {
   switch (function) {
     case Function::kWaitOnPageBit:

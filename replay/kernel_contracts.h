@@ -21,6 +21,10 @@ struct WaitContract {
 // nullptr where nothing about the function keeps the page alive: the caller must.
 const WaitContract* FindContract(KernelFunction function, KernelFunction caller);
 
+// What the waits of a function that looks up a page table have done over the versions: background for
+// a wait in it, protected or not. Empty where nothing is known.
+std::string_view ProtectionHistory(KernelFunction lookup);
+
 // True for a function that waits for a flag of a page.
 bool IsWaitFunction(KernelFunction function);
 

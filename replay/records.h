@@ -96,6 +96,7 @@ enum class EventOrder : uint8_t {
   kOpen = 1,     // different cpus, and nothing proves which was first
   kSameCpu = 2,  // one cpu's buffer, or one task's program
   kApart = 3,    // different cpus, further apart than the clock error
+  kCount = 4,    // the wait's probe read a reference count of 0
 };
 
 struct PageWait {
@@ -110,8 +111,12 @@ struct PageWait {
   bool judged = true;          // false for a wait on another bit than PG_locked
   Moment begin;
   std::optional<Moment> end;
+  std::optional<EventId> call;  // entry of the function in which the page was found
   std::optional<HoldId> hold;
   std::optional<EventId> hold_release;
+  std::optional<EventId> reference;  // the waiter's own, taken before or dropped after the wait
+  std::optional<EventId> asleep;     // it went off its cpu
+  std::optional<EventId> woken;      // somebody woke it
   Protection protection = Protection::kUnknown;
   WaitOutcome outcome = WaitOutcome::kUnknown;
   std::optional<Moment> death;  // the count's fall to 0, or the free
@@ -120,6 +125,7 @@ struct PageWait {
   std::optional<int64_t> order_ns;     // distance of free and beginning, clock units
   std::optional<int64_t> clock_error;  // the bound it was compared with
   bool gap = false;                    // events are missing where they could change the answer
+  std::string_view contract;           // what kernel versions do here, static text; empty: not known
   std::string reason;                  // short key, for counting: "reference taken under the lock"
   std::string why;                     // full sentence with event numbers
 };

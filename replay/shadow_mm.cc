@@ -162,7 +162,10 @@ void ShadowMm::Replay(const Event& event) {
                    locks_.OnContention(contention, at, own ? task : nullptr);
                  },
                  [&](const SchedSwitch& sched) { OnSwitch(sched, event, at); },
-                 [](const SchedWaking&) {},
+                 [&](const SchedWaking& waking) {
+                   if (waking.done) return;
+                   if (const Task* woken = tasks_.Of(waking.pid, std::nullopt)) waits_.OnWaking(*woken, at);
+                 },
                  [&](const MigratePages& batch) {
                    if (!own) return;
                    if (batch.start) {
@@ -203,6 +206,7 @@ void ShadowMm::OnSwitch(const SchedSwitch& sched, const Event& event, const Mome
     if (sched.prev_state == SleepState::kUninterruptible || sched.prev_state == SleepState::kOther)
       locks_.OnSleep(prev, at);
     // Page waits sleep uninterruptibly (or killably, shown as D too): any other sleep is another wait.
+    if (sched.prev_state == SleepState::kUninterruptible) waits_.OnSleep(*prev, at);
     if (sched.prev_state == SleepState::kOther) {
       if (prev->waiting) waits_.EndUnseen(prev, at);
       prev->last_idle = at;

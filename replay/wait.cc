@@ -52,6 +52,10 @@ Fate FateOf(const WaitFacts& f, const ClockError& clock) {
   };
 
   Ordering to_begin = OrderOf(death, f.begin, clock);
+  // A count of 0 where the waiter looked: the last reference was gone. (A count frozen for a migration is 0
+  // too, but then the releaser has events after it, and the death cannot have been as early as the wait.)
+  bool none_left = f.count_at_entry == 0;
+  if (to_begin.before == Before::kOpen && none_left) to_begin = {Before::kYes, EventOrder::kCount};
   if (to_begin.before == Before::kYes) {
     if (!reused_before(f.begin)) return {WaitOutcome::kFreedBeforeQueue, to_begin.proof, true};
     // The frame found a new owner, and may have lost it again: then the waiter queues on a free page,
@@ -78,7 +82,7 @@ Fate FateOf(const WaitFacts& f, const ClockError& clock) {
   // Shown after the wait, but perhaps from before it.
   const std::optional<Moment>& not_before = f.death->not_before;
   if (not_before && death.pid != f.begin.pid && OrderOf(*not_before, f.begin, clock).before != Before::kNo)
-    return {WaitOutcome::kFreedBeforeQueue, EventOrder::kOpen};
+    return {WaitOutcome::kFreedBeforeQueue, none_left ? EventOrder::kCount : EventOrder::kOpen, none_left};
   return {WaitOutcome::kWokenAlive, to_begin.proof};
 }
 
@@ -181,21 +185,20 @@ Shield ShieldOf(const WaitFacts& f) {
                  "page->_refcount in the wait probe");
 }
 
-}  // namespace
-
-namespace {
-
 // What became of the page, for the reader of a finding.
-std::string FateText(const WaitFacts& f, const Fate& fate, const ClockError& clock) {
+std::string FateText(const WaitFacts& f, const Fate& fate) {
   if (!f.death) return {};
-  std::string by = "; the page's last reference went at " + EventText(f.death->at.event);
+  std::string by = "; the page's last reference went";
   std::string proof;
   switch (fate.order) {
     case EventOrder::kSameCpu:
       proof = ", ordered by one cpu's buffer or one task's program";
       break;
     case EventOrder::kApart:
-      proof = ", further apart than the clocks may err (" + std::to_string(clock.bound()) + ")";
+      proof = ", further apart than the cpus' clocks may differ";
+      break;
+    case EventOrder::kCount:
+      proof = ": the probe on the wait read a count of 0";
       break;
     case EventOrder::kOpen:
       proof = ", but nothing proves which was first";
@@ -205,13 +208,10 @@ std::string FateText(const WaitFacts& f, const Fate& fate, const ClockError& clo
   }
   switch (fate.outcome) {
     case WaitOutcome::kFreedBeforeQueue:
-      if (f.freed_again && f.reused) {
-        by += ", its frame was allocated again (" + EventText(f.reused->event) + ") and free again at " +
-              EventText(f.freed_again->at.event);
-      }
-      return by + ", before the wait began at " + EventText(f.begin.event) + proof;
+      if (f.freed_again && f.reused) by += ", its frame was allocated again and free again";
+      return by + " before the wait began" + proof;
     case WaitOutcome::kFreedWhileQueued:
-      return by + ", while it waited";
+      return by + " while it waited";
     case WaitOutcome::kReused:
       return by + ", and its frame was allocated again before the wait was over";
     default:
@@ -263,7 +263,9 @@ WaitJudgement JudgeWait(const WaitFacts& f, const ClockError& clock) {
   j.protection = shield.protection;
   j.reason = std::move(shield.reason);
   j.why = std::move(shield.why);
-  if (j.protection == Protection::kNone) j.why += FateText(f, fate, clock);
+  if (j.protection == Protection::kNone) j.why += FateText(f, fate);
+  if (j.protection == Protection::kNone && f.gap_in_evidence)
+    j.why += "; events were lost in between: one grade less";
   return j;
 }
 
@@ -297,7 +299,14 @@ void WaitTracker::Begin(Task* task, const Moment& at, const Entry& entry) {
   bool in_lookup_call = !task->frames.empty() && LooksUpPageTable(task->frames.back().function);
   if (in_lookup_call) {
     facts.lookup = PageLookup::kPageTable;
+    facts.caller = task->frames.back().function;
     not_before = task->frames.back().entry;
+  }
+  if (in_lookup_call) {
+    record.call = task->frames.back().entry.event;
+  } else if (task->last_lookup_call &&
+             (!task->last_idle || Value(task->last_idle->event) < Value(task->last_lookup_call->event))) {
+    record.call = task->last_lookup_call->event;
   }
   if (task->last_hold) {
     const ReleasedHold& hold = *task->last_hold;
@@ -401,6 +410,7 @@ void WaitTracker::End(Task* task, const Moment& at, KernelFunction function, Ker
   wait->facts.end = at;
   wait->record.end = at;
   if (!wait->facts.contract) wait->facts.contract = FindContract(function, caller);
+  if (wait->facts.caller == KernelFunction::kOther && LooksUpPageTable(caller)) wait->facts.caller = caller;
   // The caller says how the page was found where no bracket does.
   if (wait->facts.lookup != PageLookup::kPageTable && LooksUpPageTable(caller)) {
     // Its beginning is not on record; whatever the waiter did there may be missing too.
@@ -418,6 +428,16 @@ void WaitTracker::EndUnseen(Task* task, const Moment& at) {
   if (!wait) return;
   wait->facts.not_after = at;
   Close(wait);
+}
+
+void WaitTracker::OnSleep(const Task& task, const Moment& at) {
+  if (!task.waiting) return;
+  if (Wait* wait = Get(*task.waiting); wait && !wait->record.asleep) wait->record.asleep = at.event;
+}
+
+void WaitTracker::OnWaking(const Task& task, const Moment& at) {
+  if (!task.waiting) return;
+  if (Wait* wait = Get(*task.waiting); wait && !wait->record.woken) wait->record.woken = at.event;
 }
 
 std::optional<KernelFunction> WaitTracker::WaitingIn(const Task& task) {
@@ -487,6 +507,9 @@ void WaitTracker::EmitWait(Wait& wait) {
   record.order_ns = judgement.order_ns;
   record.clock_error = clock_->bound();
   record.gap = wait.facts.gap_in_evidence;
+  record.reference = wait.facts.put_after ? wait.facts.put_after : wait.facts.own_event;
+  const WaitContract* contract = wait.facts.contract;
+  record.contract = contract ? contract->source : ProtectionHistory(wait.facts.caller);
   record.reason = std::move(judgement.reason);
   record.why = std::move(judgement.why);
   if (wait.facts.death) {

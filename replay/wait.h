@@ -48,6 +48,7 @@ enum class OwnReference : uint8_t {
 
 struct WaitFacts {
   KernelFunction function = KernelFunction::kOther;
+  KernelFunction caller = KernelFunction::kOther;  // where it looks up the page table
   std::optional<int64_t> bit;
   const WaitContract* contract = nullptr;
   PageLookup lookup = PageLookup::kUnseen;
@@ -108,6 +109,9 @@ class WaitTracker {
   // `caller`: the function it returns into, kOther where not known; `caller_probed`: its entry
   // would be on record.
   void End(Task* task, const Moment& at, KernelFunction function, KernelFunction caller, bool caller_probed);
+  // The waiting task went off its cpu; somebody wakes it.
+  void OnSleep(const Task& task, const Moment& at);
+  void OnWaking(const Task& task, const Moment& at);
   // The waiting task did something a waiter cannot do.
   void EndUnseen(Task* task, const Moment& at);
   // What the task waits in; nullopt when it does not.

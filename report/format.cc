@@ -2,7 +2,10 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
+
+#include "replay/text.h"
 
 namespace mmreplay {
 namespace {
@@ -25,6 +28,10 @@ size_t Utf8Length(std::string_view text) {
   if (first == 0xf0 && byte(1) < 0x90) return 0;  // overlong
   if (first == 0xf4 && byte(1) > 0x8f) return 0;  // beyond U+10FFFF
   return length;
+}
+
+bool StartsCodePoint(char c) {
+  return (static_cast<unsigned char>(c) & 0xc0) != 0x80;
 }
 
 }  // namespace
@@ -84,6 +91,70 @@ std::string CountText(int64_t count) {
     text += digits[i];
   }
   return text;
+}
+
+std::string Plural(int64_t count, std::string_view one, std::string_view many) {
+  return fmt::format("{} {}", CountText(count), count == 1 ? one : many);
+}
+
+std::string TaskText(std::string_view comm, std::optional<int64_t> pid) {
+  return Printable(comm) + "-" + (pid ? std::to_string(*pid) : "?");
+}
+
+std::string PfnText(std::optional<int64_t> pfn) {
+  return pfn ? HexText(static_cast<uint64_t>(*pfn)) : "?";
+}
+
+size_t TextWidth(std::string_view text) {
+  return static_cast<size_t>(std::count_if(text.begin(), text.end(), StartsCodePoint));
+}
+
+std::string CutToWidth(const std::string& text, size_t width) {
+  if (TextWidth(text) <= width) return text;
+  if (width <= 3) return std::string(width, '.');
+  std::string cut;
+  size_t taken = 0;
+  for (char c : text) {
+    if (StartsCodePoint(c) && taken++ == width - 3) break;
+    cut += c;
+  }
+  return cut + "...";
+}
+
+std::string PadToWidth(const std::string& text, size_t width) {
+  std::string padded = CutToWidth(text, width);
+  return padded + std::string(width - TextWidth(padded), ' ');
+}
+
+std::string Wrap(std::string_view text, size_t first_indent, size_t indent) {
+  std::string out;
+  std::string line(first_indent, ' ');
+  size_t taken = first_indent;
+  bool fresh = true;  // nothing but the indent on this line
+  auto end_line = [&] {
+    out += line + "\n";
+    line.assign(indent, ' ');
+    taken = indent;
+    fresh = true;
+  };
+  while (!text.empty()) {
+    std::string_view word = text.substr(0, text.find(' '));
+    text.remove_prefix(std::min(text.size(), word.size() + 1));
+    size_t width = TextWidth(word) + (fresh ? 0 : 1);
+    if (!fresh && taken + width > kReportWidth) {
+      end_line();
+      width = TextWidth(word);
+    }
+    if (!fresh) line += ' ';
+    for (char c : word) {  // one that fits no line is broken
+      if (StartsCodePoint(c) && taken + 1 > kReportWidth) end_line();
+      taken += StartsCodePoint(c);
+      line += c;
+    }
+    if (!fresh) ++taken;
+    fresh = false;
+  }
+  return out + line + "\n";
 }
 
 }  // namespace mmreplay

@@ -1,12 +1,23 @@
-// How single values look in text for people.
+// How values look in text for people.
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
 
 namespace mmreplay {
+
+// Takes pieces of an output, in order.
+using WriteFn = std::function<void(std::string_view)>;
+
+struct TextStyle {
+  bool colour = false;
+};
+
+// No line of a report is wider, trace lines with long words excepted.
+inline constexpr size_t kReportWidth = 100;
 
 // Bytes of a trace as they can be shown on any terminal: control characters and bytes that are not
 // UTF-8 as \x1b.
@@ -20,5 +31,26 @@ std::string DurationText(int64_t duration, bool ticks);
 
 // "12,345"
 std::string CountText(int64_t count);
+
+// "1 wait", "68 waits"
+std::string Plural(int64_t count, std::string_view one, std::string_view many);
+
+// "toucher/3-67"; "?" for an unknown task id.
+std::string TaskText(std::string_view comm, std::optional<int64_t> pid);
+
+// "0x39200"; "?" where it is not known.
+std::string PfnText(std::optional<int64_t> pfn);
+
+// Columns a printable text takes on a terminal: code points, near enough for what traces hold.
+size_t TextWidth(std::string_view text);
+
+// At most `width` columns, the cut marked by "...".
+std::string CutToWidth(const std::string& text, size_t width);
+
+// Exactly `width` columns.
+std::string PadToWidth(const std::string& text, size_t width);
+
+// Lines of at most kReportWidth columns, each ended, broken at blanks where there are any.
+std::string Wrap(std::string_view text, size_t first_indent, size_t indent);
 
 }  // namespace mmreplay

@@ -1,44 +1,109 @@
--- What the text report asks. One statement per name.
+-- What reports ask. One statement per name.
 
 -- name: verdict
 SELECT
   (SELECT lines_events FROM traces) AS events,
   (SELECT coalesce(sum(findings), 0) FROM rule_results WHERE severity IN ('error', 'warning')) AS findings,
   (SELECT count(*) FROM rule_results WHERE rule = 'wait_on_freed_page' AND applicable) AS wait_rule_applicable,
+  (SELECT count(*) FROM page_waits) AS waits,
   (SELECT count(*) FROM page_waits WHERE verdict = 'unknown') AS unknown_waits,
   (SELECT count(*) FROM page_wait_evidence WHERE gap) AS waits_in_gaps;
+
+-- name: clock
+SELECT clock, clock_unit = 'ticks', clock_error FROM trace;
+
+-- name: input
+SELECT path, format, kernel_release, machine, lines_total, lines_events, lines_comments, lines_continuations,
+       lines_markers, lines_rejected
+FROM traces;
+
+-- name: sources
+SELECT role, path, lines_total FROM sources ORDER BY id;
 
 -- name: grades
 SELECT grade, count(*) FROM findings GROUP BY grade;
 
 -- The strongest first: grade, then those that queued on a free page, then those the kernel complained about.
--- name: wait findings
-SELECT f.grade, f.rule, w.comm, w.pid, x.death_comm, x.death_pid, w.pfn, x.death_ts, w.begin_ts, w.end_ts,
-       (SELECT group_concat(event_id) FROM (SELECT event_id FROM finding_events
-                                            WHERE finding_id = f.id ORDER BY event_id)) AS evidence,
-       r.comm AS victim, r.flags, r.line, w.outcome, x.event_order, x.order_ns, r.kind
+-- name: findings
+SELECT f.id, f.rule, f.grade, f.comm, f.pid, f.pfn, f.subject, f.subject_id, f.summary, f.fingerprint,
+       w.function, w.begin_ts, w.end_ts, w.protection, w.outcome, x.death_comm, x.death_pid, x.death_ts, x.event_order,
+       x.order_ns, CASE WHEN w.outcome LIKE 'freed%' THEN x.report_id END AS report_id
 FROM findings f
-JOIN page_waits w ON w.id = f.subject_id
-JOIN page_wait_evidence x ON x.wait_id = w.id
-LEFT JOIN console_reports r ON r.id = x.report_id AND w.outcome LIKE 'freed%'
-WHERE f.subject = 'page_waits'
-ORDER BY f.grade <> 'confirmed', f.grade <> 'probable', w.outcome <> 'freed_before_queue', r.id IS NULL,
-         w.begin_event;
+LEFT JOIN page_waits w ON f.subject = 'page_waits' AND w.id = f.subject_id
+LEFT JOIN page_wait_evidence x ON x.wait_id = w.id
+ORDER BY f.grade <> 'confirmed', f.grade <> 'probable', w.outcome IS NOT 'freed_before_queue',
+         CASE WHEN w.outcome LIKE 'freed%' THEN x.report_id END IS NULL, w.begin_event, f.id;
+
+-- name: evidence
+SELECT event_id, role FROM finding_events WHERE finding_id = ?1 ORDER BY event_id, role;
+
+-- Orders of its events, in the order of the trace.
+-- name: proofs
+SELECT first_event, second_event, kind, detail FROM proofs WHERE finding_id = ?1
+ORDER BY min(first_event, second_event), max(first_event, second_event);
+
+-- name: kernel report
+SELECT r.kind, r.comm, r.flags, r.reason, r.pfn, s.path, r.line
+FROM console_report r LEFT JOIN source s ON s.id = r.source
+WHERE r.id = ?1;
+
+-- Findings of one cause, the strongest cause first.
+-- name: groups
+SELECT f.fingerprint, f.rule, r.severity, r.summary, r.why, r.reference, sum(f.grade = 'confirmed'),
+       sum(f.grade = 'probable'), sum(f.grade = 'latent'), count(DISTINCT f.pfn), count(DISTINCT f.pid)
+FROM findings f JOIN rule_result r ON r.rule = f.rule
+GROUP BY f.fingerprint
+ORDER BY max(CASE f.grade WHEN 'confirmed' THEN 3 WHEN 'probable' THEN 2 ELSE 1 END) DESC,
+         count(*) DESC, f.fingerprint;
+
+-- name: strongest
+SELECT f.id
+FROM findings f
+LEFT JOIN page_waits w ON f.subject = 'page_waits' AND w.id = f.subject_id
+LEFT JOIN page_wait_evidence x ON x.wait_id = w.id
+WHERE f.fingerprint = ?1
+ORDER BY f.grade <> 'confirmed', f.grade <> 'probable', w.outcome IS NOT 'freed_before_queue',
+         CASE WHEN w.outcome LIKE 'freed%' THEN x.report_id END IS NULL, w.begin_event, f.id
+LIMIT 1;
+
+-- name: functions of group
+SELECT group_concat(function, ', ') FROM (
+  SELECT DISTINCT w.function FROM findings f JOIN page_waits w ON w.id = f.subject_id
+  WHERE f.fingerprint = ?1 AND f.subject = 'page_waits' ORDER BY 1);
+
+-- name: contract of group
+SELECT x.contract
+FROM findings f JOIN page_wait_evidence x ON x.wait_id = f.subject_id
+WHERE f.fingerprint = ?1 AND f.subject = 'page_waits' AND x.contract <> ''
+GROUP BY 1 ORDER BY count(*) DESC, 1 LIMIT 1;
 
 -- Waits by verdict; legal ones by why they are, unknown ones by what is missing, the rest by what became
--- of the page.
+-- of the page. The caller is read off the entry probe of the call in which the page was found.
 -- name: wait classes
-SELECT w.verdict, w.function, x.reason,
-       CASE WHEN w.verdict IN ('benign', 'unknown') THEN '' ELSE w.outcome END AS fate, count(*) AS n
+SELECT w.verdict, w.function, coalesce((SELECT e.args FROM event e WHERE e.id = x.call_event), '') AS call, x.reason,
+       CASE WHEN w.verdict IN ('benign', 'unknown') THEN '' ELSE w.outcome END AS fate, x.contract
 FROM page_waits w
 JOIN page_wait_evidence x ON x.wait_id = w.id
-GROUP BY 1, 2, 3, 4
-ORDER BY CASE w.verdict WHEN 'confirmed' THEN 0 WHEN 'probable' THEN 1 WHEN 'latent' THEN 2
-                        WHEN 'unknown' THEN 3 ELSE 4 END,
-         n DESC, w.function, x.reason, fate;
+ORDER BY w.id;
 
--- name: missing
-SELECT rule, missing FROM rule_results WHERE NOT applicable ORDER BY rule;
+-- name: waits that ended
+SELECT EXISTS (SELECT 1 FROM page_waits WHERE end_event IS NOT NULL);
+
+-- name: wait functions
+SELECT DISTINCT function FROM page_waits ORDER BY 1;
+
+-- name: migrations
+SELECT result, count(*) FROM migrations GROUP BY 1 ORDER BY 1;
+
+-- name: reports
+SELECT count(*) FROM console_reports;
+
+-- name: rules
+SELECT rule, applicable, missing, findings, severity FROM rule_results ORDER BY rule;
+
+-- Events, probed functions and views the recording could have shown.
+-- name: recordable
+SELECT name FROM recordable;
 
 -- name: fidelity
 SELECT t.ref_anchors, t.ref_anchors_matched, b.ref_first_mismatch,
@@ -48,16 +113,98 @@ FROM traces t JOIN trace b ON b.id = t.id;
 -- name: anomalies
 SELECT invariant, count(*) FROM anomalies GROUP BY 1 ORDER BY 1;
 
--- name: input
-SELECT path, format, kernel_release, machine, lines_total, lines_events, lines_comments, lines_continuations,
-       lines_markers, lines_rejected, clock_unit = 'ticks' AS ticks
-FROM traces;
-
--- name: clock
-SELECT clock_unit = 'ticks', clock_error FROM trace;
-
 -- name: gaps
-SELECT cpu, from_ts, to_ts, lost, count(*) OVER () FROM gaps ORDER BY cpu, from_ts LIMIT 8;
+SELECT cpu, from_ts, to_ts, lost FROM gaps ORDER BY cpu, from_ts, id;
 
 -- name: issues
-SELECT severity, count, text, first_line FROM trace_issues;
+SELECT severity, kind, count, text, first_line FROM trace_issues;
+
+-- What a diagram needs of its wait.
+-- name: diagram wait
+SELECT w.comm, w.pid, w.pfn, w.function, w.begin_event, w.end_event, w.protection, w.outcome, w.why, x.call_event,
+       x.lock_acquired_event, x.lock_dropped_event, x.reference_event, x.asleep_event, x.woken_event, x.death_event,
+       x.death_comm, x.death_pid, x.free_event, x.event_order, x.order_ns, x.report_id,
+       (SELECT h.lock FROM ptl_holds h WHERE h.id = w.ptl_hold_id) AS lock,
+       (SELECT l.page_order FROM page_lifetimes l WHERE l.id = w.lifetime_id) AS page_order
+FROM findings f
+JOIN page_waits w ON w.id = f.subject_id
+JOIN page_wait_evidence x ON x.wait_id = w.id
+WHERE f.id = ?1 AND f.subject = 'page_waits';
+
+-- The releaser's migration of the page: the last one it began before the page died.
+-- name: diagram migration
+SELECT begin_event, end_event FROM migrations
+WHERE src_pfn = ?1 AND pid = ?2 AND begin_event <= ?3
+ORDER BY begin_event DESC LIMIT 1;
+
+-- What others did to the page in the meantime.
+-- name: diagram page events
+SELECT e.id FROM event e
+WHERE e.pfn = ?1 AND e.id BETWEEN ?2 AND ?3 AND e.pid IS NOT ?4
+ORDER BY e.id;
+
+-- The releaser's holdings of the waiter's own lock in the meantime.
+-- name: diagram holds
+SELECT acquire_event, release_event, lock FROM ptl_hold
+WHERE pid = ?1 AND acquire_event BETWEEN ?2 AND ?3 AND lock = ?4
+ORDER BY acquire_event LIMIT 4;
+
+-- Page-table locks a task held at an event. Holds nest a few deep at most.
+-- name: holds at
+SELECT acquire_event, release_event, lock FROM (
+  SELECT h.acquire_event, h.release_event, h.lock FROM ptl_hold h
+  WHERE h.pid = ?1 AND h.acquire_event <= ?2
+  ORDER BY h.acquire_event DESC LIMIT 8)
+WHERE release_event >= ?2
+ORDER BY acquire_event;
+
+-- name: count at
+SELECT replayed FROM event WHERE pfn = ?1 AND id <= ?2 AND (delta IS NOT NULL OR replayed IS NOT NULL) ORDER BY id DESC LIMIT 1;
+
+-- name: event line
+SELECT e.ts, e.cpu, e.pid, e.comm, e.name, e.args, e.line, e.context, e.tgid, s.path,
+       (SELECT b.replayed FROM event b WHERE b.id = e.id) AS replayed
+FROM events e LEFT JOIN sources s ON s.id = e.source_id
+WHERE e.id = ?1;
+
+-- The biography of a page. Lives of the block it heads, and of larger blocks around it: ?2 is the largest order.
+-- name: page lives
+WITH RECURSIVE block(page_order, head) AS (
+  SELECT 0, ?1
+  UNION ALL
+  SELECT page_order + 1, (?1 >> (page_order + 1)) << (page_order + 1) FROM block WHERE page_order < ?2)
+SELECT DISTINCT l.id, l.pfn, l.page_order, l.quality, l.alloc_ts, l.alloc_pid,
+       (SELECT comm FROM events WHERE id = l.alloc_event) AS alloc_comm, l.free_ts, l.free_pid,
+       (SELECT comm FROM events WHERE id = l.free_event) AS free_comm, l.alloc_event
+FROM block b
+JOIN page_lifetimes l ON l.pfn = b.head AND (b.head = ?1 OR l.page_order >= b.page_order)
+ORDER BY coalesce(l.alloc_event, 0), l.id;
+
+-- name: page events
+SELECT id, lifetime FROM event WHERE pfn = ?1 ORDER BY id;
+
+-- name: page waits
+SELECT w.id, w.begin_event, w.end_event, w.comm, w.pid, w.function, w.protection, w.outcome, w.verdict, w.why, w.lifetime_id,
+       x.lock_acquired_event, x.lock_dropped_event, x.call_event, x.asleep_event, x.woken_event,
+       (SELECT h.lock FROM ptl_holds h WHERE h.id = w.ptl_hold_id) AS lock, w.begin_ts, w.end_ts
+FROM page_waits w JOIN page_wait_evidence x ON x.wait_id = w.id
+WHERE w.pfn = ?1
+ORDER BY w.begin_event, w.id;
+
+-- name: page migrations
+SELECT comm, pid, src_pfn, dst_pfn, reason, begin_event, end_event, result, why
+FROM migrations WHERE src_pfn = ?1
+UNION ALL
+SELECT comm, pid, src_pfn, dst_pfn, reason, begin_event, end_event, result, why
+FROM migrations WHERE dst_pfn = ?1
+ORDER BY begin_event;
+
+-- name: page findings
+SELECT id, grade, rule, subject, subject_id, summary FROM findings WHERE pfn = ?1 ORDER BY id;
+
+-- name: page reports
+SELECT r.id, (SELECT lifetime_id FROM report_matches m WHERE m.report_id = r.id) FROM console_reports r
+WHERE r.pfn = ?1 ORDER BY r.line;
+
+-- name: page anomalies
+SELECT event_id, invariant, detail FROM anomalies WHERE pfn = ?1 ORDER BY id;

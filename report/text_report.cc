@@ -2,235 +2,244 @@
 
 #include <fmt/format.h>
 
-#include "replay/text.h"
-#include "report/format.h"
-#include "report/report_sql.h"
+#include <set>
+
+#include "report/content.h"
+#include "report/evidence.h"
 
 namespace mmreplay {
 namespace {
 
-constexpr int64_t kFindingsShown = 25;
+constexpr int64_t kFindingsShown = 10;
+constexpr size_t kGroupsDrawn = 3;
+constexpr size_t kListed = 10;  // gaps
 
-std::string Plural(int64_t count, const char* one, const char* many) {
-  return CountText(count) + " " + (count == 1 ? one : many);
+constexpr const char* kSafe =
+    "A task that waits for a page must keep it from being freed until it is on the wait queue: by a "
+    "reference of its "
+    "own, or by queueing while it holds the page-table lock. Each of these waits did.";
+
+// In quotes where it holds blanks, so that the line can be split at blanks.
+std::string Quoted(const std::string& text) {
+  return text.find_first_of(" \"") == std::string::npos ? text : "\"" + text + "\"";
 }
 
-// "toucher/3-67"; in quotes where the comm holds blanks, so that the line can be split at blanks.
-std::string Task(std::string_view comm, std::optional<int64_t> pid) {
-  std::string task = Printable(comm) + "-" + (pid ? std::to_string(*pid) : "?");
-  return task.find_first_of(" \"") == std::string::npos ? task : "\"" + task + "\"";
+// "68 waits on a page that nothing kept alive", "76 findings of 2 rules"
+std::string Subject(const ReportContent& content) {
+  std::set<std::string> rules;
+  for (const FindingGroup& group : content.groups) rules.insert(group.rule);
+  int64_t total = content.grades.total();
+  if (rules == std::set<std::string>{"wait_on_freed_page"})
+    return Plural(total, "wait", "waits") + " on a page that nothing kept alive";
+  return Plural(total, "finding", "findings") + " of " +
+         Plural(static_cast<int64_t>(rules.size()), "rule", "rules");
 }
 
-struct Clock {
-  bool ticks = false;
-  int64_t error = 0;  // see trace.clock_error
-};
-
-struct GradeCounts {
-  int64_t confirmed = 0;
-  int64_t probable = 0;
-  int64_t latent = 0;
-  int64_t total() const { return confirmed + probable + latent; }
-};
-
-GradeCounts CountGrades(const Database& db) {
-  GradeCounts counts;
-  Statement query(db, ReportSql("grades"));
-  while (query.Step()) {
-    if (query.Text(0) == "confirmed") counts.confirmed = query.Int(1);
-    if (query.Text(0) == "probable") counts.probable = query.Int(1);
-    if (query.Text(0) == "latent") counts.latent = query.Int(1);
-  }
-  return counts;
-}
-
-std::string GradeList(const GradeCounts& counts) {
-  std::string list;
-  auto add = [&](int64_t count, const char* grade) {
-    if (count == 0) return;
-    if (!list.empty()) list += ", ";
-    list += CountText(count) + " " + grade;
-  };
-  add(counts.confirmed, "confirmed");
-  add(counts.probable, "probable");
-  add(counts.latent, "latent");
-  return list;
-}
-
-std::string VerdictLine(const Database& db, const Verdict& verdict) {
-  GradeCounts counts = CountGrades(db);
+std::string VerdictLine(const ReportContent& content) {
+  const Verdict& verdict = content.verdict;
   switch (verdict.ExitCode()) {
     case 1:
-      return fmt::format("FOUND: {} on a page that nothing kept alive: {}\n",
-                         Plural(counts.total(), "wait", "waits"), GradeList(counts));
+      return fmt::format("FOUND: {}: {}", Subject(content), content.grades.Text());
     case 2:
-      return "NOTHING READ: no event in the input could be read\n";
+      return "NOTHING READ: no event in the input could be read";
     case 3:
       if (!verdict.wait_rule_applicable)
-        return "CANNOT TELL: no wait function was probed, so no wait can be judged\n";
+        return "CANNOT TELL: no wait function was probed, so no wait can be judged";
       if (verdict.unknown_waits > 0) {
-        return fmt::format("CANNOT TELL: no finding, but the recording leaves {} open\n",
+        return fmt::format("CANNOT TELL: no finding, but the recording leaves {} open",
                            Plural(verdict.unknown_waits, "wait", "waits"));
       }
-      return fmt::format("CANNOT TELL: no finding, but events were lost during {}\n",
+      return fmt::format("CANNOT TELL: no finding, but events were lost during {}",
                          Plural(verdict.waits_in_gaps, "wait", "waits"));
     default:
-      return "NO FINDING: every wait in this recording was safe\n";
+      if (verdict.waits == 0) return "NO FINDING: no task waited on a page in this recording";
+      return fmt::format("NO FINDING: {} on pages, every one of them safe",
+                         Plural(verdict.waits, "wait", "waits"));
   }
+}
+
+// Words carry the meaning, colours only help the eye: vermilion, yellow and blue differ for everybody.
+std::string Coloured(const std::string& text, int exit_code, TextStyle style) {
+  if (!style.colour) return text;
+  const char* colour = exit_code == 1 ? "\x1b[1;31m" : exit_code == 0 ? "\x1b[1;34m" : "\x1b[1;33m";
+  return colour + text + "\x1b[0m";
+}
+
+void WriteGroup(const FindingGroup& group, const TraceClock& clock, TextStyle style, const WriteFn& write) {
+  std::string counts = fmt::format("{}; {}, {}", group.grades.Text(), Plural(group.pages, "page", "pages"),
+                                   Plural(group.tasks, "task", "tasks"));
+  if (!group.functions.empty()) counts += "; in " + Printable(group.functions);
+  write("\n" + Wrap(group.rule + ": " + Printable(group.summary), 0, 2));
+  write(Wrap(counts, 2, 4));
+  if (!group.strongest) return;
+  write("\n" + DrawDiagram(*group.strongest, clock, style));
+  write(Wrap("why it matters: " + Printable(group.why), 2, 4));
+  if (!group.contract.empty()) write(Wrap("kernels: " + group.contract, 2, 4));
+  write(Wrap("reference: " + Printable(group.reference), 2, 4));
+}
+
+void WriteGroups(const ReportContent& content, TextStyle style, const WriteFn& write) {
+  for (size_t i = 0; i < content.groups.size() && i < kGroupsDrawn; ++i)
+    WriteGroup(content.groups[i], content.clock, style, write);
+  if (content.groups.size() > kGroupsDrawn)
+    write(fmt::format("\n... and {}: mmreplay query DB @groups\n",
+                      Plural(static_cast<int64_t>(content.groups.size() - kGroupsDrawn), "further cause",
+                             "further causes")));
 }
 
 // How sure it is that the page was free when the waiter queued.
-std::string OrderText(std::string_view order, std::optional<int64_t> distance, const Clock& clock) {
-  if (order == "same cpu") return "same-cpu";
-  if (order != "apart" || !distance) return "open";
-  return fmt::format("\"{} apart, clock error {}\"", DurationText(*distance, clock.ticks),
+std::string OrderText(const WaitOfFinding& wait, const TraceClock& clock) {
+  if (wait.order == "same cpu") return "same-cpu";
+  if (wait.order == "count") return "\"count 0 at the wait\"";
+  if (wait.order != "apart" || !wait.distance) return "open";
+  return fmt::format("\"{} apart, clock error {}\"", DurationText(*wait.distance, clock.ticks),
                      DurationText(clock.error, clock.ticks));
 }
 
 // confirmed wait_on_freed_page waiter=toucher/3-67 releaser=toucher/0-64 pfn=0x39200 freed=5.794279
 //   wait=5.801402..5.801475 freed_before_queue order="7.1 ms apart, clock error 1 us"
-//   events=2366,2383,2384,2401,2402 kernel="Bad page state in process thp mover (waiters), console line 329"
-void AppendFindings(const Database& db, const Clock& clock, std::string* out) {
-  Statement query(db, ReportSql("wait findings"));
-  GradeCounts shown;
-  while (shown.total() < kFindingsShown && query.Step()) {
-    std::string_view grade = query.Text(0);
-    shown.confirmed += grade == "confirmed";
-    shown.probable += grade == "probable";
-    shown.latent += grade == "latent";
-    std::string line =
-        fmt::format("{} {} waiter={}", grade, query.Text(1), Task(query.Text(2), query.OptionalInt(3)));
-    std::string_view outcome = query.Text(14);
-    bool freed = outcome.starts_with("freed") || outcome == "reused";
-    if (freed) line += " releaser=" + Task(query.Text(4), query.OptionalInt(5));
-    line += " pfn=" + (query.IsNull(6) ? "?" : HexText(static_cast<uint64_t>(query.Int(6))));
-    if (freed) line += " freed=" + TimeText(query.OptionalInt(7), clock.ticks);
-    line += " wait=" + TimeText(query.OptionalInt(8), clock.ticks) + ".." +
-            TimeText(query.OptionalInt(9), clock.ticks);
-    line += " " + std::string(outcome);
-    if (outcome == "freed_before_queue")
-      line += " order=" + OrderText(query.Text(15), query.OptionalInt(16), clock);
-    line += " events=" + std::string(query.Text(10));
-    if (!query.IsNull(11)) {
-      std::string_view what = query.Text(17) == "vm_bug_on_page" ? "VM_BUG_ON_PAGE" : "Bad page state";
-      line += fmt::format(" kernel=\"{} in process {} ({}), console line {}\"", what,
-                          Printable(query.Text(11)), Printable(query.Text(12)), query.Int(13));
-    }
-    *out += line + "\n";
+//   events=2366,2383,2384,2401,2402 kernel="BUG: Bad page state in process thp mover ..."
+std::string FindingLine(const Finding& finding, const TraceClock& clock) {
+  std::string line = finding.grade + " " + finding.rule;
+  std::string task = Quoted(TaskText(finding.comm, finding.pid));
+  if (finding.wait) {
+    const WaitOfFinding& wait = *finding.wait;
+    line += " waiter=" + task;
+    if (wait.freed) line += " releaser=" + Quoted(TaskText(wait.releaser_comm, wait.releaser_pid));
+    line += " pfn=" + PfnText(finding.pfn);
+    if (wait.freed) line += " freed=" + TimeText(wait.freed_ts, clock.ticks);
+    line += fmt::format(" wait={}..{} {}", TimeText(wait.begin_ts, clock.ticks),
+                        TimeText(wait.end_ts, clock.ticks), wait.outcome);
+    if (wait.outcome == "freed_before_queue") line += " order=" + OrderText(wait, clock);
+  } else {
+    line += " task=" + task;
+    if (finding.pfn) line += " pfn=" + PfnText(finding.pfn);
+    line += " " + finding.subject + "=" + std::to_string(finding.subject_id);
   }
-  GradeCounts all = CountGrades(db);
-  GradeCounts rest{all.confirmed - shown.confirmed, all.probable - shown.probable, all.latent - shown.latent};
+  line += " events=";
+  for (size_t i = 0; i < finding.evidence.size(); ++i)
+    line += (i ? "," : "") + std::to_string(finding.evidence[i].event);
+  if (!finding.wait) line += " summary=" + Quoted(Printable(finding.summary));
+  if (finding.kernel)
+    line += fmt::format(" kernel=\"{}, console line {}\"", KernelReportText(*finding.kernel),
+                        finding.kernel->line);
+  return line + "\n";
+}
+
+void WriteFindings(const Database& database, const ReportContent& content, const WriteFn& write) {
+  if (content.grades.total() == 0) return;
+  write("\n");
+  GradeCounts rest = content.grades;
+  int64_t shown = 0;
+  ForEachFinding(database, [&](const Finding& finding) {
+    write(FindingLine(finding, content.clock));
+    rest.Add(finding.grade, -1);
+    return ++shown < kFindingsShown;
+  });
   if (rest.total() > 0)
-    *out += fmt::format("... and {} more: {}\n", CountText(rest.total()), GradeList(rest));
+    write(fmt::format("... and {} more: {} (mmreplay query DB @findings)\n", CountText(rest.total()),
+                      rest.Text()));
 }
 
-void AppendWaits(const Database& db, std::string* out) {
-  std::string classes;
-  int64_t total = 0;
-  Statement query(db, ReportSql("wait classes"));
-  while (query.Step()) {
-    std::string_view verdict = query.Text(0);
-    total += query.Int(4);
-    classes += fmt::format("  {:>9} {:>7}  {}: {}", verdict == "benign" ? "legal" : verdict,
-                           CountText(query.Int(4)), Printable(query.Text(1)), query.Text(2));
-    if (!query.Text(3).empty()) classes += fmt::format(" ({})", query.Text(3));
-    classes += "\n";
+//   84 legal      migration_entry_wait_on_locked in pmd_migration_entry_wait: queues while the lock is held
+//                   mm/filemap.c:migration_entry_wait_on_locked, 5.17 and later: ...
+void WriteWaits(const ReportContent& content, const WriteFn& write) {
+  write(fmt::format("\nwaits on pages: {}\n", CountText(content.verdict.waits)));
+  for (const WaitClass& waits : content.waits) {
+    bool legal = waits.verdict == "benign";
+    std::string place = Printable(waits.function);
+    if (!waits.caller.empty() && waits.caller != waits.function) place += " in " + Printable(waits.caller);
+    std::string outcome = waits.outcome.empty() ? "" : " (" + waits.outcome + ")";
+    write(Wrap(fmt::format("{:>6} {:<9} {}: {}{}", CountText(waits.count), legal ? "legal" : waits.verdict,
+                           place, Printable(waits.reason), outcome),
+               0, 17));
+    if (legal && !waits.contract.empty()) write(Wrap(waits.contract, 19, 19));
   }
-  *out += fmt::format("\nwaits: {}\n{}", CountText(total), classes);
 }
 
-void AppendMissing(const Database& db, std::string* out) {
-  Statement query(db, ReportSql("missing"));
-  while (query.Step()) *out += fmt::format("not applicable: {}: record {}\n", query.Text(0), query.Text(1));
+void WriteNotShown(const ReportContent& content, const WriteFn& write) {
+  for (const RuleAnswer& rule : content.rules) {
+    if (!rule.applicable)
+      write(Wrap(fmt::format("not applicable: {}: record {}", rule.rule, rule.missing), 0, 2));
+  }
+  if (content.not_shown.empty()) return;
+  write("\nnot in this recording\n");
+  for (const NotShown& missing : content.not_shown)
+    write(
+        Wrap(fmt::format("{}: {}. To see it: {}", missing.what, missing.consequence, missing.record), 2, 4));
 }
 
-void AppendModel(const Database& db, std::string* out) {
-  Statement trace(db, ReportSql("fidelity"));
-  if (!trace.Step()) return;
-  int64_t anchors = trace.Int(0);
-  int64_t matched = trace.Int(1);
-  if (anchors == 0) {
-    *out += "replay: reference counts not applicable (no reference events)\n";
+std::string CountList(const std::vector<CountedName>& counts) {
+  std::string list;
+  for (const CountedName& count : counts)
+    list += (list.empty() ? "" : ", ") + count.name + " " + CountText(count.count);
+  return list;
+}
+
+void WriteModel(const ReportContent& content, const WriteFn& write) {
+  const Fidelity& fidelity = content.fidelity;
+  if (fidelity.anchors == 0) {
+    write("\nreplay: reference counts not applicable (no reference events)\n");
   } else {
     // Hundredths of a percent, rounded down: 100.00 means all of them.
-    int64_t share = matched * 10000 / anchors;
-    *out += fmt::format("replay: {} of {} certain reference counts predicted ({}.{:02} %)",
-                        CountText(matched), CountText(anchors), share / 100, share % 100);
-    if (!trace.IsNull(2))
-      *out += fmt::format("; first miss at event {}, line {}", trace.Int(2), trace.Int(3));
-    *out += "\n";
+    int64_t share = fidelity.matched * 10000 / fidelity.anchors;
+    std::string miss;
+    if (fidelity.first_mismatch)
+      miss = fmt::format("; first miss at event {}, line {}", *fidelity.first_mismatch,
+                         fidelity.first_mismatch_line.value_or(0));
+    write("\n" + Wrap(fmt::format("replay: {} of {} certain reference counts predicted ({}.{:02} %){}",
+                                  CountText(fidelity.matched), CountText(fidelity.anchors), share / 100,
+                                  share % 100, miss),
+                      0, 2));
   }
-  std::string anomalies;
-  Statement query(db, ReportSql("anomalies"));
-  while (query.Step())
-    anomalies +=
-        fmt::format("{} {} {}", anomalies.empty() ? "" : ",", query.Text(0), CountText(query.Int(1)));
-  if (!anomalies.empty()) *out += "anomalies:" + anomalies + "\n";
+  if (!content.anomalies.empty())
+    write("anomalies: " + CountList(content.anomalies) + " (mmreplay query DB @anomalies)\n");
+  if (!content.migrations.empty()) write("migrations: " + CountList(content.migrations) + "\n");
+  if (content.reports > 0) write(fmt::format("kernel reports on pages: {}\n", CountText(content.reports)));
 }
 
-void AppendInput(const Database& db, const Clock& clock, std::string* out) {
-  Statement trace(db, ReportSql("input"));
-  if (!trace.Step()) return;
-  *out += fmt::format("input: {}, {}", Printable(trace.Text(0)), trace.Text(1));
-  if (!trace.IsNull(2)) *out += ", kernel " + Printable(trace.Text(2));
-  if (!trace.IsNull(3)) *out += ", " + Printable(trace.Text(3));
-  *out += fmt::format("\nlines: {} = {} + {} + {} + {} + {} rejected\n", CountText(trace.Int(4)),
-                      Plural(trace.Int(5), "event", "events"), Plural(trace.Int(6), "comment", "comments"),
-                      Plural(trace.Int(7), "continuation", "continuations"),
-                      Plural(trace.Int(8), "marker", "markers"), CountText(trace.Int(9)));
-
-  Statement gaps(db, ReportSql("gaps"));
-  int64_t more = 0;
-  for (int64_t shown = 1; gaps.Step(); ++shown) {
-    std::string from = gaps.IsNull(1) ? "the beginning" : TimeText(gaps.OptionalInt(1), clock.ticks);
-    std::string to = gaps.IsNull(2) ? "the end" : TimeText(gaps.OptionalInt(2), clock.ticks);
-    std::string lost = gaps.IsNull(3) ? "events" : Plural(gaps.Int(3), "event", "events");
-    *out += fmt::format("gap: {} of cpu {} lost from {} to {}\n", lost, gaps.Int(0), from, to);
-    more = gaps.Int(4) - shown;
+void WriteInput(const ReportContent& content, const WriteFn& write) {
+  const InputFacts& input = content.input;
+  std::string line = fmt::format("input: {}, {}", Printable(input.path), input.format);
+  if (!input.kernel_release.empty()) line += ", kernel " + Printable(input.kernel_release);
+  if (!input.machine.empty()) line += ", " + Printable(input.machine);
+  if (!content.clock.name.empty()) line += ", clock " + Printable(content.clock.name);
+  write(line + "\n");
+  write(fmt::format("lines: {} = {} + {} + {} + {} + {} rejected\n", CountText(input.lines),
+                    Plural(input.events, "event", "events"), Plural(input.comments, "comment", "comments"),
+                    Plural(input.continuations, "continuation", "continuations"),
+                    Plural(input.markers, "marker", "markers"), CountText(input.rejected)));
+  for (size_t i = 0; i < content.gaps.size() && i < kListed; ++i) {
+    const LostEvents& gap = content.gaps[i];
+    write(fmt::format("gap: {} of cpu {} lost from {} to {}\n",
+                      gap.lost ? Plural(*gap.lost, "event", "events") : "events", gap.cpu,
+                      gap.from_ts ? TimeText(gap.from_ts, content.clock.ticks) : "the beginning",
+                      gap.to_ts ? TimeText(gap.to_ts, content.clock.ticks) : "the end"));
   }
-  if (more > 0) *out += fmt::format("gap: ... and {} more\n", CountText(more));
-
-  Statement issues(db, ReportSql("issues"));
-  while (issues.Step()) {
-    *out += fmt::format("{}: {}", issues.Text(0), Printable(issues.Text(2)));
-    std::string times = issues.Int(1) > 1 ? fmt::format(", {} times", CountText(issues.Int(1))) : "";
-    if (!issues.IsNull(3)) *out += fmt::format(" (line {}{})", issues.Int(3), times);
-    *out += "\n";
+  if (content.gaps.size() > kListed)
+    write(fmt::format("gap: ... and {} more (mmreplay query DB @loss)\n",
+                      CountText(static_cast<int64_t>(content.gaps.size() - kListed))));
+  for (const Issue& issue : content.issues) {
+    std::string where = issue.first_line ? fmt::format("line {}", *issue.first_line) : "";
+    if (issue.first_line && issue.count > 1) where += fmt::format(", {} times", CountText(issue.count));
+    write(Wrap(fmt::format("{}: {}{}", issue.severity, Printable(issue.text),
+                           where.empty() ? "" : " (" + where + ")"),
+               0, 2));
   }
 }
 
 }  // namespace
 
-int Verdict::ExitCode() const {
-  if (events == 0) return 2;
-  if (findings > 0) return 1;
-  if (!wait_rule_applicable || unknown_waits > 0 || waits_in_gaps > 0) return 3;
-  return 0;
-}
-
-Verdict ReadVerdict(const Database& database) {
-  Statement query(database, ReportSql("verdict"));
-  Verdict verdict;
-  if (!query.Step()) return verdict;
-  verdict.events = query.Int(0);
-  verdict.findings = query.Int(1);
-  verdict.wait_rule_applicable = query.Int(2) > 0;
-  verdict.unknown_waits = query.Int(3);
-  verdict.waits_in_gaps = query.Int(4);
-  return verdict;
-}
-
-std::string TextReport(const Database& database) {
-  Statement query(database, ReportSql("clock"));
-  Clock clock;
-  if (query.Step()) clock = {query.Int(0) != 0, query.Int(1)};
-  std::string out = VerdictLine(database, ReadVerdict(database));
-  AppendFindings(database, clock, &out);
-  AppendMissing(database, &out);
-  AppendWaits(database, &out);
-  AppendModel(database, &out);
-  AppendInput(database, clock, &out);
-  return out;
+void WriteTextReport(const Database& database, TextStyle style, const WriteFn& write) {
+  ReportContent content = ReadContent(database);
+  write(Coloured(VerdictLine(content), content.verdict.ExitCode(), style) + "\n");
+  if (content.verdict.ExitCode() == 0 && content.verdict.waits > 0) write(Wrap(kSafe, 2, 2));
+  WriteGroups(content, style, write);
+  WriteFindings(database, content, write);
+  WriteWaits(content, write);
+  WriteNotShown(content, write);
+  WriteModel(content, write);
+  WriteInput(content, write);
 }
 
 }  // namespace mmreplay

@@ -1,26 +1,12 @@
-// The answer as text: the verdict first, one line per finding, then what the verdict rests on.
-// Everything is read from the database, so a stored trace prints what its analysis printed.
+// The answer as text: the verdict first, the race as a picture, one line per finding, then what the
+// verdict rests on. Many findings still give one screen: groups and counts.
 #pragma once
 
-#include <string>
-
 #include "db/database.h"
+#include "report/format.h"
 
 namespace mmreplay {
 
-std::string TextReport(const Database& database);
-
-// What the exit code of an analysis follows from.
-struct Verdict {
-  int64_t findings = 0;  // of severity error or warning, any grade
-  bool wait_rule_applicable = false;
-  int64_t unknown_waits = 0;
-  int64_t waits_in_gaps = 0;
-  int64_t events = 0;
-
-  // 1 a finding, 3 cannot tell, 2 nothing could be read, 0 clean.
-  int ExitCode() const;
-};
-Verdict ReadVerdict(const Database& database);
+void WriteTextReport(const Database& database, TextStyle style, const WriteFn& write);
 
 }  // namespace mmreplay

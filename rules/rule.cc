@@ -2,16 +2,18 @@
 
 #include <algorithm>
 #include <array>
+#include <filesystem>
+#include <fstream>
 #include <optional>
+#include <sstream>
 
+#include "db/read_only.h"
 #include "parser/error.h"
 #include "parser/lines.h"
 #include "rules/embedded_rules.h"
 
 namespace mmreplay {
 namespace {
-
-constexpr int kStepsPerCall = 10'000;
 
 constexpr std::array<std::string_view, 6> kColumns = {"grade", "subject", "subject_id",
                                                       "pfn",   "pid",     "summary"};
@@ -30,113 +32,6 @@ std::vector<std::string> SplitList(std::string_view text) {
   return items;
 }
 
-// Reading, and nothing but reading. sqlite3_stmt_readonly alone would let ATTACH pass.
-int Authorize(void*, int action, const char*, const char*, const char*, const char*) {
-  switch (action) {
-    case SQLITE_SELECT:
-    case SQLITE_READ:
-    case SQLITE_FUNCTION:
-    case SQLITE_RECURSIVE:
-      return SQLITE_OK;
-    default:
-      return SQLITE_DENY;
-  }
-}
-
-// While it lives, the connection only reads and only so many steps.
-class Restricted {
- public:
-  Restricted(sqlite3* db, int64_t max_steps) : db_(db), max_steps_(max_steps) {
-    sqlite3_set_authorizer(db_, &Authorize, nullptr);
-    sqlite3_progress_handler(db_, kStepsPerCall, &Restricted::Count, this);
-  }
-  Restricted(const Restricted&) = delete;
-  Restricted& operator=(const Restricted&) = delete;
-  ~Restricted() {
-    sqlite3_set_authorizer(db_, nullptr, nullptr);
-    sqlite3_progress_handler(db_, 0, nullptr, nullptr);
-  }
-
- private:
-  static int Count(void* self) {
-    auto* restricted = static_cast<Restricted*>(self);
-    restricted->steps_ += kStepsPerCall;
-    return restricted->steps_ > restricted->max_steps_;
-  }
-  sqlite3* db_;
-  int64_t max_steps_;
-  int64_t steps_ = 0;
-};
-
-// "file:14:9: no such column: w.pfm", the line and a caret below the place.
-[[noreturn]] void FailInSql(const Rule& rule, std::string_view what, int offset) {
-  size_t at = std::min(static_cast<size_t>(std::max(offset, 0)), rule.sql.size());
-  size_t line_start = rule.sql.rfind('\n', at == 0 ? 0 : at - 1);
-  line_start = line_start == std::string::npos ? 0 : line_start + 1;
-  if (line_start > at) line_start = at;
-  auto lines_before =
-      std::count(rule.sql.begin(), rule.sql.begin() + static_cast<std::ptrdiff_t>(line_start), '\n');
-  std::string line = rule.sql.substr(line_start, rule.sql.find('\n', line_start) - line_start);
-  size_t column = at - line_start;
-  throw Error(rule.file + ":" + std::to_string(rule.sql_line + lines_before) + ":" +
-              std::to_string(column + 1) + ": " + std::string(what) + "\n  " + line + "\n  " +
-              std::string(column, ' ') + "^");
-}
-
-class PreparedRule {
- public:
-  PreparedRule(const Rule& rule, const Database& db) : rule_(rule), db_(db) {
-    const char* tail = nullptr;
-    int code = sqlite3_prepare_v2(db.handle(), rule.sql.c_str(), static_cast<int>(rule.sql.size()),
-                                  &statement_, &tail);
-    if (code != SQLITE_OK) {
-      FailInSql(rule, code == SQLITE_AUTH ? "a rule may only read" : sqlite3_errmsg(db.handle()),
-                sqlite3_error_offset(db.handle()));
-    }
-    if (!statement_) FailInSql(rule, "a rule is one SELECT", 0);
-    std::string_view rest(tail);
-    if (rest.find_first_not_of(" \t\r\n;") != std::string_view::npos) {
-      sqlite3_finalize(statement_);
-      FailInSql(rule, "a rule is one statement", static_cast<int>(tail - rule.sql.c_str()));
-    }
-  }
-  PreparedRule(const PreparedRule&) = delete;
-  PreparedRule& operator=(const PreparedRule&) = delete;
-  ~PreparedRule() { sqlite3_finalize(statement_); }
-
-  int Column(std::string_view name) const {
-    for (int i = 0; i < sqlite3_column_count(statement_); ++i) {
-      if (name == sqlite3_column_name(statement_, i)) return i;
-    }
-    return -1;
-  }
-
-  bool Step() {
-    int code = sqlite3_step(statement_);
-    if (code == SQLITE_ROW) return true;
-    if (code == SQLITE_DONE) return false;
-    if (code == SQLITE_INTERRUPT) FailInSql(rule_, "the rule did not finish within its step budget", 0);
-    FailInSql(rule_, sqlite3_errmsg(db_.handle()), 0);
-  }
-
-  std::optional<int64_t> Int(int column) const {
-    if (sqlite3_column_type(statement_, column) == SQLITE_NULL) return std::nullopt;
-    return sqlite3_column_int64(statement_, column);
-  }
-  std::string Text(int column) const {
-    const auto* text = reinterpret_cast<const char*>(sqlite3_column_text(statement_, column));
-    return text ? std::string(text, static_cast<size_t>(sqlite3_column_bytes(statement_, column)))
-                : std::string();
-  }
-  int columns() const { return sqlite3_column_count(statement_); }
-  std::string_view Name(int column) const { return sqlite3_column_name(statement_, column); }
-
- private:
-  const Rule& rule_;
-  const Database& db_;
-  sqlite3_stmt* statement_ = nullptr;
-};
-
 struct FoundRow {
   std::string grade;
   std::string subject;
@@ -149,38 +44,52 @@ struct FoundRow {
   std::vector<std::pair<std::string, int64_t>> events;  // role, event
 };
 
-std::vector<FoundRow> Select(const Rule& rule, const Database& db) {
-  PreparedRule prepared(rule, db);
+// A kind of event that was on and never hit is evidence, and has no view: nothing to find there.
+bool HasAllViews(const Rule& rule, const Database& db) {
+  Statement view(db, "SELECT 1 FROM sqlite_schema WHERE name = ? COLLATE NOCASE");
+  return std::all_of(rule.required.begin(), rule.required.end(), [&](const std::string& name) {
+    view.Bind(1, name);
+    bool found = view.Step();
+    view.Reset();
+    return found;
+  });
+}
+
+std::vector<FoundRow> Select(const Rule& rule, const Database& db, int64_t max_steps) {
+  SqlSource source{rule.file, rule.sql_line, rule.sql};
+  ReadOnlyStatement query(db, source, max_steps);
   std::array<int, kColumns.size()> at{};
   for (size_t i = 0; i < kColumns.size(); ++i) {
-    at[i] = prepared.Column(kColumns[i]);
-    if (at[i] < 0) FailInSql(rule, "the SELECT returns no column " + std::string(kColumns[i]), 0);
+    at[i] = query.Column(kColumns[i]);
+    if (at[i] < 0) FailInSql(source, "the SELECT returns no column " + std::string(kColumns[i]), 0);
   }
-  int comm = prepared.Column("comm");
-  int fingerprint = prepared.Column("fingerprint");
+  int comm = query.Column("comm");
+  int fingerprint = query.Column("fingerprint");
   constexpr std::string_view kRoleSuffix = "_event";
 
   std::vector<FoundRow> rows;
-  while (prepared.Step()) {
-    FoundRow row{.grade = prepared.Text(at[0]),
-                 .subject = prepared.Text(at[1]),
-                 .subject_id = prepared.Int(at[2]).value_or(0),
-                 .pfn = prepared.Int(at[3]),
-                 .pid = prepared.Int(at[4]),
+  while (query.Step()) {
+    FoundRow row{.grade = query.Text(at[0]),
+                 .subject = query.Text(at[1]),
+                 .subject_id = query.Int(at[2]).value_or(0),
+                 .pfn = query.Int(at[3]),
+                 .pid = query.Int(at[4]),
                  .comm = {},
-                 .summary = prepared.Text(at[5]),
+                 .summary = query.Text(at[5]),
                  .fingerprint = rule.name,
                  .events = {}};
     if (std::find(kGrades.begin(), kGrades.end(), row.grade) == kGrades.end())
-      FailInSql(rule, "grade '" + row.grade + "' is none of confirmed, probable, latent", 0);
-    if (comm >= 0) row.comm = prepared.Text(comm);
-    if (fingerprint >= 0) row.fingerprint = rule.name + "/" + prepared.Text(fingerprint);
-    for (int i = 0; i < prepared.columns(); ++i) {
-      std::string_view name = prepared.Name(i);
+      FailInSql(source, "grade '" + row.grade + "' is none of confirmed, probable, latent", 0);
+    if (comm >= 0) row.comm = query.Text(comm);
+    if (fingerprint >= 0) row.fingerprint = rule.name + "/" + query.Text(fingerprint);
+    for (int i = 0; i < query.columns(); ++i) {
+      std::string_view name = query.Name(i);
       if (!name.ends_with(kRoleSuffix)) continue;
-      if (auto event = prepared.Int(i)) {
-        row.events.emplace_back(std::string(name.substr(0, name.size() - kRoleSuffix.size())), *event);
-      }
+      auto event = query.Int(i);
+      if (!event) continue;
+      std::pair<std::string, int64_t> evidence(name.substr(0, name.size() - kRoleSuffix.size()), *event);
+      bool told = std::find(row.events.begin(), row.events.end(), evidence) != row.events.end();
+      if (!told) row.events.push_back(std::move(evidence));
     }
     rows.push_back(std::move(row));
   }
@@ -210,6 +119,13 @@ std::string_view SeverityName(Severity severity) {
       return "error";
   }
   return "error";
+}
+
+std::optional<Severity> SeverityOf(std::string_view name) {
+  for (Severity severity : {Severity::kInfo, Severity::kWarning, Severity::kError}) {
+    if (name == SeverityName(severity)) return severity;
+  }
+  return std::nullopt;
 }
 
 Rule ParseRule(const std::string& file, std::string_view text) {
@@ -271,15 +187,9 @@ Rule ParseRule(const std::string& file, std::string_view text) {
     if (std::find(seen.begin(), seen.end(), key) == seen.end())
       Fail(file, 1, 1, std::string("the front matter lacks '") + key + "'");
   }
-  if (severity == "info") {
-    rule.severity = Severity::kInfo;
-  } else if (severity == "warning") {
-    rule.severity = Severity::kWarning;
-  } else if (severity == "error") {
-    rule.severity = Severity::kError;
-  } else {
-    Fail(file, severity_line, 14, "severity is info, warning or error");
-  }
+  auto known = SeverityOf(severity);
+  if (!known) Fail(file, severity_line, 14, "severity is info, warning or error");
+  rule.severity = *known;
   rule.required = SplitList(required);
   // The SQL keeps its place in the file, so that errors can name it.
   std::string_view rest = text;
@@ -300,27 +210,65 @@ std::vector<Rule> BuiltInRules() {
   return rules;
 }
 
+Rule ReadRule(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  if (!file || std::filesystem::is_directory(path)) throw Error(path + ": cannot be opened");
+  std::ostringstream text;
+  text << file.rdbuf();
+  return ParseRule(path, text.str());
+}
+
+std::vector<Rule> LoadRules(const std::optional<std::string>& folder) {
+  std::vector<Rule> rules = BuiltInRules();
+  if (!folder) return rules;
+  std::vector<std::string> paths;
+  std::error_code error;
+  for (const auto& entry : std::filesystem::directory_iterator(*folder, error)) {
+    if (entry.path().extension() == ".sql") paths.push_back(entry.path().string());
+  }
+  if (error) throw Error(*folder + ": " + error.message());
+  if (paths.empty()) throw Error(*folder + ": has no .sql files in it");
+  std::sort(paths.begin(), paths.end());
+  std::vector<Rule> own;
+  for (const std::string& path : paths) {
+    Rule rule = ReadRule(path);
+    auto same_name = [&](const Rule& other) { return other.name == rule.name; };
+    auto twice = std::find_if(own.begin(), own.end(), same_name);
+    if (twice != own.end()) throw Error(path + ": rule " + rule.name + " is in " + twice->file + " already");
+    std::erase_if(rules, same_name);
+    own.push_back(std::move(rule));
+  }
+  std::move(own.begin(), own.end(), std::back_inserter(rules));
+  std::sort(rules.begin(), rules.end(), [](const Rule& a, const Rule& b) { return a.name < b.name; });
+  return rules;
+}
+
+RuleCheck CheckRule(const Rule& rule, const Database& database) {
+  RuleCheck check{.prepared = HasAllViews(rule, database), .applicable = Missing(rule, database).empty()};
+  if (!check.prepared) return check;
+  auto findings = static_cast<int64_t>(Select(rule, database, kMaxRuleSteps).size());
+  if (check.applicable) check.findings = findings;
+  return check;
+}
+
 RuleOutcome RunRule(const Rule& rule, Database* database, int64_t max_steps) {
   RuleOutcome outcome{
       .rule = rule.name, .severity = rule.severity, .applicable = true, .missing = Missing(rule, *database)};
   outcome.applicable = outcome.missing.empty();
   std::vector<FoundRow> rows;
-  if (outcome.applicable) {
-    Restricted restricted(database->handle(), max_steps);
-    rows = Select(rule, *database);
-  }
-  Statement finding(*database, "INSERT INTO finding VALUES(NULL,?,?,?,?,?,?,?,?,?)");
-  Statement evidence(*database, "INSERT INTO finding_event VALUES(?,?,?)");
+  if (outcome.applicable && HasAllViews(rule, *database)) rows = Select(rule, *database, max_steps);
+  Statement finding = InsertInto(*database, "finding");
+  Statement evidence = InsertInto(*database, "finding_event");
   for (const FoundRow& row : rows) {
-    finding.Bind(1, rule.name);
-    finding.Bind(2, row.grade);
-    finding.Bind(3, row.subject);
-    finding.Bind(4, row.subject_id);
-    finding.Bind(5, row.pfn);
-    finding.Bind(6, row.pid);
-    finding.Bind(7, row.comm);
-    finding.Bind(8, row.summary);
-    finding.Bind(9, row.fingerprint);
+    finding.Bind(2, rule.name);
+    finding.Bind(3, row.grade);
+    finding.Bind(4, row.subject);
+    finding.Bind(5, row.subject_id);
+    finding.Bind(6, row.pfn);
+    finding.Bind(7, row.pid);
+    finding.Bind(8, row.comm);
+    finding.Bind(9, row.summary);
+    finding.Bind(10, row.fingerprint);
     finding.Run();
     int64_t id = sqlite3_last_insert_rowid(database->handle());
     for (const auto& [role, event] : row.events) {
@@ -334,16 +282,15 @@ RuleOutcome RunRule(const Rule& rule, Database* database, int64_t max_steps) {
 
   std::string missing;
   for (const std::string& name : outcome.missing) missing += (missing.empty() ? "" : " ") + name;
-  Statement result(*database, "INSERT INTO rule_result VALUES(?,?,?,?,?)");
+  Statement result = InsertInto(*database, "rule_result");
   result.Bind(1, rule.name);
   result.Bind(2, SeverityName(rule.severity));
-  result.Bind(3, outcome.applicable);
-  if (missing.empty()) {
-    result.BindNull(4);
-  } else {
-    result.Bind(4, missing);
-  }
-  result.Bind(5, outcome.findings);
+  result.Bind(3, rule.summary);
+  result.Bind(4, rule.why);
+  result.Bind(5, rule.reference);
+  result.Bind(6, outcome.applicable);
+  if (!missing.empty()) result.Bind(7, missing);
+  result.Bind(8, outcome.findings);
   result.Run();
   return outcome;
 }

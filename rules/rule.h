@@ -13,6 +13,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -36,6 +37,8 @@ struct Rule {
 };
 
 std::string_view SeverityName(Severity severity);
+// nullopt for anything but info, warning and error.
+std::optional<Severity> SeverityOf(std::string_view name);
 
 // Throws Error "file:line:col: what" for a key that is unknown, missing or given twice, and for an
 // unknown severity.
@@ -43,6 +46,21 @@ Rule ParseRule(const std::string& file, std::string_view text);
 
 // The rules that come with mmreplay, by name.
 std::vector<Rule> BuiltInRules();
+
+// Those and the .sql files of `folder`, which take the place of a rule of the same name. Throws Error for
+// a folder or file that cannot be read, and for two files with one name.
+std::vector<Rule> LoadRules(const std::optional<std::string>& folder);
+
+// One file. Throws Error as ParseRule does, and where it cannot be read.
+Rule ReadRule(const std::string& path);
+
+struct RuleCheck {
+  bool prepared;    // false: the database has no view of a kind of event the rule reads
+  bool applicable;  // the recording could have shown what the rule requires
+  int64_t findings = 0;
+};
+// Prepares and runs the rule on a database; throws as RunRule does. Stores nothing.
+RuleCheck CheckRule(const Rule& rule, const Database& database);
 
 struct RuleOutcome {
   std::string rule;

@@ -5,7 +5,8 @@
 #include <sstream>
 
 #include "parser/error.h"
-#include "report/text_report.h"
+#include "report/content.h"
+#include "rules/proof.h"
 #include "rules/rule.h"
 
 namespace mmreplay {
@@ -14,6 +15,7 @@ Analysis::Analysis(const RecordingOptions& options, const RecordHook& hook)
     : recording_(OpenRecording(options)), store_(std::make_unique<TraceStore>(std::nullopt)) {
   facts_ = Ingest(recording_, store_.get(), hook);
   for (const Rule& rule : BuiltInRules()) RunRule(rule, &store_->database());
+  ProveFindings(&store_->database());
 }
 
 std::vector<WaitRow> Analysis::Waits() const {

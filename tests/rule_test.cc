@@ -3,7 +3,9 @@
 #include <catch2/catch.hpp>
 
 #include "parser/error.h"
+#include "parser/lines.h"
 #include "tests/analysis.h"
+#include "tests/program.h"
 
 namespace mmreplay {
 namespace {
@@ -64,13 +66,100 @@ TEST_CASE("errors name file, line and column and show the place", "[rules]") {
       Catch::StartsWith("x.sql:10:3: no such column: w.pfm\n    w.pfm FROM page_waits w\n    ^"));
   CHECK_THROWS_WITH(run("SELECT 1 AS x"), Catch::Contains("no column grade"));
   CHECK_THROWS_WITH(run("SELECT " + kColumns + " FROM page_waits; SELECT 2"),
-                    Catch::Contains("one statement"));
-  CHECK_THROWS_WITH(run("DELETE FROM event"), Catch::Contains("may only read"));
-  CHECK_THROWS_WITH(run("ATTACH '/tmp/x' AS y"), Catch::Contains("may only read"));
-  CHECK_THROWS_WITH(run("PRAGMA user_version = 3"), Catch::Contains("may only read"));
+                    Catch::Contains("one statement only"));
+  CHECK_THROWS_WITH(run("DELETE FROM event"), Catch::Contains("only reading is allowed"));
+  CHECK_THROWS_WITH(run("ATTACH '/tmp/x' AS y"), Catch::Contains("only reading is allowed"));
+  CHECK_THROWS_WITH(run("PRAGMA user_version = 3"), Catch::Contains("only reading is allowed"));
   CHECK_THROWS_WITH(run("SELECT 'certain' AS grade, 'page_waits' AS subject, id AS subject_id, pfn, pid, 'x' "
                         "AS summary FROM page_waits"),
                     Catch::Contains("none of confirmed, probable, latent"));
+}
+
+TEST_CASE("the README's first rule works as it says", "[rules]") {
+  std::string readme = ReadFile(MMREPLAY_SOURCE_DIR "/rules/README.md");
+  size_t begin = readme.find("```sql\n") + 7;
+  TemporaryFolder folder;
+  Shell("mkdir -p " + folder.path() + "/my-rules && ln -sfn \"$PWD/samples\" " + folder.path() + "/samples");
+  folder.Write("my-rules/long_wait.sql", readme.substr(begin, readme.find("```", begin) - begin));
+  std::vector<Run> runs;
+  ForEachLine(readme, [&](std::string_view line) {
+    if (!line.starts_with("    mmreplay ")) return;
+    runs.push_back(Shell("cd " + folder.path() + " && $MMREPLAY " + std::string(line.substr(13))));
+  });
+  REQUIRE(runs.size() == 4);
+  CHECK(runs[0].out == "my-rules/long_wait.sql: rule long_wait is well formed\n");
+  CHECK(runs[1].exit_code == 1);
+  CHECK(runs[2].out == "my-rules/long_wait.sql: rule long_wait is well formed; 9 findings in race.db\n");
+  CHECK(runs[3].exit_code == 1);
+  CHECK(runs[3].out.find("\nlong_wait: a task waited long for a page\n  9 confirmed; ") != std::string::npos);
+}
+
+TEST_CASE("a folder of rules adds and replaces", "[rules]") {
+  TemporaryFolder folder;
+  std::string sample = " samples/410-x86-fired-nochurn.tar.xz";
+  std::string columns =
+      " AS grade, 'page_waits' AS subject, id AS subject_id, pfn, pid, 'x' AS summary FROM page_waits";
+  auto front = [](const std::string& name, const std::string& severity, const std::string& needs) {
+    return "-- name: " + name + "\n-- severity: " + severity +
+           "\n-- summary: s\n-- why: w\n-- requires: " + needs + "\n-- reference: r\n\n";
+  };
+  std::string analyze = "$MMREPLAY analyze --rules " + folder.path();
+  CHECK(Shell(analyze + sample).err == "mmreplay: " + folder.path() + ": has no .sql files in it\n");
+  CHECK(Shell("$MMREPLAY analyze --rules /no/such/folder" + sample).exit_code == 2);
+  // Ours replaced by one that finds nothing: clean.
+  folder.Write("a.sql",
+               front("wait_on_freed_page", "error", "page_waits") + "SELECT 'latent'" + columns + " WHERE 0");
+  CHECK(Shell(analyze + sample).exit_code == 0);
+  // Information alone changes nothing, unless asked.
+  folder.Write("b.sql", front("some_wait", "info", "page_waits") + "SELECT 'latent'" + columns);
+  CHECK(Shell(analyze + sample).exit_code == 0);
+  CHECK(Shell(analyze + " --fail-on info" + sample).exit_code == 1);
+  CHECK(Shell(analyze + " --fail-on nothing" + sample).exit_code == 2);
+  // What was not recorded cannot be judged.
+  folder.Write("c.sql", front("needs_fish", "warning", "fish_swims") + "SELECT 'latent'" + columns);
+  CHECK(Shell(analyze + sample).exit_code == 0);
+  CHECK(Shell(analyze + " --require needs_fish" + sample).exit_code == 3);
+  CHECK(Shell(analyze + " --require some_wait" + sample).exit_code == 0);
+  CHECK(Shell(analyze + " --require nonsense" + sample).exit_code == 2);
+  // A kind whose probe was on and never hit has no view: nothing found, no error.
+  folder.Write("d.sql", front("never_hit", "error", "putback") +
+                            "SELECT 'latent' AS grade, 'x' AS subject, 1 AS subject_id, 0 AS pfn, 0 AS "
+                            "pid, '' AS summary FROM putback");
+  std::string probes = folder.Write(
+      "probes", "p:numa/w wait_on_page_bit page=%di bit=%si:s32\np:x/putback putback_lru_page page=%di\n");
+  std::string trace = folder.Write(
+      "trace", "   a-1   [000] ....  1.000001: sched_waking: comm=x pid=2 prio=120 target_cpu=001\n");
+  Run run = Shell(analyze + " --require never_hit " + trace + " --probes " + probes);
+  CAPTURE(run.err);
+  CHECK(run.exit_code == 0);
+  // Two files with one name; an error in one.
+  folder.Write("e.sql", front("some_wait", "info", "page_waits") + "SELECT 'latent'" + columns);
+  CHECK(Shell(analyze + sample).err.find("e.sql: rule some_wait is in ") != std::string::npos);
+  folder.Write("e.sql", front("other", "info", "page_waits") + "SELECT 'latent',\n  pfm" + columns);
+  run = Shell(analyze + sample);
+  CHECK(run.exit_code == 2);
+  CHECK(run.err.find("e.sql:9:3: no such column: pfm\n    pfm AS grade") != std::string::npos);
+  CHECK(
+      Shell("$MMREPLAY rules check " + folder.path() + "/e.sql").err.find("e.sql:9:3: no such column: pfm") !=
+      std::string::npos);
+}
+
+TEST_CASE("rules are listed and explained", "[rules]") {
+  Run list = Shell("$MMREPLAY rules list");
+  CHECK(list.exit_code == 0);
+  for (const Rule& rule : BuiltInRules()) {
+    CHECK(list.out.find(rule.name + " ") != std::string::npos);
+    Run one = Shell("$MMREPLAY rules explain " + rule.name);
+    CHECK(one.exit_code == 0);
+    CHECK(one.out.find("reference: ") != std::string::npos);
+    // The README has a line on each.
+    CHECK(
+        ReadFile(MMREPLAY_SOURCE_DIR "/rules/README.md").find("[" + rule.name + "](" + rule.name + ".sql)") !=
+        std::string::npos);
+  }
+  CHECK(Shell("$MMREPLAY rules explain nonsense").exit_code == 2);
+  CHECK(Shell("$MMREPLAY rules").exit_code == 2);
+  CHECK(Shell("$MMREPLAY rules --help").out.find("Examples:") != std::string::npos);
 }
 
 TEST_CASE("a rule that does not end runs out of steps", "[rules]") {

@@ -101,8 +101,8 @@ TEST_CASE("radix and width", "[typed_fields]") {
     CHECK(Rows(a, "SELECT id, typeof(id), n FROM my_event") == "007|text|1\n1f|text|2\n0x3|text|3\n");
   }
   SECTION("the format decides what digits cannot") {
-    Analysis a =
-        Trace({"my_event: id=10", "my_event: id=20"}, "name: my_event\nID: 5\nformat:\n\nprint fmt: \"id=%lx\", REC->id\n");
+    Analysis a = Trace({"my_event: id=10", "my_event: id=20"},
+                       "name: my_event\nID: 5\nformat:\n\nprint fmt: \"id=%lx\", REC->id\n");
     CHECK(Rows(a, "SELECT id FROM my_event") == "16\n32\n");
   }
   SECTION("empty and unreadable values are unknown") {

@@ -1,0 +1,75 @@
+// mmreplay page: the biography of one page of a stored trace.
+#include <boost/program_options.hpp>
+#include <sstream>
+
+#include "cli/commands.h"
+#include "cli/options.h"
+#include "cli/output.h"
+#include "db/database.h"
+#include "parser/error.h"
+#include "parser/numbers.h"
+#include "report/page_biography.h"
+
+namespace mmreplay {
+namespace {
+
+namespace po = boost::program_options;
+
+constexpr const char* kUsage =
+    "Usage: mmreplay page DB PFN\n"
+    "\n"
+    "Tells the biography of one page of a stored trace: each of its lives with its events, reference\n"
+    "counts, page-table locks, waits, migrations, findings and kernel reports, in the order of the trace.\n"
+    "PFN is 0x39200, pfn:39200 (hex, as the console prints it) or decimal.\n"
+    "\n";
+
+constexpr const char* kExamples =
+    "\n"
+    "Examples:\n"
+    "  mmreplay page race.db 0x39200\n"
+    "  mmreplay page race.db pfn:39200\n";
+
+std::optional<int64_t> Pfn(std::optional<uint64_t> value) {
+  if (!value || *value > static_cast<uint64_t>(INT64_MAX)) return std::nullopt;
+  return static_cast<int64_t>(*value);
+}
+
+std::optional<int64_t> ReadPfn(std::string_view text) {
+  if (text.starts_with("0x")) return Pfn(ParseHexDigits(text.substr(2)));
+  if (text.starts_with("pfn:")) return Pfn(ParseHexDigits(text.substr(4)));
+  return Pfn(ParseDecimal(text));
+}
+
+}  // namespace
+
+int RunPage(const std::vector<std::string>& arguments) {
+  po::options_description visible("Options");
+  visible.add_options()("help,h", "this text");
+  Arguments given = ParseArguments("page", arguments, visible, {"database", "pfn"});
+  if (given.Has("help")) {
+    std::ostringstream help;
+    help << kUsage << visible << kExamples;
+    WriteOutput(help.str());
+    return 0;
+  }
+  auto path = given.Text("database");
+  auto text = given.Text("pfn");
+  if (!path || !text) throw Error("page: needs a database and a page frame number; see mmreplay page --help");
+
+  auto database = OpenTraceDatabase(*path, Database::Mode::kReadOnly);
+  BufferedOutput out;
+  auto pfn = ReadPfn(*text);
+  if (pfn && WritePageBiography(*database, *pfn, out.writer())) {
+    out.Flush();
+    return 0;
+  }
+  std::string error = *text + (pfn ? ": nothing in " + *path + " is about this page"
+                                   : ": is no page frame number; give 0x39200, pfn:39200 or decimal");
+  // Bare digits are decimal; who copied them off a console meant hex.
+  auto hex = Pfn(ParseHexDigits(*text));
+  if (hex && WritePageBiography(*database, *hex, [](std::string_view) {}))
+    error += "; did you mean 0x" + *text + "?";
+  throw Error(error);
+}
+
+}  // namespace mmreplay

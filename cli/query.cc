@@ -1,0 +1,114 @@
+// mmreplay query: SQL over a trace database, for people and programs.
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include <boost/program_options.hpp>
+#include <cstdlib>
+#include <sstream>
+
+#include "cli/commands.h"
+#include "cli/options.h"
+#include "cli/output.h"
+#include "db/embedded_sql.h"
+#include "db/named_sql.h"
+#include "db/read_only.h"
+#include "db/regexp.h"
+#include "parser/error.h"
+#include "parser/numbers.h"
+#include "report/rows.h"
+
+namespace mmreplay {
+namespace {
+
+namespace po = boost::program_options;
+
+constexpr const char* kUsage =
+    "Usage: mmreplay query DB SQL|@NAME [OPTIONS]\n"
+    "       mmreplay query --list\n"
+    "\n"
+    "Runs one SELECT on a database that `mmreplay analyze -o DB` wrote, or a named query. Nothing can be\n"
+    "changed by it. Views: traces sources events stacks page_refs page_lifetimes ptl_holds migrations\n"
+    "page_waits anomalies gaps console_reports trace_issues findings finding_events proofs rule_results\n"
+    "event_kinds, and one per kind of event with typed fields (sched_switch, mm_page_free, ...).\n"
+    "`text REGEXP pattern` matches with RE2.\n"
+    "\n";
+
+constexpr const char* kExamples =
+    "\n"
+    "Examples:\n"
+    "  mmreplay query race.db @waits\n"
+    "  mmreplay query race.db \"SELECT prev_comm, count(*) FROM sched_switch WHERE prev_state REGEXP '^D' "
+    "GROUP BY 1\"\n";
+
+// Width of the terminal; nullopt when standard output is none.
+std::optional<size_t> TerminalWidth() {
+  if (!isatty(STDOUT_FILENO)) return std::nullopt;
+  winsize size{};
+  if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0) return size.ws_col;
+  if (const char* columns = std::getenv("COLUMNS")) {
+    if (auto width = ParseDecimal(columns); width && *width > 0) return *width;
+  }
+  return 80;
+}
+
+std::string List() {
+  std::string list;
+  for (const NamedSql& query : SplitNamedSql(DatabaseSql("queries.sql"))) {
+    list += "@" + std::string(query.name) + std::string(14 - std::min<size_t>(13, query.name.size()), ' ') +
+            std::string(query.about) + "\n";
+  }
+  return list;
+}
+
+SqlSource SourceOf(const std::string& text) {
+  if (!text.starts_with('@')) return {"query", 1, text};
+  for (const NamedSql& query : SplitNamedSql(DatabaseSql("queries.sql"))) {
+    if (query.name == text.substr(1)) return {text, 1, std::string(query.sql)};
+  }
+  throw Error(text + ": no query of that name; `mmreplay query --list` shows them");
+}
+
+}  // namespace
+
+int RunQuery(const std::vector<std::string>& arguments) {
+  po::options_description visible("Options");
+  visible.add_options()                                                                       //
+      ("format", po::value<std::string>()->value_name("table|csv|json"), "form of the rows")  //
+      ("list", "the named queries")                                                           //
+      ("help,h", "this text");
+  Arguments given = ParseArguments("query", arguments, visible, {"database", "sql"});
+  if (given.Has("help")) {
+    std::ostringstream help;
+    help << kUsage << visible << "\nNamed queries:\n" << List() << kExamples;
+    WriteOutput(help.str());
+    return 0;
+  }
+  if (given.Has("list")) {
+    WriteOutput(List());
+    return 0;
+  }
+  auto path = given.Text("database");
+  auto sql = given.Text("sql");
+  if (!path || !sql) throw Error("query: needs a database and a query; see mmreplay query --help");
+  std::string format = given.Text("format").value_or("table");
+  if (format != "table" && format != "csv" && format != "json")
+    throw Error("--format: " + format + ": a query writes table, csv or json");
+
+  auto database = OpenTraceDatabase(*path, Database::Mode::kReadOnly);
+  AddRegexp(database.get());
+  SqlSource source = SourceOf(*sql);
+  ReadOnlyStatement statement(*database, source, INT64_MAX);
+  BufferedOutput out;
+  WriteFn write = out.writer();
+  if (format == "table") {
+    WriteTable(&statement, TerminalWidth(), write);
+  } else if (format == "csv") {
+    WriteCsv(&statement, write);
+  } else {
+    WriteJson(&statement, write);
+  }
+  out.Flush();
+  return 0;
+}
+
+}  // namespace mmreplay

@@ -1,0 +1,326 @@
+#include "report/content.h"
+
+#include <algorithm>
+#include <array>
+#include <map>
+#include <set>
+#include <tuple>
+
+#include "parser/error.h"
+#include "parser/probe_signatures.h"
+#include "replay/kernel_contracts.h"
+#include "report/format.h"
+#include "report/report_sql.h"
+
+namespace mmreplay {
+namespace {
+
+std::string String(std::string_view text) {
+  return std::string(text);
+}
+
+GradeCounts CountGrades(const Database& db) {
+  GradeCounts counts;
+  Statement query(db, ReportSql("grades"));
+  while (query.Step()) counts.Add(query.Text(0), query.Int(1));
+  return counts;
+}
+
+InputFacts ReadInput(const Database& db) {
+  Statement query(db, ReportSql("input"));
+  if (!query.Step()) return {};
+  return {.path = String(query.Text(0)),
+          .format = String(query.Text(1)),
+          .kernel_release = String(query.Text(2)),
+          .machine = String(query.Text(3)),
+          .lines = query.Int(4),
+          .events = query.Int(5),
+          .comments = query.Int(6),
+          .continuations = query.Int(7),
+          .markers = query.Int(8),
+          .rejected = query.Int(9)};
+}
+
+std::string FirstText(const Database& db, std::string_view sql, std::string_view parameter) {
+  Statement query(db, ReportSql(sql));
+  query.Bind(1, parameter);
+  return query.Step() ? String(query.Text(0)) : std::string();
+}
+
+std::vector<FindingGroup> ReadGroups(const Database& db, const TraceClock& clock) {
+  std::vector<FindingGroup> groups;
+  Statement query(db, ReportSql("groups"));
+  while (query.Step()) {
+    FindingGroup group{.fingerprint = String(query.Text(0)),
+                       .rule = String(query.Text(1)),
+                       .severity = String(query.Text(2)),
+                       .summary = String(query.Text(3)),
+                       .why = String(query.Text(4)),
+                       .reference = String(query.Text(5)),
+                       .grades = {query.Int(6), query.Int(7), query.Int(8)},
+                       .pages = query.Int(9),
+                       .tasks = query.Int(10),
+                       .functions = FirstText(db, "functions of group", query.Text(0)),
+                       .contract = FirstText(db, "contract of group", query.Text(0)),
+                       .strongest = {}};
+    Statement strongest(db, ReportSql("strongest"));
+    strongest.Bind(1, query.Text(0));
+    if (strongest.Step()) group.strongest = MakeDiagram(db, clock, strongest.Int(0));
+    groups.push_back(std::move(group));
+  }
+  return groups;
+}
+
+int VerdictRank(std::string_view verdict) {
+  constexpr std::array<std::string_view, 5> kOrder = {"confirmed", "probable", "latent", "unknown", "benign"};
+  return static_cast<int>(std::find(kOrder.begin(), kOrder.end(), verdict) - kOrder.begin());
+}
+
+std::vector<WaitClass> ReadWaits(const Database& db) {
+  std::map<std::tuple<int, std::string, std::string, std::string, std::string>, WaitClass> classes;
+  Statement query(db, ReportSql("wait classes"));
+  while (query.Step()) {
+    std::string caller = ProbedFunction(query.Text(2));
+    WaitClass& one = classes[{VerdictRank(query.Text(0)), String(query.Text(1)), caller,
+                              String(query.Text(3)), String(query.Text(4))}];
+    if (one.count++ > 0) continue;
+    one.verdict = query.Text(0);
+    one.function = query.Text(1);
+    one.caller = caller;
+    one.reason = query.Text(3);
+    one.outcome = query.Text(4);
+    one.contract = query.Text(5);
+  }
+  std::vector<WaitClass> waits;
+  for (auto& [key, one] : classes) waits.push_back(std::move(one));
+  std::stable_sort(waits.begin(), waits.end(), [](const WaitClass& a, const WaitClass& b) {
+    int rank_a = VerdictRank(a.verdict);
+    int rank_b = VerdictRank(b.verdict);
+    return rank_a != rank_b ? rank_a < rank_b : a.count > b.count;
+  });
+  return waits;
+}
+
+std::vector<CountedName> ReadCounts(const Database& db, std::string_view sql) {
+  std::vector<CountedName> counts;
+  Statement query(db, ReportSql(sql));
+  while (query.Step()) counts.push_back({String(query.Text(0)), query.Int(1)});
+  return counts;
+}
+
+// What a recording may lack, most telling first. `shown_by`: any of these names in `recordable`.
+struct EvidenceKind {
+  const char* what;
+  std::vector<std::string_view> shown_by;
+  const char* consequence;
+  const char* record;
+};
+
+const std::vector<EvidenceKind>& EvidenceKinds() {
+  static const std::vector<EvidenceKind> kinds = {
+      {"reference counts",
+       {"page_refs"},
+       "whether a waiter held a reference is known only where the wait function itself settles it, or the "
+       "page was "
+       "freed under the waiter",
+       "the page_ref events (kernels with CONFIG_DEBUG_PAGE_REF), or let the wait probe fetch the count: "
+       "ref=+52($arg1):s32 (+28 before 4.18)"},
+      {"frees and allocations of pages",
+       {"page_lifetimes"},
+       "a page that was freed under its waiter looks alive",
+       "kmem:mm_page_free and kmem:mm_page_alloc"},
+      {"page-table locks",
+       {"ptl_holds"},
+       "which lock a waiter dropped before it waited, and when, is not on record",
+       "lock:lock_acquire, lock_acquired and lock_release with the filter name ~ \"ptlock*\" (kernels with "
+       "CONFIG_LOCK_STAT); on others the probes below do"},
+      {"the faults in which tasks wait",
+       {"do_huge_pmd_numa_page", "migration_entry_wait", "__migration_entry_wait", "pmd_migration_entry_wait",
+        "migration_entry_wait_huge"},
+       "how the waiter found its page is inferred from the wait function alone",
+       "entry and return probes on do_huge_pmd_numa_page, __migration_entry_wait and "
+       "pmd_migration_entry_wait"},
+      {"migrations",
+       {"migrations"},
+       "who moved a page, and how the attempt ended, is not on record",
+       "migrate:set_migration_pmd and migrate:remove_migration_pmd (5.19 and later), or probes on the "
+       "functions of "
+       "those names and on migrate_misplaced_transhuge_page"},
+      {"sleeping and waking",
+       {"sched_switch", "sched_waking", "sched_wakeup"},
+       "when a waiter slept, and who woke it, is not on record",
+       "sched:sched_switch and sched:sched_waking"},
+  };
+  return kinds;
+}
+
+std::vector<NotShown> ReadNotShown(const Database& db, const Verdict& verdict,
+                                   const std::vector<SourceFile>& sources) {
+  std::set<std::string, std::less<>> recordable;
+  Statement query(db, ReportSql("recordable"));
+  while (query.Step()) recordable.emplace(query.Text(0));
+
+  std::vector<NotShown> missing;
+  Statement functions(db, ReportSql("wait functions"));
+  std::set<std::string> watched;
+  while (functions.Step()) watched.emplace(functions.Text(0));
+  for (const std::string& name : recordable) {
+    if (IsWaitFunction(FunctionOfSymbol(name))) watched.insert(name);
+  }
+  if (watched.empty()) {
+    missing.push_back({"waits on pages", "without them nothing can be judged",
+                       "entry and return probes on the kernel's wait functions: wait_on_page_bit (to 5.15), "
+                       "folio_wait_bit (5.16 and later), put_and_wait_on_page_locked (5.0 to 5.15), "
+                       "migration_entry_wait_on_locked (5.17 and later)"});
+  }
+  for (const EvidenceKind& kind : EvidenceKinds()) {
+    bool shown = std::any_of(kind.shown_by.begin(), kind.shown_by.end(),
+                             [&](std::string_view name) { return recordable.contains(name); });
+    if (!shown) missing.push_back({kind.what, kind.consequence, kind.record});
+  }
+  Statement ended(db, ReportSql("waits that ended"));
+  if (verdict.waits > 0 && ended.Step() && ended.Int(0) == 0) {
+    missing.push_back({"the ends of waits", "whether a page was freed during a wait or after it stays open",
+                       "return probes on the wait functions (r256:..., they block for long)"});
+  }
+  bool console =
+      std::any_of(sources.begin(), sources.end(), [](const SourceFile& s) { return s.role == "console"; });
+  if (!console)
+    missing.push_back(
+        {"the console", "what the kernel itself reported about pages is not known", "dmesg, with --dmesg"});
+  return missing;
+}
+
+Fidelity ReadFidelity(const Database& db) {
+  Statement query(db, ReportSql("fidelity"));
+  if (!query.Step()) return {};
+  return {query.Int(0), query.Int(1), query.OptionalInt(2), query.OptionalInt(3)};
+}
+
+}  // namespace
+
+int Verdict::ExitCode() const {
+  if (events == 0) return 2;
+  if (findings > 0) return 1;
+  if (!wait_rule_applicable || unknown_waits > 0 || waits_in_gaps > 0) return 3;
+  return 0;
+}
+
+Verdict ReadVerdict(const Database& database) {
+  Statement query(database, ReportSql("verdict"));
+  Verdict verdict;
+  if (!query.Step()) return verdict;
+  verdict.events = query.Int(0);
+  verdict.findings = query.Int(1);
+  verdict.wait_rule_applicable = query.Int(2) > 0;
+  verdict.waits = query.Int(3);
+  verdict.unknown_waits = query.Int(4);
+  verdict.waits_in_gaps = query.Int(5);
+  return verdict;
+}
+
+int ExitCodeFor(const Database& database, const ExitPolicy& policy) {
+  Verdict verdict = ReadVerdict(database);
+  verdict.findings = 0;
+  std::vector<std::string> required = policy.required;
+  Statement rules(database, ReportSql("rules"));
+  while (rules.Step()) {
+    auto severity = SeverityOf(rules.Text(4));
+    if (severity && *severity >= policy.fail_on) verdict.findings += rules.Int(3);
+    if (std::erase(required, rules.Text(0)) > 0 && rules.Int(1) == 0) verdict.wait_rule_applicable = false;
+  }
+  if (!required.empty()) throw Error("--require: " + required.front() + ": there is no rule of that name");
+  return verdict.ExitCode();
+}
+
+std::string GradeCounts::Text() const {
+  std::string list;
+  auto add = [&](int64_t count, const char* grade) {
+    if (count == 0) return;
+    if (!list.empty()) list += ", ";
+    list += CountText(count) + " " + grade;
+  };
+  add(confirmed, "confirmed");
+  add(probable, "probable");
+  add(latent, "latent");
+  return list;
+}
+
+void GradeCounts::Add(std::string_view grade, int64_t count) {
+  if (grade == "confirmed") confirmed += count;
+  if (grade == "probable") probable += count;
+  if (grade == "latent") latent += count;
+}
+
+void ForEachFinding(const Database& database, const std::function<bool(const Finding&)>& visit) {
+  Statement query(database, ReportSql("findings"));
+  Statement evidence(database, ReportSql("evidence"));
+  while (query.Step()) {
+    Finding finding{.id = query.Int(0),
+                    .rule = String(query.Text(1)),
+                    .grade = String(query.Text(2)),
+                    .comm = String(query.Text(3)),
+                    .pid = query.OptionalInt(4),
+                    .pfn = query.OptionalInt(5),
+                    .subject = String(query.Text(6)),
+                    .subject_id = query.Int(7),
+                    .summary = String(query.Text(8)),
+                    .fingerprint = String(query.Text(9)),
+                    .wait = {},
+                    .evidence = {},
+                    .kernel = {}};
+    if (!query.IsNull(10)) {
+      std::string outcome = String(query.Text(14));
+      bool freed = outcome.starts_with("freed") || outcome == "reused";
+      finding.wait = WaitOfFinding{.function = String(query.Text(10)),
+                                   .begin_ts = query.OptionalInt(11),
+                                   .end_ts = query.OptionalInt(12),
+                                   .protection = String(query.Text(13)),
+                                   .outcome = outcome,
+                                   .freed = freed,
+                                   .releaser_comm = freed ? String(query.Text(15)) : "",
+                                   .releaser_pid = freed ? query.OptionalInt(16) : std::nullopt,
+                                   .freed_ts = freed ? query.OptionalInt(17) : std::nullopt,
+                                   .order = String(query.Text(18)),
+                                   .distance = query.OptionalInt(19)};
+    }
+    evidence.Bind(1, finding.id);
+    while (evidence.Step()) finding.evidence.push_back({evidence.Int(0), String(evidence.Text(1))});
+    evidence.Reset();
+    if (auto id = query.OptionalInt(20)) finding.kernel = ReadKernelReport(database, *id);
+    if (!visit(finding)) return;
+  }
+}
+
+ReportContent ReadContent(const Database& database) {
+  ReportContent content;
+  content.verdict = ReadVerdict(database);
+  content.clock = ReadClock(database);
+  content.input = ReadInput(database);
+  Statement sources(database, ReportSql("sources"));
+  while (sources.Step())
+    content.sources.push_back({String(sources.Text(0)), String(sources.Text(1)), sources.OptionalInt(2)});
+  content.grades = CountGrades(database);
+  content.groups = ReadGroups(database, content.clock);
+  content.waits = ReadWaits(database);
+  content.migrations = ReadCounts(database, "migrations");
+  Statement reports(database, ReportSql("reports"));
+  if (reports.Step()) content.reports = reports.Int(0);
+  Statement rules(database, ReportSql("rules"));
+  while (rules.Step())
+    content.rules.push_back({String(rules.Text(0)), rules.Int(1) != 0, String(rules.Text(2)), rules.Int(3)});
+  content.not_shown = ReadNotShown(database, content.verdict, content.sources);
+  content.fidelity = ReadFidelity(database);
+  content.anomalies = ReadCounts(database, "anomalies");
+  Statement gaps(database, ReportSql("gaps"));
+  while (gaps.Step())
+    content.gaps.push_back({gaps.Int(0), gaps.OptionalInt(1), gaps.OptionalInt(2), gaps.OptionalInt(3)});
+  Statement issues(database, ReportSql("issues"));
+  while (issues.Step()) {
+    content.issues.push_back({String(issues.Text(0)), String(issues.Text(1)), issues.Int(2),
+                              String(issues.Text(3)), issues.OptionalInt(4)});
+  }
+  return content;
+}
+
+}  // namespace mmreplay

@@ -1,0 +1,199 @@
+// What a report says, in whatever form: read from the database and nothing else, so that a stored trace
+// says what its analysis said.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "db/database.h"
+#include "report/evidence.h"
+#include "report/race_diagram.h"
+#include "rules/rule.h"
+
+namespace mmreplay {
+
+// What the user wants an exit code for.
+struct ExitPolicy {
+  Severity fail_on = Severity::kWarning;  // findings of less do not count
+  std::vector<std::string> required;      // rules that must have been applicable, besides wait_on_freed_page
+};
+
+// What the exit code of an analysis follows from.
+struct Verdict {
+  int64_t findings = 0;  // of severity error or warning, any grade
+  bool wait_rule_applicable = false;
+  int64_t waits = 0;
+  int64_t unknown_waits = 0;
+  int64_t waits_in_gaps = 0;
+  int64_t events = 0;
+
+  // 1 a finding, 3 cannot tell, 2 nothing could be read, 0 clean.
+  int ExitCode() const;
+};
+Verdict ReadVerdict(const Database& database);
+
+// As Verdict::ExitCode, as the policy has it. Throws Error for a required rule that was not run.
+int ExitCodeFor(const Database& database, const ExitPolicy& policy);
+
+struct GradeCounts {
+  int64_t confirmed = 0;
+  int64_t probable = 0;
+  int64_t latent = 0;
+
+  int64_t total() const { return confirmed + probable + latent; }
+  // "20 confirmed, 3 probable, 45 latent"
+  std::string Text() const;
+  void Add(std::string_view grade, int64_t count = 1);
+};
+
+struct Evidence {
+  int64_t event;
+  std::string role;
+};
+
+// Wait and fate of the page, for findings about a wait.
+struct WaitOfFinding {
+  std::string function;
+  std::optional<int64_t> begin_ts;
+  std::optional<int64_t> end_ts;
+  std::string protection;
+  std::string outcome;
+  bool freed = false;
+  std::string releaser_comm;
+  std::optional<int64_t> releaser_pid;
+  std::optional<int64_t> freed_ts;
+  std::string order;                // "same cpu", "apart", "open", "none"
+  std::optional<int64_t> distance;  // of the page's death and the wait's beginning, clock units
+};
+
+struct Finding {
+  int64_t id = 0;
+  std::string rule;
+  std::string grade;
+  std::string comm;
+  std::optional<int64_t> pid;
+  std::optional<int64_t> pfn;
+  std::string subject;
+  int64_t subject_id = 0;
+  std::string summary;
+  std::string fingerprint;
+  std::optional<WaitOfFinding> wait;
+  std::vector<Evidence> evidence;
+  std::optional<KernelReport> kernel;
+};
+
+// All findings, the strongest first, until `visit` returns false.
+void ForEachFinding(const Database& database, const std::function<bool(const Finding&)>& visit);
+
+// Findings of one cause.
+struct FindingGroup {
+  std::string fingerprint;
+  std::string rule;
+  std::string severity;
+  std::string summary;
+  std::string why;
+  std::string reference;
+  GradeCounts grades;
+  int64_t pages = 0;
+  int64_t tasks = 0;
+  std::string functions;
+  std::string contract;  // what kernel versions do there; empty where not known
+  std::optional<RaceDiagram> strongest;
+};
+
+// Waits that got the same answer for the same reason.
+struct WaitClass {
+  std::string verdict;
+  std::string function;
+  std::string caller;  // the probed function the wait was in; empty where none was
+  std::string reason;
+  std::string outcome;  // of findings
+  std::string contract;
+  int64_t count = 0;
+};
+
+// A kind of evidence the recording could not hold.
+struct NotShown {
+  std::string what;
+  std::string consequence;
+  std::string record;  // what to record to see it
+};
+
+struct RuleAnswer {
+  std::string rule;
+  bool applicable = false;
+  std::string missing;
+  int64_t findings = 0;
+};
+
+struct Fidelity {
+  int64_t anchors = 0;
+  int64_t matched = 0;
+  std::optional<int64_t> first_mismatch;  // event
+  std::optional<int64_t> first_mismatch_line;
+};
+
+struct CountedName {
+  std::string name;
+  int64_t count = 0;
+};
+
+struct LostEvents {
+  int64_t cpu = 0;
+  std::optional<int64_t> from_ts;
+  std::optional<int64_t> to_ts;
+  std::optional<int64_t> lost;
+};
+
+struct Issue {
+  std::string severity;
+  std::string kind;
+  int64_t count = 0;
+  std::string text;
+  std::optional<int64_t> first_line;
+};
+
+struct SourceFile {
+  std::string role;
+  std::string path;
+  std::optional<int64_t> lines;
+};
+
+struct InputFacts {
+  std::string path;
+  std::string format;
+  std::string kernel_release;
+  std::string machine;
+  int64_t lines = 0;
+  int64_t events = 0;
+  int64_t comments = 0;
+  int64_t continuations = 0;
+  int64_t markers = 0;
+  int64_t rejected = 0;
+};
+
+// Everything but the findings one by one.
+struct ReportContent {
+  Verdict verdict;
+  TraceClock clock;
+  InputFacts input;
+  std::vector<SourceFile> sources;
+  GradeCounts grades;
+  std::vector<FindingGroup> groups;  // the strongest first
+  std::vector<WaitClass> waits;
+  std::vector<CountedName> migrations;  // by result
+  int64_t reports = 0;                  // of the kernel, on pages
+  std::vector<RuleAnswer> rules;
+  std::vector<NotShown> not_shown;
+  Fidelity fidelity;
+  std::vector<CountedName> anomalies;  // by invariant
+  std::vector<LostEvents> gaps;
+  std::vector<Issue> issues;
+};
+
+ReportContent ReadContent(const Database& database);
+
+}  // namespace mmreplay

@@ -1,0 +1,132 @@
+#include "report/evidence.h"
+
+#include <fmt/format.h>
+
+#include "report/format.h"
+#include "report/report_sql.h"
+
+namespace mmreplay {
+namespace {
+
+// Value of "key=value" among the arguments; empty where it is not there.
+std::string_view Field(std::string_view args, std::string_view key) {
+  for (size_t at = args.find(key); at != std::string_view::npos; at = args.find(key, at + 1)) {
+    size_t value = at + key.size();
+    bool whole = at == 0 || args[at - 1] == ' ' || args[at - 1] == ',';
+    if (!whole || value >= args.size() || args[value] != '=') continue;
+    args.remove_prefix(value + 1);
+    return args.substr(0, args.find_first_of(" ,"));
+  }
+  return {};
+}
+
+std::string DescribeReference(const EventLine& event) {
+  std::string_view name = event.name;
+  std::string_view val = Field(event.args, "val");
+  bool done = Field(event.args, "ret") == "1";
+  if (name == "page_ref_set") return "reference count set to " + Printable(val);
+  if (name == "page_ref_mod_unless" && !done) return "tries to take a reference: the count is 0";
+  if (name == "page_ref_freeze")
+    return done ? "freezes the count" : "cannot freeze the count: other references";
+  if (name == "page_ref_unfreeze") return "unfreezes the count";
+  if (name == "page_ref_mod_and_test" && done) return "drops the last reference";
+  bool down = val.starts_with('-');
+  if (down) val.remove_prefix(1);
+  if (val == "1") return down ? "drops a reference" : "takes a reference";
+  return fmt::format("{} {} references", down ? "drops" : "takes", Printable(val));
+}
+
+}  // namespace
+
+TraceClock ReadClock(const Database& database) {
+  Statement query(database, ReportSql("clock"));
+  if (!query.Step()) return {};
+  return {std::string(query.Text(0)), query.Int(1) != 0, query.Int(2)};
+}
+
+EventLines::EventLines(const Database& database, bool ticks)
+    : query_(database, ReportSql("event line")), ticks_(ticks) {}
+
+std::optional<EventLine> EventLines::Read(int64_t event) {
+  query_.Bind(1, event);
+  if (!query_.Step()) {
+    query_.Reset();
+    return std::nullopt;
+  }
+  EventLine line{.event = event,
+                 .path = std::string(query_.Text(9)),
+                 .line = query_.Int(6),
+                 .ts = query_.OptionalInt(0),
+                 .cpu = query_.OptionalInt(1),
+                 .pid = query_.OptionalInt(2),
+                 .comm = std::string(query_.Text(3)),
+                 .name = std::string(query_.Text(4)),
+                 .args = std::string(query_.Text(5)),
+                 .original = {},
+                 .count = query_.OptionalInt(10)};
+  std::string context(query_.Text(7));
+  line.original = line.comm + "-" + (line.pid ? std::to_string(*line.pid) : "?");
+  if (auto tgid = query_.OptionalInt(8)) line.original += fmt::format(" ({})", *tgid);
+  if (line.cpu) line.original += fmt::format(" [{:03}]", *line.cpu);
+  if (!context.empty()) line.original += " " + context;
+  if (line.ts) line.original += " " + TimeText(line.ts, ticks_) + ":";
+  line.original += " " + line.name + ": " + line.args;
+  query_.Reset();
+  return line;
+}
+
+std::string ProbedFunction(std::string_view args) {
+  if (!args.starts_with('(')) return {};
+  args = args.substr(1, args.find(')') - 1);
+  if (size_t arrow = args.find(" <- "); arrow != std::string_view::npos) args.remove_prefix(arrow + 4);
+  return std::string(args.substr(0, args.find_first_of("+ ")));
+}
+
+std::string Describe(const EventLine& event) {
+  if (std::string function = ProbedFunction(event.args); !function.empty()) {
+    bool returned = event.args.substr(0, event.args.find(')')).find(" <- ") != std::string::npos;
+    return Printable(function) + (returned ? "() returns" : "()");
+  }
+  if (event.name.starts_with("page_ref_")) return DescribeReference(event);
+  std::string order = Printable(Field(event.args, "order"));
+  if (event.name == "mm_page_free") return "PAGE FREED";
+  if (event.name == "mm_page_alloc") return "page allocated, order " + (order.empty() ? "?" : order);
+  if (event.name == "set_migration_pmd") return "pmd -> migration entry";
+  if (event.name == "set_migration_pte") return "pte -> migration entry";
+  if (event.name == "remove_migration_pmd") return "migration entry -> pmd";
+  if (event.name == "remove_migration_pte") return "migration entry -> pte";
+  return Printable(event.name);
+}
+
+std::vector<OrderProof> ReadProofs(const Database& database, int64_t finding) {
+  Statement query(database, ReportSql("proofs"));
+  query.Bind(1, finding);
+  std::vector<OrderProof> proofs;
+  while (query.Step())
+    proofs.push_back({query.Int(0), query.Int(1), std::string(query.Text(2)), std::string(query.Text(3))});
+  return proofs;
+}
+
+std::optional<KernelReport> ReadKernelReport(const Database& database, int64_t id) {
+  Statement query(database, ReportSql("kernel report"));
+  query.Bind(1, id);
+  if (!query.Step()) return std::nullopt;
+  return KernelReport{.kind = std::string(query.Text(0)),
+                      .comm = std::string(query.Text(1)),
+                      .flags = std::string(query.Text(2)),
+                      .reason = std::string(query.Text(3)),
+                      .pfn = query.OptionalInt(4),
+                      .path = std::string(query.Text(5)),
+                      .line = query.Int(6)};
+}
+
+std::string KernelReportText(const KernelReport& report) {
+  std::string text = report.kind == "bad_page_state" ? "BUG: Bad page state" : Printable(report.kind);
+  if (!report.comm.empty()) text += " in process " + Printable(report.comm);
+  if (report.pfn) text += fmt::format(" pfn:{:05x}", *report.pfn);
+  std::string detail = Printable(report.flags);
+  if (!report.reason.empty()) detail += (detail.empty() ? "" : "; ") + Printable(report.reason);
+  return detail.empty() ? text : text + " (" + detail + ")";
+}
+
+}  // namespace mmreplay

@@ -1,0 +1,12 @@
+// The answer for programs: everything the text report shows, findings one by one. The form is
+// report/report.schema.json.
+#pragma once
+
+#include "db/database.h"
+#include "report/format.h"
+
+namespace mmreplay {
+
+void WriteJsonReport(const Database& database, const WriteFn& write);
+
+}  // namespace mmreplay

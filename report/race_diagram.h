@@ -1,0 +1,49 @@
+// One finding as the kernel's own commit messages draw a race: the waiter left, the releaser right, one
+// line per decisive event, the lock regions, the free and the page's reference count; below it the
+// original lines, why the order holds, and what the kernel reported. At most kReportWidth columns.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "db/database.h"
+#include "report/evidence.h"
+#include "report/format.h"
+
+namespace mmreplay {
+
+enum class DiagramSide : uint8_t { kWaiter, kOthers };
+
+struct DiagramLine {
+  EventLine event;
+  DiagramSide side = DiagramSide::kOthers;
+  std::string text;  // what happened
+  bool lock_begins = false;
+  bool lock_ends = false;
+  bool locked = false;                // inside a lock region of its task
+  bool fatal = false;                 // the free, the wait on a free page
+  std::optional<int64_t> count = {};  // the page's references from here on
+};
+
+struct RaceDiagram {
+  int64_t finding = 0;
+  std::string waiter;    // "toucher/3-67"
+  std::string releaser;  // empty where nothing was freed
+  std::optional<int64_t> pfn;
+  std::optional<int64_t> page_order;
+  std::string why;
+  std::string order;  // why the order holds, or that it is open; empty where there is none to hold
+  std::vector<DiagramLine> lines;
+  std::vector<OrderProof> proofs;  // of neighbours among the evidence
+  int64_t left_out = 0;            // events of the page that would not fit
+  std::optional<KernelReport> kernel;
+};
+
+// nullopt for a finding that is not about a page wait.
+std::optional<RaceDiagram> MakeDiagram(const Database& database, const TraceClock& clock, int64_t finding);
+
+std::string DrawDiagram(const RaceDiagram& diagram, const TraceClock& clock, TextStyle style);
+
+}  // namespace mmreplay

@@ -1,0 +1,24 @@
+#include "report/report.h"
+
+#include "parser/error.h"
+#include "report/json_report.h"
+#include "report/text_report.h"
+
+namespace mmreplay {
+
+ReportFormat ReportFormatOf(std::string_view name) {
+  if (name == "text") return ReportFormat::kText;
+  if (name == "json") return ReportFormat::kJson;
+  throw Error("--format: " + std::string(name) + ": a report is written as text or json");
+}
+
+void WriteReport(const Database& database, ReportFormat format, TextStyle style, const WriteFn& write) {
+  switch (format) {
+    case ReportFormat::kText:
+      return WriteTextReport(database, style, write);
+    case ReportFormat::kJson:
+      return WriteJsonReport(database, write);
+  }
+}
+
+}  // namespace mmreplay
