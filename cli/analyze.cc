@@ -46,6 +46,8 @@ int RunAnalyze(const std::vector<std::string>& arguments) {
   visible.add_options()                                                                              //
       ("output,o", po::value<std::string>()->value_name("DB"), "keep the database under this name")  //
       ("dmesg", po::value<std::string>()->value_name("FILE"), "console log of the same machine")     //
+      ("input-format", po::value<std::string>()->value_name("NAME"),
+       "what the trace is, where its content alone does not tell")  //
       ("probes", po::value<std::string>()->value_name("FILE"), "probe definitions (kprobe_events)")  //
       ("format", po::value<std::string>()->value_name("text|json"), "form of the report")            //
       ("rules", po::value<std::string>()->value_name("DIR"),
@@ -63,7 +65,8 @@ int RunAnalyze(const std::vector<std::string>& arguments) {
     return 0;
   }
   RecordingOptions inputs{
-      .inputs = given.List("input"), .dmesg = given.Text("dmesg"), .probes = given.Text("probes")};
+      .inputs = given.List("input"), .dmesg = given.Text("dmesg"), .probes = given.Text("probes"),
+      .input_format = given.Text("input-format")};
   if (inputs.inputs.empty()) throw Error("analyze: no INPUT given; see mmreplay analyze --help");
   ReportFormat format = ReportFormatOf(given.Text("format").value_or("text"));
 

@@ -8,6 +8,7 @@
 #include <set>
 #include <thread>
 
+#include "parser/console_timeline.h"
 #include "parser/decode.h"
 #include "parser/event_source.h"
 #include "replay/kernel_contracts.h"
@@ -181,6 +182,7 @@ TraceFacts Ingest(const Recording& recording, TraceStore* store, const RecordHoo
   TypedFields fields(&strings, recording.formats, recording.probes);
   std::unique_ptr<EventSource> reader = OpenEventSource(recording, &strings, &decoder);
 
+  ConsoleTimeline console(recording.console.reports);
   std::vector<Record> records;
   std::unique_ptr<ShadowMm> model;  // made when the header has been read
   StoreThread writer(store);
@@ -208,8 +210,11 @@ TraceFacts Ingest(const Recording& recording, TraceStore* store, const RecordHoo
                                            records.push_back(std::move(record));
                                          });
     }
+    auto loss = batch.markers.begin();
     for (Event& event : batch.events) {
+      for (; loss != batch.markers.end() && loss->next_event <= event.id; ++loss) console.See(*loss);
       model->Learn(event);
+      console.See(event);
       fields.Assign(&event, &batch);
     }
     ahead.push_back(std::move(batch));
@@ -222,6 +227,7 @@ TraceFacts Ingest(const Recording& recording, TraceStore* store, const RecordHoo
   facts.format = FormatName(recording.trace_format);
   facts.header = reader->header();
   facts.lines = reader->lines();
+  facts.part_lines = reader->part_lines();
   facts.clock_is_ticks = reader->clock_is_ticks();
   facts.issues = reader->Issues();
   if (model) {
@@ -230,6 +236,24 @@ TraceFacts Ingest(const Recording& recording, TraceStore* store, const RecordHoo
   }
   writer.Finish();
   AddReplayIssues(recording, facts.replay, &facts.issues);
+  // The latency format counts from the start of the buffer, which no printk tells.
+  bool from_boot = recording.trace_format != InputFormat::kConsoleLog &&
+                   recording.trace_format != InputFormat::kLatencyText &&
+                   !facts.clock_is_ticks.value_or(true);
+  if (from_boot) facts.console_offset = console.Find();
+  if (facts.console_offset) {
+    facts.issues.push_back({TraceIssue::Severity::kInfo, "console time", 0, facts.console_offset->reports,
+                            "the console's time is put on the trace's clock by adding " +
+                                std::to_string(facts.console_offset->offset_ns / 1000) +
+                                " us, give or take " + std::to_string(facts.console_offset->error_ns / 1000) +
+                                " us (when the tasks that printed page-state reports ran)"});
+  }
+  if (decoder.probes_bound_by_name() > 0) {
+    facts.issues.push_back(
+        {TraceIssue::Severity::kInfo, "probes bound by name", 0, decoder.probes_bound_by_name(),
+         "probe hits show bare addresses: the probed functions were taken from the probes' "
+         "names; give the recording's kprobe_events (--probes) to be sure"});
+  }
   facts.kinds = fields.kinds();
   if (fields.untyped_kinds() > 0) {
     facts.issues.push_back({TraceIssue::Severity::kInfo, "untyped kinds", 0, fields.untyped_kinds(),

@@ -191,13 +191,13 @@ CREATE TABLE console_report (
   id     INTEGER PRIMARY KEY,
   source INTEGER,
   line   INTEGER NOT NULL,
-  kind   TEXT NOT NULL,  -- bad_page_state
-  pfn    INTEGER NOT NULL,
+  kind   TEXT NOT NULL,  -- bad_page_state vm_bug_on_page
+  pfn    INTEGER,        -- NULL: not printed (VM_BUG_ON_PAGE before 5.9)
   flags  TEXT,           -- names only
   reason TEXT,
   comm   TEXT,           -- whom it hit
-  ts     INTEGER,        -- printk time
-  ts_error_ns INTEGER,   -- NULL: not related to the trace clock
+  ts     INTEGER,        -- on the trace's clock where ts_error_ns is known, else printk time
+  ts_error_ns INTEGER,   -- NULL: the console's time is not related to the trace's clock
   event  INTEGER         -- bad_page probe hit
 );
 

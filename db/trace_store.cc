@@ -1,5 +1,7 @@
 #include "db/trace_store.h"
 
+#include <algorithm>
+
 #include <fcntl.h>
 #include <sys/file.h>
 #include <sys/stat.h>
@@ -307,7 +309,7 @@ void TraceStore::Write(const Batch& batch, const std::vector<Record>& records) {
     insert.Bind(++i, event.args);
     insert.Bind(++i, event.line);
     insert.Bind(++i, static_cast<int64_t>(event.context));
-    insert.Bind(++i, int64_t{1});
+    insert.Bind(++i, int64_t{1} + event.source);
     const PageRefResult* ref = of_event[e].ref;
     const PageEvent* page = of_event[e].page;
     if (ref) {
@@ -387,7 +389,7 @@ void TraceStore::Finish(const Recording& recording, const TraceFacts& facts, con
   trace.Bind(++i, OptionalValue(facts.replay.pages.first_mismatch));
   trace.Run();
 
-  // The trace is source 1, as events.source says; side files follow.
+  // The files of the trace come first, as events.source says; side files follow.
   Statement source = InsertInto(db, "source");
   auto add_source = [&](const Source& one, std::optional<int64_t> lines) {
     source.Bind(2, one.role);
@@ -397,9 +399,15 @@ void TraceStore::Finish(const Recording& recording, const TraceFacts& facts, con
     return sqlite3_last_insert_rowid(db.handle());
   };
   std::optional<int64_t> console_source;
-  add_source(recording.sources[recording.trace_source], facts.lines.total);
+  const auto& more = recording.more_trace_sources;
+  int64_t own_lines = facts.part_lines.empty() ? facts.lines.total : facts.part_lines[0];
+  int64_t trace_id = add_source(recording.sources[recording.trace_source], own_lines);
+  for (size_t part = 0; part < more.size(); ++part)
+    add_source(recording.sources[more[part]], facts.part_lines[part + 1]);
+  if (recording.console_source == recording.trace_source)
+    console_source = trace_id;  // a dump in a console log
   for (size_t s = 0; s < recording.sources.size(); ++s) {
-    if (s == recording.trace_source) continue;
+    if (s == recording.trace_source || std::find(more.begin(), more.end(), s) != more.end()) continue;
     int64_t id = add_source(recording.sources[s], recording.sources[s].lines);
     if (s == recording.console_source) console_source = id;
   }
@@ -409,11 +417,18 @@ void TraceStore::Finish(const Recording& recording, const TraceFacts& facts, con
     report.Bind(2, console_source);
     report.Bind(3, one.line);
     report.Bind(4, one.kind);
-    report.Bind(5, Value(one.pfn));
+    report.Bind(5, OptionalValue(one.pfn));
     report.Bind(6, NullIfEmpty(one.flags));
     report.Bind(7, NullIfEmpty(one.reason));
     report.Bind(8, NullIfEmpty(one.comm));
-    report.Bind(9, one.printk_ts);
+    std::optional<int64_t> ts = one.printk_ts;
+    if (ts && facts.console_offset) *ts += facts.console_offset->offset_ns;
+    report.Bind(9, ts);
+    if (ts && facts.console_offset) {
+      report.Bind(10, facts.console_offset->error_ns);
+    } else {
+      report.BindNull(10);
+    }
     report.Run();
   }
 

@@ -10,6 +10,7 @@
 #include "db/database.h"
 #include "parser/batch.h"
 #include "parser/bundle.h"
+#include "parser/console_timeline.h"
 #include "parser/ftrace_text.h"
 #include "parser/typed_fields.h"
 #include "replay/records.h"
@@ -22,6 +23,8 @@ struct TraceFacts {
   std::string format;
   TraceHeader header;
   LineCounts lines;
+  std::optional<ConsoleOffset> console_offset;  // nullopt: the console's time is not related to the trace's
+  std::vector<int64_t> part_lines;              // of each file, where several make up the trace
   std::optional<bool> clock_is_ticks;
   ReplaySummary replay;
   std::vector<TraceIssue> issues;

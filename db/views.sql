@@ -51,8 +51,8 @@ SELECT m.id, 1, m.pid, c.text, m.src_pfn, m.dst_pfn, m.reason, m.begin_event, m.
        m.end_ts, m.result, m.why
 FROM migration m JOIN string c ON c.id = m.comm;
 
--- What the kernel itself printed about pages. ts is the console's time, ts_error_ns its distance from
--- the trace clock where that is known.
+-- What the kernel itself printed about pages. ts is on the trace's clock, give or take ts_error_ns; where
+-- that is NULL, ts is the console's own time, which nothing ties to the trace's.
 CREATE VIEW console_reports(id, trace_id, line, kind, pfn, flags, reason, comm, ts, ts_error_ns, event_id) AS
 SELECT id, 1, line, kind, pfn, flags, reason, comm, ts, ts_error_ns, event FROM console_report;
 
@@ -63,7 +63,9 @@ CREATE VIEW report_matches(report_id, lifetime_id) AS
 SELECT r.id, l.id
 FROM console_report r
 JOIN page_lifetime l ON l.pfn = r.pfn
-WHERE r.kind = 'bad_page_state'
+WHERE (r.kind = 'bad_page_state'
+       -- PG_waiters set while the page was being freed (__free_one_page): the kernel stops there
+       OR r.kind = 'vm_bug_on_page' AND r.reason LIKE 'VM_BUG_ON_PAGE(page->flags &%')
   AND '|' || r.flags || '|' LIKE '%|waiters|%'
   AND l.free_event IS NOT NULL
   AND NOT EXISTS (SELECT 1 FROM page_lifetime later WHERE later.pfn = l.pfn AND later.id > l.id);

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <string>
 #include <vector>
 
@@ -39,7 +40,8 @@ struct Batch {
   Batch(const Batch&) = delete;
   Batch& operator=(const Batch&) = delete;
 
-  std::vector<char> text;  // what the views in events and frames borrow from
+  std::vector<char> text;         // what the views in events and frames borrow from
+  std::deque<std::string> owned;  // and texts that are not in the input as they stand
   std::vector<Event> events;
   std::vector<LossMarker> markers;
   std::vector<StackFrame> frames;

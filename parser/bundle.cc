@@ -3,10 +3,12 @@
 #include <re2/re2.h>
 
 #include <algorithm>
+#include <memory>
 #include <set>
 
 #include "parser/error.h"
 #include "parser/event_source.h"
+#include "parser/line_format.h"
 #include "parser/lines.h"
 #include "parser/numbers.h"
 #include "parser/perf_header.h"
@@ -30,6 +32,10 @@ bool IsTraceFormat(InputFormat format) {
     case InputFormat::kPerfScript:
     case InputFormat::kFunctionGraph:
     case InputFormat::kLatencyText:
+    case InputFormat::kSystraceHtml:
+    case InputFormat::kContextless:
+    case InputFormat::kRawText:
+    case InputFormat::kHexText:
     case InputFormat::kTraceDat:
     case InputFormat::kPerfData:
       return true;
@@ -105,10 +111,10 @@ int64_t ReadProbeMisses(std::string_view text) {
   return misses;
 }
 
-void AddConsole(const std::string& text, size_t source, Recording* recording) {
-  ConsoleFacts facts = ReadConsoleLog(text);
+void AddConsole(ConsoleFacts facts, size_t source, Recording* recording) {
   if (!recording->kernel_release) recording->kernel_release = facts.kernel_release;
   if (!recording->machine) recording->machine = facts.machine;
+  if (recording->console.dump_events > 0) return;  // the trace is a console log, and speaks for itself
   recording->console = std::move(facts);
   recording->console_source = source;
 }
@@ -130,7 +136,7 @@ void AddSideFile(InputFormat format, const InputMember& member, Recording* recor
     }
     case InputFormat::kConsoleLog:
       source.role = "console";
-      AddConsole(text, index, recording);
+      AddConsole(ReadConsoleLog(text), index, recording);
       break;
     case InputFormat::kUname:
       source.role = "uname";
@@ -224,13 +230,18 @@ std::string Refusal(InputFormat format) {
   switch (format) {
     case InputFormat::kEmpty:
       return "is empty";
-    case InputFormat::kTraceCmdReport:
-    case InputFormat::kPerfScript:
-    case InputFormat::kFunctionGraph:
-    case InputFormat::kLatencyText:
-      return "looks like a " + name + ", which this version does not read; give the `trace` file of tracefs";
-    case InputFormat::kConsoleLog:
-      return "looks like a " + name + "; it goes beside a trace: mmreplay analyze TRACE --dmesg FILE";
+    case InputFormat::kContextless:
+      return "is a " + name +
+             ": who did what, where and when is not in it; record with `echo 1 > options/context-info`";
+    case InputFormat::kRawText:
+    case InputFormat::kHexText:
+      return "is a " + name +
+             ": the kernel prints no fields of events and probes in it; record with `echo 0 > options/raw` "
+             "and `echo 0 > options/hex`, or with trace-cmd record";
+    case InputFormat::kBinary:
+      return "looks like a " + name +
+             ", not like a trace; what tracefs prints with options/bin, and trace_pipe_raw, cannot be read: "
+             "record the text (`echo 0 > options/bin`), or with trace-cmd record";
     case InputFormat::kProbeDefinitions:
       return "looks like a " + name + "; it goes beside a trace: mmreplay analyze TRACE --probes FILE";
     default:
@@ -238,17 +249,165 @@ std::string Refusal(InputFormat format) {
   }
 }
 
-// What `trace-cmd report` and `perf script` printed of a binary recording is no second trace beside it.
-void PassOverPrints(std::vector<InputFormat>* formats) {
-  struct Print {
-    InputFormat binary;
-    InputFormat text;
-  };
-  for (const Print& print : {Print{InputFormat::kTraceDat, InputFormat::kTraceCmdReport},
-                             Print{InputFormat::kPerfData, InputFormat::kPerfScript}}) {
-    if (std::find(formats->begin(), formats->end(), print.binary) == formats->end()) continue;
-    std::replace(formats->begin(), formats->end(), print.text, InputFormat::kText);
+// A console log in memory: read once, as what the kernel printed and as the trace it dumped.
+struct Console {
+  size_t member;
+  std::string text;
+  ConsoleFacts facts;
+};
+
+std::string ConsoleRefusal(const ConsoleFacts& facts) {
+  std::string text = "is a console log without an ftrace dump";
+  if (facts.empty_dump) text = "is a console log whose ftrace dump is empty";
+  text += ": there are no events to replay";
+  if (!facts.reports.empty()) {
+    const ConsoleReport& first = facts.reports.front();
+    text += "; it holds " + std::to_string(facts.reports.size()) +
+            (facts.reports.size() == 1 ? " page-state report" : " page-state reports, the first") +
+            " in line " + std::to_string(first.line);
+    if (!first.flags.empty()) text += " (flags " + first.flags + ")";
   }
+  return text +
+         "; give it beside a trace of the same boot (mmreplay analyze TRACE --dmesg FILE), or boot with "
+         "ftrace_dump_on_oops";
+}
+
+// The console log that is the trace: the one with a dump.
+Console OpenConsoleTrace(const std::vector<InputMember>& members, const std::vector<InputFormat>& formats) {
+  std::optional<Console> found;
+  std::optional<Console> first;
+  for (size_t i = 0; i < members.size(); ++i) {
+    if (formats[i] != InputFormat::kConsoleLog) continue;
+    Console console{i, ReadAll(members[i], kSideFileLimit), {}};
+    console.facts = ReadConsoleLog(console.text);
+    if (console.facts.dump_events > 0) {
+      if (found) {
+        throw Error(members[i].path + ": a second console log with an ftrace dump beside " +
+                    members[found->member].path + "; one analysis takes one trace");
+      }
+      found = std::move(console);
+    } else if (!first) {
+      first = std::move(console);
+    }
+  }
+  if (!found) throw Error(members[first->member].path + " " + ConsoleRefusal(first->facts));
+  return std::move(*found);
+}
+
+// Reads a text that is in memory.
+std::function<ReadFn()> OpenText(std::string text) {
+  auto shared = std::make_shared<const std::string>(std::move(text));
+  return [shared]() -> ReadFn {
+    return [shared, at = size_t{0}](char* buffer, size_t size) mutable -> size_t {
+      size_t take = std::min(size, shared->size() - at);
+      shared->copy(buffer, take, at);
+      at += take;
+      return take;
+    };
+  };
+}
+
+// --input-format says what the trace is. Nothing else may be it.
+void ForceFormat(const std::string& name, const std::vector<InputMember>& members,
+                 std::vector<InputFormat>* formats) {
+  auto wanted = FormatOfOption(name);
+  if (!wanted) throw Error("--input-format: no format is called " + name + "; there are " + FormatOptions());
+  std::optional<size_t> other;
+  bool found = false;
+  for (size_t i = 0; i < members.size(); ++i) {
+    InputFormat detected = (*formats)[i];
+    bool side = IsSideFormat(detected) && detected != InputFormat::kConsoleLog;
+    if (!side && MayBeReadAs(members[i].head, detected, *wanted)) {
+      (*formats)[i] = *wanted;
+      found = true;
+    } else if (!side && !other) {
+      other = i;
+    }
+  }
+  if (found) return;
+  size_t blame = other.value_or(0);
+  throw Error(members[blame].path + ": --input-format " + name + " says a " +
+              std::string(FormatName(*wanted)) + ", but it looks like a " +
+              std::string(FormatName((*formats)[blame])));
+}
+
+// The cpus of the first events of a text trace.
+std::set<int32_t> CpusOf(std::string_view head, InputFormat format) {
+  std::set<int32_t> cpus;
+  std::unique_ptr<LineFormat> lines = MakeLineFormat(format);
+  std::deque<std::string> owned;
+  ForEachLine(head, [&](std::string_view line) {
+    TraceLine event;
+    TraceBody body;
+    if (lines->Split(line, &owned, &event, &body) && event.cpu) cpus.insert(*event.cpu);
+  });
+  return cpus;
+}
+
+// Several traces are one recording only if each holds what one cpu saw.
+void CheckPerCpuFiles(const std::vector<InputMember>& members, const std::vector<InputFormat>& formats,
+                      size_t first, const std::vector<size_t>& more) {
+  std::set<int32_t> seen = CpusOf(members[first].head, formats[first]);
+  bool one_each = seen.size() <= 1;
+  for (size_t i : more) {
+    bool text = formats[i] != InputFormat::kTraceDat && formats[i] != InputFormat::kPerfData;
+    std::set<int32_t> cpus;
+    if (text && formats[i] == formats[first]) cpus = CpusOf(members[i].head, formats[i]);
+    one_each = one_each && text && formats[i] == formats[first] && cpus.size() <= 1;
+    for (int32_t cpu : cpus) one_each = seen.insert(cpu).second && one_each;
+    if (one_each) continue;
+    throw Error(
+        members[i].path + ": a second trace beside " + members[first].path +
+        "; one analysis takes one trace, or the files of its cpus (per_cpu/cpu*/trace), one cpu in each");
+  }
+}
+
+// trace.dat beside its own report, perf.data beside its perf script: the records know more than the text made
+// of them.
+void PreferRawRecords(const std::vector<InputFormat>& formats, std::optional<size_t>* trace,
+                      std::vector<size_t>* more) {
+  if (!*trace) return;
+  auto text_of = [&](size_t raw) {
+    return formats[raw] == InputFormat::kTraceDat   ? InputFormat::kTraceCmdReport
+           : formats[raw] == InputFormat::kPerfData ? InputFormat::kPerfScript
+                                                    : InputFormat::kEmpty;
+  };
+  std::vector<size_t> all = {**trace};
+  all.insert(all.end(), more->begin(), more->end());
+  for (size_t raw : all) {
+    InputFormat text = text_of(raw);
+    if (text == InputFormat::kEmpty) continue;
+    std::erase_if(all, [&](size_t i) { return formats[i] == text; });
+    break;
+  }
+  *trace = all.front();
+  more->assign(all.begin() + 1, all.end());
+}
+
+// What a trace says about its machine before its events.
+//   # os release : 6.1.192              perf script --header
+//   # arch : x86_64
+//   # irqsoff latency trace v1.1.5 on 6.1.192
+void ReadTraceHead(Recording* recording) {
+  ForEachLine(std::string_view(recording->trace.head).substr(0, size_t{8} * 1024),
+              [&](std::string_view line) {
+                if (!line.starts_with("# ")) return;
+                auto value_of = [&](std::string_view key) -> std::string_view {
+                  if (!line.substr(2).starts_with(key)) return {};
+                  std::string_view rest = TrimBlanks(line.substr(2 + key.size()));
+                  return rest.starts_with(':') ? TrimBlanks(rest.substr(1)) : std::string_view();
+                };
+                std::string_view release = value_of("os release");
+                if (size_t on = line.find(" latency trace v"); on != std::string_view::npos) {
+                  if (size_t at = line.find(" on ", on); at != std::string_view::npos)
+                    release = line.substr(at + 4);
+                }
+                if (!recording->kernel_release && ParseKernelRelease(release))
+                  recording->kernel_release = release;
+                std::string_view machine = value_of("arch");
+                if (!recording->machine && (machine == "x86_64" || machine == "aarch64"))
+                  recording->machine = machine;
+              });
 }
 
 std::string Join(const std::vector<std::string>& parts) {
@@ -275,24 +434,35 @@ Recording OpenRecording(const RecordingOptions& options) {
   std::vector<InputFormat> formats;
   formats.reserve(members.size());
   for (const InputMember& member : members) formats.push_back(DetectFormat(member.head));
-  PassOverPrints(&formats);
 
   std::optional<size_t> trace;
   std::optional<size_t> other_trace;
+  std::vector<size_t> more;
+  if (options.input_format) ForceFormat(*options.input_format, members, &formats);
   for (size_t i = 0; i < members.size(); ++i) {
+    if (formats[i] == InputFormat::kConsoleLog) continue;  // a trace only where there is no other
     if (IsReadableTrace(formats[i])) {
       if (trace) {
-        throw Error(members[i].path + ": a second trace beside " + members[*trace].path +
-                    "; one analysis takes one trace");
+        more.push_back(i);
+      } else {
+        trace = i;
       }
-      trace = i;
     } else if (IsTraceFormat(formats[i]) && !other_trace) {
       other_trace = i;
     }
   }
-  if (!trace) {
+  PreferRawRecords(formats, &trace, &more);
+  if (!more.empty()) CheckPerCpuFiles(members, formats, *trace, more);
+  bool has_console = std::find(formats.begin(), formats.end(), InputFormat::kConsoleLog) != formats.end();
+  if (!trace && (other_trace || !has_console)) {
     size_t blame = other_trace.value_or(0);
     throw Error(members[blame].path + " " + Refusal(formats[blame]));
+  }
+  if (!trace) {
+    Console console = OpenConsoleTrace(members, formats);
+    trace = console.member;
+    members[*trace].open = OpenText(std::move(console.text));
+    AddConsole(std::move(console.facts), *trace, &recording);
   }
 
   for (size_t i = 0; i < members.size(); ++i) {
@@ -301,6 +471,11 @@ Recording OpenRecording(const RecordingOptions& options) {
       recording.sources.push_back({.role = "trace", .path = members[i].path, .lines = {}});
       recording.trace = std::move(members[i]);
       recording.trace_format = formats[i];
+      ReadTraceHead(&recording);
+    } else if (std::find(more.begin(), more.end(), i) != more.end()) {
+      recording.more_trace_sources.push_back(recording.sources.size());
+      recording.sources.push_back({.role = "trace", .path = members[i].path, .lines = {}});
+      recording.more_traces.push_back(std::move(members[i]));
     } else {
       AddSideFile(formats[i], members[i], &recording);
     }

@@ -37,6 +37,9 @@ struct Recording {
   std::shared_ptr<SeekableFile> trace_file;  // of binary formats, which are read at any offset
   InputFormat trace_format = InputFormat::kFtraceText;
   size_t trace_source = 0;  // index into sources
+  // Further files of the trace, one per cpu: to be merged with it.
+  std::vector<InputMember> more_traces;
+  std::vector<size_t> more_trace_sources;
   std::vector<Source> sources;
   std::vector<ProbeDefinition> probes;
   std::vector<EventFormat> formats;
@@ -50,9 +53,10 @@ struct Recording {
 };
 
 struct RecordingOptions {
-  std::vector<std::string> inputs;    // files, directories, archives, "-": parts of one recording
-  std::optional<std::string> dmesg;   // --dmesg
-  std::optional<std::string> probes;  // --probes
+  std::vector<std::string> inputs;               // files, directories, archives, "-": parts of one recording
+  std::optional<std::string> dmesg;              // --dmesg
+  std::optional<std::string> probes;             // --probes
+  std::optional<std::string> input_format = {};  // --input-format: what the trace is, see FormatOptions()
 };
 
 // Throws Error with a sentence that names the file and what it looks like when there is no trace

@@ -44,6 +44,7 @@ struct Decoder::Binding {
   KernelFunction caller = KernelFunction::kOther;
   bool is_return = false;
   bool at_entry = true;  // an entry probe sits where arguments still are in their registers
+  bool by_name = false;  // the function was taken from the event's name
   std::vector<BoundField> fields;
 };
 
@@ -104,11 +105,12 @@ bool NamesNoPage(std::string_view args, uint64_t pfn) {
 // mm_page_free: page=ffffea0001659500 pfn=366164 order=2                          (decimal to ~5.13)
 // mm_page_free: [FAILED TO PARSE] pfn=0x4ce00 order=9                             (trace-cmd, perf)
 template <typename AllocOrFree>
-Payload DecodePage(std::string_view args) {
+Payload DecodePage(std::string_view args, bool user_space_text) {
   auto pfn = UnsignedField(args, "pfn");
   auto order = UnsignedField(args, "order");
   if (!pfn || !order || *order > 40 || NamesNoPage(args, *pfn)) return Opaque{};
   AllocOrFree page{.pfn = static_cast<Pfn>(*pfn), .order = static_cast<uint32_t>(*order), .page = {}};
+  if (user_space_text) return page;  // page= was computed without the kernel's vmemmap_base
   if (auto address = PointerField(args, "page")) page.page = static_cast<KernelAddress>(*address);
   return page;
 }
@@ -194,20 +196,7 @@ size_t FindRawSwitch(std::string_view args) {
   return kNotFound;
 }
 
-// prev_comm=toucher/1 prev_pid=65 prev_prio=120 prev_state=R+ ==> next_comm=kcompactd0 next_pid=38
-// next_prio=120 Comms may hold blanks, '=' and "==>": keys are searched from the right.
-// prev_comm=work prev_pid=69 prev_prio=120 prev_state=256 next_comm=kworker/2:1 next_pid=50 next_prio=120
-// (raw fields)
-Payload DecodeSchedSwitch(std::string_view args) {
-  size_t arrow = args.rfind(" ==> ");
-  size_t next_at = arrow == kNotFound ? arrow : arrow + 5;
-  if (size_t raw = FindRawSwitch(args); raw != kNotFound) {
-    arrow = raw;
-    next_at = raw + 1;
-  }
-  if (arrow == kNotFound) return Opaque{};
-  std::string_view prev = args.substr(0, arrow);
-  std::string_view next = args.substr(next_at);
+Payload SwitchOfParts(std::string_view prev, std::string_view next) {
   auto number_after = [](std::string_view text, std::string_view key) -> std::optional<int32_t> {
     size_t at = text.rfind(key);
     if (at == kNotFound) return std::nullopt;
@@ -222,10 +211,44 @@ Payload DecodeSchedSwitch(std::string_view args) {
   return SchedSwitch{static_cast<Pid>(*prev_pid), static_cast<Pid>(*next_pid), SleepStateOf(state)};
 }
 
+// "trace-cmd:4734 [120] R" -> 4734
+std::optional<Pid> PidBeforePriority(std::string_view text) {
+  size_t open = text.rfind(" [");
+  if (open == kNotFound) return std::nullopt;
+  size_t colon = text.rfind(':', open);
+  if (colon == kNotFound) return std::nullopt;
+  auto pid = Narrow<int32_t>(ParseSigned(text.substr(colon + 1, open - colon - 1)));
+  if (!pid) return std::nullopt;
+  return static_cast<Pid>(*pid);
+}
+
+// prev_comm=toucher/1 prev_pid=65 prev_prio=120 prev_state=R+ ==> next_comm=kcompactd0 next_pid=38
+// next_prio=120 Comms may hold blanks, '=' and "==>": keys are searched from the right.
+Payload DecodeSchedSwitch(std::string_view args) {
+  // Raw fields have no arrow: "... prev_state=0x1 next_comm=trace-cmd next_pid=20915 next_prio=120"
+  if (size_t raw = FindRawSwitch(args); raw != kNotFound)
+    return SwitchOfParts(args.substr(0, raw), args.substr(raw));
+  size_t arrow = args.rfind(" ==> ");
+  if (arrow == kNotFound) return Opaque{};
+  std::string_view prev = args.substr(0, arrow);
+  std::string_view next = args.substr(arrow + 4);
+  if (prev.find(" prev_pid=") != kNotFound) return SwitchOfParts(prev, next);
+  // trace-cmd's own rendering, comms may hold ':':  kworker/u8:1:20665 [120] t ==> trace-cmd:20913 [120]
+  size_t state = prev.rfind("] ");
+  auto prev_pid = PidBeforePriority(prev);
+  auto next_pid = PidBeforePriority(next);
+  if (!prev_pid || !next_pid || state == kNotFound) return Opaque{};
+  return SchedSwitch{*prev_pid, *next_pid, SleepStateOf(prev.substr(state + 2))};
+}
+
 // comm=thp mover pid=69 prio=120 target_cpu=001
+// kworker/2:1:50 [120] success=1 CPU:002               (trace-cmd's own rendering)
 Payload DecodeSchedWaking(bool done, std::string_view args) {
   size_t at = args.rfind(" pid=");
-  if (at == kNotFound) return Opaque{};
+  if (at == kNotFound) {
+    auto woken = PidBeforePriority(args);
+    return woken ? Payload(SchedWaking{*woken, done}) : Payload(Opaque{});
+  }
   std::string_view value = args.substr(at + 5);
   auto pid = Narrow<int32_t>(ParseSigned(value.substr(0, value.find(' '))));
   if (!pid) return Opaque{};
@@ -383,9 +406,9 @@ Payload Decoder::Decode(StringId name, std::string_view args) {
     case Tracepoint::kPageRefUnfreeze:
       return DecodePageRef(PageRefOp::kUnfreeze, args);
     case Tracepoint::kPageAlloc:
-      return DecodePage<PageAlloc>(args);
+      return DecodePage<PageAlloc>(args, user_space_text_);
     case Tracepoint::kPageFree:
-      return DecodePage<PageFree>(args);
+      return DecodePage<PageFree>(args, user_space_text_);
     case Tracepoint::kLockAcquire:
       return DecodeLock(LockStep::kAcquire, args);
     case Tracepoint::kLockContended:
@@ -437,6 +460,19 @@ CodePlace ParseCodePlace(std::string_view text) {
           ParseUnsigned(text.substr(plus + 1, slash == kNotFound ? slash : slash - plus - 1))};
 }
 
+// The function a probe is named for, where nothing else tells: folio_wait_bit, folio_wait_bit_ret,
+// folio_wait_bit__return (perf probe). Empty when no function of ours has that name.
+std::string_view FunctionOfProbeName(std::string_view event, bool is_return) {
+  if (FunctionOfSymbol(event) != KernelFunction::kOther) return event;
+  if (!is_return) return {};
+  for (std::string_view tail : {"__return", "_return", "_ret", "_exit"}) {
+    if (!event.ends_with(tail)) continue;
+    std::string_view function = event.substr(0, event.size() - tail.size());
+    if (FunctionOfSymbol(function) != KernelFunction::kOther) return function;
+  }
+  return {};
+}
+
 }  // namespace
 
 const Decoder::Binding* Decoder::Bind(StringId name, std::string_view place) {
@@ -453,10 +489,13 @@ const Decoder::Binding* Decoder::Bind(StringId name, std::string_view place) {
   CodePlace probed;
   if (size_t arrow = place.find(" <- "); arrow != kNotFound) {
     binding->is_return = true;
+    std::string_view function = place.substr(arrow + 4);
+    std::string_view returns_to = place.substr(0, arrow);
+    if (user_space_text_) std::swap(function, returns_to);
     // A copy the compiler made of the caller (".isra.0") is still that function.
-    std::string_view caller = ParseCodePlace(place.substr(0, arrow)).symbol;
+    std::string_view caller = ParseCodePlace(returns_to).symbol;
     binding->caller = FunctionOfSymbol(caller.substr(0, caller.find('.')));
-    probed = ParseCodePlace(place.substr(arrow + 4));
+    probed = ParseCodePlace(function);
   } else {
     probed = ParseCodePlace(place);
     // A kprobe on a function's entry sits after its endbr64 (x86 IBT) at +4.
@@ -464,10 +503,24 @@ const Decoder::Binding* Decoder::Bind(StringId name, std::string_view place) {
   }
 
   std::string_view event = strings_->Text(name);
+  bool bare_address = ParsePointer(probed.symbol).has_value() && !probed.offset;
   const ProbeDefinition* definition = nullptr;
   for (const ProbeDefinition& probe : probes_) {
-    if (probe.event == event && probe.function == probed.symbol && probe.is_return == binding->is_return)
+    if (probe.event == event && probe.is_return == binding->is_return &&
+        (bare_address || probe.function == probed.symbol))
       definition = &probe;
+  }
+  if (bare_address) {
+    // folio_unlock: (ffffffff81154d40) folio=0xffff88805e66aa00        trace-cmd, perf: no symbols
+    if (definition) {
+      probed.symbol = definition->function;
+      binding->at_entry = binding->is_return || definition->offset <= 4;
+    } else if (std::string_view function = FunctionOfProbeName(event, binding->is_return);
+               !function.empty()) {
+      probed.symbol = function;
+      binding->at_entry = true;
+      binding->by_name = true;
+    }
   }
   binding->symbol = strings_->Intern(probed.symbol);
   binding->function = FunctionOfSymbol(probed.symbol);
@@ -484,6 +537,7 @@ Payload Decoder::DecodeProbe(StringId name, std::string_view args) {
   if (close == kNotFound) return Opaque{};
   const Binding* binding = Bind(name, args.substr(1, close - 1));
   if (!binding || !binding->at_entry) return Opaque{};
+  probes_bound_by_name_ += binding->by_name;
 
   ProbeFields fields;
   std::string_view rest = args.substr(close + 1);

@@ -28,17 +28,28 @@ class Decoder {
 
   const std::vector<ProbeDefinition>& probes() const { return probes_; }
 
+  // Text that trace-cmd or perf rendered from raw records: probes show bare addresses, a return probe
+  // "(function <- return address)" the other way round than the kernel, and page= is no pointer (on x86 it
+  // repeats the pfn, because vmemmap_base is not known in user space).
+  void set_user_space_text() { user_space_text_ = true; }
+
+  // Probe hits whose function was taken from the probe's name, for want of symbols and definitions.
+  int64_t probes_bound_by_name() const { return probes_bound_by_name_; }
+
  private:
   struct Binding;
   enum class Tracepoint : uint8_t;
 
   Tracepoint TracepointOf(StringId name);
   Payload DecodeProbe(StringId name, std::string_view args);
+  void BindByName(std::string_view event, Binding* binding);
   const Binding* Bind(StringId name, std::string_view place);
 
   StringTable* strings_;
   std::vector<ProbeDefinition> probes_;
   std::optional<KernelRelease> release_;
+  bool user_space_text_ = false;
+  int64_t probes_bound_by_name_ = 0;
   std::vector<std::optional<Tracepoint>> tracepoints_;                            // by StringId
   std::unordered_map<uint32_t, std::vector<std::unique_ptr<Binding>>> bindings_;  // by StringId of the name
 };

@@ -262,6 +262,7 @@ struct Event {
   std::string_view args;  // verbatim, borrowed from the batch
   int64_t line;
   Payload payload;
+  uint32_t source = 0;  // of several files that make up the trace; `line` counts in it
   // Set where fields are typed (typed_fields.h): kind, and the event's values in its batch.
   uint32_t kind = 0;
   uint32_t first_field = 0;

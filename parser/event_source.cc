@@ -3,6 +3,8 @@
 #include <array>
 
 #include "parser/error.h"
+#include "parser/line_format.h"
+#include "parser/merged_source.h"
 #include "parser/perf_data.h"
 #include "parser/trace_dat.h"
 #include "parser/trace_reader.h"
@@ -17,8 +19,17 @@ struct Reader {
   Source (*open)(const Recording&, StringTable*, Decoder*);
 };
 
-Source OpenFtraceText(const Recording& recording, StringTable* strings, Decoder* decoder) {
-  return std::make_unique<TraceReader>(recording.trace.open(), strings, decoder);
+Source OpenText(const Recording& recording, StringTable* strings, Decoder* decoder) {
+  auto open = [&](const InputMember& member, size_t batch_bytes) {
+    return std::make_unique<TraceReader>(member.open(), MakeLineFormat(recording.trace_format), strings,
+                                         decoder, batch_bytes);
+  };
+  if (recording.more_traces.empty()) return open(recording.trace, TraceReader::kBatchBytes);
+  constexpr size_t kPartBatch = size_t{64} * 1024;  // there may be hundreds of cpus
+  std::vector<Source> parts;
+  parts.push_back(open(recording.trace, kPartBatch));
+  for (const InputMember& member : recording.more_traces) parts.push_back(open(member, kPartBatch));
+  return std::make_unique<MergedSource>(std::move(parts));
 }
 
 Source OpenTraceDat(const Recording& recording, StringTable* strings, Decoder* decoder) {
@@ -30,7 +41,10 @@ Source OpenPerfData(const Recording& recording, StringTable* strings, Decoder* d
 }
 
 constexpr std::array kReaders = {
-    Reader{InputFormat::kFtraceText, OpenFtraceText},
+    Reader{InputFormat::kFtraceText, OpenText},     Reader{InputFormat::kLatencyText, OpenText},
+    Reader{InputFormat::kTraceCmdReport, OpenText}, Reader{InputFormat::kPerfScript, OpenText},
+    Reader{InputFormat::kFunctionGraph, OpenText},  Reader{InputFormat::kSystraceHtml, OpenText},
+    Reader{InputFormat::kConsoleLog, OpenText},
     Reader{InputFormat::kTraceDat, OpenTraceDat},
     Reader{InputFormat::kPerfData, OpenPerfData},
 };

@@ -28,12 +28,15 @@ class EventSource {
   virtual std::vector<TraceIssue> Issues() const = 0;
   // True when time stamps are raw counts of an integer clock; nullopt before the first event.
   virtual std::optional<bool> clock_is_ticks() const = 0;
+  // Lines of each file, where several make up the trace (Event::source is their index).
+  virtual std::vector<int64_t> part_lines() const { return {}; }
 };
 
 // Whether this version reads traces of this form.
 bool IsReadableTrace(InputFormat format);
 
 // A reader for recording.trace by recording.trace_format. `strings` and `decoder` must outlive it.
-std::unique_ptr<EventSource> OpenEventSource(const Recording& recording, StringTable* strings, Decoder* decoder);
+std::unique_ptr<EventSource> OpenEventSource(const Recording& recording, StringTable* strings,
+                                             Decoder* decoder);
 
 }  // namespace mmreplay

@@ -61,7 +61,7 @@ bool SplitTimeAndBody(std::string_view right, TraceLine* out) {
     if (word.size() > 1 && word.back() == ':') {
       auto ts = ParseTimeStamp(word.substr(0, word.size() - 1));
       if (!ts) return false;
-      out->ts = *ts;
+      out->ts = ts;
       if (!right.empty()) right.remove_prefix(1);
       out->body = right;
       return true;
@@ -122,11 +122,18 @@ bool ContextIsInterrupt(std::string_view context) {
 std::optional<LostLine> ParseLostLine(std::string_view line) {
   line = TrimBlanks(line);
   if (!line.starts_with("CPU:")) return std::nullopt;
-  size_t open = line.find(" [LOST ");
-  if (open == kNotFound || !line.ends_with("EVENTS]")) return std::nullopt;
+  size_t open = line.find(" [");
+  if (open == kNotFound || open < 5) return std::nullopt;
   auto cpu = ParseDecimal(line.substr(4, open - 4));
   if (!cpu || *cpu > 1'000'000) return std::nullopt;
-  std::string_view count = TrimBlanks(line.substr(open + 7, line.size() - open - 7 - 7));
+  std::string_view count = line.substr(open + 2);
+  if (count.starts_with("LOST ") && count.ends_with("EVENTS]")) {
+    count = TrimBlanks(count.substr(5, count.size() - 5 - 7));
+  } else if (count.ends_with("EVENTS DROPPED]")) {
+    count = TrimBlanks(count.substr(0, count.size() - 15));
+  } else {
+    return std::nullopt;
+  }
   LostLine lost{static_cast<int32_t>(*cpu), std::nullopt};
   if (auto value = ParseDecimal(count); value && *value <= INT64_MAX)
     lost.lost = static_cast<int64_t>(*value);

@@ -11,14 +11,15 @@
 
 namespace mmreplay {
 
-// One event line split at its fixed anchors. Views borrow from the line.
+// One event line split at its fixed anchors. Views borrow from the line. In the default format pid, cpu
+// and time are always there; other forms may lack them.
 struct TraceLine {
   std::string_view comm;  // "<...>" where the kernel no longer knew it
-  int32_t pid;
+  std::optional<int32_t> pid;
   std::optional<int32_t> tgid;  // nullopt for "(-------)" and where the column is absent
-  int32_t cpu;
+  std::optional<int32_t> cpu;
   std::string_view context;  // flag columns, empty where not printed
-  TimeStamp ts;
+  std::optional<TimeStamp> ts;
   std::string_view body;  // everything after "<time>: "
 };
 
@@ -38,7 +39,7 @@ TraceBody SplitTraceBody(std::string_view body);
 // column is h H s Z or z.
 bool ContextIsInterrupt(std::string_view context);
 
-// CPU:3 [LOST 5255 EVENTS]     CPU:3 [LOST EVENTS]
+// CPU:3 [LOST 5255 EVENTS]     CPU:3 [LOST EVENTS]     CPU:3 [5255 EVENTS DROPPED] (trace-cmd)
 struct LostLine {
   int32_t cpu;
   std::optional<int64_t> lost;

@@ -5,8 +5,12 @@
 #include <algorithm>
 #include <array>
 
+#include "parser/console_log.h"
 #include "parser/ftrace_text.h"
+#include "parser/function_graph.h"
+#include "parser/latency_text.h"
 #include "parser/lines.h"
+#include "parser/perf_script.h"
 #include "parser/probe_definitions.h"
 
 namespace mmreplay {
@@ -59,32 +63,115 @@ bool IsProbeProfile(std::string_view head) {
   return lines > 0 && matches == lines;
 }
 
-}  // namespace
+// [   12.345678] text, <4>[   12.345678][   T12] text, Nov 22 10:00:00 host kernel: text
+bool IsPrintk(std::string_view line) {
+  std::optional<int64_t> ts;
+  return StripConsolePrefix(line, &ts).size() < line.size() &&
+         (ts || line.find("kernel") != std::string_view::npos);
+}
 
-bool LooksLikePerfScriptLine(std::string_view line) {
-  //             work    68 [002]    10.599180:                   page_ref:page_ref_set: pfn=0x38d9b
+// page_ref_set: pfn=0x3081c flags=none ...            at the start of the line
+bool IsContextless(std::string_view line) {
+  static const RE2 pattern(R"(^[a-z_][\w.]*: (?:\w+=|\([\w.]+\+0x)\S*)");
+  return RE2::PartialMatch(re2::StringPiece(line.data(), line.size()), pattern);
+}
+
+//    page_ref_set: pfn=0x10e38c flags=...         anywhere, by the names of the kernel's events
+bool IsKnownBareEvent(std::string_view line) {
   static const RE2 pattern(
-      R"(^\s*\S.*?\s+-?\d+(/\d+)?\s+(\[\d{3,}\]\s+)?([.a-zA-Z0-9]{4,8}\s+)?\d+\.\d{6,9}:\s+(\d+\s+)?[\w./-]+(:[\w./-]*)*:)");
-  // simpleperf: "comm\t123 456.789: ..."; callgraph heads have no payload: "cycles: " is enough.
-  return RE2::PartialMatch(line, pattern);
+      R"(^\s*(?:page_ref_(?:set|mod|freeze|unfreeze)\w*|mm_page_(?:alloc|free)\w*|sched_(?:switch|waking|wakeup)): \w+=)");
+  return RE2::PartialMatch(re2::StringPiece(line.data(), line.size()), pattern);
 }
 
-bool LooksLikeLatencyLine(std::string_view line) {
-  // toucher/-122     1d.... 6259488us+: event...      init-1         1..... 16411us : page_ref_set: ...
-  static const RE2 pattern(R"(\S-\d+\s+\d+[.a-zA-Z0-9]{3,8}\s+-?\d+us.?:)");
-  return RE2::PartialMatch(line, pattern);
+// 67 3 5364544123 type: 312        (pid, cpu, time; kernel/trace/trace.c: print_raw_fmt)
+bool IsRawEvent(std::string_view line) {
+  static const RE2 pattern(R"(^-?\d+ \d+ \d+ (?:type: \d+|[0-9a-f]+ |\?|# ))");
+  return RE2::PartialMatch(re2::StringPiece(line.data(), line.size()), pattern);
 }
 
-bool LooksLikeFunctionGraphLine(std::string_view line) {
-  //  1)   0.345 us    |  fn();      507.520069 |   53)               |  iommu_unmap() {
-  static const RE2 pattern(R"(^\s*(\d+\.\d+ \|\s+|\d+ us \|\s+)?\d{1,4}\)[ \t].*(\||=>))");
-  return RE2::PartialMatch(line, pattern);
+// 00000043 00000003 000000013fbe3c7b type: 312        (print_hex_fmt)
+bool IsHexEvent(std::string_view line) {
+  static const RE2 pattern(R"(^[0-9a-f]{8} [0-9a-f]{8} [0-9a-f]{16}(?: |$))");
+  return RE2::PartialMatch(re2::StringPiece(line.data(), line.size()), pattern);
 }
 
-bool LooksLikePrintkLine(std::string_view line) {
-  static const RE2 pattern(R"(^(<\d+>)?\[\s*\d+\.\d{6}\](\[\s*[TC]\d+\])?[ \t])");
-  return RE2::PartialMatch(line, pattern);
+bool IsHtml(std::string_view head) {
+  return StartsWithAny(TrimBlanks(head.substr(0, 256)), {"<!DOCTYPE", "<!doctype", "<html", "<HTML"});
 }
+
+// What systrace and its relatives write: the viewer, and in it the trace.
+bool IsSystrace(std::string_view head) {
+  for (std::string_view mark :
+       {"trace-data", "linuxPerfData", "Android System Trace", "trace-viewer", "tracing/"}) {
+    if (head.find(mark) != std::string_view::npos) return true;
+  }
+  return false;
+}
+
+// How many lines of a text have the shape of each form.
+struct LineShapes {
+  size_t ftrace = 0;
+  size_t padded = 0;  // of these: event names padded to a column, as trace-cmd report prints them
+  size_t report = 0;  // trace-cmd report -l
+  size_t perf = 0;
+  size_t graph = 0;
+  size_t latency = 0;
+  size_t printk = 0;
+  size_t contextless = 0;
+  size_t raw = 0;
+  size_t hex = 0;
+  size_t lines = 0;       // that are not blank
+  size_t known_bare = 0;  // of the contextless: events of the kernel's own
+  bool report_head = false;
+  bool tracer_head = false;
+  bool console_words = false;
+};
+
+LineShapes ShapesOf(std::string_view head) {
+  constexpr size_t kEnough = 4000;
+  LineShapes shapes;
+  FunctionGraph graph;
+  ForEachLine(head, [&](std::string_view line) {
+    if (shapes.lines > kEnough || line.empty()) return;
+    ++shapes.lines;
+    if (line.starts_with("cpus=") || line.starts_with("version = ")) shapes.report_head |= shapes.lines < 10;
+    shapes.console_words |= line.find("BUG: ") != std::string_view::npos ||
+                            line.find("Linux version ") != std::string_view::npos ||
+                            line.find("Call Trace:") != std::string_view::npos ||
+                            line.find("Dumping ftrace buffer:") != std::string_view::npos;
+    while (line.starts_with('>')) {  // quoted in a mail
+      line.remove_prefix(1);
+      if (line.starts_with(" >")) line.remove_prefix(1);
+    }
+    shapes.tracer_head |= line.starts_with("# tracer: ");
+    TraceLine split;
+    TraceBody body;
+    if (auto event = SplitTraceLine(line)) {
+      ++shapes.ftrace;
+      body = SplitTraceBody(event->body);
+      shapes.padded += event->context.empty() && (body.args.starts_with(' ') || body.args.empty());
+    } else if (SplitLatencyLine(StripConsolePrefix(line)) || SplitVerboseLine(line)) {
+      ++shapes.latency;
+    } else if (SplitLatencyReportLine(line)) {
+      ++shapes.report;
+    } else if (IsPrintk(line)) {
+      ++shapes.printk;
+    } else if (graph.Read(line, &split, &body) != FunctionGraph::Line::kOther && !line.starts_with('-')) {
+      ++shapes.graph;
+    } else if (SplitPerfLine(line)) {
+      ++shapes.perf;
+    } else {
+      bool known_bare = IsKnownBareEvent(line);
+      shapes.known_bare += known_bare;
+      shapes.contextless += known_bare || IsContextless(line);
+      shapes.raw += IsRawEvent(line);
+      shapes.hex += IsHexEvent(line);
+    }
+  });
+  return shapes;
+}
+
+}  // namespace
 
 InputFormat DetectFormat(std::string_view head) {
   if (head.empty()) return InputFormat::kEmpty;
@@ -96,57 +183,95 @@ InputFormat DetectFormat(std::string_view head) {
   if (IsCpuStats(head)) return InputFormat::kCpuStats;
   if (head.starts_with("name: ") && head.find("\nformat:\n") != std::string_view::npos)
     return InputFormat::kEventFormats;
-  if (StartsWithAny(TrimBlanks(head), {"<!DOCTYPE", "<!doctype", "<html", "<HTML"}))
-    return InputFormat::kHtml;
+  if (IsHtml(head)) return IsSystrace(head) ? InputFormat::kSystraceHtml : InputFormat::kHtml;
   if (LooksLikeProbeDefinitions(head.substr(0, size_t{64} * 1024))) return InputFormat::kProbeDefinitions;
 
-  size_t ftrace = 0;
-  size_t padded = 0;  // event names padded to a column, as trace-cmd report prints them
-  size_t perf = 0;
-  size_t graph = 0;
-  size_t latency = 0;
-  size_t printk = 0;
-  bool report_head = false;
-  bool console_words = false;
-  size_t graded = 0;
-  ForEachLine(head, [&](std::string_view line) {
-    if (line.starts_with("# tracer: function_graph")) graph += 1000;
-    if (line.starts_with("cpus=") || line.starts_with("version = ")) report_head |= graded < 10;
-    console_words |= line.find("BUG: ") != std::string_view::npos ||
-                     line.find("Linux version ") != std::string_view::npos ||
-                     line.find("Call Trace:") != std::string_view::npos ||
-                     line.find("Dumping ftrace buffer:") != std::string_view::npos;
-    if (graded > 4000 || line.empty()) return;
-    ++graded;
-    if (auto split = SplitTraceLine(line)) {
-      ++ftrace;
-      TraceBody body = SplitTraceBody(split->body);
-      padded += split->context.empty() && (body.args.starts_with("  ") || body.args.empty());
-    } else if (LooksLikeLatencyLine(line)) {
-      ++latency;
-    } else if (LooksLikePrintkLine(line)) {
-      ++printk;
-    } else if (LooksLikeFunctionGraphLine(line)) {
-      ++graph;
-    } else if (LooksLikePerfScriptLine(line)) {
-      ++perf;
-    }
-  });
-
-  bool is_report = report_head || padded * 2 > ftrace;
-  size_t best = std::max({ftrace, perf, graph, latency, printk});
+  LineShapes shapes = ShapesOf(head);
+  size_t best =
+      std::max({shapes.ftrace, shapes.report, shapes.perf, shapes.graph, shapes.latency, shapes.printk});
+  size_t bare = std::max({shapes.contextless, shapes.raw, shapes.hex});
+  if (bare > best && bare >= 3 && (bare * 2 > shapes.lines || shapes.known_bare >= 3)) {
+    if (bare == shapes.contextless) return InputFormat::kContextless;
+    return bare == shapes.raw ? InputFormat::kRawText : InputFormat::kHexText;
+  }
   if (best > 0) {
-    // A console log may hold an ftrace dump; the dump's lines carry printk prefixes.
-    if (printk == best || (latency > 0 && console_words && printk > 0)) return InputFormat::kConsoleLog;
-    if (ftrace == best) return is_report ? InputFormat::kTraceCmdReport : InputFormat::kFtraceText;
-    if (latency == best) return console_words ? InputFormat::kConsoleLog : InputFormat::kLatencyText;
-    if (graph == best) return InputFormat::kFunctionGraph;
-    if (perf == best) return InputFormat::kPerfScript;
+    // The lines of an ftrace dump stand between printks, with or without the console's prefixes.
+    bool console = shapes.printk > 0 || shapes.console_words;
+    // A few events with their tracer's header, between printks: somebody printed a trace to the console.
+    if (shapes.printk == best && shapes.latency == 0 && shapes.tracer_head &&
+        shapes.ftrace + shapes.graph > 0)
+      return shapes.graph > shapes.ftrace ? InputFormat::kFunctionGraph : InputFormat::kFtraceText;
+    if (shapes.printk == best || (shapes.latency > 0 && console && shapes.latency >= shapes.ftrace))
+      return InputFormat::kConsoleLog;
+    if (shapes.report == best) return InputFormat::kTraceCmdReport;
+    if (shapes.ftrace == best) {
+      bool is_report = shapes.report_head || shapes.padded * 2 > shapes.ftrace;
+      return is_report ? InputFormat::kTraceCmdReport : InputFormat::kFtraceText;
+    }
+    if (shapes.latency == best) return InputFormat::kLatencyText;
+    if (shapes.graph == best) return InputFormat::kFunctionGraph;
+    return InputFormat::kPerfScript;
   }
   if (head.starts_with("# tracer: ")) return InputFormat::kFtraceText;  // a trace without events
-  if (console_words) return InputFormat::kConsoleLog;
+  if (shapes.console_words) return InputFormat::kConsoleLog;
   if (IsProbeProfile(head)) return InputFormat::kProbeProfile;
   return InputFormat::kText;
+}
+
+namespace {
+
+struct FormatOption {
+  std::string_view name;
+  InputFormat format;
+};
+constexpr std::array kFormatOptions = {
+    FormatOption{"tracefs", InputFormat::kFtraceText},
+    FormatOption{"latency", InputFormat::kLatencyText},
+    FormatOption{"function-graph", InputFormat::kFunctionGraph},
+    FormatOption{"trace-cmd-report", InputFormat::kTraceCmdReport},
+    FormatOption{"perf-script", InputFormat::kPerfScript},
+    FormatOption{"console", InputFormat::kConsoleLog},
+    FormatOption{"systrace", InputFormat::kSystraceHtml},
+    FormatOption{"trace.dat", InputFormat::kTraceDat},
+    FormatOption{"perf.data", InputFormat::kPerfData},
+};
+
+}  // namespace
+
+std::optional<InputFormat> FormatOfOption(std::string_view name) {
+  for (const FormatOption& option : kFormatOptions) {
+    if (option.name == name) return option.format;
+  }
+  return std::nullopt;
+}
+
+std::string FormatOptions() {
+  std::string names;
+  for (const FormatOption& option : kFormatOptions) {
+    if (!names.empty()) names += ", ";
+    names += option.name;
+  }
+  return names;
+}
+
+bool MayBeReadAs(std::string_view head, InputFormat detected, InputFormat wanted) {
+  if (detected == wanted) return true;
+  LineShapes shapes = ShapesOf(head);
+  bool open = detected == InputFormat::kText;  // events may come later
+  switch (wanted) {
+    case InputFormat::kFtraceText:
+    case InputFormat::kTraceCmdReport:
+      return open || shapes.ftrace > 0;
+    case InputFormat::kPerfScript:
+      return open || shapes.perf > 0;
+    case InputFormat::kFunctionGraph:
+      return open || shapes.graph > 0;
+    case InputFormat::kLatencyText:
+    case InputFormat::kConsoleLog:
+      return open || shapes.latency > 0 || shapes.printk > 0;
+    default:
+      return false;
+  }
 }
 
 std::string_view FormatName(InputFormat format) {
@@ -177,8 +302,16 @@ std::string_view FormatName(InputFormat format) {
       return "probe hit count list (kprobe_profile)";
     case InputFormat::kTraceClock:
       return "choice of trace clocks (trace_clock)";
+    case InputFormat::kSystraceHtml:
+      return "systrace page";
     case InputFormat::kHtml:
       return "HTML page";
+    case InputFormat::kContextless:
+      return "trace without task, cpu and time (options/context-info 0)";
+    case InputFormat::kRawText:
+      return "trace of options/raw";
+    case InputFormat::kHexText:
+      return "trace of options/hex";
     case InputFormat::kTraceDat:
       return "trace-cmd trace.dat file";
     case InputFormat::kPerfData:

@@ -1,6 +1,7 @@
 // What a file is, by its content.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -20,7 +21,11 @@ enum class InputFormat {
   kEventFormats,
   kProbeProfile,
   kTraceClock,
+  kSystraceHtml,
   kHtml,
+  kContextless,  // tracefs text without task, cpu and time (options/context-info 0)
+  kRawText,      // options/raw
+  kHexText,      // options/hex
   kTraceDat,
   kPerfData,
   kBinary,
@@ -33,10 +38,11 @@ InputFormat DetectFormat(std::string_view head);
 // Name of the format for messages: "perf.data file", "trace-cmd report".
 std::string_view FormatName(InputFormat format);
 
-// One line of `trace-cmd report` or `perf script`: used to tell texts apart.
-bool LooksLikePerfScriptLine(std::string_view line);
-bool LooksLikeLatencyLine(std::string_view line);
-bool LooksLikeFunctionGraphLine(std::string_view line);
-bool LooksLikePrintkLine(std::string_view line);
+// The names --input-format takes ("trace-cmd-report"), and what they stand for.
+std::optional<InputFormat> FormatOfOption(std::string_view name);
+std::string FormatOptions();  // "tracefs, trace-cmd-report, ..."
+
+// Whether a file that looks like `detected` may be read as `wanted`, because the user says so.
+bool MayBeReadAs(std::string_view head, InputFormat detected, InputFormat wanted);
 
 }  // namespace mmreplay

@@ -1,9 +1,10 @@
 #include "parser/trace_reader.h"
 
 #include <algorithm>
-#include <cstring>
+#include <utility>
 
 #include "parser/lines.h"
+#include "parser/numbers.h"
 
 namespace mmreplay {
 namespace {
@@ -16,49 +17,73 @@ bool CarriesFreeText(std::string_view name, std::string_view args) {
          name == "console" || (!args.empty() && args[0] != '(' && args.find('=') == std::string_view::npos);
 }
 
-bool IsDigit(char c) {
-  return c >= '0' && c <= '9';
-}
-
-// "task-123 [003] ...:", a cpu column with something that could be a task before it.
-bool HasCpuColumn(std::string_view line) {
-  size_t open = line.find(" [");
-  if (open == std::string_view::npos) return false;
-  size_t close = open + 2;
-  while (close < line.size() && IsDigit(line[close])) ++close;
-  if (close == open + 2 || close >= line.size() || line[close] != ']') return false;
-  return line.find(':', close) != std::string_view::npos &&
-         line.substr(0, open).find('-') != std::string_view::npos;
-}
-
-// " 5.364208: ", a time column.
-bool HasTimeColumn(std::string_view line) {
-  for (size_t end = line.find(": "); end != std::string_view::npos; end = line.find(": ", end + 1)) {
-    size_t dot = end;
-    while (dot > 0 && IsDigit(line[dot - 1])) --dot;
-    size_t decimals = end - dot;
-    if ((decimals == 6 || decimals == 9) && dot > 1 && line[dot - 1] == '.' && IsDigit(line[dot - 2]))
-      return true;
+// How a sample of a mail's text looks when it is encoded as quoted-printable: no '=' stands for itself.
+bool LooksQuotedPrintable(std::string_view text) {
+  auto is_hex = [](char c) { return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'F'); };
+  size_t encoded = 0;
+  size_t bare = 0;
+  for (size_t at = text.find('='); at != std::string_view::npos; at = text.find('=', at + 1)) {
+    std::string_view next = text.substr(at + 1, 2);
+    bool is_code = next.size() == 2 && is_hex(next[0]) && is_hex(next[1]);
+    bool is_fold = next.empty() || next[0] == '\n' || next == "\r\n";
+    ++(is_code || is_fold ? encoded : bare);
   }
-  return false;
+  return encoded >= 3 && bare * 10 < encoded && text.find("=3D") != std::string_view::npos;
 }
 
-// Meant to be an event.
-bool LooksLikeEvent(std::string_view line) {
-  return HasCpuColumn(line) || HasTimeColumn(line);
+std::string DecodeQuotedPrintable(std::string_view text) {
+  std::string decoded;
+  decoded.reserve(text.size());
+  for (size_t at = 0; at < text.size(); ++at) {
+    if (text[at] == '=' && at + 2 < text.size()) {
+      if (auto byte = ParseHexDigits(text.substr(at + 1, 2))) {
+        decoded += static_cast<char>(*byte);
+        at += 2;
+        continue;
+      }
+    }
+    decoded += text[at];
+  }
+  // Mailers turn runs of blanks into no-break spaces, in UTF-8 or Latin-1.
+  std::string blanks;
+  for (size_t at = 0; at < decoded.size(); ++at) {
+    bool utf8 = decoded[at] == '\xc2' && at + 1 < decoded.size() && decoded[at + 1] == '\xa0';
+    auto before = static_cast<unsigned char>(at > 0 ? decoded[at - 1] : ' ');
+    bool latin1 = decoded[at] == '\xa0' && (before < 0x80 || before == 0xa0);
+    at += utf8;
+    blanks += utf8 || latin1 ? ' ' : decoded[at];
+  }
+  return blanks;
+}
+
+// "> > >   kworker/0:1-44  [000] ...": what was quoted. No line of a trace begins so: comms have 15
+// characters in a column of 16.
+std::string_view StripQuotes(std::string_view line) {
+  while (!line.empty() && line[0] == '>') {
+    line.remove_prefix(1);
+    if (line.starts_with(" >")) line.remove_prefix(1);
+  }
+  return line;
 }
 
 }  // namespace
 
-TraceReader::TraceReader(ReadFn read, StringTable* strings, Decoder* decoder)
-    : read_(std::move(read)), strings_(strings), decoder_(decoder) {}
+TraceReader::TraceReader(ReadFn read, std::unique_ptr<LineFormat> format, StringTable* strings,
+                         Decoder* decoder, size_t batch_bytes)
+    : read_(std::move(read)),
+      format_(std::move(format)),
+      strings_(strings),
+      decoder_(decoder),
+      batch_bytes_(batch_bytes) {
+  if (format_->user_space_text()) decoder_->set_user_space_text();
+}
 
 // Fills `text` with whole lines. The unfinished rest waits in carry_ for the next batch.
 bool TraceReader::FillText(std::vector<char>* text) {
   text->assign(carry_.begin(), carry_.end());
   carry_.clear();
   size_t filled = text->size();
-  text->resize(std::max(kBatchBytes, filled));
+  text->resize(std::max(batch_bytes_, filled));
   while (!input_ended_ && filled < text->size()) {
     size_t got = read_(text->data() + filled, text->size() - filled);
     if (got == 0) input_ended_ = true;
@@ -79,10 +104,16 @@ bool TraceReader::Next(Batch* batch) {
   batch->markers.clear();
   batch->frames.clear();
   batch->fields.clear();
+  batch->owned.clear();
   if (input_ended_ && carry_.empty()) return false;
-  if (!FillText(&batch->text)) return false;
+  if (!FillText(&batch->text)) {
+    if (folded_lines_ == 0) return false;
+    FinishFolded(batch);
+    return true;
+  }
 
   std::string_view rest(batch->text.data(), batch->text.size());
+  if (!quoted_printable_) quoted_printable_ = LooksQuotedPrintable(rest);
   while (!rest.empty()) {
     size_t end = rest.find('\n');
     bool terminated = end != std::string_view::npos;
@@ -101,116 +132,195 @@ bool TraceReader::Next(Batch* batch) {
     }
     ReadLine(line, terminated, batch);
   }
+  if (input_ended_ && carry_.empty() && folded_lines_ > 0) FinishFolded(batch);
   return true;
 }
 
 void TraceReader::ReadLine(std::string_view line, bool terminated, Batch* batch) {
   if (!line.empty() && line.back() == '\r') line.remove_suffix(1);
   ++lines_.total;
-  switch (Classify(line, terminated, batch)) {
-    case Line::kEvent:
-      ++lines_.events;
-      break;
-    case Line::kComment:
-      ++lines_.comments;
-      break;
-    case Line::kContinuation:
-      ++lines_.continuations;
-      break;
-    case Line::kMarker:
-      ++lines_.markers;
-      break;
-    case Line::kRejected:
-      ++lines_.rejected;
-      break;
-  }
+  line_ = lines_.total;
+  if (*quoted_printable_ && !Unfold(&line, !terminated, batch)) return;
+  if (!native_) line = StripQuotes(line);
+  Count(Classify(line, terminated, batch));
 }
 
-TraceReader::Line TraceReader::Classify(std::string_view line, bool terminated, Batch* batch) {
-  if (auto split = SplitTraceLine(line)) return AddEvent(*split, batch);
+// Decodes a line of a mail; false when it goes on in the next one.
+bool TraceReader::Unfold(std::string_view* line, bool last, Batch* batch) {
+  bool folded = !last && !line->empty() && line->back() == '=';
+  if (folded) line->remove_suffix(1);
+  folded_ += DecodeQuotedPrintable(*line);
+  if (folded && folded_.size() < batch_bytes_) {
+    ++folded_lines_;
+    return false;
+  }
+  *line = batch->owned.emplace_back(std::exchange(folded_, {}));
+  line_ -= folded_lines_;
+  return true;
+}
+
+// The last line asked for another one.
+void TraceReader::FinishFolded(Batch* batch) {
+  std::string_view line = batch->owned.emplace_back(std::exchange(folded_, {}));
+  line_ = lines_.total;
+  --folded_lines_;
+  Count(Classify(StripQuotes(line), true, batch));
+}
+
+void TraceReader::Count(LineKind kind) {
+  auto add = [&](LineKind what, int64_t count) {
+    switch (what) {
+      case LineKind::kEvent:
+        lines_.events += count;
+        break;
+      case LineKind::kComment:
+        lines_.comments += count;
+        break;
+      case LineKind::kContinuation:
+        lines_.continuations += count;
+        break;
+      case LineKind::kMarker:
+        lines_.markers += count;
+        break;
+      case LineKind::kRejected:
+        lines_.rejected += count;
+        break;
+    }
+  };
+  add(kind, 1);
+  bool goes_on = kind == LineKind::kEvent || kind == LineKind::kMarker;
+  add(goes_on ? LineKind::kContinuation : kind, std::exchange(folded_lines_, 0));
+}
+
+LineKind TraceReader::Classify(std::string_view line, bool terminated, Batch* batch) {
+  TraceLine split;
+  TraceBody body;
+  if (format_->Split(line, &batch->owned, &split, &body)) return AddEvent(split, body, batch);
+  if (auto other = format_->Classify(line)) return AddOther(*other, batch);
 
   //  => do_syscall_64
   if (stack_owner_) {
-    if (auto frame = ParseStackFrame(line)) {
-      batch->frames.push_back({*stack_owner_, next_depth_++, *frame});
-      return Line::kContinuation;
-    }
+    if (auto frame = ParseStackFrame(line)) return AddFrame(*frame, batch);
   }
   // CPU:3 [LOST 5255 EVENTS]
-  if (auto lost = ParseLostLine(line)) {
-    batch->markers.push_back(
-        {LossMarker::Kind::kLost, lost->cpu, lost->lost, lines_.total, static_cast<EventId>(next_event_)});
-    return Line::kMarker;
-  }
+  if (auto lost = ParseLostLine(line))
+    return AddMarker({LossMarker::Kind::kLost, lost->cpu, lost->lost, line_, {}}, batch);
   // ##### CPU 3 buffer started ####
-  if (auto cpu = ParseBufferStartedLine(line)) {
-    batch->markers.push_back(
-        {LossMarker::Kind::kBufferStarted, *cpu, {}, lines_.total, static_cast<EventId>(next_event_)});
-    return Line::kMarker;
-  }
+  if (auto cpu = ParseBufferStartedLine(line))
+    return AddMarker({LossMarker::Kind::kBufferStarted, *cpu, {}, line_, {}}, batch);
   if (line.starts_with('#')) {
     if (line.starts_with("# tracer: ")) native_ = true;
     ParseHeaderLine(line, &header_);
-    return Line::kComment;
+    return LineKind::kComment;
   }
   if (TrimBlanks(line).empty()) {
-    if (text_may_continue_) return Line::kContinuation;
-    return Line::kComment;
+    if (text_may_continue_) return LineKind::kContinuation;
+    return LineKind::kComment;
   }
-  if (LooksLikeEvent(line)) {
+  if (format_->LooksLikeEvent(line)) {
     Note(Severity::kWarning, "line rejected",
          "a line looks like an event and could not be read: " + std::string(line.substr(0, 80)));
-    return Line::kRejected;
+    return LineKind::kRejected;
   }
-  if (text_may_continue_) return Line::kContinuation;
+  if (text_may_continue_) return LineKind::kContinuation;
   if (!terminated && native_) {
     Note(Severity::kWarning, "truncated", "the last line is cut off: the file is not complete");
-    return Line::kRejected;
+    return LineKind::kRejected;
   }
   if (native_) {
     Note(Severity::kInfo, "foreign line",
          "a line of the trace is no event and no comment: " + std::string(line.substr(0, 80)));
   }
-  return Line::kComment;
+  return LineKind::kComment;
 }
 
-TraceReader::Line TraceReader::AddEvent(const TraceLine& split, Batch* batch) {
-  if (!clock_is_ticks_) clock_is_ticks_ = split.ts.is_ticks;
-  if (*clock_is_ticks_ != split.ts.is_ticks) {
-    Note(Severity::kWarning, "clock changes",
-         "time stamps of two kinds in one file: events of the second kind were left out");
-    return Line::kRejected;
+LineKind TraceReader::AddOther(const OtherLine& other, Batch* batch) {
+  if (other.ends_text) text_may_continue_ = false;
+  if (other.frame && stack_owner_) return AddFrame(*other.frame, batch);
+  if (other.lost)
+    return AddMarker({LossMarker::Kind::kLost, other.lost->cpu, other.lost->lost, line_, {}}, batch);
+  return other.kind;
+}
+
+LineKind TraceReader::AddFrame(std::string_view frame, Batch* batch) {
+  batch->frames.push_back({*stack_owner_, next_depth_++, frame});
+  return LineKind::kContinuation;
+}
+
+LineKind TraceReader::AddMarker(const LossMarker& marker, Batch* batch) {
+  batch->markers.push_back(marker);
+  batch->markers.back().next_event = static_cast<EventId>(next_event_);
+  return LineKind::kMarker;
+}
+
+LineKind TraceReader::AddEvent(const TraceLine& split, const TraceBody& body, Batch* batch) {
+  if (split.ts) {
+    if (!clock_is_ticks_) clock_is_ticks_ = split.ts->is_ticks;
+    if (*clock_is_ticks_ != split.ts->is_ticks) {
+      Note(Severity::kWarning, "clock changes",
+           "time stamps of two kinds in one file: events of the second kind were left out");
+      return LineKind::kRejected;
+    }
   }
-  TraceBody body = SplitTraceBody(split.body);
+  without_time_ |= !split.ts;
+  without_task_ |= !split.pid;
   auto id = static_cast<EventId>(next_event_++);
   Event& event = batch->events.emplace_back(Event{
       .id = id,
-      .ts = split.ts.value,
+      .ts = split.ts ? std::optional(split.ts->value) : std::nullopt,
       .cpu = split.cpu,
-      .pid = static_cast<Pid>(split.pid),
+      .pid = split.pid ? std::optional(static_cast<Pid>(*split.pid)) : std::nullopt,
       .tgid = split.tgid,
       .comm = strings_->Intern(split.comm),
       .name = strings_->Intern(body.name),
       .context = strings_->Intern(split.context),
       .in_interrupt = ContextIsInterrupt(split.context),
       .args = body.args,
-      .line = lines_.total,
+      .line = line_,
       .payload = Opaque{},
   });
   event.payload = decoder_->Decode(event.name, body.args);
 
   bool is_stack = body.name == "kernel_stack" || body.name == "user_stack";
-  auto [last, first_on_cpu] = last_on_cpu_.try_emplace(split.cpu, LastOnCpu{split.pid, id});
+  auto [last, first_on_cpu] = last_on_cpu_.try_emplace(split.cpu.value_or(-1), LastOnCpu{split.pid, id});
   if (is_stack) {
     // The stack is a record of its own behind the event it belongs to, on the same cpu.
     stack_owner_ = !first_on_cpu && last->second.pid == split.pid ? last->second.event : id;
-    next_depth_ = 0;
   } else {
-    stack_owner_.reset();
+    if (format_->frames_follow_events()) {
+      stack_owner_ = id;
+    } else {
+      stack_owner_.reset();
+    }
     last->second = {split.pid, id};
   }
-  text_may_continue_ = !is_stack && CarriesFreeText(body.name, body.args);
-  return Line::kEvent;
+  next_depth_ = 0;
+  text_may_continue_ =
+      !is_stack && std::holds_alternative<Opaque>(event.payload) && CarriesFreeText(body.name, body.args);
+  return LineKind::kEvent;
+}
+
+std::vector<TraceIssue> TraceReader::Issues() const {
+  std::vector<TraceIssue> issues = issues_;
+  auto add = [&](Severity severity, const char* kind, std::string text) {
+    issues.push_back({severity, kind, 0, 1, std::move(text)});
+  };
+  if (lines_.events == 0) return issues;
+  if (without_time_) {
+    add(Severity::kWarning, "no time stamps",
+        clock_is_ticks_
+            ? "some lines carry no time: their order is that of the file only"
+            : "the lines carry no time: events are in the order of the file, and nothing is known of "
+              "how long anything took; " +
+                  format_->TimeAdvice());
+  } else if (std::string note = format_->TimeNote(); !note.empty()) {
+    add(Severity::kInfo, "relative time", note);
+  }
+  if (without_task_) {
+    add(Severity::kWarning, "no tasks",
+        "lines without a task: who did what is not known for them; " + format_->TaskAdvice());
+  }
+  return issues;
 }
 
 void TraceReader::Note(Severity severity, std::string_view kind, std::string_view text) {
@@ -220,7 +330,7 @@ void TraceReader::Note(Severity severity, std::string_view kind, std::string_vie
       return;
     }
   }
-  issues_.push_back({severity, std::string(kind), lines_.total, 1, std::string(text)});
+  issues_.push_back({severity, std::string(kind), line_, 1, std::string(text)});
 }
 
 }  // namespace mmreplay

@@ -15,6 +15,7 @@
 #include "parser/event_source.h"
 #include "parser/ftrace_text.h"
 #include "parser/input.h"
+#include "parser/line_format.h"
 
 namespace mmreplay {
 
@@ -24,40 +25,55 @@ class TraceReader : public EventSource {
   static constexpr size_t kBatchBytes = size_t{1024} * 1024;
 
   // `strings` and `decoder` must outlive the reader. `read` is called until it returns 0.
-  TraceReader(ReadFn read, StringTable* strings, Decoder* decoder);
+  TraceReader(ReadFn read, std::unique_ptr<LineFormat> format, StringTable* strings, Decoder* decoder,
+              size_t batch_bytes = kBatchBytes);
 
   bool Next(Batch* batch) override;
   const LineCounts& lines() const override { return lines_; }
   const TraceHeader& header() const override { return header_; }
-  std::vector<TraceIssue> Issues() const override { return issues_; }
+  std::vector<TraceIssue> Issues() const override;
   std::optional<bool> clock_is_ticks() const override { return clock_is_ticks_; }
 
  private:
-  enum class Line : uint8_t { kEvent, kComment, kContinuation, kMarker, kRejected };
-
   bool FillText(std::vector<char>* text);
   void ReadLine(std::string_view line, bool terminated, Batch* batch);
-  Line Classify(std::string_view line, bool terminated, Batch* batch);
-  Line AddEvent(const TraceLine& split, Batch* batch);
+  bool Unfold(std::string_view* line, bool last, Batch* batch);
+  void FinishFolded(Batch* batch);
+  void Count(LineKind kind);
+  LineKind Classify(std::string_view line, bool terminated, Batch* batch);
+  LineKind AddOther(const OtherLine& other, Batch* batch);
+  LineKind AddMarker(const LossMarker& marker, Batch* batch);
+  LineKind AddEvent(const TraceLine& split, const TraceBody& body, Batch* batch);
+  LineKind AddFrame(std::string_view frame, Batch* batch);
   void Note(TraceIssue::Severity severity, std::string_view kind, std::string_view text);
 
   ReadFn read_;
+  std::unique_ptr<LineFormat> format_;
   StringTable* strings_;
   Decoder* decoder_;
+  size_t batch_bytes_;
 
   std::string carry_;  // the unfinished last line of the previous batch
   bool input_ended_ = false;
   bool skipping_line_ = false;  // inside a line longer than a batch
   LineCounts lines_;
+  int64_t line_ = 0;  // number of the line being read; of its first part where a mailer folded it
   TraceHeader header_;
   bool native_ = false;  // a `trace` file with its header: foreign lines are damage, not prose
   int64_t next_event_ = 1;
   std::optional<bool> clock_is_ticks_;
+  bool without_time_ = false;  // an event had no time stamp
+  bool without_task_ = false;
   std::vector<TraceIssue> issues_;
+
+  // A mail in quoted-printable: "=3D" is '=', and a line that ends in '=' goes on in the next one.
+  std::optional<bool> quoted_printable_;  // nullopt until the first batch has been seen
+  std::string folded_;
+  int64_t folded_lines_ = 0;
 
   // What a line without an event of its own may belong to.
   struct LastOnCpu {
-    int32_t pid;
+    std::optional<int32_t> pid;
     EventId event;
   };
   std::unordered_map<int32_t, LastOnCpu> last_on_cpu_;

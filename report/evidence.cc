@@ -121,7 +121,9 @@ std::optional<KernelReport> ReadKernelReport(const Database& database, int64_t i
 }
 
 std::string KernelReportText(const KernelReport& report) {
-  std::string text = report.kind == "bad_page_state" ? "BUG: Bad page state" : Printable(report.kind);
+  std::string text = report.kind == "bad_page_state"   ? "BUG: Bad page state"
+                     : report.kind == "vm_bug_on_page" ? "VM_BUG_ON_PAGE"
+                                                       : Printable(report.kind);
   if (!report.comm.empty()) text += " in process " + Printable(report.comm);
   if (report.pfn) text += fmt::format(" pfn:{:05x}", *report.pfn);
   std::string detail = Printable(report.flags);

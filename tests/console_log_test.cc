@@ -18,7 +18,7 @@ TEST_CASE("a report without time stamps", "[console]") {
   REQUIRE(facts.reports.size() == 1);
   const ConsoleReport& report = facts.reports[0];
   CHECK(report.line == 1);
-  CHECK(Value(report.pfn) == 0x77200);
+  CHECK(Value(*report.pfn) == 0x77200);
   CHECK(report.comm == "syz-executor0");
   CHECK(report.flags == "waiters");
   CHECK(report.reason == "PAGE_FLAGS_CHECK_AT_PREP flag set");
@@ -33,7 +33,7 @@ TEST_CASE("comms with blanks, printk prefixes, numbers beside flag names", "[con
       "<4>[    3.918906][   T69] flags: 0xe0bffe000080(waiters|section=7|node=1|zone=1|lastcpupid=0xfff)\n");
   REQUIRE(facts.reports.size() == 1);
   CHECK(facts.reports[0].comm == "thp mover");
-  CHECK(Value(facts.reports[0].pfn) == 0xc400);
+  CHECK(Value(*facts.reports[0].pfn) == 0xc400);
   CHECK(facts.reports[0].flags == "waiters");
   CHECK(facts.reports[0].printk_ts == 3'918'180'000);
 }

@@ -103,7 +103,7 @@ TEST_CASE("scheduler events with comms that hold anything", "[decode]") {
                           "next_pid=38 next_prio=120")
             .prev_state == SleepState::kRunning);
   CHECK(Value(f.As<SchedWaking>("sched_waking", "comm=x pid=4 pid=69 prio=120 target_cpu=001").pid) == 69);
-  CHECK(f.IsOpaque("sched_switch", "trace-cmd:4734 [120] R ==> migration/2:18 [0]"));
+  CHECK(f.IsOpaque("sched_switch", "trace-cmd [120] R ==> migration/2 [0]"));
 }
 
 TEST_CASE("one name, two shapes: the body decides", "[decode]") {

@@ -25,7 +25,7 @@ TEST_CASE("columns of every default variant", "[ftrace_text]") {
     CHECK(line.tgid == 63);
     CHECK(line.cpu == 3);
     CHECK(line.context == ".....");
-    CHECK(line.ts.value == 5'364'544'000);
+    CHECK(line.ts->value == 5'364'544'000);
     CHECK(line.body == "folio_wait_bit: (folio_wait_bit+0x0/0x20) folio=0xffff88802f298000 bit=0");
   }
   SECTION("unknown tgid") {
@@ -61,11 +61,11 @@ TEST_CASE("columns of every default variant", "[ftrace_text]") {
     auto line = Split(
         "           churn-185     [002] .....  30203635046: mm_page_alloc: page=ffffea0000c25c00 "
         "pfn=0x30970");
-    CHECK(line.ts.is_ticks);
-    CHECK(line.ts.value == 30'203'635'046);
+    CHECK(line.ts->is_ticks);
+    CHECK(line.ts->value == 30'203'635'046);
   }
   SECTION("nanoseconds") {
-    CHECK(Split("   a-1   [000] ....  1.000000001: x: y=1").ts.value == 1'000'000'001);  // synthetic
+    CHECK(Split("   a-1   [000] ....  1.000000001: x: y=1").ts->value == 1'000'000'001);  // synthetic
   }
 }
 

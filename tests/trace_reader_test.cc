@@ -20,7 +20,8 @@ struct Read {
 };
 
 // `piece` bytes per read: batches must not depend on how input arrives.
-Read ReadText(const std::string& text, size_t piece = 1 << 20) {
+Read ReadText(const std::string& text, size_t piece = 1 << 20,
+              InputFormat format = InputFormat::kFtraceText) {
   Read read;
   Decoder decoder(&read.strings, {}, std::nullopt);
   size_t at = 0;
@@ -31,7 +32,7 @@ Read ReadText(const std::string& text, size_t piece = 1 << 20) {
         at += take;
         return take;
       },
-      &read.strings, &decoder);
+      MakeLineFormat(format), &read.strings, &decoder);
   Batch batch;
   while (reader.Next(&batch)) {
     for (const Event& event : batch.events) {

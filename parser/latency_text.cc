@@ -1,0 +1,188 @@
+#include "parser/latency_text.h"
+
+#include <limits>
+
+#include "parser/lines.h"
+#include "parser/numbers.h"
+
+namespace mmreplay {
+namespace {
+
+constexpr size_t kNotFound = std::string_view::npos;
+
+bool IsDigit(char c) {
+  return c >= '0' && c <= '9';
+}
+bool IsBlank(char c) {
+  return c == ' ' || c == '\t';
+}
+
+// A character of the flag columns: d D b X N n p B L l Z z H h s . and hex digits for depths.
+bool IsFlag(char c) {
+  return c == '.' || IsDigit(c) || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+}
+
+std::string_view TakeWord(std::string_view* text) {
+  size_t start = 0;
+  while (start < text->size() && IsBlank((*text)[start])) ++start;
+  size_t end = start;
+  while (end < text->size() && !IsBlank((*text)[end])) ++end;
+  std::string_view word = text->substr(start, end - start);
+  text->remove_prefix(end);
+  return word;
+}
+
+// "3d.s5.": the cpu, and glued to it the flags. Flags never begin with a digit.
+bool SplitCpuAndFlags(std::string_view word, TraceLine* out) {
+  size_t digits = 0;
+  while (digits < word.size() && IsDigit(word[digits])) ++digits;
+  if (digits == 0 || digits > 6) return false;
+  std::string_view flags = word.substr(digits);
+  if (flags.size() < 3 || flags.size() > 8) return false;
+  for (char c : flags) {
+    if (!IsFlag(c)) return false;
+  }
+  auto cpu = ParseDecimal(word.substr(0, digits));
+  if (!cpu) return false;
+  out->cpu = static_cast<int32_t>(*cpu);
+  out->context = flags;
+  return true;
+}
+
+// The task columns "comm-pid", by the last dash before the pid.
+bool SplitTask(std::string_view task, TraceLine* out) {
+  size_t dash = task.rfind('-');
+  if (dash == kNotFound) return false;
+  auto pid = ParseDecimal(task.substr(dash + 1));
+  if (!pid || *pid > INT32_MAX) return false;
+  out->pid = static_cast<int32_t>(*pid);
+  out->comm = TrimBlanks(task.substr(0, dash));
+  return true;
+}
+
+std::optional<int64_t> Microseconds(std::string_view digits) {
+  bool negative = digits.starts_with('-');
+  if (negative) digits.remove_prefix(1);
+  auto value = ParseDecimal(digits);
+  if (!value || *value > static_cast<uint64_t>(std::numeric_limits<int64_t>::max() / 1000))
+    return std::nullopt;
+  auto ns = static_cast<int64_t>(*value) * 1000;
+  return negative ? -ns : ns;
+}
+
+// "35123us : body", "6259488us+: body", "0us!: body"; "1234567: body" with an integer clock.
+bool SplitLatencyTime(std::string_view rest, TraceLine* out) {
+  std::string_view word = TakeWord(&rest);
+  if (size_t us = word.find("us"); us != kNotFound) {
+    auto ns = Microseconds(word.substr(0, us));
+    if (!ns) return false;
+    out->ts = TimeStamp{*ns, false};
+    std::string_view mark = word.substr(us + 2);
+    if (mark.empty()) {  // the mark is a blank
+      mark = TakeWord(&rest);
+      if (mark != ":") return false;
+    } else if (mark.size() > 2 || mark.back() != ':') {
+      return false;
+    }
+  } else {
+    if (word.size() < 2 || word.back() != ':') return false;
+    auto ts = ParseTimeStamp(word.substr(0, word.size() - 1));
+    if (!ts || !ts->is_ticks) return false;
+    out->ts = ts;
+  }
+  if (!rest.empty()) rest.remove_prefix(1);
+  out->body = rest;
+  return true;
+}
+
+// The columns before the time, for both readers of them: "comm-pid" and "cpu+flags", which is the word after
+// the last "-digits" that has one.
+template <typename SplitTime>
+std::optional<TraceLine> SplitColumns(std::string_view line, SplitTime&& split_time) {
+  // comms may hold blanks and dashes: "irq/14-d-596"; comm and pid end where a word of cpu and flags follows.
+  for (size_t dash = line.find('-'); dash != kNotFound; dash = line.find('-', dash + 1)) {
+    size_t end = dash + 1;
+    while (end < line.size() && IsDigit(line[end])) ++end;
+    if (end == dash + 1 || end >= line.size() || !IsBlank(line[end])) continue;
+    TraceLine result;
+    std::string_view rest = line.substr(end);
+    if (!SplitCpuAndFlags(TakeWord(&rest), &result)) continue;
+    if (!split_time(rest, &result)) continue;
+    if (!SplitTask(line.substr(0, end), &result)) continue;
+    return result;
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
+std::optional<TraceLine> SplitLatencyLine(std::string_view line) {
+  return SplitColumns(line, SplitLatencyTime);
+}
+
+std::optional<TraceLine> SplitLatencyReportLine(std::string_view line) {
+  return SplitColumns(line, [](std::string_view rest, TraceLine* out) {
+    std::string_view word = TakeWord(&rest);
+    if (word.size() < 2 || word.back() != ':') return false;
+    out->ts = ParseTimeStamp(word.substr(0, word.size() - 1));
+    if (!out->ts) return false;
+    if (!rest.empty()) rest.remove_prefix(1);
+    out->body = rest;
+    return true;
+  });
+}
+
+std::optional<TraceLine> SplitVerboseLine(std::string_view line) {
+  // "... [0000f2b3] 62.131ms (+0.004ms): body" or "... [000000000000f2b3] 62131 (+4): body"
+  size_t open = line.find(" [");
+  for (; open != kNotFound; open = line.find(" [", open + 1)) {
+    size_t close = line.find("] ", open);
+    if (close == kNotFound) return std::nullopt;
+    auto stamp = ParseHexDigits(line.substr(open + 2, close - open - 2));
+    size_t end = line.find("): ", close);
+    if (!stamp || end == kNotFound) continue;
+    std::string_view relative = line.substr(close + 2, end - close - 2);
+    size_t delta = relative.find(" (+");
+    if (delta == kNotFound || relative.find(' ') != delta) continue;
+    bool is_ns = relative.substr(0, delta).ends_with("ms");
+
+    // comm pid cpu flags preempt-count index, from the right: the comm may hold blanks.
+    std::string_view left = line.substr(0, open);
+    std::string_view words[5];
+    bool complete = true;
+    for (int i = 4; i >= 0; --i) {
+      while (!left.empty() && IsBlank(left.back())) left.remove_suffix(1);
+      size_t start = left.find_last_of(" \t");
+      complete &= start != kNotFound;
+      if (!complete) break;
+      words[i] = left.substr(start + 1);
+      left = left.substr(0, start);
+    }
+    if (!complete) continue;
+    auto pid = ParseDecimal(words[0]);
+    auto cpu = ParseDecimal(words[1]);
+    if (!pid || *pid > INT32_MAX || !cpu || *cpu > 1'000'000) continue;
+    constexpr uint64_t kMax = static_cast<uint64_t>(std::numeric_limits<int64_t>::max());
+    if (*stamp > (is_ns ? kMax / 1000 : kMax)) continue;
+    TraceLine result;
+    result.comm = TrimBlanks(left);
+    result.pid = static_cast<int32_t>(*pid);
+    result.cpu = static_cast<int32_t>(*cpu);
+    result.ts = TimeStamp{static_cast<int64_t>(*stamp) * (is_ns ? 1000 : 1), !is_ns};
+    result.body = line.substr(end + 3);
+    return result;
+  }
+  return std::nullopt;
+}
+
+bool LooksLikeLatencyEvent(std::string_view line) {
+  // "-123  3d..2. 98": a task, and a cpu with its flags, whatever follows
+  return SplitColumns(line,
+                      [](std::string_view rest, TraceLine*) {
+                        std::string_view time = TakeWord(&rest);
+                        return !time.empty() && IsDigit(time[0]);
+                      })
+      .has_value();
+}
+
+}  // namespace mmreplay

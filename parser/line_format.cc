@@ -1,0 +1,324 @@
+#include "parser/line_format.h"
+
+#include "parser/console_log.h"
+#include "parser/function_graph.h"
+#include "parser/latency_text.h"
+#include "parser/lines.h"
+#include "parser/perf_script.h"
+
+namespace mmreplay {
+namespace {
+
+bool IsDigit(char c) {
+  return c >= '0' && c <= '9';
+}
+
+// "task-123 [003] ...:", a cpu column with something that could be a task before it.
+bool HasCpuColumn(std::string_view line) {
+  size_t open = line.find(" [");
+  if (open == std::string_view::npos) return false;
+  size_t close = open + 2;
+  while (close < line.size() && IsDigit(line[close])) ++close;
+  if (close == open + 2 || close >= line.size() || line[close] != ']') return false;
+  return line.find(':', close) != std::string_view::npos &&
+         line.substr(0, open).find('-') != std::string_view::npos;
+}
+
+// " 5.364208: ", a time column.
+bool HasTimeColumn(std::string_view line) {
+  for (size_t end = line.find(": "); end != std::string_view::npos; end = line.find(": ", end + 1)) {
+    size_t dot = end;
+    while (dot > 0 && IsDigit(line[dot - 1])) --dot;
+    size_t decimals = end - dot;
+    if ((decimals == 6 || decimals == 9) && dot > 1 && line[dot - 1] == '.' && IsDigit(line[dot - 2]))
+      return true;
+  }
+  return false;
+}
+
+// tracefs text: `trace` and `trace_pipe`.
+class FtraceFormat : public LineFormat {
+ public:
+  bool Split(std::string_view line, std::deque<std::string>* /*owned*/, TraceLine* event,
+             TraceBody* body) override {
+    auto split = SplitTraceLine(line);
+    if (!split) return false;
+    *event = *split;
+    *body = SplitTraceBody(split->body);
+    return true;
+  }
+};
+
+constexpr const char* kRelativeTime =
+    "latency format: time stamps count from the start of the trace buffer; the time of day and the console's "
+    "time are not known";
+
+// options/latency-format, with and without options/verbose.
+class LatencyFormat : public LineFormat {
+ public:
+  bool Split(std::string_view line, std::deque<std::string>* /*owned*/, TraceLine* event,
+             TraceBody* body) override {
+    auto split = SplitLatencyLine(line);
+    relative_ |= split.has_value();
+    if (!split) split = SplitVerboseLine(line);
+    if (!split) return false;
+    *event = *split;
+    *body = SplitTraceBody(split->body);
+    return true;
+  }
+  bool LooksLikeEvent(std::string_view line) const override { return LooksLikeLatencyEvent(line); }
+  std::string TimeNote() const override { return relative_ ? kRelativeTime : ""; }
+
+ private:
+  bool relative_ = false;
+};
+
+// A console log whose kernel dumped its trace buffer: events between printks, each behind the console's
+// own prefix.
+//   [   10.279302] Dumping ftrace buffer:
+//   [   10.279302] ---------------------------------
+//   [   10.279302] toucher/-186       0...1. 6362264us : lock_contended: ffff888030489e70 ptlock_ptr(page)
+class ConsoleFormat : public LineFormat {
+ public:
+  bool Split(std::string_view line, std::deque<std::string>* /*owned*/, TraceLine* event,
+             TraceBody* body) override {
+    printk_ = StripConsolePrefix(line);
+    prefixed_ = printk_.size() < line.size();
+    auto split = SplitLatencyLine(printk_);
+    if (!split) return false;
+    events_are_prefixed_ = prefixed_;
+    *event = *split;
+    *body = SplitTraceBody(split->body);
+    return true;
+  }
+  std::optional<OtherLine> Classify(std::string_view /*line*/) override {
+    if (printk_.find("Dumping ftrace buffer:") != std::string_view::npos) {
+      in_dump_ = true;
+      after_opening_ = false;
+      return OtherLine{.kind = LineKind::kComment, .frame = {}, .lost = {}, .ends_text = true};
+    }
+    if (printk_.starts_with("---------------------------------")) {
+      in_dump_ = in_dump_ && !after_opening_;
+      after_opening_ = true;
+      return OtherLine{.kind = LineKind::kComment, .frame = {}, .lost = {}, .ends_text = true};
+    }
+    // The shared lines, without the prefix they do not expect.
+    if (auto lost = ParseLostLine(printk_))
+      return OtherLine{.kind = LineKind::kMarker, .frame = {}, .lost = lost, .ends_text = true};
+    if (auto frame = ParseStackFrame(printk_))
+      return OtherLine{.kind = LineKind::kComment, .frame = frame, .lost = {}, .ends_text = true};
+    // A dump may end without its closing dashes; what follows has other prefixes, or stands behind a blank
+    // line.
+    in_dump_ = in_dump_ && prefixed_ == events_are_prefixed_ && !TrimBlanks(printk_).empty();
+    if (in_dump_) return std::nullopt;
+    if (LooksLikeLatencyEvent(printk_)) return std::nullopt;
+    return OtherLine{.kind = LineKind::kComment, .frame = {}, .lost = {}, .ends_text = true};
+  }
+  bool LooksLikeEvent(std::string_view /*line*/) const override { return LooksLikeLatencyEvent(printk_); }
+  std::string TimeNote() const override { return kRelativeTime; }
+
+ private:
+  std::string_view printk_;  // of the line Split saw last
+  bool in_dump_ = false;
+  bool after_opening_ = false;
+  bool prefixed_ = false;             // the line carried a prefix
+  bool events_are_prefixed_ = false;  // and the dump's lines do
+};
+
+// trace-cmd report, whatever of -t -l -R and --cpu it was given.
+//   cpus=4
+//             work-69    [002]     6.792132: page_ref_set:         pfn=0x32112 flags=none ...
+//   trace-cm-20913   2d..2. 852655.067718: sched_switch:         trace-cmd:20913 [120] R ==> ...      (-l)
+//   CPU:3 [5255 EVENTS DROPPED]
+class TraceCmdFormat : public LineFormat {
+ public:
+  bool Split(std::string_view line, std::deque<std::string>* /*owned*/, TraceLine* event,
+             TraceBody* body) override {
+    auto split = SplitTraceLine(line);
+    if (!split) split = SplitLatencyReportLine(line);
+    if (!split) return false;
+    *event = *split;
+    // Several files in one report: "trace.dat:             work-69 [002] ...". A comm has 15 characters at
+    // most.
+    constexpr size_t kLongestComm = 15;
+    if (size_t colon = event->comm.rfind(": ");
+        event->comm.size() > kLongestComm && colon != std::string_view::npos)
+      event->comm = TrimBlanks(event->comm.substr(colon + 1));
+    *body = SplitTraceBody(split->body);
+    body->args = TrimBlanks(body->args);  // names are padded to a column
+    return true;
+  }
+  std::optional<OtherLine> Classify(std::string_view line) override {
+    //            => do_syscall_64 (ffffffff81a0008c)
+    if (auto frame = ParseStackFrame(line))
+      return OtherLine{.kind = LineKind::kContinuation, .frame = frame, .lost = {}, .ends_text = false};
+    // cpus=4     version = 7     CPU 3 is empty
+    bool prologue = line.starts_with("cpus=") || line.starts_with("version = ") ||
+                    (line.starts_with("CPU ") && line.ends_with(" is empty"));
+    if (prologue) return OtherLine{.kind = LineKind::kComment, .frame = {}, .lost = {}, .ends_text = true};
+    return std::nullopt;
+  }
+  bool user_space_text() const override { return true; }
+};
+
+// perf script: samples, each with its call chain below it up to a blank line.
+class PerfScriptFormat : public LineFormat {
+ public:
+  bool Split(std::string_view line, std::deque<std::string>* /*owned*/, TraceLine* event,
+             TraceBody* body) override {
+    in_chain_ = in_chain_ && !TrimBlanks(line).empty();
+    auto split = SplitPerfLine(line);
+    if (!split || (!split->ts && timed_)) return false;
+    timed_ |= split->ts.has_value();
+    *event = *split;
+    *body = SplitPerfBody(split->body);
+    in_chain_ = true;
+    return true;
+  }
+  std::optional<OtherLine> Classify(std::string_view line) override {
+    if (auto lost = ParsePerfLostLine(line))
+      return OtherLine{.kind = LineKind::kMarker, .frame = {}, .lost = lost, .ends_text = true};
+    if (!in_chain_) return std::nullopt;
+    if (auto frame = ParsePerfFrame(line); frame && !HasTimeColumn(line))
+      return OtherLine{.kind = LineKind::kContinuation, .frame = frame, .lost = {}, .ends_text = true};
+    return std::nullopt;
+  }
+  bool LooksLikeEvent(std::string_view line) const override { return HasTimeColumn(line) && line[0] != '#'; }
+  std::string TimeAdvice() const override { return "perf script prints it with -F +time"; }
+  std::string TaskAdvice() const override { return "perf script prints it with -F +comm,+tid"; }
+  bool frames_follow_events() const override { return true; }
+  bool user_space_text() const override { return true; }
+
+ private:
+  bool in_chain_ = false;
+  bool timed_ = false;  // samples carry a time: a line without is none
+};
+
+class FunctionGraphFormat : public LineFormat {
+ public:
+  bool Split(std::string_view line, std::deque<std::string>* /*owned*/, TraceLine* event,
+             TraceBody* body) override {
+    *event = {};
+    kind_ = graph_.Read(line, event, body);
+    if (kind_ == FunctionGraph::Line::kEvent) {
+      // Events are printed as comments, and may run over lines: /* mm_compaction_end: zone_start=0x1000
+      size_t open = line.rfind("/*");
+      in_comment_ = open != std::string_view::npos && line.find("*/", open) == std::string_view::npos;
+      return true;
+    }
+    // A log may hold what other tracers printed as well.
+    auto split = SplitTraceLine(line);
+    if (!split) return false;
+    *event = *split;
+    *body = SplitTraceBody(split->body);
+    in_comment_ = false;
+    return true;
+  }
+  std::optional<OtherLine> Classify(std::string_view line) override {
+    if (kind_ == FunctionGraph::Line::kOther) {
+      if (line.starts_with('#') || LooksLikeFunctionGraphRow(line) || ParseLostLine(line))
+        return std::nullopt;
+      if (ParseStackFrame(line)) return std::nullopt;
+      if (in_comment_ && !TrimBlanks(line).empty()) {
+        in_comment_ = line.find("*/") == std::string_view::npos;
+        return OtherLine{.kind = LineKind::kContinuation, .frame = {}, .lost = {}, .ends_text = true};
+      }
+      in_comment_ = false;
+    }
+    return OtherLine{.kind = LineKind::kComment, .frame = {}, .lost = {}, .ends_text = true};
+  }
+  bool LooksLikeEvent(std::string_view line) const override { return LooksLikeFunctionGraphRow(line); }
+  std::string TimeAdvice() const override { return "record with options/funcgraph-abstime"; }
+  std::string TaskAdvice() const override { return "record with options/funcgraph-proc"; }
+
+ private:
+  FunctionGraph graph_;
+  FunctionGraph::Line kind_ = FunctionGraph::Line::kOther;
+  bool in_comment_ = false;
+};
+
+// A systrace or atrace page: tracefs text inside a script element, or in old ones inside a JavaScript string
+// whose lines end in "\n\".
+//   <script class="trace-data" type="application/text">
+//             <idle>-0     (-----) [001] d..3   269.641356: sched_switch: prev_comm=swapper/1 ...
+//   </script>
+class HtmlFormat : public LineFormat {
+ public:
+  bool Split(std::string_view line, std::deque<std::string>* owned, TraceLine* event,
+             TraceBody* body) override {
+    text_ = line;
+    if (text_.ends_with("\\n\\")) text_.remove_suffix(3);
+    auto split = SplitTraceLine(text_);
+    if (!split) return false;
+    // Pages of old versions are escaped, and the comm <idle> shows it.
+    escaped_ |= split->comm.find("&lt;") != std::string_view::npos;
+    if (escaped_ && text_.find('&') != std::string_view::npos) {
+      split = SplitTraceLine(owned->emplace_back(Unescape(text_)));
+      if (!split) return false;
+    }
+    *event = *split;
+    *body = SplitTraceBody(split->body);
+    return true;
+  }
+  std::optional<OtherLine> Classify(std::string_view /*line*/) override {
+    // "# tracer: nop\n\" must not look like a line of a trace file to the reader: pages are full of other
+    // text.
+    bool comment = text_.starts_with('#') || text_.starts_with('<') || text_.starts_with("//");
+    if (!comment) return std::nullopt;
+    return OtherLine{.kind = LineKind::kComment, .frame = {}, .lost = {}, .ends_text = true};
+  }
+
+ private:
+  static std::string Unescape(std::string_view text) {
+    struct Entity {
+      std::string_view name;
+      char character;
+    };
+    static constexpr Entity kEntities[] = {
+        {"&lt;", '<'}, {"&gt;", '>'}, {"&quot;", '"'}, {"&#39;", '\''}, {"&amp;", '&'}};
+    std::string plain;
+    while (!text.empty()) {
+      size_t length = 1;
+      char c = text[0];
+      for (const Entity& entity : kEntities) {
+        if (c != '&' || !text.starts_with(entity.name)) continue;
+        c = entity.character;
+        length = entity.name.size();
+        break;
+      }
+      plain += c;
+      text.remove_prefix(length);
+    }
+    return plain;
+  }
+
+  std::string_view text_;
+  bool escaped_ = false;
+};
+
+}  // namespace
+
+bool LineFormat::LooksLikeEvent(std::string_view line) const {
+  return HasCpuColumn(line) || HasTimeColumn(line);
+}
+
+std::unique_ptr<LineFormat> MakeLineFormat(InputFormat format) {
+  switch (format) {
+    case InputFormat::kTraceCmdReport:
+      return std::make_unique<TraceCmdFormat>();
+    case InputFormat::kPerfScript:
+      return std::make_unique<PerfScriptFormat>();
+    case InputFormat::kFunctionGraph:
+      return std::make_unique<FunctionGraphFormat>();
+    case InputFormat::kSystraceHtml:
+      return std::make_unique<HtmlFormat>();
+    case InputFormat::kLatencyText:
+      return std::make_unique<LatencyFormat>();
+    case InputFormat::kConsoleLog:
+      return std::make_unique<ConsoleFormat>();
+    default:
+      return std::make_unique<FtraceFormat>();
+  }
+}
+
+}  // namespace mmreplay

@@ -1,0 +1,61 @@
+// The text forms of a trace: which of its lines are events, and what the others are. One reader
+// (TraceReader) serves them all; a form says what is special about its lines.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "parser/ftrace_text.h"
+#include "parser/input_format.h"
+
+namespace mmreplay {
+
+// Every line of an input is exactly one of these, see LineCounts.
+enum class LineKind : uint8_t { kEvent, kComment, kContinuation, kMarker, kRejected };
+
+// A line that is no event, in a form that knows what it is.
+struct OtherLine {
+  LineKind kind = LineKind::kComment;
+  std::optional<std::string_view> frame;  // a stack frame of the event before it
+  std::optional<LostLine> lost;           // events of a cpu are missing here
+  bool ends_text = false;                 // nothing after it continues the event before it
+};
+
+class LineFormat {
+ public:
+  virtual ~LineFormat() = default;
+
+  // True for an event line, whose columns are then in `event` and `body`. Views borrow from the line or from
+  // `owned`, where a form puts text that is not in the line as it stands (unescaped HTML).
+  virtual bool Split(std::string_view line, std::deque<std::string>* owned, TraceLine* event,
+                     TraceBody* body) = 0;
+
+  // What a line is that is no event line; nullopt where the lines all forms share have to decide: stack
+  // frames, lost events, buffer starts, comments with '#', blank lines.
+  virtual std::optional<OtherLine> Classify(std::string_view /*line*/) { return std::nullopt; }
+
+  // Meant to be an event: what fails to split and looks so is rejected, not passed over as prose.
+  virtual bool LooksLikeEvent(std::string_view line) const;
+
+  // What the user should know about time stamps of this form; empty where there is nothing to say.
+  virtual std::string TimeNote() const { return {}; }
+
+  // Which option would have recorded the time, or the task, of lines without.
+  virtual std::string TimeAdvice() const { return "record with time stamps"; }
+  virtual std::string TaskAdvice() const { return "record with the task column"; }
+
+  // Stack frames follow any event, not only a stack record.
+  virtual bool frames_follow_events() const { return false; }
+
+  // Text rendered by trace-cmd or perf instead of the kernel, see Decoder::set_user_space_text.
+  virtual bool user_space_text() const { return false; }
+};
+
+// For the text forms only.
+std::unique_ptr<LineFormat> MakeLineFormat(InputFormat format);
+
+}  // namespace mmreplay

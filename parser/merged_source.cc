@@ -1,0 +1,176 @@
+#include "parser/merged_source.h"
+
+#include <algorithm>
+#include <limits>
+#include <utility>
+
+namespace mmreplay {
+namespace {
+
+// Text of one merged batch.
+constexpr size_t kBatchBytes = size_t{1024} * 1024;
+// Events a stack frame may still belong to after they were merged.
+constexpr size_t kFrameWindow = 1024;
+
+// The payload borrows from the arguments, which have moved.
+void Rebase(std::string_view from, std::string_view to, Payload* payload) {
+  auto* migrate = std::get_if<MigratePages>(payload);
+  if (!migrate || migrate->reason.empty()) return;
+  migrate->reason =
+      to.substr(static_cast<size_t>(migrate->reason.data() - from.data()), migrate->reason.size());
+}
+
+void Add(const LineCounts& part, LineCounts* sum) {
+  sum->total += part.total;
+  sum->events += part.events;
+  sum->comments += part.comments;
+  sum->continuations += part.continuations;
+  sum->markers += part.markers;
+  sum->rejected += part.rejected;
+}
+
+}  // namespace
+
+MergedSource::MergedSource(std::vector<std::unique_ptr<EventSource>> parts) {
+  for (auto& source : parts)
+    parts_.push_back({.source = std::move(source), .batch = {}, .last_ts = {}, .merged_ids = {}});
+}
+
+// Has the part's next event at hand; false at its end.
+bool MergedSource::Refill(Part* part) {
+  while (part->event == part->batch.events.size()) {
+    // Markers and frames behind the last event wait for the batch they are in to be used up.
+    if (part->marker < part->batch.markers.size() || part->frame < part->batch.frames.size()) return false;
+    if (part->ended) return false;
+    part->event = part->marker = part->frame = 0;
+    if (!part->source->Next(&part->batch)) {
+      part->ended = true;
+      part->batch = Batch();
+      return false;
+    }
+  }
+  return true;
+}
+
+MergedSource::Part* MergedSource::Earliest() {
+  Part* best = nullptr;
+  int64_t best_ts = 0;
+  for (Part& part : parts_) {
+    if (part.event == part.batch.events.size()) continue;
+    constexpr int64_t kFirst = std::numeric_limits<int64_t>::min();
+    int64_t ts = part.batch.events[part.event].ts.value_or(part.last_ts.value_or(kFirst));
+    if (best && ts >= best_ts) continue;
+    best = &part;
+    best_ts = ts;
+  }
+  return best;
+}
+
+void MergedSource::TakeMarkers(Part* part, EventId upto, Batch* batch) {
+  auto& markers = part->batch.markers;
+  for (; part->marker < markers.size() && markers[part->marker].next_event <= upto; ++part->marker) {
+    batch->markers.push_back(markers[part->marker]);
+    batch->markers.back().next_event = static_cast<EventId>(next_event_);
+  }
+}
+
+void MergedSource::TakeFrames(Part* part, EventId upto, Batch* batch) {
+  auto& frames = part->batch.frames;
+  for (; part->frame < frames.size() && frames[part->frame].event <= upto; ++part->frame) {
+    StackFrame frame = frames[part->frame];
+    int64_t place = Value(frame.event) - part->first_id;
+    if (place < 0 || place >= static_cast<int64_t>(part->merged_ids.size())) continue;
+    frame.event = part->merged_ids[static_cast<size_t>(place)];
+    frame.text = batch->owned.emplace_back(frame.text);
+    batch->frames.push_back(frame);
+  }
+}
+
+void MergedSource::Take(Part* part, uint32_t index, Batch* batch) {
+  Event event = part->batch.events[part->event++];
+  EventId own_id = event.id;
+  TakeMarkers(part, own_id, batch);
+  std::string_view args = event.args;
+  size_t begin = batch->text.size();
+  batch->text.insert(batch->text.end(), args.begin(), args.end());
+  event.args = std::string_view(batch->text.data() + begin, args.size());
+  Rebase(args, event.args, &event.payload);
+  event.id = static_cast<EventId>(next_event_++);
+  event.source = index;
+  if (event.ts) part->last_ts = event.ts;
+  part->merged_ids.push_back(event.id);
+  if (part->merged_ids.size() > kFrameWindow) {
+    part->merged_ids.pop_front();
+    ++part->first_id;
+  }
+  batch->events.push_back(event);
+  TakeFrames(part, own_id, batch);
+}
+
+bool MergedSource::Next(Batch* batch) {
+  *batch = Batch();
+  batch->text.reserve(kBatchBytes);  // views into it must stay
+  constexpr auto kAll = static_cast<EventId>(std::numeric_limits<int64_t>::max());
+  for (;;) {
+    bool more = false;
+    for (Part& part : parts_) {
+      while (!Refill(&part) && !part.ended) {
+        TakeMarkers(&part, kAll, batch);
+        TakeFrames(&part, kAll, batch);
+      }
+      more |= !part.ended;
+    }
+    Part* part = Earliest();
+    if (!part) {
+      if (more) continue;
+      break;
+    }
+    const Event& event = part->batch.events[part->event];
+    if (!batch->events.empty() && batch->text.size() + event.args.size() > kBatchBytes) return true;
+    if (auto ticks = part->source->clock_is_ticks(); ticks) {
+      if (!clock_is_ticks_) clock_is_ticks_ = ticks;
+      clocks_differ_ += ticks != clock_is_ticks_;
+    }
+    Take(part, static_cast<uint32_t>(part - parts_.data()), batch);
+  }
+  if (!batch->events.empty() || !batch->markers.empty()) return true;
+  for (const Part& part : parts_) {
+    const TraceHeader& head = part.source->header();
+    if (header_.tracer.empty()) header_.tracer = head.tracer;
+    if (head.entries) header_.entries = header_.entries.value_or(0) + *head.entries;
+    if (head.written) header_.written = header_.written.value_or(0) + *head.written;
+    if (head.cpus) header_.cpus = head.cpus;
+  }
+  lines_ = {};
+  for (const Part& part : parts_) Add(part.source->lines(), &lines_);
+  return false;
+}
+
+std::vector<int64_t> MergedSource::part_lines() const {
+  std::vector<int64_t> lines;
+  for (const Part& part : parts_) lines.push_back(part.source->lines().total);
+  return lines;
+}
+
+std::vector<TraceIssue> MergedSource::Issues() const {
+  std::vector<TraceIssue> all;
+  for (const Part& part : parts_) {
+    for (TraceIssue& issue : part.source->Issues()) {
+      auto known = std::find_if(all.begin(), all.end(),
+                                [&](const TraceIssue& other) { return other.kind == issue.kind; });
+      if (known == all.end()) {
+        all.push_back(std::move(issue));
+      } else {
+        known->count += issue.count;
+      }
+    }
+  }
+  if (clocks_differ_ > 0) {
+    all.push_back(
+        {TraceIssue::Severity::kError, "clocks differ", 0, clocks_differ_,
+         "the files were recorded with clocks of different kinds: their events cannot be put in order"});
+  }
+  return all;
+}
+
+}  // namespace mmreplay

@@ -1,0 +1,203 @@
+#include "parser/perf_script.h"
+
+#include <algorithm>
+
+#include "parser/lines.h"
+#include "parser/numbers.h"
+
+namespace mmreplay {
+namespace {
+
+constexpr size_t kNotFound = std::string_view::npos;
+
+bool IsDigit(char c) {
+  return c >= '0' && c <= '9';
+}
+bool IsBlank(char c) {
+  return c == ' ' || c == '\t';
+}
+
+std::string_view TrimRight(std::string_view text) {
+  while (!text.empty() && IsBlank(text.back())) text.remove_suffix(1);
+  return text;
+}
+
+// Removes and returns the last word.
+std::string_view TakeLastWord(std::string_view* text) {
+  *text = TrimRight(*text);
+  size_t start = text->size();
+  while (start > 0 && !IsBlank((*text)[start - 1])) --start;
+  std::string_view word = text->substr(start);
+  text->remove_suffix(word.size());
+  return word;
+}
+
+bool ReadId(std::string_view text, std::optional<int32_t>* id) {
+  if (text == "-1") return true;  // perf does not know
+  auto value = ParseDecimal(text);
+  if (!value || *value > INT32_MAX) return false;
+  *id = static_cast<int32_t>(*value);
+  return true;
+}
+
+// "69", "7564/7571": tid, or process and tid.
+bool SplitIds(std::string_view word, TraceLine* out) {
+  size_t slash = word.find('/');
+  if (slash == kNotFound) return ReadId(word, &out->pid);
+  return ReadId(word.substr(0, slash), &out->tgid) && ReadId(word.substr(slash + 1), &out->pid);
+}
+
+// "[003]"
+bool SplitCpu(std::string_view word, TraceLine* out) {
+  if (word.size() < 3 || word.front() != '[' || word.back() != ']') return false;
+  auto cpu = ParseDecimal(word.substr(1, word.size() - 2));
+  if (!cpu || *cpu > 1'000'000) return false;
+  out->cpu = static_cast<int32_t>(*cpu);
+  return true;
+}
+
+// What stands left of the time: "            work    69 [003]", "364691/364691", with -F +misc "perf 12 [000]
+// K".
+bool SplitTask(std::string_view left, TraceLine* out) {
+  std::string_view word = TakeLastWord(&left);
+  if (!word.empty() && word.size() <= 4 && word.find_first_not_of("KUHGgMSEFf") == kNotFound &&
+      !left.empty()) {
+    out->context = word;
+    word = TakeLastWord(&left);
+  }
+  if (SplitCpu(word, out)) word = TakeLastWord(&left);
+  if (!SplitIds(word, out)) return false;
+  out->comm = TrimBlanks(left);
+  return true;
+}
+
+// "5.607192:" or "62709.735347701:" ends at `colon`; where it begins.
+size_t TimeBegin(std::string_view line, size_t colon) {
+  size_t dot = colon;
+  while (dot > 0 && IsDigit(line[dot - 1])) --dot;
+  size_t decimals = colon - dot;
+  if ((decimals != 6 && decimals != 9) || dot == 0 || line[dot - 1] != '.') return kNotFound;
+  size_t begin = dot - 1;
+  while (begin > 0 && IsDigit(line[begin - 1])) --begin;
+  if (begin == dot - 1 || (begin > 0 && !IsBlank(line[begin - 1]))) return kNotFound;
+  return begin;
+}
+
+// Drops the period before the event's name.
+std::string_view WithoutPeriod(std::string_view right) {
+  right = right.substr(std::min(right.find_first_not_of(" \t"), right.size()));
+  size_t digits = 0;
+  while (digits < right.size() && IsDigit(right[digits])) ++digits;
+  if (digits == 0 || digits == right.size() || !IsBlank(right[digits])) return right;
+  right.remove_prefix(digits);
+  return right.substr(std::min(right.find_first_not_of(" \t"), right.size()));
+}
+
+// The length of "page_ref:page_ref_set:", with its last colon; 0 if no event's name begins the text.
+size_t EventLength(std::string_view text) {
+  size_t end = 0;
+  while (end < text.size() && !IsBlank(text[end])) ++end;
+  if (end < 2 || text[end - 1] != ':' || text[0] == '(' || text[0] == '[') return 0;
+  return end;
+}
+
+// cycles, cpu-clock, cpu/event=0x3c/: an event that is counted, no word of prose.
+bool IsSampledEvent(std::string_view name) {
+  for (std::string_view known : {"cycles", "instructions", "branches", "faults", "dummy", "migrations"}) {
+    if (name == known) return true;
+  }
+  return name.find_first_of("-/") != kNotFound;
+}
+
+// No time stamp (-F without time): task, cpu if any, event.
+std::optional<TraceLine> SplitTimeless(std::string_view line) {
+  size_t at = 0;
+  std::string_view before;
+  while (at < line.size()) {
+    size_t start = line.find_first_not_of(" \t", at);
+    if (start == kNotFound) return std::nullopt;
+    size_t end = std::min(line.find_first_of(" \t", start), line.size());
+    std::string_view word = line.substr(start, end - start);
+    if (word.size() > 1 && word.back() == ':' && !before.empty()) {
+      word.remove_suffix(1);
+      bool names_group = word.find(':') != kNotFound;
+      bool sampled = IsSampledEvent(word) && TrimBlanks(line.substr(end)).empty();
+      if (!names_group && !sampled) return std::nullopt;
+      // A period may stand between the ids and the event.
+      for (std::string_view left : {before, before.substr(0, before.find_last_of(" \t"))}) {
+        TraceLine result;
+        if (!SplitTask(left, &result)) continue;
+        result.body = line.substr(start);
+        return result;
+      }
+      return std::nullopt;
+    }
+    before = TrimRight(line.substr(0, end));
+    at = end;
+  }
+  return std::nullopt;
+}
+
+// A modifier of a hardware or software event (cycles:uppp), not the event of a group.
+bool IsModifier(std::string_view text) {
+  return text.size() <= 6 && text.find_first_not_of("ukhpPGHSDIWe") == kNotFound;
+}
+
+}  // namespace
+
+std::optional<TraceLine> SplitPerfLine(std::string_view line) {
+  bool has_time = false;
+  for (size_t colon = line.find(':'); colon != kNotFound; colon = line.find(':', colon + 1)) {
+    if (colon + 1 < line.size() && !IsBlank(line[colon + 1])) continue;
+    size_t begin = TimeBegin(line, colon);
+    if (begin == kNotFound) continue;
+    has_time = true;
+    TraceLine result;
+    if (!SplitTask(line.substr(0, begin), &result)) continue;
+    result.ts = ParseTimeStamp(line.substr(begin, colon - begin));
+    std::string_view right = WithoutPeriod(line.substr(colon + 1));
+    if (!result.ts || EventLength(right) == 0) continue;
+    result.body = right;
+    return result;
+  }
+  return has_time ? std::nullopt : SplitTimeless(line);
+}
+
+TraceBody SplitPerfBody(std::string_view body) {
+  size_t length = EventLength(body);
+  std::string_view name = body.substr(0, length - 1);
+  std::string_view args = TrimBlanks(body.substr(length));
+  size_t colon = name.find(':');
+  if (colon == kNotFound) return {name, args};
+  std::string_view tail = name.substr(colon + 1);
+  if (tail.empty() || IsModifier(tail)) return {name, args};
+  // page_ref:page_ref_set, sched:sched_switch:u
+  size_t modifier = tail.find(':');
+  return {tail.substr(0, modifier), args};
+}
+
+std::optional<std::string_view> ParsePerfFrame(std::string_view line) {
+  std::string_view text = TrimBlanks(line);
+  if (text.empty() || text[0] == '#') return std::nullopt;
+  size_t digits = text.find_first_not_of("0123456789abcdef");
+  bool address = digits != kNotFound && digits > 0 && IsBlank(text[digits]);
+  if (!address && !IsBlank(line[0])) return std::nullopt;
+  return text;
+}
+
+std::optional<LostLine> ParsePerfLostLine(std::string_view line) {
+  size_t at = line.find("PERF_RECORD_LOST");
+  if (at == kNotFound) return std::nullopt;
+  std::string_view left = TrimRight(line.substr(0, at));
+  TraceLine task;
+  if (left.empty() || left.back() != ':') return std::nullopt;
+  size_t begin = TimeBegin(left, left.size() - 1);
+  if (begin == kNotFound || !SplitTask(left.substr(0, begin), &task) || !task.cpu) return std::nullopt;
+  LostLine lost{*task.cpu, std::nullopt};
+  if (size_t count = line.find("lost ", at); count != kNotFound) {
+    if (auto value = ParseSigned(TrimBlanks(line.substr(count + 5)))) lost.lost = value;
+  }
+  return lost;
+}
+
+}  // namespace mmreplay
