@@ -26,9 +26,13 @@ constexpr const char* kUsage =
     "Usage: mmreplay analyze [OPTIONS] INPUT...\n"
     "\n"
     "Reads one recording, replays its memory-management events and says which waits were on a page\n"
-    "that nothing kept alive. INPUT is the `trace` file of tracefs, a trace.dat, a perf.data, a directory or\n"
-    "a tar archive with one of them and what belongs to it (kprobe_events, dmesg, per_cpu stats, uname), or\n"
-    "- for standard input; gzip, bzip2, xz and zstd are read as they are. Files are told apart by content.\n"
+    "that nothing kept alive. INPUT is a `trace` file of tracefs (or those of its cpus), a trace.dat or "
+    "what\n"
+    "trace-cmd reports of it, a perf.data or what perf script prints of it, a console log with an ftrace\n"
+    "dump, a directory or tar archive with one of them and what belongs to it (kprobe_events, dmesg, "
+    "per_cpu\n"
+    "stats, uname), or - for standard input; gzip, bzip2, xz and zstd are read as they are. Files are told\n"
+    "apart by content.\n"
     "\n";
 
 constexpr const char* kExamples =
@@ -47,7 +51,7 @@ int RunAnalyze(const std::vector<std::string>& arguments) {
       ("output,o", po::value<std::string>()->value_name("DB"), "keep the database under this name")  //
       ("dmesg", po::value<std::string>()->value_name("FILE"), "console log of the same machine")     //
       ("input-format", po::value<std::string>()->value_name("NAME"),
-       "what the trace is, where its content alone does not tell")  //
+       "what the trace is, where its content alone does not tell")                                   //
       ("probes", po::value<std::string>()->value_name("FILE"), "probe definitions (kprobe_events)")  //
       ("format", po::value<std::string>()->value_name("text|json"), "form of the report")            //
       ("rules", po::value<std::string>()->value_name("DIR"),
@@ -64,9 +68,10 @@ int RunAnalyze(const std::vector<std::string>& arguments) {
     WriteOutput(help.str());
     return 0;
   }
-  RecordingOptions inputs{
-      .inputs = given.List("input"), .dmesg = given.Text("dmesg"), .probes = given.Text("probes"),
-      .input_format = given.Text("input-format")};
+  RecordingOptions inputs{.inputs = given.List("input"),
+                          .dmesg = given.Text("dmesg"),
+                          .probes = given.Text("probes"),
+                          .input_format = given.Text("input-format")};
   if (inputs.inputs.empty()) throw Error("analyze: no INPUT given; see mmreplay analyze --help");
   ReportFormat format = ReportFormatOf(given.Text("format").value_or("text"));
 

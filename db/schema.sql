@@ -86,6 +86,12 @@ CREATE TABLE event_more (
   PRIMARY KEY (event, field)
 ) WITHOUT ROWID;
 
+-- Further pages an event is about: the destination of a migration.
+CREATE TABLE event_page (
+  event INTEGER NOT NULL,
+  pfn   INTEGER NOT NULL
+);
+
 CREATE TABLE stack (
   event INTEGER NOT NULL,
   depth INTEGER NOT NULL,  -- 0 is the innermost frame

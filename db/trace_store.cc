@@ -135,6 +135,7 @@ struct TraceStore::Statements {
       : event(InsertInto(db, "event")),
         stack(InsertInto(db, "stack")),
         event_more(InsertInto(db, "event_more")),
+        event_page(InsertInto(db, "event_page")),
         lifetime(InsertInto(db, "page_lifetime")),
         hold(InsertInto(db, "ptl_hold")),
         migration(InsertInto(db, "migration")),
@@ -248,6 +249,7 @@ struct TraceStore::Statements {
   Statement event;
   Statement stack;
   Statement event_more;
+  Statement event_page;
   Statement lifetime;
   Statement hold;
   Statement migration;
@@ -292,7 +294,16 @@ void TraceStore::Write(const Batch& batch, const std::vector<Record>& records) {
       return of_event[static_cast<size_t>(Value(event) - Value(batch.events.front().id))];
     };
     if (const auto* ref = std::get_if<PageRefResult>(&record)) place(ref->event).ref = ref;
-    if (const auto* page = std::get_if<PageEvent>(&record)) place(page->event).page = page;
+    const auto* page = std::get_if<PageEvent>(&record);
+    if (!page) continue;
+    OfEvent& of = place(page->event);
+    if (!of.page) {
+      of.page = page;
+    } else if (of.page->pfn != page->pfn) {
+      statements_->event_page.Bind(1, Value(page->event));
+      statements_->event_page.Bind(2, Value(page->pfn));
+      statements_->event_page.Run();
+    }
   }
 
   Statement& insert = statements_->event;

@@ -44,8 +44,7 @@ constexpr std::array kReaders = {
     Reader{InputFormat::kFtraceText, OpenText},     Reader{InputFormat::kLatencyText, OpenText},
     Reader{InputFormat::kTraceCmdReport, OpenText}, Reader{InputFormat::kPerfScript, OpenText},
     Reader{InputFormat::kFunctionGraph, OpenText},  Reader{InputFormat::kSystraceHtml, OpenText},
-    Reader{InputFormat::kConsoleLog, OpenText},
-    Reader{InputFormat::kTraceDat, OpenTraceDat},
+    Reader{InputFormat::kConsoleLog, OpenText},     Reader{InputFormat::kTraceDat, OpenTraceDat},
     Reader{InputFormat::kPerfData, OpenPerfData},
 };
 

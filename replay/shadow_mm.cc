@@ -362,6 +362,9 @@ void ShadowMm::OnEntry(const FunctionEntry& call, const Moment& at, Task* task) 
       break;
   }
   if (pfn) NotePage(*pfn, at);
+  // The page moved to is concerned too.
+  auto destination = call.fields.Address(ProbeRole::kNewPage);
+  if (auto to = destination ? page_map_.PfnOf(*destination) : std::nullopt) NotePage(*to, at);
 }
 
 void ShadowMm::OnReturn(const FunctionReturn& call, const Moment& at, Task* task) {

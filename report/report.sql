@@ -181,7 +181,10 @@ JOIN page_lifetimes l ON l.pfn = b.head AND (b.head = ?1 OR l.page_order >= b.pa
 ORDER BY coalesce(l.alloc_event, 0), l.id;
 
 -- name: page events
-SELECT id, lifetime FROM event WHERE pfn = ?1 ORDER BY id;
+SELECT id, lifetime FROM event WHERE pfn = ?1
+UNION ALL
+SELECT event, NULL FROM event_page WHERE pfn = ?1
+ORDER BY 1;
 
 -- name: page waits
 SELECT w.id, w.begin_event, w.end_event, w.comm, w.pid, w.function, w.protection, w.outcome, w.verdict, w.why, w.lifetime_id,

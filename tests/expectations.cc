@@ -131,7 +131,9 @@ void CheckFidelity(const Analysis& analysis, const Expectation& expected) {
   if (expected.all_anchors) {
     CHECK(matched == anchors);
   } else {
-    CHECK(matched * 1000 >= anchors * 985);
+    // What is lost is not predicted.
+    bool lossy = analysis.Count("SELECT count(*) FROM gaps") > 0;
+    CHECK(matched * 1000 >= anchors * (lossy ? 970 : 985));
   }
   // Every miss is named, and none is on a huge page.
   CHECK(analysis.Count("SELECT count(*) FROM anomalies WHERE invariant = 'I6'") == anchors - matched);
@@ -174,6 +176,7 @@ const Expectation* FindExpectation(const std::string& name) {
       Expectation{"lab-x86-held", 0, true, true},
       Expectation{"lab-x86-hashed", 1, true, true},
       Expectation{"lab-arm64-fired", 1, true, true},
+      Expectation{"x86-panic", 1, false, true},
       Expectation{"x86-dat-fired", 1, false, true},
       Expectation{"arm64-dat", 3, false, false},
       Expectation{"x86-dat-buffers", 3, true, false},

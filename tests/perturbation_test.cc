@@ -110,7 +110,9 @@ Lines LoseHeads(Lines lines, Random* random) {
 Lines SwapTies(Lines lines, Random* random) {
   auto stamp = [](const std::string& line) {
     size_t colon = line.find(": ");
-    return colon == std::string::npos ? std::string() : line.substr(line.rfind(' ', colon) + 1, colon - line.rfind(' ', colon));
+    return colon == std::string::npos
+               ? std::string()
+               : line.substr(line.rfind(' ', colon) + 1, colon - line.rfind(' ', colon));
   };
   for (size_t i = 1; i < lines.size(); ++i) {
     bool tie = IsEvent(lines[i]) && IsEvent(lines[i - 1]) && stamp(lines[i]) == stamp(lines[i - 1]) &&
@@ -124,8 +126,9 @@ struct Damage {
   const char* name;
   Lines (*apply)(Lines, Random*);
 };
-constexpr Damage kDamages[] = {{"drop 1 %", DropOnePercent},   {"cut head", CutHead},     {"cut tail", CutTail},
-                               {"lose stretch", LoseStretch}, {"lose heads", LoseHeads}, {"swap ties", SwapTies}};
+constexpr Damage kDamages[] = {{"drop 1 %", DropOnePercent}, {"cut head", CutHead},
+                               {"cut tail", CutTail},        {"lose stretch", LoseStretch},
+                               {"lose heads", LoseHeads},    {"swap ties", SwapTies}};
 
 Analysis Analyse(const Files& files, const Lines& trace) {
   TemporaryFolder folder;
@@ -138,8 +141,10 @@ Analysis Analyse(const Files& files, const Lines& trace) {
 
 }  // namespace
 
-TEST_CASE("a healthy recording stays without confirmed and probable findings, whatever it loses", "[perturbation]") {
-  // Latent findings where every line that showed the waiter's reference was dropped, by sample, damage and seed.
+TEST_CASE("a healthy recording stays without confirmed and probable findings, whatever it loses",
+          "[perturbation]") {
+  // Latent findings where every line that showed the waiter's reference was dropped, by sample, damage and
+  // seed.
   const std::vector<std::string> known_latent = {};
   for (const char* sample : {"410-x86-held0", "arm64-stock", "x86-fixed", "arm64-fixed"}) {
     Files files = Read(sample);
@@ -150,9 +155,11 @@ TEST_CASE("a healthy recording stays without confirmed and probable findings, wh
         Analysis analysis = Analyse(files, damage.apply(files.trace, &random));
         std::string run = std::string(sample) + ", " + damage.name + ", seed " + std::to_string(seed);
         CAPTURE(run);
-        CHECK(analysis.Count("SELECT count(*) FROM page_waits WHERE verdict IN ('confirmed', 'probable')") == 0);
+        CHECK(analysis.Count("SELECT count(*) FROM page_waits WHERE verdict IN ('confirmed', 'probable')") ==
+              0);
         bool may_be_latent = std::find(known_latent.begin(), known_latent.end(), run) != known_latent.end();
-        CHECK((may_be_latent || analysis.Count("SELECT count(*) FROM page_waits WHERE verdict = 'latent'") == 0));
+        CHECK((may_be_latent ||
+               analysis.Count("SELECT count(*) FROM page_waits WHERE verdict = 'latent'") == 0));
       }
     }
   }
