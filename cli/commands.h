@@ -11,6 +11,7 @@ int RunAnalyze(const std::vector<std::string>& arguments);
 int RunCapture(const std::vector<std::string>& arguments);
 int RunPage(const std::vector<std::string>& arguments);
 int RunQuery(const std::vector<std::string>& arguments);
+int RunDoctor(const std::vector<std::string>& arguments);
 int RunRules(const std::vector<std::string>& arguments);
 int RunReport(const std::vector<std::string>& arguments);
 

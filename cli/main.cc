@@ -23,6 +23,7 @@ constexpr const char* kHelp =
     "  page      tell the biography of one page of a stored trace\n"
     "  query     ask a stored trace in SQL\n"
     "  rules     list, explain and check rules\n"
+    "  doctor    tell what evidence a recording lacks, and how to record it\n"
     "  capture   print the script that makes a recording\n"
     "\n"
     "mmreplay COMMAND --help tells more about a command.\n"
@@ -39,7 +40,8 @@ struct Command {
 };
 constexpr Command kCommands[] = {
     {"analyze", mmreplay::RunAnalyze}, {"report", mmreplay::RunReport}, {"page", mmreplay::RunPage},
-    {"query", mmreplay::RunQuery},     {"rules", mmreplay::RunRules},   {"capture", mmreplay::RunCapture},
+    {"query", mmreplay::RunQuery},     {"rules", mmreplay::RunRules},   {"doctor", mmreplay::RunDoctor},
+    {"capture", mmreplay::RunCapture},
 };
 
 int Run(const std::vector<std::string>& words) {

@@ -143,7 +143,7 @@ const std::vector<EvidenceKind>& EvidenceKinds() {
       {"migrations",
        {"migrations"},
        "who moved a page, and how the attempt ended, is not on record",
-       "migrate:set_migration_pmd and migrate:remove_migration_pmd (5.19 and later), or probes on the "
+       "thp:set_migration_pmd and thp:remove_migration_pmd (5.19 and later), or probes on the "
        "functions of "
        "those names and on migrate_misplaced_transhuge_page"},
       {"sleeping and waking",

@@ -119,6 +119,16 @@ SELECT cpu, from_ts, to_ts, lost FROM gaps ORDER BY cpu, from_ts, id;
 -- name: issues
 SELECT severity, kind, count, text, first_line FROM trace_issues;
 
+-- For the doctor: what there was of each kind of evidence.
+-- name: evidence had
+SELECT 'waits on pages', (SELECT count(*) FROM page_waits)
+UNION ALL SELECT 'events of reference counts', (SELECT coalesce(sum(rows), 0) FROM event_kinds WHERE name LIKE 'page\_ref\_%' ESCAPE '\')
+UNION ALL SELECT 'frees and allocations of pages', (SELECT coalesce(sum(rows), 0) FROM event_kinds WHERE name IN ('mm_page_free', 'mm_page_alloc'))
+UNION ALL SELECT 'holdings of page-table locks', (SELECT count(*) FROM ptl_holds)
+UNION ALL SELECT 'migrations', (SELECT count(*) FROM migrations)
+UNION ALL SELECT 'task switches and wake-ups', (SELECT coalesce(sum(rows), 0) FROM event_kinds WHERE name IN ('sched_switch', 'sched_waking', 'sched_wakeup'))
+UNION ALL SELECT 'kernel reports on pages', (SELECT count(*) FROM console_reports);
+
 -- What a diagram needs of its wait.
 -- name: diagram wait
 SELECT w.comm, w.pid, w.pfn, w.function, w.begin_event, w.end_event, w.protection, w.outcome, w.why, x.call_event,

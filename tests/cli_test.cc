@@ -109,7 +109,7 @@ TEST_CASE("exit codes", "[cli]") {
 
 TEST_CASE("help goes to standard output and has two examples that run", "[cli]") {
   for (const char* command : {"$MMREPLAY --help", "$MMREPLAY analyze --help", "$MMREPLAY report --help",
-                              "$MMREPLAY page --help", "$MMREPLAY query --help"}) {
+                              "$MMREPLAY page --help", "$MMREPLAY query --help", "$MMREPLAY doctor --help"}) {
     Run run = Shell(command);
     CHECK(run.exit_code == 0);
     CHECK(run.err.empty());

@@ -7,7 +7,9 @@
 #include "parser/error.h"
 #include "parser/lines.h"
 #include "report/content.h"
+#include "report/doctor.h"
 #include "report/page_biography.h"
+#include "report/recording_advice.h"
 #include "tests/analysis.h"
 
 namespace mmreplay {
@@ -241,6 +243,51 @@ TEST_CASE("the biography does not need the rule", "[report]") {
   const_cast<Database*>(&analysis.db())->Exec("DELETE FROM finding; DELETE FROM finding_event");
   CheckInOrder(Biography(analysis.db(), 0x28000), {"drops the last reference", "PAGE FREED",
                                                    "freed_before_queue", "toucher/1-71 waited", "confirmed"});
+}
+
+TEST_CASE("the doctor names what was lacking and the commands that record it", "[report]") {
+  auto doctor = [](const Analysis& analysis) {
+    std::string out;
+    WriteDoctor(analysis.db(), [&](std::string_view text) { out += text; });
+    return out;
+  };
+  Analysis stock({.inputs = {Sample("arm64-stock")}, .dmesg = {}, .probes = {}});
+  CheckInOrder(
+      doctor(stock),
+      {"kernel 6.1.0-56-arm64, aarch64", "wait_on_freed_page: could be judged, 0 findings",
+       "had     waits on pages: 141", "lacked  reference counts:", "CONFIG_DEBUG_PAGE_REF", "with tracefs",
+       "'p:mmreplay/folio_wait_bit folio_wait_bit folio=$arg1 bit=$arg2:s32 ref=+52($arg1):s32'",
+       "events/page_ref/page_ref_mod_unless/enable", "with trace-cmd", "-e page_ref:page_ref_set",
+       "with perf"});
+  // Nothing lacking, nothing to record.
+  Analysis fired({.inputs = {Sample("x86-fired")}, .dmesg = {}, .probes = {}});
+  CHECK(doctor(fired).find("to record what was lacking") == std::string::npos);
+}
+
+TEST_CASE("probes are those of the kernel's era", "[report]") {
+  auto probes = [](const char* what, const char* release, const char* machine) {
+    std::string all;
+    for (const std::string& probe : AdviseRecording(what, ParseKernelRelease(release), machine).probes)
+      all += probe + "\n";
+    return all;
+  };
+  CHECK(probes("waits on pages", "4.10.17", "x86_64") ==
+        "p:mmreplay/wait_on_page_bit wait_on_page_bit page=%di bit=%si:s32 ref=+28(%di):s32\n"
+        "r256:mmreplay/wait_on_page_bit_ret wait_on_page_bit\n");
+  CHECK(probes("waits on pages", "4.19.0", "aarch64")
+            .starts_with(
+                "p:mmreplay/wait_on_page_bit wait_on_page_bit page=%x0 bit=%x1:s32 ref=+52(%x0):s32\n"));
+  CHECK(
+      probes("waits on pages", "5.10.0-30-amd64", "x86_64").find("put_and_wait_on_page_locked page=$arg1") !=
+      std::string::npos);
+  CHECK(probes("waits on pages", "6.1.0", "x86_64")
+            .find("migration_entry_wait_on_locked entry=$arg1 ptl=$arg3") != std::string::npos);
+  CHECK(probes("waits on pages", "6.12.0", "x86_64")
+            .find("migration_entry_wait_on_locked entry=$arg1 ptl=$arg2") != std::string::npos);
+  CHECK(probes("waits on pages", "7.2.0", "aarch64").find("softleaf_entry_wait_on_locked") !=
+        std::string::npos);
+  CHECK(probes("migrations", "4.10.17", "x86_64").find("migrate_misplaced_transhuge_page page=%r9") !=
+        std::string::npos);
 }
 
 TEST_CASE("texts are wrapped, cut and made printable", "[report]") {
