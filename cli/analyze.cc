@@ -54,6 +54,7 @@ int RunAnalyze(const std::vector<std::string>& arguments) {
        "what the trace is, where its content alone does not tell")                                   //
       ("probes", po::value<std::string>()->value_name("FILE"), "probe definitions (kprobe_events)")  //
       ("format", po::value<std::string>()->value_name("text|json"), "form of the report")            //
+      ("near-misses", "waits that matched all but one step of the rule, too")                        //
       ("rules", po::value<std::string>()->value_name("DIR"),
        "rules of your own, beside or instead of ours")  //
       ("fail-on", po::value<std::string>()->value_name("error|warning|info"),
@@ -95,7 +96,9 @@ int RunAnalyze(const std::vector<std::string>& arguments) {
 
   std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
   BufferedOutput out;
-  WriteReport(store.database(), format, OutputStyle(), out.writer());
+  WriteReport(store.database(),
+              {.format = format, .style = OutputStyle(), .near_misses = given.Has("near-misses")},
+              out.writer());
   out.Flush();
   // For people only: a report of the same bytes is the same bytes.
   auto rate = static_cast<int64_t>(static_cast<double>(facts.lines.events) / seconds.count());

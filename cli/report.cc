@@ -32,6 +32,7 @@ int RunReport(const std::vector<std::string>& arguments) {
   po::options_description visible("Options");
   visible.add_options()                                                                    //
       ("format", po::value<std::string>()->value_name("text|json"), "form of the report")  //
+      ("near-misses", "waits that matched all but one step of the rule, too")              //
       ("help,h", "this text");
   Arguments given = ParseArguments("report", arguments, visible, {"database"});
   if (given.Has("help")) {
@@ -45,7 +46,8 @@ int RunReport(const std::vector<std::string>& arguments) {
   ReportFormat format = ReportFormatOf(given.Text("format").value_or("text"));
   auto database = OpenTraceDatabase(*path, Database::Mode::kReadOnly);
   BufferedOutput out;
-  WriteReport(*database, format, OutputStyle(), out.writer());
+  WriteReport(*database, {.format = format, .style = OutputStyle(), .near_misses = given.Has("near-misses")},
+              out.writer());
   out.Flush();
   return 0;
 }

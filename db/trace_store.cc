@@ -83,6 +83,7 @@ void BindField(Statement* statement, int parameter, const FieldValue& value) {
 class TraceStore::PartialFile {
  public:
   explicit PartialFile(const std::string& path) : final_(path) {
+    if (fs::is_directory(path)) throw Error(path + ": is a directory");
     if (fs::exists(path)) OpenTraceDatabase(path, Database::Mode::kReadOnly);  // else not ours: refused
     RemoveStale();
     partial_ = path + std::string(kPartialSuffix) + "." + std::to_string(getpid());

@@ -292,6 +292,24 @@ void ForEachFinding(const Database& database, const std::function<bool(const Fin
   }
 }
 
+void ForEachNearMiss(const Database& database, const std::function<bool(const NearMiss&)>& visit) {
+  Statement query(database, ReportSql("near misses"));
+  while (query.Step()) {
+    NearMiss miss{.comm = String(query.Text(0)),
+                  .pid = query.OptionalInt(1),
+                  .pfn = query.OptionalInt(2),
+                  .function = String(query.Text(3)),
+                  .begin_ts = query.OptionalInt(4),
+                  .end_ts = query.OptionalInt(5),
+                  .outcome = String(query.Text(6)),
+                  .reason = String(query.Text(7)),
+                  .step = String(query.Text(8)),
+                  .event = query.OptionalInt(9),
+                  .line = query.OptionalInt(10)};
+    if (!visit(miss)) return;
+  }
+}
+
 ReportContent ReadContent(const Database& database) {
   ReportContent content;
   content.verdict = ReadVerdict(database);

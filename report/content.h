@@ -115,6 +115,24 @@ struct WaitClass {
   int64_t count = 0;
 };
 
+// A wait that matched all of wait_on_freed_page but one step.
+struct NearMiss {
+  std::string comm;
+  std::optional<int64_t> pid;
+  std::optional<int64_t> pfn;
+  std::string function;
+  std::optional<int64_t> begin_ts;
+  std::optional<int64_t> end_ts;
+  std::string outcome;
+  std::string reason;            // why the step failed
+  std::string step;              // "holds no reference"
+  std::optional<int64_t> event;  // that decided it
+  std::optional<int64_t> line;
+};
+
+// In the order of the trace, until `visit` returns false.
+void ForEachNearMiss(const Database& database, const std::function<bool(const NearMiss&)>& visit);
+
 // A kind of evidence the recording could not hold.
 struct NotShown {
   std::string what;

@@ -152,6 +152,20 @@ Json ToJson(const Finding& finding, const std::vector<OrderProof>& proofs) {
           {"kernel_report", ToJson(finding.kernel)}};
 }
 
+Json ToJson(const NearMiss& miss) {
+  return {{"comm", miss.comm},
+          {"pid", OrNull(miss.pid)},
+          {"pfn", OrNull(miss.pfn)},
+          {"function", miss.function},
+          {"begin_ts", OrNull(miss.begin_ts)},
+          {"end_ts", OrNull(miss.end_ts)},
+          {"outcome", miss.outcome},
+          {"step", miss.step},
+          {"reason", miss.reason},
+          {"event", OrNull(miss.event)},
+          {"line", OrNull(miss.line)}};
+}
+
 Json ToJson(const InputFacts& input, const std::vector<SourceFile>& sources) {
   Json files = Json::array();
   for (const SourceFile& file : sources)
@@ -239,7 +253,7 @@ Json Head(const ReportContent& content) {
 
 }  // namespace
 
-void WriteJsonReport(const Database& database, const WriteFn& write) {
+void WriteJsonReport(const Database& database, bool near_misses, const WriteFn& write) {
   std::string head = Dump(Head(ReadContent(database)), 1);
   head.resize(head.size() - 2);  // the findings go before "\n}"
   write(head + ",\n \"findings\": [");
@@ -249,7 +263,18 @@ void WriteJsonReport(const Database& database, const WriteFn& write) {
     first = false;
     return true;
   });
-  write(first ? "]\n}\n" : "\n ]\n}\n");
+  write(first ? "]" : "\n ]");
+  if (near_misses) {
+    write(",\n \"near_misses\": [");
+    first = true;
+    ForEachNearMiss(database, [&](const NearMiss& miss) {
+      write((first ? "\n  " : ",\n  ") + Dump(ToJson(miss), -1));
+      first = false;
+      return true;
+    });
+    write(first ? "]" : "\n ]");
+  }
+  write("\n}\n");
 }
 
 }  // namespace mmreplay

@@ -7,6 +7,6 @@
 
 namespace mmreplay {
 
-void WriteJsonReport(const Database& database, const WriteFn& write);
+void WriteJsonReport(const Database& database, bool near_misses, const WriteFn& write);
 
 }  // namespace mmreplay

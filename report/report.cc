@@ -12,12 +12,12 @@ ReportFormat ReportFormatOf(std::string_view name) {
   throw Error("--format: " + std::string(name) + ": a report is written as text or json");
 }
 
-void WriteReport(const Database& database, ReportFormat format, TextStyle style, const WriteFn& write) {
-  switch (format) {
+void WriteReport(const Database& database, const ReportOptions& options, const WriteFn& write) {
+  switch (options.format) {
     case ReportFormat::kText:
-      return WriteTextReport(database, style, write);
+      return WriteTextReport(database, options.style, options.near_misses, write);
     case ReportFormat::kJson:
-      return WriteJsonReport(database, write);
+      return WriteJsonReport(database, options.near_misses, write);
   }
 }
 

@@ -16,7 +16,13 @@ enum class ReportFormat : uint8_t { kText, kJson };
 // "text", "json". Throws Error for anything else.
 ReportFormat ReportFormatOf(std::string_view name);
 
-// Findings are written as they are read: memory does not grow with their number. `style` is for text.
-void WriteReport(const Database& database, ReportFormat format, TextStyle style, const WriteFn& write);
+struct ReportOptions {
+  ReportFormat format = ReportFormat::kText;
+  TextStyle style;           // of text
+  bool near_misses = false;  // waits that matched all but one step of the rule, too
+};
+
+// Findings are written as they are read: memory does not grow with their number.
+void WriteReport(const Database& database, const ReportOptions& options, const WriteFn& write);
 
 }  // namespace mmreplay

@@ -119,6 +119,19 @@ SELECT cpu, from_ts, to_ts, lost FROM gaps ORDER BY cpu, from_ts, id;
 -- name: issues
 SELECT severity, kind, count, text, first_line FROM trace_issues;
 
+-- Waits that matched all of wait_on_freed_page but one step, and the event that decided it.
+-- name: near misses
+SELECT w.comm, w.pid, w.pfn, w.function, w.begin_ts, w.end_ts, w.outcome, x.reason,
+       CASE w.protection WHEN 'reference' THEN 'holds no reference'
+                         WHEN 'queued_under_ptl' THEN 'drops the page-table lock before it queues'
+                         ELSE 'waits for PG_locked' END AS step,
+       coalesce(CASE WHEN w.protection = 'reference' THEN x.reference_event END, w.begin_event) AS event_id,
+       (SELECT line FROM events WHERE id = coalesce(CASE WHEN w.protection = 'reference' THEN x.reference_event END,
+                                                    w.begin_event)) AS line
+FROM page_waits w JOIN page_wait_evidence x ON x.wait_id = w.id
+WHERE w.verdict = 'benign'
+ORDER BY w.begin_event, w.id;
+
 -- For the doctor: what there was of each kind of evidence.
 -- name: evidence had
 SELECT 'waits on pages', (SELECT count(*) FROM page_waits)

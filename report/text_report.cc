@@ -157,6 +157,30 @@ void WriteWaits(const ReportContent& content, const WriteFn& write) {
   }
 }
 
+// near-miss wait_on_freed_page waiter=toucher/1-71 pfn=0x28000 wait=3.1..3.2 woken_alive
+//   step="holds no reference" fails: reference taken under the page-table lock, event 2384, line 2396
+void WriteNearMisses(const Database& database, const ReportContent& content, const WriteFn& write) {
+  int64_t count = 0;
+  std::string shown;
+  ForEachNearMiss(database, [&](const NearMiss& miss) {
+    if (++count > kFindingsShown) return true;
+    shown +=
+        fmt::format("near-miss wait_on_freed_page waiter={} pfn={} wait={}..{} {} step=\"{}\" fails: {}",
+                    Quoted(TaskText(miss.comm, miss.pid)), PfnText(miss.pfn),
+                    TimeText(miss.begin_ts, content.clock.ticks), TimeText(miss.end_ts, content.clock.ticks),
+                    miss.outcome, miss.step, Printable(miss.reason));
+    if (miss.event) shown += fmt::format(", event {}, line {}", *miss.event, miss.line.value_or(0));
+    shown += "\n";
+    return true;
+  });
+  write(fmt::format("\nnear misses: {} matched all of wait_on_freed_page but one step\n",
+                    Plural(count, "wait", "waits")));
+  write(shown);
+  if (count > kFindingsShown)
+    write(
+        fmt::format("... and {} more (mmreplay query DB @near_misses)\n", CountText(count - kFindingsShown)));
+}
+
 void WriteNotShown(const ReportContent& content, const WriteFn& write) {
   for (const RuleAnswer& rule : content.rules) {
     if (!rule.applicable)
@@ -230,13 +254,14 @@ void WriteInput(const ReportContent& content, const WriteFn& write) {
 
 }  // namespace
 
-void WriteTextReport(const Database& database, TextStyle style, const WriteFn& write) {
+void WriteTextReport(const Database& database, TextStyle style, bool near_misses, const WriteFn& write) {
   ReportContent content = ReadContent(database);
   write(Coloured(VerdictLine(content), content.verdict.ExitCode(), style) + "\n");
   if (content.verdict.ExitCode() == 0 && content.verdict.waits > 0) write(Wrap(kSafe, 2, 2));
   WriteGroups(content, style, write);
   WriteFindings(database, content, write);
   WriteWaits(content, write);
+  if (near_misses) WriteNearMisses(database, content, write);
   WriteNotShown(content, write);
   WriteModel(content, write);
   WriteInput(content, write);

@@ -7,6 +7,6 @@
 
 namespace mmreplay {
 
-void WriteTextReport(const Database& database, TextStyle style, const WriteFn& write);
+void WriteTextReport(const Database& database, TextStyle style, bool near_misses, const WriteFn& write);
 
 }  // namespace mmreplay

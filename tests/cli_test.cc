@@ -56,7 +56,7 @@ TEST_CASE("JSON reports follow their schema", "[cli]") {
        {std::string("samples/x86-fired.tar.xz"), std::string("samples/410-x86-held0.tar.xz"),
         std::string("samples/arm64-stock.tar.xz"), synthetic}) {
     std::string file = folder.path() + "/report.json";
-    Shell("$MMREPLAY analyze --format json " + input + " > " + file);
+    Shell("$MMREPLAY analyze --near-misses --format json " + input + " > " + file);
     Run run = Shell("python3 -m jsonschema -i " + file + " report/report.schema.json");
     CAPTURE(input, run.out, run.err);
     CHECK(run.exit_code == 0);
@@ -149,6 +149,8 @@ TEST_CASE("errors name the object and go to standard error", "[cli]") {
   run = Shell("$MMREPLAY analyze -o LICENSE samples/arm64-stock.tar.xz");
   CHECK(run.exit_code == 2);
   CHECK(run.err.find("LICENSE: is not a database mmreplay wrote") != std::string::npos);
+  run = Shell("$MMREPLAY analyze -o samples samples/arm64-stock.tar.xz");
+  CHECK(run.err == "mmreplay: samples: is a directory\n");
 }
 
 TEST_CASE("a reader that went away is no error, a full disk is", "[cli]") {

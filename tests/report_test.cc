@@ -21,13 +21,15 @@ std::string Sample(const std::string& name) {
 
 std::string Text(const Database& database, TextStyle style = {}) {
   std::string out;
-  WriteReport(database, ReportFormat::kText, style, [&](std::string_view text) { out += text; });
+  WriteReport(database, {.format = ReportFormat::kText, .style = style},
+              [&](std::string_view text) { out += text; });
   return out;
 }
 
 nlohmann::json Json(const Database& database) {
   std::string out;
-  WriteReport(database, ReportFormat::kJson, {}, [&](std::string_view text) { out += text; });
+  WriteReport(database, {.format = ReportFormat::kJson, .style = {}},
+              [&](std::string_view text) { out += text; });
   return nlohmann::json::parse(out);
 }
 
@@ -148,6 +150,29 @@ TEST_CASE("no finding explains itself", "[report]") {
                {"NO FINDING: 141 waits", "migration_entry_wait_on_locked in pmd_migration_entry_wait",
                 "mm/filemap.c:migration_entry_wait_on_locked, 5.17 and later", "not in this recording",
                 "reference counts:", "CONFIG_DEBUG_PAGE_REF"});
+}
+
+TEST_CASE("near misses show which step failed", "[report]") {
+  Analysis held({.inputs = {Sample("410-x86-held0")}, .dmesg = {}, .probes = {}});
+  std::string text;
+  WriteReport(held.db(), {.format = ReportFormat::kText, .style = {}, .near_misses = true},
+              [&](std::string_view piece) { text += piece; });
+  CheckInOrder(text, {"near misses: 78 waits matched all of wait_on_freed_page but one step\n",
+                      "near-miss wait_on_freed_page waiter=",
+                      "step=\"holds no reference\" fails: reference taken under the "
+                      "page-table lock, event ",
+                      "... and 68 more (mmreplay query DB @near_misses)"});
+  std::string json;
+  WriteReport(held.db(), {.format = ReportFormat::kJson, .style = {}, .near_misses = true},
+              [&](std::string_view piece) { json += piece; });
+  auto misses = nlohmann::json::parse(json)["near_misses"];
+  REQUIRE(misses.size() == 78);
+  // The deciding event is the waiter taking its reference.
+  for (const auto& miss : misses) {
+    CHECK(held.Count("SELECT count(*) FROM page_refs WHERE delta = 1 AND event_id = " + miss["event"].dump() +
+                     " AND pid = " + miss["pid"].dump() + " AND pfn = " + miss["pfn"].dump()) == 1);
+  }
+  CHECK_FALSE(Json(held.db()).contains("near_misses"));
 }
 
 // Synthetic: nothing but a task switch.
