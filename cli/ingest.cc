@@ -115,7 +115,8 @@ ReplayOptions OptionsOf(const Recording& recording, const std::optional<bool>& t
 
 // What the recording could have shown: see `recordable` in db/schema.sql.
 std::vector<std::string> RecordableOf(const Recording& recording, const StringTable& strings,
-                                      const std::vector<EventKind>& kinds, const ReplaySummary& replay) {
+                                      const std::vector<EventKind>& kinds, const ReplaySummary& replay,
+                                      std::optional<bool> ticks) {
   std::set<std::string> names;
   for (const EventKind& kind : kinds) names.emplace(strings.Text(kind.name));
   // Names of views are earned below, whatever an event may be called.
@@ -139,6 +140,34 @@ std::vector<std::string> RecordableOf(const Recording& recording, const StringTa
   if (has({"mm_migrate_pages", "set_migration_pmd", "set_migration_pte", "folio_migrate_mapping",
            "migrate_page_move_mapping", "migrate_misplaced_transhuge_page"}))
     names.insert("migrations");
+  // What rules need beyond that: see rules/README.md.
+  bool migration_return = false;
+  bool unlock_flags = replay.flags_at_unlock;
+  bool last_put_flags = replay.flags_at_last_put;
+  std::optional<KernelRelease> release;
+  if (recording.kernel_release) release = ParseKernelRelease(*recording.kernel_release);
+  for (const ProbeDefinition& probe : recording.probes) {
+    KernelFunction function = FunctionOfSymbol(probe.function);
+    std::vector<BoundField> fields = BindProbe(probe.function, probe.is_return, &probe, release);
+    auto fetches = [&](ProbeRole role) {
+      return std::any_of(fields.begin(), fields.end(), [&](const BoundField& f) { return f.role == role; });
+    };
+    migration_return |= (function == KernelFunction::kFolioMigrateMapping ||
+                         function == KernelFunction::kMigrateMisplacedTranshugePage) &&
+                        fetches(ProbeRole::kReturn);
+    unlock_flags |= function == KernelFunction::kUnlockPage && fetches(ProbeRole::kPageFlags);
+    last_put_flags |=
+        (function == KernelFunction::kFreeCompoundPage || function == KernelFunction::kPutPageFinal) &&
+        fetches(ProbeRole::kPageFlags);
+  }
+  if (migration_return || replay.migration_results) names.insert("migration_results");
+  if (unlock_flags) names.insert("page_flags_at_unlock");
+  if (has({"mm_page_free"}) && (last_put_flags || has({"page_ref_mod_and_test"})))
+    names.insert("page_flags_at_last_put");
+  if (has({"folio_unlock", "unlock_page"})) names.insert("page_unlocks");
+  if (has({"lock_contended", "contention_begin"})) names.insert("ptl_contention");
+  if (replay.all_tasks) names.insert("all_tasks");
+  if (ticks && !*ticks) names.insert("nanoseconds");
   return {names.begin(), names.end()};
 }
 
@@ -263,7 +292,7 @@ TraceFacts Ingest(const Recording& recording, TraceStore* store, const RecordHoo
     facts.issues.push_back({TraceIssue::Severity::kInfo, "untyped fields", 0, fields.untyped_fields(),
                             "fields beyond the first 200 of a kind are in its arguments only"});
   }
-  facts.recordable = RecordableOf(recording, strings, facts.kinds, facts.replay);
+  facts.recordable = RecordableOf(recording, strings, facts.kinds, facts.replay, facts.clock_is_ticks);
   store->Finish(recording, facts, strings);
   return facts;
 }

@@ -14,7 +14,7 @@ namespace mmreplay {
 // "mmrp": marks a file as ours.
 inline constexpr int32_t kApplicationId = 0x6d6d7270;
 // Raised whenever columns or views are appended.
-inline constexpr int32_t kSchemaVersion = 1;
+inline constexpr int32_t kSchemaVersion = 2;
 
 class Database {
  public:

@@ -81,8 +81,9 @@ FROM trace_issues;
 
 -- name: anomalies
 -- Transitions that cannot happen on a healthy machine with a complete recording.
-SELECT a.invariant, a.event_id, e.line, a.ts, a.pid, e.comm, printf('%#x', a.pfn) AS pfn, a.detail
-FROM anomalies a LEFT JOIN events e ON e.id = a.event_id
+SELECT a.invariant, a.event_id, e.line, a.ts, a.pid, e.comm, printf('%#x', a.pfn) AS pfn, x.kind, x.certainty,
+       x.earlier_event, a.detail
+FROM anomalies a JOIN anomaly_evidence x ON x.anomaly_id = a.id LEFT JOIN events e ON e.id = a.event_id
 ORDER BY a.id;
 
 -- name: kinds
@@ -105,6 +106,10 @@ SELECT m.id, m.comm, m.pid, printf('%#x', m.src_pfn) AS src_pfn, m.begin_ts, m.e
 FROM migrations m
 WHERE m.result = 'failed'
 ORDER BY m.begin_event;
+
+-- name: rules
+-- What each rule found, or what would have to be recorded for it.
+SELECT rule, severity, applicable, findings, missing FROM rule_results ORDER BY applicable DESC, findings DESC, rule;
 
 -- name: sources
 -- Files of the recording.

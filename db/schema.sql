@@ -33,7 +33,9 @@ CREATE TABLE trace (
   lines_rejected      INTEGER NOT NULL,
   ref_anchors         INTEGER NOT NULL, -- reference events of certain outcome on pages of known count
   ref_anchors_matched INTEGER NOT NULL, -- of these, predicted
-  ref_first_mismatch  INTEGER           -- event of the first that was not
+  ref_first_mismatch  INTEGER,          -- event of the first that was not
+  all_tasks           INTEGER NOT NULL, -- events of the idle task show that no task was filtered out
+  last_ts             INTEGER           -- latest stamp; clock_unit
 );
 
 -- Files of the recording.
@@ -136,7 +138,10 @@ CREATE TABLE migration (
   begin_ts    INTEGER,
   end_ts      INTEGER,
   result      TEXT NOT NULL,  -- migrated failed unknown
-  why         TEXT
+  why         TEXT,
+  holders      INTEGER NOT NULL, -- other tasks with a reference on the source, where it failed
+  holder_pid   INTEGER,          -- of these, who took it last
+  holder_event INTEGER
 );
 
 CREATE TABLE page_wait (
@@ -172,7 +177,12 @@ CREATE TABLE page_wait (
   weakened      INTEGER NOT NULL,  -- and they are evidence: one grade less
   contract      TEXT NOT NULL,     -- what kernel versions do in such a wait; empty where not known
   reason        TEXT NOT NULL,     -- short, for counting
-  why           TEXT NOT NULL
+  why           TEXT NOT NULL,
+  path          INTEGER NOT NULL,  -- how the waiter came to the page
+  unlocked_event INTEGER,          -- the page's last unlock during the wait
+  unlocked_ts   INTEGER,
+  over_event    INTEGER,           -- after its sleep it ran again, or did something a waiter cannot do
+  over_ts       INTEGER
 );
 
 CREATE TABLE anomaly (
@@ -182,7 +192,11 @@ CREATE TABLE anomaly (
   invariant TEXT NOT NULL,  -- I1 ... I15
   pfn       INTEGER,
   pid       INTEGER,
-  detail    TEXT NOT NULL
+  detail    TEXT NOT NULL,
+  kind      TEXT NOT NULL,     -- short, for rules and for counting
+  certainty INTEGER NOT NULL,
+  earlier   INTEGER,           -- event it contradicts
+  lifetime  INTEGER
 );
 
 CREATE TABLE gap (

@@ -188,6 +188,9 @@ struct TraceStore::Statements {
     migration.Bind(10, TimeOf(moved.end));
     migration.Bind(11, moved.result);
     migration.Bind(12, NullIfEmpty(moved.why));
+    migration.Bind(13, moved.holders.count);
+    migration.Bind(14, OptionalValue(moved.holders.latest));
+    migration.Bind(15, OptionalValue(moved.holders.taken));
     migration.Run();
   }
 
@@ -226,6 +229,11 @@ struct TraceStore::Statements {
     wait.Bind(++i, w.contract);
     wait.Bind(++i, w.reason);
     wait.Bind(++i, w.why);
+    wait.Bind(++i, static_cast<int64_t>(w.path));
+    wait.Bind(++i, EventOf(w.unlocked));
+    wait.Bind(++i, TimeOf(w.unlocked));
+    wait.Bind(++i, EventOf(w.over));
+    wait.Bind(++i, TimeOf(w.over));
     wait.Run();
   }
 
@@ -236,6 +244,10 @@ struct TraceStore::Statements {
     anomaly.Bind(5, OptionalValue(found.pfn));
     anomaly.Bind(6, OptionalValue(found.at.pid));
     anomaly.Bind(7, found.detail);
+    anomaly.Bind(8, found.kind);
+    anomaly.Bind(9, static_cast<int64_t>(found.certainty));
+    anomaly.Bind(10, OptionalValue(found.earlier));
+    anomaly.Bind(11, OptionalValue(found.lifetime));
     anomaly.Run();
   }
 
@@ -399,6 +411,8 @@ void TraceStore::Finish(const Recording& recording, const TraceFacts& facts, con
   trace.Bind(++i, facts.replay.pages.ref_anchors);
   trace.Bind(++i, facts.replay.pages.ref_anchors_matched);
   trace.Bind(++i, OptionalValue(facts.replay.pages.first_mismatch));
+  trace.Bind(++i, facts.replay.all_tasks);
+  trace.Bind(++i, facts.replay.last_ts);
   trace.Run();
 
   // The files of the trace come first, as events.source says; side files follow.

@@ -112,10 +112,13 @@ JOIN string f ON f.id = w.function;
 -- page's death stands to the wait's beginning: none, open, same cpu, apart (further than the clock may err), count (the
 -- wait's own probe read 0);
 -- order_ns: beginning minus death. reason: the verdict's cause in a few words. contract: which kernel versions
--- protect such a wait, and how.
+-- protect such a wait, and how. path: how the waiter came to the page: numa fault, pmd / pte / hugetlb migration
+-- entry, page cache, unknown. unlocked_event: the page's last unlock during the wait.
+-- over_event: after its sleep the waiter ran again, or did something a waiter cannot do.
 CREATE VIEW page_wait_evidence(wait_id, call_event, lock_acquired_event, lock_dropped_event, reference_event,
                                asleep_event, woken_event, death_event, death_ts, death_pid, death_comm,
-                               free_event, event_order, order_ns, gap, reason, report_id, contract) AS
+                               free_event, event_order, order_ns, gap, reason, report_id, contract, path,
+                               unlocked_event, unlocked_ts, woken_ts, over_event, over_ts) AS
 SELECT w.id, w.call_event, (SELECT h.acquire_event FROM ptl_hold h WHERE h.id = w.hold), w.lock_dropped,
        w.reference_event, w.asleep_event, w.woken_event, w.death_event, w.death_ts, w.death_pid,
        (SELECT s.text FROM event e JOIN string s ON s.id = e.comm WHERE e.id = w.death_event),
@@ -124,12 +127,42 @@ SELECT w.id, w.call_event, (SELECT h.acquire_event FROM ptl_hold h WHERE h.id = 
        w.order_ns, w.gap, w.reason,
        (SELECT min(m.report_id) FROM report_matches m WHERE m.lifetime_id = w.lifetime
         OR w.outcome = 2 AND m.lifetime_id = w.frame_life),
-       w.contract
+       w.contract,
+       CASE w.path WHEN 0 THEN 'unknown' WHEN 1 THEN 'numa fault' WHEN 2 THEN 'pmd migration entry'
+                   WHEN 3 THEN 'pte migration entry' WHEN 4 THEN 'hugetlb migration entry' WHEN 5 THEN 'page cache' END,
+       w.unlocked_event, w.unlocked_ts, (SELECT e.ts FROM event e WHERE e.id = w.woken_event),
+       w.over_event, w.over_ts
 FROM page_wait w;
 
 -- Transitions that cannot happen on a healthy machine with a complete recording (invariants I1-I15).
 CREATE VIEW anomalies(id, trace_id, event_id, ts, invariant, pfn, pid, detail) AS
 SELECT id, 1, event, ts, invariant, pfn, pid, detail FROM anomaly;
+
+-- What an anomaly rests on. certainty: what else could explain it: certain (nothing), if complete (tasks that were
+-- not recorded), open (events that were not recorded). earlier_event: what it contradicts, the first free of two.
+-- kind, by invariant:
+--   I1 allocated twice, found while free             I7 reference taken while frozen, unfrozen while not frozen
+--   I2 freed while referenced                        I8 wait without protection
+--   I3 freed while locked, freed while frozen        I9 exempt wait on a free page
+--   I4 freed twice                                   I10 wait across lives
+--   I5 reference taken on a free page                I11 unlocked while not locked
+--   I6 count contradicted, count below zero          I12 slept with a page-table lock
+--   I15 no reference to be had
+CREATE VIEW anomaly_evidence(anomaly_id, kind, certainty, earlier_event, lifetime_id, comm) AS
+SELECT a.id, a.kind, CASE a.certainty WHEN 0 THEN 'open' WHEN 1 THEN 'if complete' WHEN 2 THEN 'certain' END,
+       a.earlier, a.lifetime, (SELECT s.text FROM event e JOIN string s ON s.id = e.comm WHERE e.id = a.event)
+FROM anomaly a;
+
+-- Who had references on a page whose migration failed: how many tasks besides the migrating one, the one that took
+-- its reference last, and the event that shows it. 0 where reference events do not tell.
+CREATE VIEW migration_evidence(migration_id, holders, holder_pid, holder_comm, holder_event) AS
+SELECT m.id, m.holders, m.holder_pid,
+       (SELECT s.text FROM event e JOIN string s ON s.id = e.comm WHERE e.id = m.holder_event), m.holder_event
+FROM migration m;
+
+-- What the recording covers. all_tasks: events of the idle task show that no task was filtered out.
+CREATE VIEW trace_evidence(trace_id, all_tasks, last_ts) AS
+SELECT id, all_tasks, last_ts FROM trace;
 
 -- Where a cpu's events are missing. from_ts NULL: since the recording began.
 CREATE VIEW gaps(id, trace_id, cpu, from_ts, to_ts, lost) AS

@@ -20,6 +20,8 @@ enum class Decoder::Tracepoint : uint8_t {
   kPageRefUnfreeze,
   kPageAlloc,
   kPageFree,
+  kAddToPageCache,
+  kDeleteFromPageCache,
   kLockAcquire,
   kLockContended,
   kLockAcquired,
@@ -113,6 +115,14 @@ Payload DecodePage(std::string_view args, bool user_space_text) {
   if (user_space_text) return page;  // page= was computed without the kernel's vmemmap_base
   if (auto address = PointerField(args, "page")) page.page = static_cast<KernelAddress>(*address);
   return page;
+}
+
+// mm_filemap_delete_from_page_cache: dev 0:18 ino 1c pfn=0x2f4e1 ofs=4096 order=0
+// mm_filemap_add_to_page_cache: dev 254:0 ino 2fe page=ffffea0000a3c000 pfn=167680 ofs=0   (4.x to 5.x)
+Payload DecodePageCache(bool added, std::string_view args) {
+  auto pfn = UnsignedField(args, "pfn");
+  if (!pfn || NamesNoPage(args, *pfn)) return Opaque{};
+  return PageCacheEvent{.added = added, .pfn = static_cast<Pfn>(*pfn)};
 }
 
 // The spin_lock_init() argument text names the class: ptlock_ptr(page) (to 6.5),
@@ -317,7 +327,8 @@ std::optional<std::string_view> FindField(std::string_view args, std::string_vie
 }
 
 PageFlags ParsePageFlags(std::string_view text) {
-  if (text.empty()) return {};
+  // trace-cmd may print a broken "locked|": the names are not the page's.
+  if (text.empty() || text.back() == '|') return {};
   auto state = [](bool set) { return set ? FlagState::kSet : FlagState::kClear; };
   if (text.starts_with("0x")) {
     auto bits = ParseUnsigned(text);
@@ -357,6 +368,8 @@ Decoder::Tracepoint Decoder::TracepointOf(StringId name) {
       {"page_ref_unfreeze", Tracepoint::kPageRefUnfreeze},
       {"mm_page_alloc", Tracepoint::kPageAlloc},
       {"mm_page_free", Tracepoint::kPageFree},
+      {"mm_filemap_add_to_page_cache", Tracepoint::kAddToPageCache},
+      {"mm_filemap_delete_from_page_cache", Tracepoint::kDeleteFromPageCache},
       {"lock_acquire", Tracepoint::kLockAcquire},
       {"lock_contended", Tracepoint::kLockContended},
       {"lock_acquired", Tracepoint::kLockAcquired},
@@ -409,6 +422,10 @@ Payload Decoder::Decode(StringId name, std::string_view args) {
       return DecodePage<PageAlloc>(args, user_space_text_);
     case Tracepoint::kPageFree:
       return DecodePage<PageFree>(args, user_space_text_);
+    case Tracepoint::kAddToPageCache:
+      return DecodePageCache(true, args);
+    case Tracepoint::kDeleteFromPageCache:
+      return DecodePageCache(false, args);
     case Tracepoint::kLockAcquire:
       return DecodeLock(LockStep::kAcquire, args);
     case Tracepoint::kLockContended:

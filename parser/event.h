@@ -79,6 +79,14 @@ struct PageFree {
   std::optional<KernelAddress> page;
 };
 
+// ---- page cache (filemap:*) ----
+
+// mm_filemap_add_to_page_cache, mm_filemap_delete_from_page_cache: the page belongs to a file.
+struct PageCacheEvent {
+  bool added;
+  Pfn pfn;
+};
+
 // ---- locks (lock:*) ----
 
 enum class LockClass : uint8_t { kUnknown, kPageTable, kOther };
@@ -246,8 +254,9 @@ enum class EventShape : uint8_t {
 // Recorded, stored, but without meaning for the model.
 struct Opaque {};
 
-using Payload = std::variant<Opaque, PageRef, PageAlloc, PageFree, LockEvent, ContentionEvent, SchedSwitch,
-                             SchedWaking, MigratePages, MigrationEntry, FunctionEntry, FunctionReturn>;
+using Payload =
+    std::variant<Opaque, PageRef, PageAlloc, PageFree, PageCacheEvent, LockEvent, ContentionEvent,
+                 SchedSwitch, SchedWaking, MigratePages, MigrationEntry, FunctionEntry, FunctionReturn>;
 
 struct Event {
   EventId id;

@@ -62,6 +62,15 @@ void MigrationTracker::OnBatchEnd(const Task* task, std::string_view reason, con
 void MigrationTracker::OnEntrySet(const Task* task, uint64_t address, std::optional<Pfn> source,
                                   const Moment& at) {
   Open* open = FindSource(task, source);
+  if (open && open->migration.result == "migrated") {
+    // The frame is a source again: where no batch events are recorded, nothing else ended the move before.
+    std::vector<Open>& all = tasks_[task].open;
+    auto done = all.begin() + (open - all.data());
+    std::optional<Moment> end = done->migration.end;
+    Emit1(std::move(*done), end);
+    all.erase(done);
+    open = nullptr;
+  }
   if (!open) open = &Begin(task, source, at);
   if (!open->address) open->address = address;
 }
@@ -81,6 +90,7 @@ std::optional<Pfn> MigrationTracker::OnEntryRemoved(const Task* task, uint64_t a
     open->migration.destination = present;
     open->migration.result = "migrated";
     open->migration.why.clear();
+    open->migration.holders = {};
   }
   return open->migration.source;
 }
@@ -99,20 +109,22 @@ void MigrationTracker::OnMapping(const Task* task, std::optional<Pfn> source, st
   open->mapping_ret = 0;
 }
 
-void MigrationTracker::OnMappingResult(const Task* task, int64_t ret, const Moment& at) {
+Migration* MigrationTracker::OnMappingResult(const Task* task, int64_t ret, const Moment& at) {
   auto of = tasks_.find(task);
-  if (of == tasks_.end()) return;
+  if (of == tasks_.end()) return nullptr;
   auto open = std::find_if(of->second.open.rbegin(), of->second.open.rend(),
                            [](const Open& o) { return o.mapping_seen && o.migration.result.empty(); });
-  if (open == of->second.open.rend()) return;
+  if (open == of->second.open.rend()) return nullptr;
   open->mapping_ret = ret;
   open->migration.end = at;
   open->migration.why.clear();  // an earlier attempt may have failed
+  open->migration.holders = {};
   if (ret != 0) {
     open->migration.why = ret == -11 ? "folio_migrate_mapping returned -11 (EAGAIN): the reference count was "
                                        "not the expected one"
                                      : "folio_migrate_mapping returned " + std::to_string(ret);
   }
+  return ret != 0 ? &open->migration : nullptr;
 }
 
 void MigrationTracker::OnHugeBegin(const Task* task, std::optional<Pfn> source, const Moment& at) {
@@ -127,6 +139,14 @@ void MigrationTracker::OnHugeDestination(const Task* task, Pfn destination) {
   for (Open& open : of->second.open) {
     if (open.huge_call && !open.migration.destination) open.migration.destination = destination;
   }
+}
+
+Migration* MigrationTracker::HugeMigration(const Task* task) {
+  auto of = tasks_.find(task);
+  if (of == tasks_.end()) return nullptr;
+  auto& open = of->second.open;
+  auto call = std::find_if(open.rbegin(), open.rend(), [](const Open& o) { return o.huge_call; });
+  return call == open.rend() ? nullptr : &call->migration;
 }
 
 void MigrationTracker::OnHugeEnd(const Task* task, std::optional<int64_t> ret, const Moment& at) {

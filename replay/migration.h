@@ -43,12 +43,15 @@ class MigrationTracker {
 
   void OnMapping(const Task* task, std::optional<Pfn> source, std::optional<Pfn> destination,
                  const Moment& at);
-  void OnMappingResult(const Task* task, int64_t ret, const Moment& at);
+  // The verdict on the move begun last. Returns it where it failed.
+  Migration* OnMappingResult(const Task* task, int64_t ret, const Moment& at);
 
   // migrate_misplaced_transhuge_page: one huge page, from entry to return.
   void OnHugeBegin(const Task* task, std::optional<Pfn> source, const Moment& at);
   // A huge page the task allocates inside it is the destination.
   void OnHugeDestination(const Task* task, Pfn destination);
+  // The huge page the task is migrating, if it is.
+  Migration* HugeMigration(const Task* task);
   void OnHugeEnd(const Task* task, std::optional<int64_t> ret, const Moment& at);
 
   void Finish();

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <bit>
 
+#include "replay/text.h"
+
 namespace mmreplay {
 namespace {
 
@@ -64,20 +66,30 @@ Page& PageTracker::NewPage(Pfn pfn, std::optional<uint32_t> order, LifetimeQuali
   page.life = static_cast<LifetimeId>(next_life_++);
   page.quality = quality;
   page.first_event = at.event;
+  page.gaps_before = gaps_;
   if (order) orders_ |= uint64_t{1} << *order;
   ++heads_in_chunk_[Value(pfn) >> kChunkShift];
   return page;
 }
 
+void PageTracker::Erase(Page* page) {
+  if (page->pending) emit_(*page->pending);
+  uint64_t pfn = Value(page->pfn);
+  --heads_in_chunk_[pfn >> kChunkShift];
+  pages_.erase(pfn);
+}
+
 // A new life on a frame the model knows already.
 void PageTracker::BeginLife(Page* page, const Moment& at) {
   observers_.on_new_life(*page, at);
+  if (page->pending) emit_(*page->pending);
   Page fresh;
   fresh.pfn = page->pfn;
   fresh.life = static_cast<LifetimeId>(next_life_++);
   fresh.first_event = at.event;
   fresh.previous_life = page->life;
   fresh.previous_death = page->death;
+  fresh.gaps_before = gaps_;
   *page = std::move(fresh);
 }
 
@@ -157,20 +169,27 @@ RefTaker& PageTracker::TakerOf(Page* page, const Task* task) {
 void PageTracker::OnAlloc(const PageAlloc& alloc, const Moment& at) {
   orders_ |= uint64_t{1} << alloc.order;
   Page* page = Exact(alloc.pfn);
+  if (page) Settle(page, at, true);
   // The page_ref_set(1) of this very allocation came before its mm_page_alloc.
   bool opened = page && page->alive && !page->allocation_seen && page->alloc && page->alloc->pid == at.pid;
   if (!opened) {
     Page* covering = Find(alloc.pfn);
     if (covering && covering != page && covering->alive) {
       if (covering->quality != LifetimeQuality::kSplit) {
-        AddAnomaly("I1", at, alloc.pfn,
-                   "allocated inside a block that is still allocated (pfn " +
-                       Number(static_cast<int64_t>(Value(covering->pfn))) + "): its free was not recorded");
+        emit_(Anomaly{.invariant = "I1",
+                      .at = at,
+                      .pfn = alloc.pfn,
+                      .detail = "allocated inside a block that is still allocated (pfn " +
+                                Number(static_cast<int64_t>(Value(covering->pfn))) +
+                                "): its free was not recorded",
+                      .kind = "allocated twice",
+                      .lifetime = covering->life});
       }
       EndLife(covering, LifetimeQuality::kFreeUnseen, std::nullopt);
     }
     if (page && page->alive) {
-      AddAnomaly("I1", at, alloc.pfn, "allocated while it is still allocated: its free was not recorded");
+      AddAnomaly("I1", "allocated twice", at, *page,
+                 "allocated while it is still allocated: its free was not recorded");
       EndLife(page, LifetimeQuality::kFreeUnseen, std::nullopt);
     }
     if (page) {
@@ -189,10 +208,7 @@ void PageTracker::OnAlloc(const PageAlloc& alloc, const Moment& at) {
 // A tail of a block that turns out to live on its own. The block stays.
 Page* PageTracker::SplitTail(const Page& block, Pfn pfn, const Moment& at) {
   std::optional<Moment> alloc = block.alloc;
-  if (Exact(pfn)) {
-    pages_.erase(Value(pfn));
-    --heads_in_chunk_[Value(pfn) >> kChunkShift];
-  }
+  if (Page* known = Exact(pfn)) Erase(known);
   Page* page = &NewPage(pfn, 0, LifetimeQuality::kSplit, at);
   page->alloc = alloc;
   return page;
@@ -210,8 +226,7 @@ Page* PageTracker::SplitOff(Page* block, Pfn pfn, uint32_t order, const Moment& 
     }
     if (Page* known = Exact(static_cast<Pfn>(head))) {
       if (known->alive) return known;
-      pages_.erase(head);  // what the frame was before it became part of the block
-      --heads_in_chunk_[head >> kChunkShift];
+      Erase(known);  // what the frame was before it became part of the block
     }
     Page& fresh = NewPage(static_cast<Pfn>(head), part_order, LifetimeQuality::kSplit, at);
     fresh.alloc = block->alloc;
@@ -238,17 +253,39 @@ void PageTracker::OnFree(const PageFree& free, const Moment& at, const Task* tas
     page = SplitOff(page, free.pfn, free.order, at);
   }
   if (page && !page->alive) {
-    AddAnomaly("I4", at, free.pfn, "freed while free: freed twice, or an allocation was not recorded");
+    std::optional<EventId> earlier = page->death ? page->death->free : std::nullopt;
+    bool same_block = earlier && page->order == free.order;
+    // An allocation stamped a little late may still turn up: the anomaly waits for the page's next event.
+    Anomaly twice{.invariant = "I4",
+                  .at = at,
+                  .pfn = free.pfn,
+                  .detail = "freed while free: freed twice, or an allocation was not recorded",
+                  .kind = "freed twice",
+                  .certainty = same_block && !page->used_while_free ? IfComplete(*page) : Certainty::kOpen,
+                  .earlier = earlier,
+                  .lifetime = page->life};
     BeginLife(page, at);
     page->quality = LifetimeQuality::kInherited;
+    page->pending = std::make_unique<Anomaly>(std::move(twice));
   }
   if (!page) page = &NewPage(free.pfn, free.order, LifetimeQuality::kInherited, at);
 
   bool known_not_zero = page->count && *page->count != 0 && !page->frozen;
   if (known_not_zero && !page->death && !page->takers.empty()) {
-    AddAnomaly("I2", at, free.pfn,
+    AddAnomaly("I2", "freed while referenced", at, *page,
                "freed with a replayed reference count of " + Number(*page->count) +
                    ": references were dropped that are not recorded");
+  }
+  if (page->last_locked && page->last_locked->pid == at.pid) {
+    AddAnomaly("I3", "freed while locked", at, *page,
+               "freed with PG_locked set: it was locked when its last reference went (" +
+                   EventText(page->last_locked->event) + ")",
+               Certainty::kCertain, page->last_locked->event);
+  }
+  if (page->frozen && page->frozen_at && page->frozen_at->pid != at.pid) {
+    AddAnomaly("I3", "freed while frozen", at, *page,
+               "freed while another task had its count frozen (" + EventText(page->frozen_at->event) + ")",
+               Certainty::kOpen, page->frozen_at->event);
   }
   page->order = free.order;
   if (page->order) orders_ |= uint64_t{1} << *page->order;
@@ -285,15 +322,110 @@ bool PageTracker::ProvesAlive(const PageRef& ref, const Page& page) {
 }
 
 void PageTracker::OnFoundAlive(Page* page, const Moment& at) {
-  AddAnomaly("I1", at, page->pfn, "in use while free: its allocation was not recorded");
+  AddAnomaly("I1", "found while free", at, *page, "in use while free: its allocation was not recorded");
   if (page->alive) EndLife(page, LifetimeQuality::kFreeUnseen, std::nullopt);
   BeginLife(page, at);
   page->quality = LifetimeQuality::kInherited;
 }
 
-void PageTracker::OnLastPut(Pfn pfn, const Moment& at, const Task* task) {
+void PageTracker::OnLastPut(Pfn pfn, const Moment& at, const Task* task, bool locked) {
   Page* page = FindOrInherit(pfn, at);
-  if (page->alive) Die(page, at, task);
+  if (!page->alive) return;
+  if (locked && page->pfn == pfn) page->last_locked = Mark{at.event, at.pid};
+  Die(page, at, task);
+}
+
+void PageTracker::OnPageCache(Pfn pfn, const Moment& at) {
+  Page* page = FindOrInherit(pfn, at);
+  if (page->alive) page->in_page_cache = true;
+}
+
+// folio_unlock clears PG_locked of the head; unlock_page may be given a tail, whose own bit is clear at all
+// times (mm/filemap.c of 4.10: unlock_page starts with compound_head).
+void PageTracker::OnUnlockedTwice(Pfn pfn, const Moment& at) {
+  Page* page = Find(pfn);
+  if (!page) return;
+  bool is_head = page->pfn == pfn && page->allocation_seen && page->alive;
+  AddAnomaly("I11", "unlocked while not locked", at, *page,
+             "unlocked with PG_locked clear: nobody had it locked",
+             is_head && page->gaps_before == gaps_ ? Certainty::kCertain : Certainty::kOpen);
+}
+
+RefHolders PageTracker::HoldersOf(Pfn pfn, const Task* migrator, EventId begin) {
+  RefHolders holders;
+  Page* page = Find(pfn);
+  if (!page) return holders;
+  EventId latest{};
+  for (const RefTaker& taker : page->takers) {
+    if (taker.task == migrator || !taker.last_taken) continue;
+    if (Value(taker.last_taken->event) < Value(begin) && taker.net_in_life <= 0) continue;
+    ++holders.count;
+    if (Value(taker.last_taken->event) < Value(latest)) continue;
+    latest = taker.last_taken->event;
+    holders.latest = taker.task->pid;
+    holders.taken = latest;
+  }
+  return holders;
+}
+
+Certainty PageTracker::IfComplete(const Page& page) const {
+  bool known = page.allocation_seen && !page.contradicted && page.gaps_before == gaps_;
+  return known ? Certainty::kIfComplete : Certainty::kOpen;
+}
+
+// The page's next event after a second free. An allocation stamped within a clock's error of it may have come
+// first: a page can be handed to another cpu and freed there at once.
+void PageTracker::Settle(Page* page, const Moment& at, bool allocated) {
+  if (!page->pending) return;
+  constexpr int64_t kNear = 1'000'000;  // 1 ms, far above what clocks err; as many ticks
+  const std::optional<int64_t>& freed = page->pending->at.ts;
+  bool near = !freed || !at.ts || (*at.ts <= *freed || *at.ts - *freed <= kNear);
+  if (allocated && near) page->pending->certainty = Certainty::kOpen;
+  emit_(*page->pending);
+  page->pending.reset();
+}
+
+// A count below zero is printed by the kernel itself: no event that is missing explains it.
+void PageTracker::CheckCount(Page* page, const PageRef& ref, const Moment& at) {
+  int32_t count = ref.count.value_or(0);
+  if (ref.op == PageRefOp::kModAndReturn && ref.ret) count = std::min(count, *ref.ret);
+  if (count < 0 && !page->below_zero) {
+    page->below_zero = true;
+    AddAnomaly("I6", "count below zero", at, *page,
+               "the reference count is " + Number(count) + ": a reference was dropped that nobody held",
+               Certainty::kCertain, page->death ? std::optional(page->death->at.event) : std::nullopt);
+  }
+  // get_page() on a page that is free: 0 -> 1. With an owner it would be 2 at least.
+  bool from_zero = ref.op == PageRefOp::kMod && ref.val > 0 && ref.count == ref.val;
+  if (from_zero && !page->alive && page->death && page->death->free && !page->taken_while_free) {
+    page->taken_while_free = true;
+    AddAnomaly("I5", "reference taken on a free page", at, *page,
+               "a reference was taken on a free page: the count went from 0 to " + Number(ref.val),
+               IfComplete(*page), page->death->free);
+  }
+}
+
+// page_ref_freeze sets the count to 0 so that nobody can take a reference until page_ref_unfreeze.
+void PageTracker::CheckFrozen(Page* page, const PageRef& ref, std::optional<int32_t> old, const Moment& at) {
+  bool frozen = page->frozen && page->frozen_at;
+  bool from_zero = ref.op == PageRefOp::kMod && ref.val > 0 && ref.count == ref.val;
+  // 4.10 thaws the head of a split huge page with page_ref_inc(): the freezer itself may.
+  if (frozen && from_zero && page->frozen_at->pid != at.pid) {
+    AddAnomaly("I7", "reference taken while frozen", at, *page,
+               "a reference was taken while the count was frozen (" + EventText(page->frozen_at->event) +
+                   "): it went from 0 to " + Number(ref.val),
+               page->gaps_before == gaps_ ? Certainty::kCertain : Certainty::kOpen, page->frozen_at->event);
+  }
+  if (ref.op == PageRefOp::kUnfreeze && !page->frozen && old.value_or(0) > 0) {
+    AddAnomaly("I7", "unfrozen while not frozen", at, *page,
+               "the count is set to " + Number(ref.val) + " by page_ref_unfreeze, but it was " +
+                   Number(*old) + " and not frozen: references are lost, or the freeze is not on record");
+  }
+  if (ref.op == PageRefOp::kModUnless && ref.ret == 0 && old.value_or(0) > 0 && !page->frozen) {
+    AddAnomaly("I15", "no reference to be had", at, *page,
+               "get_page_unless_zero() failed with a replayed count of " + Number(*old) +
+                   ": the page was free or frozen, which is not on record");
+  }
 }
 
 void PageTracker::OnRef(const PageRef& ref, const Moment& at, const Task* task, bool in_interrupt) {
@@ -312,6 +444,7 @@ void PageTracker::OnRef(const PageRef& ref, const Moment& at, const Task* task, 
                           .replayed_hi = {}});
       return;
     }
+    if (page) Settle(page, at, true);
     std::optional<int32_t> before = page && page->alive ? page->count : std::nullopt;
     if (is_tail) {
       page = SplitTail(*covering, ref.pfn, at);
@@ -323,7 +456,7 @@ void PageTracker::OnRef(const PageRef& ref, const Moment& at, const Task* task, 
       BeginLife(page, at);
       page->alloc = at;
     } else if (before.value_or(0) > 0 && ref.val > 0) {
-      AddAnomaly("I1", at, ref.pfn,
+      AddAnomaly("I1", "allocated twice", at, *page,
                  "prepared for allocation with a replayed count of " + Number(*before) +
                      ": its free was not recorded");
       EndLife(page, LifetimeQuality::kFreeUnseen, std::nullopt);
@@ -334,6 +467,8 @@ void PageTracker::OnRef(const PageRef& ref, const Moment& at, const Task* task, 
     if (!page->alloc && page->quality == LifetimeQuality::kOpen) page->alloc = at;
     page->count = ref.val;
     page->frozen = false;
+    page->frozen_at.reset();
+    page->last_locked.reset();
     std::optional<int32_t> delta;
     if (before) delta = ref.val - *before;
     emit_(PageRefResult{.event = at.event,
@@ -360,6 +495,11 @@ void PageTracker::OnRef(const PageRef& ref, const Moment& at, const Task* task, 
 
   // ---- predict, compare with what is certain, take over what is certain ----
   std::optional<int32_t> old = page->count;
+  Settle(page, at, false);
+  CheckCount(page, ref, at);
+  if (!page->alive) page->used_while_free = true;
+  CheckFrozen(page, ref, old, at);
+  page->last_locked.reset();
   bool certain = ref.op != PageRefOp::kMod && (ref.ret || ref.op == PageRefOp::kUnfreeze);
   bool matched = true;
   std::optional<int32_t> now;
@@ -424,12 +564,15 @@ void PageTracker::OnRef(const PageRef& ref, const Moment& at, const Task* task, 
         if (!done && matched) now = old;
         delta = done ? -ref.val : 0;
         page->frozen = done;
+        page->frozen_at.reset();
+        if (done) page->frozen_at = Mark{at.event, at.pid};
       }
       break;
     case PageRefOp::kUnfreeze:
       if (old) matched = *old == 0;
       now = ref.val;
       page->frozen = false;
+      page->frozen_at.reset();
       break;
   }
   if (old && certain) {
@@ -455,7 +598,8 @@ void PageTracker::OnRef(const PageRef& ref, const Moment& at, const Task* task, 
       }
       if (too_low) observers_.on_unrecorded_reference(*page, EventId{});
       if (!stats_.first_mismatch) stats_.first_mismatch = at.event;
-      AddAnomaly("I6", at, ref.pfn,
+      page->contradicted = true;
+      AddAnomaly("I6", "count contradicted", at, *page,
                  "the replayed count was " + Number(*old) +
                      " before this event, which the outcome contradicts: " +
                      "references were taken or dropped that are not recorded");
@@ -496,6 +640,11 @@ void PageTracker::OnRef(const PageRef& ref, const Moment& at, const Task* task, 
           Value(task->last_hold->release.event) > Value(task->frames.back().entry.event);
     }
   }
+  if (page->frozen && taken && page->frozen_at && page->frozen_at->pid == at.pid) {
+    page->frozen = false;
+    page->frozen_at.reset();
+  }
+  if (reached_zero && ref.flags.locked == FlagState::kSet) page->last_locked = Mark{at.event, at.pid};
   if (reached_zero && page->alive) Die(page, at, in_interrupt ? nullptr : task);
 }
 
@@ -505,8 +654,7 @@ void PageTracker::Forget() {
     dead_.pop_front();
     Page* page = Exact(static_cast<Pfn>(pfn));
     if (!page || page->alive || page->life != life || !page->waits.empty()) continue;
-    --heads_in_chunk_[pfn >> kChunkShift];
-    pages_.erase(pfn);
+    Erase(page);
     ++stats_.pages_forgotten;
   }
 }
@@ -514,19 +662,30 @@ void PageTracker::Forget() {
 void PageTracker::Finish() {
   std::vector<uint64_t> heads;
   for (const auto& [pfn, page] : pages_) {
-    if (page.alive) heads.push_back(pfn);
+    if (page.alive || page.pending) heads.push_back(pfn);
   }
   std::sort(heads.begin(), heads.end());
   for (uint64_t pfn : heads) {
     Page& page = pages_.at(pfn);
+    if (page.pending) emit_(*page.pending);
+    if (!page.alive) continue;
     LifetimeQuality quality =
         page.quality == LifetimeQuality::kInherited ? LifetimeQuality::kInheritedOpen : page.quality;
     EndLife(&page, quality, std::nullopt);
   }
 }
 
-void PageTracker::AddAnomaly(std::string_view invariant, const Moment& at, Pfn pfn, std::string detail) {
-  emit_(Anomaly{.invariant = invariant, .at = at, .pfn = pfn, .detail = std::move(detail)});
+void PageTracker::AddAnomaly(std::string_view invariant, std::string_view kind, const Moment& at,
+                             const Page& page, std::string detail, Certainty certainty,
+                             std::optional<EventId> earlier) {
+  emit_(Anomaly{.invariant = invariant,
+                .at = at,
+                .pfn = page.pfn,
+                .detail = std::move(detail),
+                .kind = kind,
+                .certainty = certainty,
+                .earlier = earlier,
+                .lifetime = page.life});
 }
 
 }  // namespace mmreplay

@@ -17,6 +17,7 @@
 #include <cstdint>
 #include <deque>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <unordered_map>
 #include <vector>
@@ -49,6 +50,11 @@ struct RefTaker {
   bool taken_after_release = false;  // one had been held and dropped in the same scope before it
 };
 
+struct Mark {
+  EventId event;
+  std::optional<Pid> pid;
+};
+
 struct Page {
   Pfn pfn;
   std::optional<uint32_t> order;
@@ -60,7 +66,8 @@ struct Page {
   EventId first_event{};         // of this life
   std::optional<int32_t> count;  // known reference count
   bool frozen = false;
-  std::optional<Death> death;  // of this life
+  std::optional<Mark> frozen_at;  // page_ref_freeze, while frozen
+  std::optional<Death> death;     // of this life
   std::vector<RefTaker> takers;
   std::vector<WaitId> waits;  // on this life, open ones and recent ones
   // The printed count has been above the replayed one since: a reference was taken that is not on
@@ -72,6 +79,15 @@ struct Page {
   bool migrating_mapped = false;    // by migrate_misplaced_transhuge_page: the mapping's reference
                                     // stays until after the page is unlocked
   bool migration_ending = false;    // the migration entry is gone; unlocking and the last put follow
+  bool in_page_cache = false;       // it was added to the page cache in this life, or taken out
+  // What the invariants need. A contradicted count proves nothing more; what a gap covers neither.
+  int64_t gaps_before = 0;
+  bool contradicted = false;
+  bool below_zero = false;       // told once per life
+  bool used_while_free = false;  // reference events after the free: it was allocated without a record
+  bool taken_while_free = false;
+  std::optional<Mark> last_locked;   // the count reached 0 with PG_locked set: the free follows
+  std::unique_ptr<Anomaly> pending;  // a second free, until the page's next event
   // The life before this one, for waits that looked the page up in it.
   std::optional<LifetimeId> previous_life;
   std::optional<Death> previous_death;
@@ -115,8 +131,17 @@ class PageTracker {
   void OnRef(const PageRef& ref, const Moment& at, const Task* task, bool in_interrupt);
   // Somebody uses a page that the model holds dead: it was allocated again without a record.
   void OnFoundAlive(Page* page, const Moment& at);
-  // A probe shows that the count reached 0: free_transhuge_page, __folio_put.
-  void OnLastPut(Pfn pfn, const Moment& at, const Task* task);
+  // A probe shows that the count reached 0: free_transhuge_page, __folio_put. `locked`: the flags it
+  // fetched have PG_locked set.
+  void OnLastPut(Pfn pfn, const Moment& at, const Task* task, bool locked);
+  void OnPageCache(Pfn pfn, const Moment& at);
+  // unlock_page is called with PG_locked clear in the flags the probe fetched.
+  void OnUnlockedTwice(Pfn pfn, const Moment& at);
+  // Events are missing up to here.
+  void OnGap() { ++gaps_; }
+
+  // Tasks besides `migrator` that took a reference on the page since `begin` or hold one still.
+  RefHolders HoldersOf(Pfn pfn, const Task* migrator, EventId begin);
 
   void Finish();
   const PageStats& stats() const { return stats_; }
@@ -124,6 +149,7 @@ class PageTracker {
  private:
   Page* Exact(Pfn pfn);
   Page& NewPage(Pfn pfn, std::optional<uint32_t> order, LifetimeQuality quality, const Moment& at);
+  void Erase(Page* page);
   void BeginLife(Page* page, const Moment& at);
   void EndLife(Page* page, LifetimeQuality quality, std::optional<Moment> free);
   Page* SplitTail(const Page& block, Pfn pfn, const Moment& at);
@@ -133,7 +159,14 @@ class PageTracker {
   static bool ProvesAlive(const PageRef& ref, const Page& page);
   RefTaker& TakerOf(Page* page, const Task* task);
   void Forget();
-  void AddAnomaly(std::string_view invariant, const Moment& at, Pfn pfn, std::string detail);
+  void AddAnomaly(std::string_view invariant, std::string_view kind, const Moment& at, const Page& page,
+                  std::string detail, Certainty certainty = Certainty::kOpen,
+                  std::optional<EventId> earlier = {});
+  // What the recording knows of this life is complete if it is a recording of all tasks.
+  Certainty IfComplete(const Page& page) const;
+  void Settle(Page* page, const Moment& at, bool allocated);
+  void CheckCount(Page* page, const PageRef& ref, const Moment& at);
+  void CheckFrozen(Page* page, const PageRef& ref, std::optional<int32_t> old, const Moment& at);
 
   Emit emit_;
   Observers observers_;
@@ -143,6 +176,7 @@ class PageTracker {
   uint64_t orders_ = 0;                                   // bit n: a block of order n was seen
   std::unordered_map<uint64_t, int32_t> heads_in_chunk_;  // known pages per 2 MiB of pfns
   std::deque<std::pair<uint64_t, LifetimeId>> dead_;      // in order of death, for Forget()
+  int64_t gaps_ = 0;
   PageStats stats_;
 };
 

@@ -148,7 +148,9 @@ void PtlTracker::OnSleep(Task* task, const Moment& at) {
     emit_(Anomaly{.invariant = "I12",
                   .at = at,
                   .pfn = {},
-                  .detail = "slept with the page-table lock " + HexText(Value(hold.lock)) + " held" + since});
+                  .detail = "slept with the page-table lock " + HexText(Value(hold.lock)) + " held" + since,
+                  .kind = "slept with a page-table lock",
+                  .earlier = hold.acquire ? std::optional(hold.acquire->event) : std::nullopt});
   }
 }
 

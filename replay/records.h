@@ -61,6 +61,13 @@ struct PtlHold {
   std::string protects;  // "pmd 0xffff8880036a7f70", "addr 0x7f2fbe200000"; empty: not known
 };
 
+// Who had a reference on a page whose migration failed.
+struct RefHolders {
+  int32_t count = 0;                  // tasks, besides the migrating one
+  std::optional<Pid> latest = {};     // the one that took its reference last
+  std::optional<EventId> taken = {};  // the event that shows it
+};
+
 struct Migration {
   std::optional<Pid> pid;
   StringId comm;
@@ -71,6 +78,7 @@ struct Migration {
   std::optional<Moment> end;
   std::string result;  // migrated, failed, unknown
   std::string why;
+  RefHolders holders;  // of the source, where it failed and reference events tell
 };
 
 // What kept the page alive while the task queued on it. Values are stored.
@@ -88,6 +96,16 @@ enum class WaitOutcome : uint8_t {
   kFreedWhileQueued = 3,
   kReused = 4,
   kOpen = 5,
+};
+
+// How the waiter came to the page: which of the family of patterns a wait is. Values are stored.
+enum class WaitPath : uint8_t {
+  kUnknown = 0,
+  kNumaFault = 1,              // do_huge_pmd_numa_page: a huge page under NUMA migration
+  kPmdMigrationEntry = 2,      // pmd_migration_entry_wait: a huge page's migration entry
+  kPteMigrationEntry = 3,      // migration_entry_wait, __migration_entry_wait
+  kHugetlbMigrationEntry = 4,  // migration_entry_wait_huge
+  kPageCache = 5,              // a page of a file, found in the page cache
 };
 
 // How the free stands to the beginning of the wait in time.
@@ -114,9 +132,12 @@ struct PageWait {
   std::optional<EventId> call;  // entry of the function in which the page was found
   std::optional<HoldId> hold;
   std::optional<EventId> hold_release;
-  std::optional<EventId> reference;  // the waiter's own, taken before or dropped after the wait
-  std::optional<EventId> asleep;     // it went off its cpu
-  std::optional<EventId> woken;      // somebody woke it
+  std::optional<EventId> reference;     // the waiter's own, taken before or dropped after the wait
+  std::optional<EventId> asleep;        // it went off its cpu
+  std::optional<EventId> woken;         // somebody woke it
+  std::optional<Moment> unlocked = {};  // the page's last unlock while it waited
+  std::optional<Moment> over = {};      // it ran again, or did something a waiter cannot do
+  WaitPath path = WaitPath::kUnknown;
   Protection protection = Protection::kUnknown;
   WaitOutcome outcome = WaitOutcome::kUnknown;
   std::optional<Moment> death;  // the count's fall to 0, or the free
@@ -131,11 +152,22 @@ struct PageWait {
   std::string why;                     // full sentence with event numbers
 };
 
+// What else could explain an anomaly. Values are stored.
+enum class Certainty : uint8_t {
+  kOpen = 0,        // events that were not recorded
+  kIfComplete = 1,  // events of tasks that were not recorded: nothing in a recording of all tasks
+  kCertain = 2,     // nothing: the recorded events alone contradict each other
+};
+
 struct Anomaly {
   std::string_view invariant;  // I1 ... I15, static text
   Moment at;
   std::optional<Pfn> pfn;
   std::string detail;
+  std::string_view kind = {};  // short key, static text: "freed twice"
+  Certainty certainty = Certainty::kOpen;
+  std::optional<EventId> earlier = {};  // the event it contradicts
+  std::optional<LifetimeId> lifetime = {};
 };
 
 struct Gap {

@@ -55,6 +55,12 @@ ShadowMm::ShadowMm(ReplayOptions options, Sink sink)
 }
 
 void ShadowMm::Learn(const Event& event) {
+  // set_event_pid never lets the idle task's events through, nor kthreadd's.
+  if (event.pid && (Value(*event.pid) == 0 || Value(*event.pid) == 2)) {
+    summary_.all_tasks |= std::holds_alternative<PageRef>(event.payload) ||
+                          std::holds_alternative<PageAlloc>(event.payload) ||
+                          std::holds_alternative<PageFree>(event.payload);
+  }
   if (const auto* ref = std::get_if<PageRef>(&event.payload)) {
     saw_page_ref_mod_ |= ref->op == PageRefOp::kMod;
     saw_page_ref_mod_unless_ |= ref->op == PageRefOp::kModUnless;
@@ -91,6 +97,7 @@ void ShadowMm::CloseGap(const Event& event) {
     cpu.open_gap->to_ts = event.ts;
     cpu.last_gap = event.id;
     last_gap_ = event.id;
+    pages_.OnGap();
     sink_(*cpu.open_gap);
     cpu.open_gap.reset();
   }
@@ -107,6 +114,7 @@ void ShadowMm::Replay(const LossMarker& marker) {
   }
   locks_.OnGap(marker.cpu);
   waits_.OnGap(marker.cpu, cpu.last_event);
+  pages_.OnGap();
 }
 
 // Events that would show a reference of the task may be missing since then.
@@ -124,6 +132,7 @@ bool ShadowMm::GapSince(const Task& task, EventId since) const {
 void ShadowMm::Replay(const Event& event) {
   CloseGap(event);
   Moment at = MomentOf(event);
+  if (event.ts && (!summary_.last_ts || *event.ts > *summary_.last_ts)) summary_.last_ts = event.ts;
   Task* task = tasks_.Of(event);
   bool own = task && !event.in_interrupt;
   if (task) task->comm = event.comm;
@@ -148,6 +157,10 @@ void ShadowMm::Replay(const Event& event) {
 
   std::visit(Overloaded{
                  [](const Opaque&) {},
+                 [&](const PageCacheEvent& cached) {
+                   pages_.OnPageCache(cached.pfn, at);
+                   NotePage(cached.pfn, at);
+                 },
                  [&](const PageRef& ref) { pages_.OnRef(ref, at, task, event.in_interrupt); },
                  [&](const PageAlloc& alloc) {
                    pages_.OnAlloc(alloc, at);
@@ -216,6 +229,7 @@ void ShadowMm::OnSwitch(const SchedSwitch& sched, const Event& event, const Mome
   }
   if (Task* next = tasks_.Of(sched.next, event.cpu)) {
     next->switched_in = at;
+    waits_.OnRun(*next, at);
     if (next->scope_cpu && next->scope_cpu != event.cpu) next->scope_moved = true;
   }
 }
@@ -338,6 +352,8 @@ void ShadowMm::OnEntry(const FunctionEntry& call, const Moment& at, Task* task) 
     summary_.returns_missing += static_cast<int64_t>(tasks_.Enter(task, call.function, at, call.fields));
 
   auto pfn = PfnOf(call, ProbeRole::kPage);
+  // page->flags as fetched by the probe; PG_locked is bit 0 in every kernel.
+  auto flags = call.fields.Get(ProbeRole::kPageFlags);
   switch (call.function) {
     case Function::kMigrateMisplacedTranshugePage:
       migrations_.OnHugeBegin(task, pfn, at);
@@ -352,11 +368,16 @@ void ShadowMm::OnEntry(const FunctionEntry& call, const Moment& at, Task* task) 
       migrations_.OnMappingResult(task, 0, at);
       break;
     case Function::kUnlockPage:
-      if (pfn) EndMigrating(*pfn, task);
+      if (flags) summary_.flags_at_unlock = true;
+      if (!pfn) break;
+      EndMigrating(*pfn, task);
+      if (Page* page = pages_.Find(*pfn)) waits_.OnUnlock(*page, at);
+      if (flags && (*flags & 1) == 0) pages_.OnUnlockedTwice(*pfn, at);
       break;
     case Function::kFreeCompoundPage:
     case Function::kPutPageFinal:
-      if (pfn) pages_.OnLastPut(*pfn, at, task);
+      if (flags) summary_.flags_at_last_put = true;
+      if (pfn) pages_.OnLastPut(*pfn, at, task, flags && (*flags & 1) != 0);
       break;
     default:
       break;
@@ -380,10 +401,22 @@ void ShadowMm::OnReturn(const FunctionReturn& call, const Moment& at, Task* task
   if (auto value = call.fields.Get(ProbeRole::kReturn))
     ret = static_cast<int32_t>(static_cast<uint32_t>(*value));
   if (call.function == Function::kMigrateMisplacedTranshugePage) {
+    summary_.migration_results |= ret.has_value();
+    Migration* migration = migrations_.HugeMigration(task);
+    if (migration && ret == 0) NoteHolders(task, migration);
     migrations_.OnHugeEnd(task, ret, at);
     EndMigrating(task);
   }
-  if (call.function == Function::kFolioMigrateMapping && ret) migrations_.OnMappingResult(task, *ret, at);
+  if (call.function == Function::kFolioMigrateMapping && ret) {
+    summary_.migration_results = true;
+    if (Migration* failed = migrations_.OnMappingResult(task, *ret, at)) NoteHolders(task, failed);
+  }
+}
+
+// Who kept the page from being moved.
+void ShadowMm::NoteHolders(const Task* task, Migration* migration) {
+  if (!migration->source || !migration->begin || !ReferencesRecordable()) return;
+  migration->holders = pages_.HoldersOf(*migration->source, task, migration->begin->event);
 }
 
 ReplaySummary ShadowMm::Finish() {

@@ -49,6 +49,12 @@ struct ReplaySummary {
   int64_t clock_error = 0;       // bound used for "before" across cpus
   int64_t clock_error_learned = 0;
   bool wait_probes = false;  // a wait function was probed
+  // Page allocator or reference events of the idle task: those of no task were filtered out.
+  bool all_tasks = false;
+  bool flags_at_unlock = false;  // probes fetched page->flags there
+  bool flags_at_last_put = false;
+  bool migration_results = false;  // returns of functions that move a page were recorded
+  std::optional<int64_t> last_ts;  // latest stamp of the recording
 };
 
 class ShadowMm {
@@ -72,6 +78,7 @@ class ShadowMm {
   void OnReturn(const FunctionReturn& call, const Moment& at, Task* task);
   void OnMigrationEntry(const MigrationEntry& entry, const Moment& at, Task* task);
   void OnSwitch(const SchedSwitch& sched, const Event& event, const Moment& at);
+  void NoteHolders(const Task* task, Migration* migration);
   void BeginMigrating(Pfn pfn, bool mapped, const Moment& at, const Task* task);
   void EndMigrating(Pfn pfn, const Task* task);
   void EndMigrating(const Task* task);

@@ -185,6 +185,22 @@ Shield ShieldOf(const WaitFacts& f) {
                  "page->_refcount in the wait probe");
 }
 
+WaitPath PathOf(const WaitFacts& f) {
+  switch (f.caller) {
+    case KernelFunction::kDoHugePmdNumaPage:
+      return WaitPath::kNumaFault;
+    case KernelFunction::kPmdMigrationEntryWait:
+      return WaitPath::kPmdMigrationEntry;
+    case KernelFunction::kMigrationEntryWait:
+    case KernelFunction::kPteMigrationEntryWait:
+      return WaitPath::kPteMigrationEntry;
+    case KernelFunction::kHugeMigrationEntryWait:
+      return WaitPath::kHugetlbMigrationEntry;
+    default:
+      return f.lookup == PageLookup::kUnseen && f.page_cache ? WaitPath::kPageCache : WaitPath::kUnknown;
+  }
+}
+
 // What became of the page, for the reader of a finding.
 std::string FateText(const WaitFacts& f, const Fate& fate) {
   if (!f.death) return {};
@@ -350,6 +366,7 @@ void WaitTracker::Begin(Task* task, const Moment& at, const Entry& entry) {
       facts.freed_again = page->death;
     }
     record.frame_life = page->life;
+    facts.page_cache = page->in_page_cache;
     if (entry.references_recordable) facts.own = OwnReferenceOf(*page, *task, facts, &facts.own_event);
     // Among events lost since the page was found may be an allocation that gave it a new owner.
     facts.gap_before_wait =
@@ -436,6 +453,7 @@ void WaitTracker::EndUnseen(Task* task, const Moment& at) {
   task->waiting.reset();
   if (!wait) return;
   wait->facts.not_after = at;
+  if (!wait->record.over) wait->record.over = at;
   Close(wait);
 }
 
@@ -447,6 +465,19 @@ void WaitTracker::OnSleep(const Task& task, const Moment& at) {
 void WaitTracker::OnWaking(const Task& task, const Moment& at) {
   if (!task.waiting) return;
   if (Wait* wait = Get(*task.waiting); wait && !wait->record.woken) wait->record.woken = at.event;
+}
+
+void WaitTracker::OnRun(const Task& task, const Moment& at) {
+  if (!task.waiting) return;
+  if (Wait* wait = Get(*task.waiting); wait && wait->record.asleep && !wait->record.over)
+    wait->record.over = at;
+}
+
+void WaitTracker::OnUnlock(const Page& page, const Moment& at) {
+  for (WaitId id : page.waits) {
+    Wait* wait = Get(id);
+    if (wait && !wait->closed && wait->record.lifetime == page.life) wait->record.unlocked = at;
+  }
 }
 
 std::optional<KernelFunction> WaitTracker::WaitingIn(const Task& task) {
@@ -529,6 +560,7 @@ void WaitTracker::EmitWait(Wait& wait) {
   record.clock_error = clock_->bound();
   record.gap = wait.facts.gap_before_wait || wait.facts.gap_in_wait || wait.facts.gap_in_lookup;
   record.weakened = judgement.weakened;
+  record.path = PathOf(wait.facts);
   record.reference = wait.facts.put_after ? wait.facts.put_after : wait.facts.own_event;
   const WaitContract* contract = wait.facts.contract;
   record.contract = contract ? contract->source : ProtectionHistory(wait.facts.caller);
@@ -544,8 +576,24 @@ void WaitTracker::EmitWait(Wait& wait) {
     emit_(Anomaly{.invariant = "I9",
                   .at = record.begin,
                   .pfn = record.pfn,
-                  .detail = "queued on a page that was free already"});
+                  .detail = "queued on a page that was free already",
+                  .kind = "exempt wait on a free page",
+                  .earlier = record.death->event,
+                  .lifetime = record.lifetime});
   }
+  bool unprotected = record.judged && record.protection == Protection::kNone;
+  auto add = [&](std::string_view invariant, std::string_view kind, std::string detail) {
+    emit_(Anomaly{.invariant = invariant,
+                  .at = record.begin,
+                  .pfn = record.pfn,
+                  .detail = std::move(detail),
+                  .kind = kind,
+                  .earlier = record.hold_release,
+                  .lifetime = record.lifetime});
+  };
+  if (unprotected) add("I8", "wait without protection", "waited without protection: " + record.reason);
+  if (unprotected && record.outcome == WaitOutcome::kReused)
+    add("I10", "wait across lives", "the wait ended in another life of the page than it was meant for");
   emit_(std::move(record));
 }
 

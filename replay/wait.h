@@ -55,6 +55,7 @@ struct WaitFacts {
   OwnReference own = OwnReference::kNotRecorded;
   std::optional<EventId> own_event;
   bool gap_in_lookup = false;             // lost events between lookup and wait: own may be wrong
+  bool page_cache = false;                // the page was in the page cache
   bool freed_by_waiter = false;           // the waiter dropped the last reference, in the same call
   std::optional<EventId> put_after;       // the waiter dropped a reference after the wait, taken unseen
   bool unrecorded_reference = false;      // counts show a reference taken that is not on record
@@ -114,6 +115,10 @@ class WaitTracker {
   // The waiting task went off its cpu; somebody wakes it.
   void OnSleep(const Task& task, const Moment& at);
   void OnWaking(const Task& task, const Moment& at);
+  // The waiting task is put on a cpu.
+  void OnRun(const Task& task, const Moment& at);
+  // PG_locked of the page is cleared.
+  void OnUnlock(const Page& page, const Moment& at);
   // The waiting task did something a waiter cannot do.
   void EndUnseen(Task* task, const Moment& at);
   // What the task waits in; nullopt when it does not.

@@ -47,6 +47,18 @@ std::string FirstText(const Database& db, std::string_view sql, std::string_view
   return query.Step() ? String(query.Text(0)) : std::string();
 }
 
+std::vector<EvidenceLine> ReadEvidence(const Database& db, const TraceClock& clock, int64_t finding) {
+  std::vector<EvidenceLine> lines;
+  EventLines events(db, clock.ticks);
+  Statement evidence(db, ReportSql("evidence"));
+  evidence.Bind(1, finding);
+  while (evidence.Step()) {
+    if (auto event = events.Read(evidence.Int(0)))
+      lines.push_back({String(evidence.Text(1)), std::move(*event)});
+  }
+  return lines;
+}
+
 std::vector<FindingGroup> ReadGroups(const Database& db, const TraceClock& clock) {
   std::vector<FindingGroup> groups;
   Statement query(db, ReportSql("groups"));
@@ -62,10 +74,18 @@ std::vector<FindingGroup> ReadGroups(const Database& db, const TraceClock& clock
                        .tasks = query.Int(10),
                        .functions = FirstText(db, "functions of group", query.Text(0)),
                        .contract = FirstText(db, "contract of group", query.Text(0)),
-                       .strongest = {}};
+                       .strongest = {},
+                       .strongest_summary = {},
+                       .lines = {}};
     Statement strongest(db, ReportSql("strongest"));
     strongest.Bind(1, query.Text(0));
-    if (strongest.Step()) group.strongest = MakeDiagram(db, clock, strongest.Int(0));
+    if (strongest.Step()) {
+      group.strongest = MakeDiagram(db, clock, strongest.Int(0));
+      if (!group.strongest) {
+        group.strongest_summary = String(strongest.Text(1));
+        group.lines = ReadEvidence(db, clock, strongest.Int(0));
+      }
+    }
     groups.push_back(std::move(group));
   }
   return groups;
@@ -258,6 +278,7 @@ void ForEachFinding(const Database& database, const std::function<bool(const Fin
   while (query.Step()) {
     Finding finding{.id = query.Int(0),
                     .rule = String(query.Text(1)),
+                    .severity = String(query.Text(21)),
                     .grade = String(query.Text(2)),
                     .comm = String(query.Text(3)),
                     .pid = query.OptionalInt(4),
@@ -320,6 +341,8 @@ ReportContent ReadContent(const Database& database) {
     content.sources.push_back({String(sources.Text(0)), String(sources.Text(1)), sources.OptionalInt(2)});
   content.grades = CountGrades(database);
   content.groups = ReadGroups(database, content.clock);
+  Statement also(database, ReportSql("also seen"));
+  while (also.Step()) content.also_seen.push_back({String(also.Text(0)), String(also.Text(1)), also.Int(2)});
   content.waits = ReadWaits(database);
   content.migrations = ReadCounts(database, "migrations");
   Statement reports(database, ReportSql("reports"));

@@ -72,6 +72,7 @@ struct WaitOfFinding {
 struct Finding {
   int64_t id = 0;
   std::string rule;
+  std::string severity;
   std::string grade;
   std::string comm;
   std::optional<int64_t> pid;
@@ -85,8 +86,14 @@ struct Finding {
   std::optional<KernelReport> kernel;
 };
 
-// All findings, the strongest first, until `visit` returns false.
+// All findings, those of severity error and warning before those of info, each the strongest first, until
+// `visit` returns false.
 void ForEachFinding(const Database& database, const std::function<bool(const Finding&)>& visit);
+
+struct EvidenceLine {
+  std::string role;
+  EventLine event;
+};
 
 // Findings of one cause.
 struct FindingGroup {
@@ -100,8 +107,17 @@ struct FindingGroup {
   int64_t pages = 0;
   int64_t tasks = 0;
   std::string functions;
-  std::string contract;  // what kernel versions do there; empty where not known
-  std::optional<RaceDiagram> strongest;
+  std::string contract;                  // what kernel versions do there; empty where not known
+  std::optional<RaceDiagram> strongest;  // of findings about a wait
+  std::string strongest_summary;         // of others
+  std::vector<EvidenceLine> lines;       // its evidence
+};
+
+// A rule of severity info and what it found: told, and not counted.
+struct AlsoSeen {
+  std::string rule;
+  std::string summary;
+  int64_t findings = 0;
 };
 
 // Waits that got the same answer for the same reason.
@@ -201,6 +217,7 @@ struct ReportContent {
   std::vector<SourceFile> sources;
   GradeCounts grades;
   std::vector<FindingGroup> groups;  // the strongest first
+  std::vector<AlsoSeen> also_seen;
   std::vector<WaitClass> waits;
   std::vector<CountedName> migrations;  // by result
   int64_t reports = 0;                  // of the kernel, on pages

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <nlohmann/json.hpp>
+#include <utility>
 
 #include "replay/text.h"
 #include "report/content.h"
@@ -139,6 +140,7 @@ Json ToJson(const Finding& finding, const std::vector<OrderProof>& proofs) {
   return {{"id", finding.id},
           {"grade", finding.grade},
           {"rule", finding.rule},
+          {"severity", finding.severity},
           {"fingerprint", finding.fingerprint},
           {"comm", finding.comm},
           {"pid", OrNull(finding.pid)},
@@ -212,6 +214,9 @@ Json Head(const ReportContent& content) {
                    {"error", content.clock.error}};
   json["input"] = ToJson(content.input, content.sources);
   json["groups"] = Array(content.groups, [](const FindingGroup& group) { return ToJson(group); });
+  json["also_seen"] = Array(content.also_seen, [](const AlsoSeen& seen) {
+    return Json{{"rule", seen.rule}, {"summary", seen.summary}, {"findings", seen.findings}};
+  });
   json["wait_classes"] = Array(content.waits, [](const WaitClass& waits) {
     return Json{
         {"verdict", waits.verdict}, {"function", waits.function},       {"caller", OrNull(waits.caller)},
@@ -256,23 +261,32 @@ Json Head(const ReportContent& content) {
 void WriteJsonReport(const Database& database, bool near_misses, const WriteFn& write) {
   std::string head = Dump(Head(ReadContent(database)), 1);
   head.resize(head.size() - 2);  // the findings go before "\n}"
+  // Findings of severity info come after the others.
   write(head + ",\n \"findings\": [");
   bool first = true;
+  bool info = false;
+  auto end_array = [&] { write(std::exchange(first, true) ? "]" : "\n ]"); };
+  auto begin_info = [&] {
+    end_array();
+    write(",\n \"info_findings\": [");
+    info = true;
+  };
   ForEachFinding(database, [&](const Finding& finding) {
+    if (!info && finding.severity == "info") begin_info();
     write((first ? "\n  " : ",\n  ") + Dump(ToJson(finding, ReadProofs(database, finding.id)), -1));
     first = false;
     return true;
   });
-  write(first ? "]" : "\n ]");
+  if (!info) begin_info();
+  end_array();
   if (near_misses) {
     write(",\n \"near_misses\": [");
-    first = true;
     ForEachNearMiss(database, [&](const NearMiss& miss) {
       write((first ? "\n  " : ",\n  ") + Dump(ToJson(miss), -1));
       first = false;
       return true;
     });
-    write(first ? "]" : "\n ]");
+    end_array();
   }
   write("\n}\n");
 }

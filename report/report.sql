@@ -20,18 +20,24 @@ FROM traces;
 -- name: sources
 SELECT role, path, lines_total FROM sources ORDER BY id;
 
+-- Findings that count: those of severity info are for the reader to know, see `also seen`.
 -- name: grades
-SELECT grade, count(*) FROM findings GROUP BY grade;
+SELECT f.grade, count(*) FROM findings f JOIN rule_result r ON r.rule = f.rule WHERE r.severity <> 'info' GROUP BY f.grade;
 
--- The strongest first: grade, then those that queued on a free page, then those the kernel complained about.
+-- name: also seen
+SELECT rule, summary, findings FROM rule_result WHERE severity = 'info' AND findings > 0 ORDER BY rule;
+
+-- Those that count before those of severity info, then the strongest first: grade, then those that queued on a free page, then those the kernel complained about.
 -- name: findings
 SELECT f.id, f.rule, f.grade, f.comm, f.pid, f.pfn, f.subject, f.subject_id, f.summary, f.fingerprint,
        w.function, w.begin_ts, w.end_ts, w.protection, w.outcome, x.death_comm, x.death_pid, x.death_ts, x.event_order,
-       x.order_ns, CASE WHEN w.outcome LIKE 'freed%' THEN x.report_id END AS report_id
+       x.order_ns, CASE WHEN w.outcome LIKE 'freed%' THEN x.report_id END AS report_id,
+       r.severity
 FROM findings f
+JOIN rule_result r ON r.rule = f.rule
 LEFT JOIN page_waits w ON f.subject = 'page_waits' AND w.id = f.subject_id
 LEFT JOIN page_wait_evidence x ON x.wait_id = w.id
-ORDER BY f.grade <> 'confirmed', f.grade <> 'probable', w.outcome IS NOT 'freed_before_queue',
+ORDER BY r.severity = 'info', f.grade <> 'confirmed', f.grade <> 'probable', w.outcome IS NOT 'freed_before_queue',
          CASE WHEN w.outcome LIKE 'freed%' THEN x.report_id END IS NULL, w.begin_event, f.id;
 
 -- name: evidence
@@ -52,12 +58,13 @@ WHERE r.id = ?1;
 SELECT f.fingerprint, f.rule, r.severity, r.summary, r.why, r.reference, sum(f.grade = 'confirmed'),
        sum(f.grade = 'probable'), sum(f.grade = 'latent'), count(DISTINCT f.pfn), count(DISTINCT f.pid)
 FROM findings f JOIN rule_result r ON r.rule = f.rule
+WHERE r.severity <> 'info'
 GROUP BY f.fingerprint
 ORDER BY max(CASE f.grade WHEN 'confirmed' THEN 3 WHEN 'probable' THEN 2 ELSE 1 END) DESC,
          count(*) DESC, f.fingerprint;
 
 -- name: strongest
-SELECT f.id
+SELECT f.id, f.summary
 FROM findings f
 LEFT JOIN page_waits w ON f.subject = 'page_waits' AND w.id = f.subject_id
 LEFT JOIN page_wait_evidence x ON x.wait_id = w.id

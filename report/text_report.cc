@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <set>
 
 #include "report/content.h"
@@ -71,8 +72,13 @@ void WriteGroup(const FindingGroup& group, const TraceClock& clock, TextStyle st
   if (!group.functions.empty()) counts += "; in " + Printable(group.functions);
   write("\n" + Wrap(group.rule + ": " + Printable(group.summary), 0, 2));
   write(Wrap(counts, 2, 4));
-  if (!group.strongest) return;
-  write("\n" + DrawDiagram(*group.strongest, clock, style));
+  if (group.strongest) write("\n" + DrawDiagram(*group.strongest, clock, style));
+  if (!group.strongest_summary.empty()) write(Wrap(Printable(group.strongest_summary), 2, 4));
+  for (const EvidenceLine& line : group.lines) {
+    write(
+        fmt::format("    {} (event {}, line {})\n", Printable(line.role), line.event.event, line.event.line));
+    write(Wrap(Printable(line.event.original), 6, 8));
+  }
   write(Wrap("why it matters: " + Printable(group.why), 2, 4));
   if (!group.contract.empty()) write(Wrap("kernels: " + group.contract, 2, 4));
   write(Wrap("reference: " + Printable(group.reference), 2, 4));
@@ -134,7 +140,7 @@ void WriteFindings(const Database& database, const ReportContent& content, const
   ForEachFinding(database, [&](const Finding& finding) {
     write(FindingLine(finding, content.clock));
     rest.Add(finding.grade, -1);
-    return ++shown < kFindingsShown;
+    return ++shown < std::min(kFindingsShown, content.grades.total());
   });
   if (rest.total() > 0)
     write(fmt::format("... and {} more: {} (mmreplay query DB @findings)\n", CountText(rest.total()),
@@ -181,11 +187,31 @@ void WriteNearMisses(const Database& database, const ReportContent& content, con
         fmt::format("... and {} more (mmreplay query DB @near_misses)\n", CountText(count - kFindingsShown)));
 }
 
-void WriteNotShown(const ReportContent& content, const WriteFn& write) {
+// also seen (info): 24 migration_aborted, 1 long_ptl_hold (mmreplay query DB @findings)
+void WriteAlsoSeen(const ReportContent& content, const WriteFn& write) {
+  if (content.also_seen.empty()) return;
+  std::string list;
+  for (const AlsoSeen& seen : content.also_seen)
+    list += fmt::format("{}{} {}", list.empty() ? "" : ", ", CountText(seen.findings), seen.rule);
+  write("\n" + Wrap("also seen (info): " + list + " (mmreplay query DB @findings)", 0, 2));
+}
+
+// Without wait_on_freed_page nothing is judged, so what it misses is said; the others are named.
+void WriteNotApplicable(const ReportContent& content, const WriteFn& write) {
+  std::string others;
   for (const RuleAnswer& rule : content.rules) {
-    if (!rule.applicable)
+    if (rule.applicable) continue;
+    if (rule.rule == "wait_on_freed_page") {
       write(Wrap(fmt::format("not applicable: {}: record {}", rule.rule, rule.missing), 0, 2));
+    } else {
+      others += (others.empty() ? "" : ", ") + rule.rule;
+    }
   }
+  if (!others.empty())
+    write(Wrap("not applicable to what was recorded: " + others + " (mmreplay query DB @rules)", 0, 2));
+}
+
+void WriteNotShown(const ReportContent& content, const WriteFn& write) {
   if (content.not_shown.empty()) return;
   write("\nnot in this recording\n");
   for (const NotShown& missing : content.not_shown)
@@ -262,6 +288,8 @@ void WriteTextReport(const Database& database, TextStyle style, bool near_misses
   WriteFindings(database, content, write);
   WriteWaits(content, write);
   if (near_misses) WriteNearMisses(database, content, write);
+  WriteAlsoSeen(content, write);
+  WriteNotApplicable(content, write);
   WriteNotShown(content, write);
   WriteModel(content, write);
   WriteInput(content, write);

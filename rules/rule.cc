@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cctype>
 #include <filesystem>
 #include <fstream>
 #include <optional>
@@ -44,10 +45,26 @@ struct FoundRow {
   std::vector<std::pair<std::string, int64_t>> events;  // role, event
 };
 
-// A kind of event that was on and never hit is evidence, and has no view: nothing to find there.
+// Whether the SELECT names it, comments aside.
+bool Reads(const Rule& rule, std::string_view name) {
+  auto is_word = [](char c) { return std::isalnum(static_cast<unsigned char>(c)) || c == '_'; };
+  bool found = false;
+  ForEachLine(rule.sql, [&](std::string_view line) {
+    line = line.substr(0, line.find("--"));
+    for (size_t at = line.find(name); at != std::string_view::npos; at = line.find(name, at + 1)) {
+      size_t end = at + name.size();
+      found |= (at == 0 || !is_word(line[at - 1])) && (end == line.size() || !is_word(line[end]));
+    }
+  });
+  return found;
+}
+
+// A kind of event that was on and never hit is evidence, and has no view: nothing to find there. What a rule
+// requires and does not read (a probed function, a fact about the recording) need not have one.
 bool HasAllViews(const Rule& rule, const Database& db) {
   Statement view(db, "SELECT 1 FROM sqlite_schema WHERE name = ? COLLATE NOCASE");
   return std::all_of(rule.required.begin(), rule.required.end(), [&](const std::string& name) {
+    if (!Reads(rule, name)) return true;
     view.Bind(1, name);
     bool found = view.Step();
     view.Reset();

@@ -7,7 +7,8 @@
 -- requires: page_waits
 -- reference: mm: numa: avoid waiting on freed migrated pages (3c226c637b69, v4.12)
 
--- The grade is the wait's verdict: see the table at page_waits in db/views.sql.
+-- The grade is the wait's verdict: see the table at page_waits in db/views.sql. The fingerprint names the member of the
+-- family: how the waiter came to the page, or that it ended up waiting for a stranger's page.
 SELECT
   w.verdict AS grade,
   'page_waits' AS subject,
@@ -16,7 +17,11 @@ SELECT
   w.pid,
   w.comm,
   w.function || ' without a reference: ' || w.why AS summary,
-  'page wait without protection' AS fingerprint,
+  CASE
+    WHEN w.outcome = 'reused' THEN 'spurious wait on a reused page'
+    WHEN x.path = 'unknown' THEN 'page wait without protection'
+    ELSE x.path || ' without protection'
+  END AS fingerprint,
   x.lock_dropped_event,
   w.begin_event AS wait_event,
   w.end_event AS woken_event,

@@ -39,7 +39,8 @@ Case ReadCase(const fs::path& path) {
   size_t body = text.find("\n==== ");
   if (body == std::string::npos) throw Error(one.path + ": no ==== section");
   one.body = text.substr(body + 1);
-  static const std::set<std::string> kOutcomes = {"exit", "wait", "anomaly", "gap", "report", "lines"};
+  static const std::set<std::string> kOutcomes = {"exit", "wait",   "finding", "anomaly",
+                                                  "gap",  "report", "lines"};
   ForEachLine(std::string_view(text).substr(0, body), [&](std::string_view line) {
     if (line.empty()) return;
     size_t colon = line.find(": ");
@@ -100,6 +101,18 @@ std::vector<std::string> Outcome(const Case& one, const RecordHook& hook = {}) {
     if (wait.event_order != "none") line += " order=" + wait.event_order;
     outcome.push_back(line + ": " + wait.reason);
   }
+  // A finding of wait_on_freed_page is its wait's verdict, shown above.
+  Statement findings(
+      analysis.db(),
+      "SELECT r.severity, f.rule, f.grade, f.pfn, f.comm, f.pid, f.summary FROM findings f "
+      "JOIN rule_results r ON r.rule = f.rule WHERE f.rule <> 'wait_on_freed_page' ORDER BY f.id");
+  while (findings.Step()) {
+    std::string pfn = findings.IsNull(3) ? "-" : HexText(static_cast<uint64_t>(findings.Int(3)));
+    outcome.push_back("finding: " + std::string(findings.Text(0)) + " " + std::string(findings.Text(1)) +
+                      " " + std::string(findings.Text(2)) + " pfn=" + pfn + " " +
+                      Printable(findings.Text(4)) + "-" + std::string(findings.Text(5)) + ": " +
+                      Printable(findings.Text(6)));
+  }
   Statement anomalies(
       analysis.db(),
       "SELECT invariant, line, detail FROM anomalies a JOIN events e ON e.id = a.event_id ORDER BY a.id");
@@ -127,7 +140,8 @@ std::vector<std::string> Outcome(const Case& one, const RecordHook& hook = {}) {
 bool IsSilent(const Case& one) {
   return std::none_of(one.expected.begin(), one.expected.end(), [](const std::string& line) {
     return line.starts_with("wait: confirmed") || line.starts_with("wait: probable") ||
-           line.starts_with("wait: latent");
+           line.starts_with("wait: latent") || line.starts_with("finding: error") ||
+           line.starts_with("finding: warning");
   });
 }
 

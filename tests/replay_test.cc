@@ -187,6 +187,9 @@ TEST_CASE("lives from allocation to free", "[page]") {
   }
   SECTION("a second free is an anomaly, not an error") {
     pages.tracker.OnFree({.pfn = P(0x100), .order = 0, .page = {}}, pages.Now(), &pages.task);
+    // Told when the page's next event shows that no allocation was stamped late, or at the end.
+    CHECK(pages.Anomalies().empty());
+    pages.tracker.Finish();
     CHECK(pages.Anomalies() == std::vector<std::string>{"I4"});
   }
 }

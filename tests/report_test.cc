@@ -200,7 +200,7 @@ TEST_CASE("many findings are one group and one screen", "[report]") {
       "INSERT INTO finding(rule, grade, subject, subject_id, pfn, pid, comm, summary, fingerprint) "
       "SELECT rule, grade, subject, subject_id, pfn, pid, comm, summary, fingerprint FROM finding, n");
   std::string text = Text(*db);
-  CHECK(analysis.Count("SELECT count(*) FROM findings") == 68 * 148);
+  CHECK(analysis.Count("SELECT count(*) FROM findings WHERE rule = 'wait_on_freed_page'") == 68 * 148);
   CHECK(std::count(text.begin(), text.end(), '\n') == std::count(once.begin(), once.end(), '\n'));
   CHECK(text.find("... and 10,054 more: ") != std::string::npos);
   CHECK(Json(*db)["findings"].size() == 68 * 148);
@@ -234,6 +234,20 @@ TEST_CASE("JSON carries what the text shows", "[report]") {
                                              lines["rejected"].get<int64_t>());
 }
 
+TEST_CASE("findings of severity info are apart from the others and not in the grades", "[report]") {
+  Analysis analysis({.inputs = {Sample("410-x86-held0")}, .dmesg = {}, .probes = {}});
+  nlohmann::json json = Json(analysis.db());
+  CHECK(json["verdict"] == "no finding");
+  CHECK(json["grades"] == nlohmann::json({{"confirmed", 0}, {"probable", 0}, {"latent", 0}}));
+  CHECK(json["findings"].empty());
+  CHECK(json["groups"].empty());
+  REQUIRE(json["info_findings"].size() == 24);
+  for (const auto& finding : json["info_findings"]) CHECK(finding["severity"] == "info");
+  REQUIRE(json["also_seen"].size() == 1);
+  CHECK(json["also_seen"][0]["rule"] == "migration_aborted");
+  CHECK(json["also_seen"][0]["findings"] == 24);
+}
+
 TEST_CASE("the biography of a page that was freed under its waiters", "[report]") {
   Analysis analysis({.inputs = {Sample("x86-fired")}, .dmesg = {}, .probes = {}});
   CheckInOrder(Biography(analysis.db(), 0x39200),
@@ -254,7 +268,7 @@ TEST_CASE("the biography of a page that was freed under its waiters", "[report]"
                 "WAITS in folio_wait_bit: protection none",
                 "freed_before_queue",
                 "toucher/3-67 waited 5.801402..5.801475: confirmed: the waiter took no reference",
-                "finding 2: confirmed wait_on_freed_page",
+                ": confirmed wait_on_freed_page",
                 "the kernel reported",
                 "dmesg.txt:329: BUG: Bad page"});
   // A page inside the block: the block's life.

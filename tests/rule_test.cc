@@ -4,6 +4,8 @@
 
 #include "parser/error.h"
 #include "parser/lines.h"
+#include "report/content.h"
+#include "report/text_report.h"
 #include "tests/analysis.h"
 #include "tests/program.h"
 
@@ -177,7 +179,7 @@ TEST_CASE("findings carry their evidence", "[rules]") {
   CHECK(analysis.Count("SELECT count(*) FROM findings WHERE rule = 'wait_on_freed_page'") == 68);
   // Each confirmed one shows the wait, the lock that was dropped, the last reference and the free.
   CHECK(analysis.Count(
-            "SELECT count(*) FROM findings f WHERE grade = 'confirmed' AND 4 <> (SELECT count(*) FROM "
+            "SELECT count(*) FROM findings f WHERE rule = 'wait_on_freed_page' AND grade = 'confirmed' AND 4 <> (SELECT count(*) FROM "
             "finding_events e "
             "WHERE e.finding_id = f.id AND e.role IN ('wait', 'lock_dropped', 'last_reference', 'free'))") ==
         0);
@@ -199,6 +201,86 @@ TEST_CASE("a rule whose evidence could not be recorded is not applicable, never 
   std::string probes = folder.Write("kprobe_events", "p:numa/w folio_wait_bit folio=%di bit=%si:s32\n");
   Analysis with({.inputs = {path}, .dmesg = {}, .probes = probes});
   CHECK(with.ExitCode() == 0);
+}
+
+namespace {
+
+// The files of a case, without its header.
+std::unique_ptr<Analysis> AnalyzeCase(const std::string& name) {
+  TemporaryFolder folder;
+  std::string text = ReadFile(MMREPLAY_SOURCE_DIR "/tests/cases/" + name + ".case");
+  for (size_t at = text.find("\n==== "); at != std::string::npos;) {
+    size_t content = text.find('\n', at + 1) + 1;
+    size_t next = text.find("\n==== ", content - 1);
+    size_t end = next == std::string::npos ? text.size() : next + 1;
+    folder.Write(text.substr(at + 6, content - at - 7), text.substr(content, end - content));
+    at = next;
+  }
+  return std::make_unique<Analysis>(RecordingOptions{.inputs = {folder.path()}, .dmesg = {}, .probes = {}});
+}
+
+}  // namespace
+
+TEST_CASE("each member of the family of waits has a fingerprint of its own", "[rules]") {
+  const std::vector<std::pair<std::string, std::string>> expected = {
+      {"wait_on_page_bit_freed_before_no_reference", "numa fault without protection"},
+      {"folio_wait_bit_freed_before_no_reference", "pmd migration entry without protection"},
+      {"folio_wait_bit_pte_lock_no_reference", "pte migration entry without protection"},
+      {"hugetlb_wait_no_reference", "hugetlb migration entry without protection"},
+      {"page_cache_wait_no_reference", "page cache without protection"},
+      {"folio_wait_bit_pfn_reused_no_reference", "spurious wait on a reused page"},
+  };
+  for (const auto& [name, fingerprint] : expected) {
+    CAPTURE(name);
+    auto analysis = AnalyzeCase(name);
+    CHECK(analysis->Text("SELECT group_concat(fingerprint) FROM findings WHERE rule = 'wait_on_freed_page'") ==
+          "wait_on_freed_page/" + fingerprint);
+    // One wait is one finding of one rule.
+    CHECK(analysis->Count("SELECT count(*) FROM findings f JOIN rule_results r ON r.rule = f.rule "
+                          "WHERE r.severity <> 'info'") == 1);
+  }
+}
+
+TEST_CASE("findings of severity info change neither verdict nor grades", "[rules]") {
+  auto analysis = AnalyzeCase("long_ptl_hold");
+  CHECK(analysis->Count("SELECT count(*) FROM findings WHERE rule IN ('long_ptl_hold', 'contended_ptl')") == 2);
+  CHECK(analysis->ExitCode() == 0);
+  ReportContent content = ReadContent(analysis->db());
+  CHECK(content.grades.total() == 0);
+  CHECK(content.groups.empty());
+  REQUIRE(content.also_seen.size() == 2);
+  std::string text;
+  WriteTextReport(analysis->db(), {}, [&](std::string_view part) { text += part; });
+  CHECK(text.starts_with("NO FINDING"));
+  CHECK(text.find("also seen (info): 1 contended_ptl, 1 long_ptl_hold") != std::string::npos);
+}
+
+TEST_CASE("rules that are not applicable share one line", "[rules]") {
+  auto analysis = AnalyzeCase("unlock_of_locked_page");
+  std::string text;
+  WriteTextReport(analysis->db(), {}, [&](std::string_view part) { text += part; });
+  size_t at = text.find("not applicable to what was recorded: ");
+  REQUIRE(at != std::string::npos);
+  CHECK(text.find("not applicable: ") == std::string::npos);
+  CHECK(text.find("double_free", at) != std::string::npos);
+  CHECK(analysis->Text("SELECT missing FROM rule_results WHERE rule = 'double_free'") ==
+        "page_ref_set all_tasks");
+}
+
+TEST_CASE("thresholds in time are not applied to ticks", "[rules]") {
+  TemporaryFolder folder;
+  std::string lock = " lock_acquired: ffff88002e1a2180 ptlock_ptr(page)\n";
+  std::string release = " lock_release: ffff88002e1a2180 ptlock_ptr(page)\n";
+  std::string task = "       thp mover-73      [003] ..... ";
+  std::string seconds = folder.Write("seconds", task + "  100.000000:" + lock + task + "  100.500000:" + release);
+  std::string ticks = folder.Write("ticks", task + "  100000000000:" + lock + task + "  100500000000:" + release);
+  auto applicable = [](const std::string& path) {
+    Analysis analysis({.inputs = {path}, .dmesg = {}, .probes = {}});
+    return analysis.Text(
+        "SELECT applicable || ' ' || findings FROM rule_results WHERE rule = 'long_ptl_hold'");
+  };
+  CHECK(applicable(seconds) == "1 1");
+  CHECK(applicable(ticks) == "0 0");
 }
 
 }  // namespace mmreplay
