@@ -112,6 +112,7 @@ std::vector<WaitClass> ReadWaits(const Database& db) {
     one.contract = query.Text(5);
   }
   std::vector<WaitClass> waits;
+  waits.reserve(classes.size());
   for (auto& [key, one] : classes) waits.push_back(std::move(one));
   std::stable_sort(waits.begin(), waits.end(), [](const WaitClass& a, const WaitClass& b) {
     int rank_a = VerdictRank(a.verdict);

@@ -111,8 +111,8 @@ size_t TextWidth(std::string_view text) {
 
 std::string CutToWidth(const std::string& text, size_t width) {
   if (TextWidth(text) <= width) return text;
-  if (width <= 3) return std::string(width, '.');
   std::string cut;
+  if (width <= 3) return cut.assign(width, '.');
   size_t taken = 0;
   for (char c : text) {
     if (StartsCodePoint(c) && taken++ == width - 3) break;
@@ -140,18 +140,16 @@ std::string Wrap(std::string_view text, size_t first_indent, size_t indent) {
   while (!text.empty()) {
     std::string_view word = text.substr(0, text.find(' '));
     text.remove_prefix(std::min(text.size(), word.size() + 1));
-    size_t width = TextWidth(word) + (fresh ? 0 : 1);
-    if (!fresh && taken + width > kReportWidth) {
-      end_line();
-      width = TextWidth(word);
+    if (!fresh && taken + 1 + TextWidth(word) > kReportWidth) end_line();
+    if (!fresh) {
+      line += ' ';
+      ++taken;
     }
-    if (!fresh) line += ' ';
     for (char c : word) {  // one that fits no line is broken
       if (StartsCodePoint(c) && taken + 1 > kReportWidth) end_line();
       taken += StartsCodePoint(c);
       line += c;
     }
-    if (!fresh) ++taken;
     fresh = false;
   }
   return out + line + "\n";

@@ -183,7 +183,7 @@ class Biographer {
       std::string reason = query.Text(4).empty() ? "" : " (" + Printable(query.Text(4)) + ")";
       std::string why = query.Text(8).empty() ? "" : ": " + Printable(query.Text(8));
       size_t life = LifeAt(query.OptionalInt(5).value_or(query.OptionalInt(6).value_or(0)));
-      Tell(life, query.OptionalInt(5), "MIGRATION " + way + " begins" + reason);
+      Tell(life, query.OptionalInt(5), fmt::format("MIGRATION {} begins{}", way, reason));
       Tell(life, query.OptionalInt(6), fmt::format("MIGRATION {} ends: {}{}", way, query.Text(7), why));
     }
   }

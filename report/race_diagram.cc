@@ -340,7 +340,8 @@ std::string DrawDiagram(const RaceDiagram& diagram, const TraceClock& clock, Tex
     std::string text = fmt::format("{:>{}}  {}", TimeText(line.event.ts, clock.ticks), time_width, sides);
     if (line.count) text += fmt::format(" {:>{}}", *line.count, kCountColumn - 1);
     text.erase(text.find_last_not_of(' ') + 1);
-    out += line.fatal ? red + text + plain + "\n" : text + "\n";
+    if (line.fatal) text.insert(0, red).append(plain);
+    out.append(text).append("\n");
   }
   if (diagram.left_out > 0)
     out += fmt::format("{:>{}}  ({} of this page by others left out)\n", "", time_width,

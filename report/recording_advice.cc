@@ -71,7 +71,7 @@ void ProbeFaults(const Kernel& kernel, RecordingAdvice* advice) {
 }
 
 void RecordMigrations(const Kernel& kernel, RecordingAdvice* advice) {
-  advice->events.push_back("migrate:mm_migrate_pages");
+  advice->events.emplace_back("migrate:mm_migrate_pages");
   if (kernel.Since(5, 19)) {
     for (const char* event : {"thp:set_migration_pmd", "thp:remove_migration_pmd",
                               "migrate:set_migration_pte", "migrate:remove_migration_pte"})
