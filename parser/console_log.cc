@@ -74,7 +74,7 @@ size_t SyslogPrefix(std::string_view line, bool after_time) {
 size_t FacilityPrefix(std::string_view line) {
   if (!line.starts_with("kern  :") && !line.starts_with("user  :") && !line.starts_with("daemon:")) return 0;
   size_t colon = line.find(": ", 7);
-  return colon == std::string_view::npos || colon > 16 ? 0 : colon + 2;
+  return colon > 16 ? 0 : colon + 2;  // npos is above all
 }
 
 // "4,1234,12345678,-;": level, sequence number, microseconds.
@@ -112,7 +112,7 @@ size_t BracketPrefix(std::string_view line, std::optional<int64_t>* printk_ts) {
 
 size_t LevelPrefix(std::string_view line) {
   size_t close = line.find('>');
-  if (close == std::string_view::npos || close > 4 || !ParseDecimal(line.substr(1, close - 1))) return 0;
+  if (close > 4 || !ParseDecimal(line.substr(1, close - 1))) return 0;
   return close + 1;
 }
 

@@ -101,11 +101,10 @@ bool IsHtml(std::string_view head) {
 
 // What systrace and its relatives write: the viewer, and in it the trace.
 bool IsSystrace(std::string_view head) {
-  for (std::string_view mark :
-       {"trace-data", "linuxPerfData", "Android System Trace", "trace-viewer", "tracing/"}) {
-    if (head.find(mark) != std::string_view::npos) return true;
-  }
-  return false;
+  constexpr std::array<std::string_view, 5> kMarks = {"trace-data", "linuxPerfData", "Android System Trace",
+                                                      "trace-viewer", "tracing/"};
+  return std::any_of(kMarks.begin(), kMarks.end(),
+                     [&](std::string_view mark) { return head.find(mark) != std::string_view::npos; });
 }
 
 // How many lines of a text have the shape of each form.

@@ -162,7 +162,7 @@ std::optional<TraceLine> SplitVerboseLine(std::string_view line) {
     auto pid = ParseDecimal(words[0]);
     auto cpu = ParseDecimal(words[1]);
     if (!pid || *pid > INT32_MAX || !cpu || *cpu > 1'000'000) continue;
-    constexpr uint64_t kMax = static_cast<uint64_t>(std::numeric_limits<int64_t>::max());
+    constexpr auto kMax = static_cast<uint64_t>(std::numeric_limits<int64_t>::max());
     if (*stamp > (is_ns ? kMax / 1000 : kMax)) continue;
     TraceLine result;
     result.comm = TrimBlanks(left);

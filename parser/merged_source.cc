@@ -66,7 +66,7 @@ MergedSource::Part* MergedSource::Earliest() {
   return best;
 }
 
-void MergedSource::TakeMarkers(Part* part, EventId upto, Batch* batch) {
+void MergedSource::TakeMarkers(Part* part, EventId upto, Batch* batch) const {
   auto& markers = part->batch.markers;
   for (; part->marker < markers.size() && markers[part->marker].next_event <= upto; ++part->marker) {
     batch->markers.push_back(markers[part->marker]);

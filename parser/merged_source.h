@@ -39,7 +39,7 @@ class MergedSource : public EventSource {
   bool Refill(Part* part);
   Part* Earliest();
   void Take(Part* part, uint32_t index, Batch* batch);
-  void TakeMarkers(Part* part, EventId upto, Batch* batch);
+  void TakeMarkers(Part* part, EventId upto, Batch* batch) const;
   void TakeFrames(Part* part, EventId upto, Batch* batch);
 
   std::vector<Part> parts_;

@@ -31,7 +31,7 @@ uint64_t SizeOf(std::string_view record) {
 std::string Hex(uint64_t value) {
   std::array<char, 20> digits{};
   auto end = std::to_chars(digits.data(), digits.data() + digits.size(), value, 16);
-  return std::string(digits.data(), end.ptr);
+  return {digits.data(), end.ptr};
 }
 
 // The values of PERF_SAMPLE_READ, which nobody asks for here.
@@ -586,7 +586,7 @@ void PerfDataReader::EmitSample(std::string_view body, int64_t line, Batch* batc
   };
   if (sample.time) event.ts = static_cast<int64_t>(*sample.time);
   if (sample.tid) event.pid = static_cast<Pid>(*sample.tid);
-  batch->events.push_back(std::move(event));
+  batch->events.push_back(event);
   AddFrames(sample, id, batch);
 }
 
@@ -616,7 +616,7 @@ bool PerfDataReader::AppendSampleText(const Kind& kind, const Sample& sample) {
 
 // Addresses, the innermost first. Numbers above -4096 only say whose the following ones are.
 void PerfDataReader::AddFrames(const Sample& sample, EventId event, Batch* batch) {
-  constexpr uint64_t kMarkers = static_cast<uint64_t>(-4095);
+  constexpr auto kMarkers = static_cast<uint64_t>(-4095);
   int32_t depth = 0;
   ByteReader reader(sample.callchain);
   while (reader.rest().size() >= 8) {

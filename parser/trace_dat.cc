@@ -197,9 +197,9 @@ void TraceDatReader::AddEvent(std::string_view payload, Batch* batch) {
   ByteReader reader(payload);
   uint32_t kind_index = reader.U32();
   uint32_t buffer = reader.U32();
-  int64_t ts = reader.Read<int64_t>();
-  int32_t cpu = reader.Read<int32_t>();
-  int32_t pid = reader.Read<int32_t>();
+  auto ts = reader.Read<int64_t>();
+  auto cpu = reader.Read<int32_t>();
+  auto pid = reader.Read<int32_t>();
   uint8_t flags = reader.U8();
   uint8_t preempt_count = reader.U8();
   std::string_view comm = reader.Bytes(reader.U8());
@@ -251,8 +251,8 @@ void TraceDatReader::NoteCopy(const Kind& kind, uint32_t buffer) {
 
 void TraceDatReader::AddLost(std::string_view payload, Batch* batch) {
   ByteReader reader(payload);
-  int32_t cpu = reader.Read<int32_t>();
-  int64_t lost = reader.Read<int64_t>();
+  auto cpu = reader.Read<int32_t>();
+  auto lost = reader.Read<int64_t>();
   if (!reader.ok()) return;
   ++lines_.total;
   ++lines_.markers;

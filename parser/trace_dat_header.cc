@@ -187,7 +187,7 @@ void ReadVersion7(const SeekableFile& file, FileCursor* cursor, TraceDatHeader* 
   header->compression = cursor->CString();
   bool zstd = header->compression == "zstd";
   cursor->CString();  // its version
-  uint64_t next = cursor->Read<uint64_t>();
+  auto next = cursor->Read<uint64_t>();
   // A chain of sections may be made to run in a circle.
   for (int sections = 0; next != 0 && sections < 64; ++sections) {
     auto section = ReadSection(file, next, zstd);
@@ -214,12 +214,12 @@ void ReadVersion6(FileCursor* cursor, TraceDatHeader* header) {
   cursor->Skip(cursor->Read<uint64_t>());
   cursor->CString();  // header_event
   cursor->Skip(cursor->Read<uint64_t>());
-  uint32_t ftrace_events = cursor->Read<uint32_t>();
+  auto ftrace_events = cursor->Read<uint32_t>();
   for (uint32_t i = 0; i < ftrace_events && cursor->ok(); ++i) cursor->Skip(cursor->Read<uint64_t>());
-  uint32_t systems = cursor->Read<uint32_t>();
+  auto systems = cursor->Read<uint32_t>();
   for (uint32_t system = 0; system < systems && cursor->ok(); ++system) {
     std::string name = cursor->CString();
-    uint32_t events = cursor->Read<uint32_t>();
+    auto events = cursor->Read<uint32_t>();
     for (uint32_t i = 0; i < events && cursor->ok(); ++i)
       AddEvent(name, cursor->Bytes(cursor->Read<uint64_t>()), header);
   }
@@ -229,7 +229,7 @@ void ReadVersion6(FileCursor* cursor, TraceDatHeader* header) {
   cursor->Read<uint32_t>();                // cpus
   std::string type = cursor->Bytes(10);
   if (type.starts_with("options")) {
-    for (uint16_t id = cursor->Read<uint16_t>(); id != kDone && cursor->ok(); id = cursor->Read<uint16_t>()) {
+    for (auto id = cursor->Read<uint16_t>(); id != kDone && cursor->ok(); id = cursor->Read<uint16_t>()) {
       std::string data = cursor->Bytes(cursor->Read<uint32_t>());
       if (cursor->ok()) ReadOption(id, data, false, header);
     }

@@ -247,7 +247,7 @@ LineKind TraceReader::AddFrame(std::string_view frame, Batch* batch) {
   return LineKind::kContinuation;
 }
 
-LineKind TraceReader::AddMarker(const LossMarker& marker, Batch* batch) {
+LineKind TraceReader::AddMarker(const LossMarker& marker, Batch* batch) const {
   batch->markers.push_back(marker);
   batch->markers.back().next_event = static_cast<EventId>(next_event_);
   return LineKind::kMarker;

@@ -42,7 +42,7 @@ class TraceReader : public EventSource {
   void Count(LineKind kind);
   LineKind Classify(std::string_view line, bool terminated, Batch* batch);
   LineKind AddOther(const OtherLine& other, Batch* batch);
-  LineKind AddMarker(const LossMarker& marker, Batch* batch);
+  LineKind AddMarker(const LossMarker& marker, Batch* batch) const;
   LineKind AddEvent(const TraceLine& split, const TraceBody& body, Batch* batch);
   LineKind AddFrame(std::string_view frame, Batch* batch);
   void Note(TraceIssue::Severity severity, std::string_view kind, std::string_view text);
