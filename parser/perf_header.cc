@@ -59,7 +59,7 @@ PerfAttr ReadAttr(std::string_view bytes) {
   uint64_t flags = reader.U64();
   attr.sample_id_all = (flags >> 18 & 1) != 0;
   reader.Bytes(92 - 48);
-  int32_t clockid = reader.Read<int32_t>();
+  auto clockid = reader.Read<int32_t>();
   if (flags >> 25 & 1) attr.clockid = clockid;
   return attr;
 }

@@ -17,7 +17,7 @@
 #include "parser/event_layout.h"
 
 // tracefs.h of Debian 12 is not valid C++ (it passes 0 for an enum), and nothing of it is needed here.
-#define _TRACE_FS_H  // NOLINT(bugprone-reserved-identifier)
+#define _TRACE_FS_H  // NOLINT(bugprone-reserved-identifier,cert-dcl37-c,cert-dcl51-cpp)
 #include <sched.h>
 #include <trace-cmd.h>
 
@@ -258,8 +258,8 @@ class TraceDatChild {
     text = name;
     if (with_offset) {
       std::array<char, 48> offset{};
-      snprintf(offset.data(), offset.size(), "+0x%llx/0x%lx", address - start, size);
-      text += offset.data();
+      int length = snprintf(offset.data(), offset.size(), "+0x%llx/0x%lx", address - start, size);
+      if (length > 0) text += offset.data();
     }
     return text;
   }
