@@ -38,10 +38,6 @@ std::string PageFlagNames(std::string_view flags_line) {
 
 namespace {
 
-bool IsDigit(char c) {
-  return c >= '0' && c <= '9';
-}
-
 // Mon .. Sun, Jan .. Dec
 bool StartsWithDayOrMonth(std::string_view text) {
   static constexpr std::string_view kNames =

@@ -232,16 +232,10 @@ std::optional<Pid> PidBeforePriority(std::string_view text) {
   return static_cast<Pid>(*pid);
 }
 
-// prev_comm=toucher/1 prev_pid=65 prev_prio=120 prev_state=R+ ==> next_comm=kcompactd0 next_pid=38
-// next_prio=120 Comms may hold blanks, '=' and "==>": keys are searched from the right.
 Payload DecodeSchedSwitch(std::string_view args) {
-  // Raw fields have no arrow: "... prev_state=0x1 next_comm=trace-cmd next_pid=20915 next_prio=120"
-  if (size_t raw = FindRawSwitch(args); raw != kNotFound)
-    return SwitchOfParts(args.substr(0, raw), args.substr(raw));
-  size_t arrow = args.rfind(" ==> ");
-  if (arrow == kNotFound) return Opaque{};
-  std::string_view prev = args.substr(0, arrow);
-  std::string_view next = args.substr(arrow + 4);
+  auto sides = SplitSwitch(args);
+  if (!sides) return Opaque{};
+  auto [prev, next] = *sides;
   if (prev.find(" prev_pid=") != kNotFound) return SwitchOfParts(prev, next);
   // trace-cmd's own rendering, comms may hold ':':  kworker/u8:1:20665 [120] t ==> trace-cmd:20913 [120]
   size_t state = prev.rfind("] ");
@@ -309,6 +303,16 @@ Payload DecodeMigrationEntry(bool set, bool pmd, std::string_view args) {
 }
 
 }  // namespace
+
+std::optional<SwitchSides> SplitSwitch(std::string_view args) {
+  if (size_t raw = FindRawSwitch(args); raw != kNotFound)
+    return SwitchSides{args.substr(0, raw), args.substr(raw + 1)};
+  constexpr std::string_view kArrow = " ==> ";
+  size_t arrow = args.rfind(" ==> next_comm=");
+  if (arrow == kNotFound) arrow = args.rfind(kArrow);
+  if (arrow == kNotFound) return std::nullopt;
+  return SwitchSides{args.substr(0, arrow), args.substr(arrow + kArrow.size())};
+}
 
 std::optional<std::string_view> FindField(std::string_view args, std::string_view key) {
   for (size_t at = args.find(key); at != kNotFound; at = args.find(key, at + 1)) {

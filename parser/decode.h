@@ -62,4 +62,14 @@ std::optional<std::string_view> FindField(std::string_view args, std::string_vie
 // file prints the first %s of an event empty while options/hash-ptr is 0).
 PageFlags ParsePageFlags(std::string_view text);
 
+// The two tasks of a sched_switch. Comms may hold anything, arrows and keys too:
+//   prev_comm=a prev_pid=7 prev_prio=120 prev_state=S ==> next_comm=b next_pid=8 next_prio=120
+//   prev_comm=a prev_pid=7 prev_prio=120 prev_state=256 next_comm=b next_pid=8 next_prio=120   (raw fields)
+//   a:7 [120] S ==> b:8 [120]                                                (trace-cmd's own rendering)
+struct SwitchSides {
+  std::string_view prev;
+  std::string_view next;
+};
+std::optional<SwitchSides> SplitSwitch(std::string_view args);
+
 }  // namespace mmreplay

@@ -2,6 +2,7 @@
 
 #include <stdexcept>
 #include <string>
+#include <system_error>
 
 namespace mmreplay {
 
@@ -11,5 +12,10 @@ class Error : public std::runtime_error {
  public:
   using std::runtime_error::runtime_error;
 };
+
+// What the system says of an errno: "No such file or directory".
+inline std::string Reason(int error) {
+  return std::generic_category().message(error);
+}
 
 }  // namespace mmreplay

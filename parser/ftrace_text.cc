@@ -7,13 +7,6 @@ namespace {
 
 constexpr size_t kNotFound = std::string_view::npos;
 
-bool IsDigit(char c) {
-  return c >= '0' && c <= '9';
-}
-bool IsBlank(char c) {
-  return c == ' ' || c == '\t';
-}
-
 // The task columns, left of "[cpu]":
 //            thp mover-69
 //        toucher/0-64      (     63)

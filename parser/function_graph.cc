@@ -10,13 +10,6 @@ namespace {
 
 constexpr size_t kNotFound = std::string_view::npos;
 
-bool IsDigit(char c) {
-  return c >= '0' && c <= '9';
-}
-bool IsBlank(char c) {
-  return c == ' ' || c == '\t';
-}
-
 std::string_view TrimLeft(std::string_view text) {
   size_t first = text.find_first_not_of(" \t");
   return first == kNotFound ? std::string_view() : text.substr(first);

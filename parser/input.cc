@@ -19,10 +19,6 @@
 namespace mmreplay {
 namespace {
 
-std::string Reason(int error) {
-  return std::generic_category().message(error);
-}
-
 // Owns a file descriptor.
 class Descriptor {
  public:

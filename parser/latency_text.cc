@@ -10,13 +10,6 @@ namespace {
 
 constexpr size_t kNotFound = std::string_view::npos;
 
-bool IsDigit(char c) {
-  return c >= '0' && c <= '9';
-}
-bool IsBlank(char c) {
-  return c == ' ' || c == '\t';
-}
-
 // A character of the flag columns: d D b X N n p B L l Z z H h s . and hex digits for depths.
 bool IsFlag(char c) {
   return c == '.' || IsDigit(c) || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');

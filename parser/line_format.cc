@@ -9,10 +9,6 @@
 namespace mmreplay {
 namespace {
 
-bool IsDigit(char c) {
-  return c >= '0' && c <= '9';
-}
-
 // "task-123 [003] ...:", a cpu column with something that could be a task before it.
 bool HasCpuColumn(std::string_view line) {
   size_t open = line.find(" [");

@@ -1,10 +1,18 @@
-// Lines and words of small texts that are in memory already (side files of a bundle).
+// Characters, words and lines of texts that are in memory already.
 #pragma once
 
 #include <string_view>
 #include <vector>
 
 namespace mmreplay {
+
+inline bool IsDigit(char c) {
+  return c >= '0' && c <= '9';
+}
+
+inline bool IsBlank(char c) {
+  return c == ' ' || c == '\t';
+}
 
 // Calls per_line(line) for each line, without '\n' or "\r\n"; a last line needs no newline.
 template <typename PerLine>

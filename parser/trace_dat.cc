@@ -83,13 +83,13 @@ TraceDatReader::~TraceDatReader() {
 
 void TraceDatReader::Start() {
   int ends[2];
-  if (pipe2(ends, O_CLOEXEC) != 0) throw Error(file_->name() + ": pipe: " + strerror(errno));
+  if (pipe2(ends, O_CLOEXEC) != 0) throw Error(file_->name() + ": pipe: " + Reason(errno));
   child_ = fork();
   if (child_ < 0) {
     int error = errno;
     close(ends[0]);
     close(ends[1]);
-    throw Error(file_->name() + ": fork: " + strerror(error));
+    throw Error(file_->name() + ": fork: " + Reason(error));
   }
   if (child_ == 0) RunTraceDatChild(file_->fd(), file_->size(), ends[1]);
   close(ends[1]);
@@ -127,7 +127,7 @@ bool TraceDatReader::Fill(std::vector<char>* text) {
   while (!ended_ && filled < kBatchBytes) {
     ssize_t got = read(pipe_, text->data() + filled, kBatchBytes - filled);
     if (got < 0 && errno == EINTR) continue;
-    if (got < 0) throw Error(file_->name() + ": pipe: " + strerror(errno));
+    if (got < 0) throw Error(file_->name() + ": pipe: " + Reason(errno));
     if (got == 0) ended_ = true;
     filled += static_cast<size_t>(got);
   }

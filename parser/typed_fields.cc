@@ -4,6 +4,7 @@
 #include <array>
 #include <limits>
 
+#include "parser/decode.h"
 #include "parser/lines.h"
 #include "parser/numbers.h"
 
@@ -181,10 +182,8 @@ void EachPlainField(std::string_view args, PerField&& per_field) {
 template <typename PerField>
 void SchedFields(std::string_view args, PerField&& per_field) {
   std::string_view comm;
-  size_t arrow = args.rfind(" ==> next_comm=");
-  if (arrow != kNotFound) {
-    std::string_view prev = args.substr(0, arrow);
-    std::string_view next = args.substr(arrow + 5);
+  if (auto sides = SplitSwitch(args)) {
+    auto [prev, next] = *sides;
     if (TakeComm("prev_comm", " prev_pid=", &prev, &comm)) per_field("prev_comm", comm);
     EachPlainField(prev, per_field);
     if (TakeComm("next_comm", " next_pid=", &next, &comm)) per_field("next_comm", comm);
