@@ -4,7 +4,6 @@
 #include <boost/program_options.hpp>
 #include <chrono>
 #include <cstdio>
-#include <sstream>
 
 #include "cli/commands.h"
 #include "cli/ingest.h"
@@ -14,7 +13,6 @@
 #include "report/content.h"
 #include "report/format.h"
 #include "report/report.h"
-#include "rules/proof.h"
 #include "rules/rule.h"
 
 namespace mmreplay {
@@ -63,12 +61,7 @@ int RunAnalyze(const std::vector<std::string>& arguments) {
        "exit with 3 where this rule cannot be judged; may be given several times")  //
       ("help,h", "this text");
   Arguments given = ParseArguments("analyze", arguments, visible, {"input..."});
-  if (given.Has("help")) {
-    std::ostringstream help;
-    help << kUsage << visible << kExamples;
-    WriteOutput(help.str());
-    return 0;
-  }
+  if (PrintedHelp(given, kUsage, visible, kExamples)) return 0;
   RecordingOptions inputs{.inputs = given.List("input"),
                           .dmesg = given.Text("dmesg"),
                           .probes = given.Text("probes"),
@@ -89,8 +82,7 @@ int RunAnalyze(const std::vector<std::string>& arguments) {
   Recording recording = OpenRecording(inputs);
   TraceStore store(given.Text("output"));
   TraceFacts facts = Ingest(recording, &store);
-  for (const Rule& rule : rules) RunRule(rule, &store.database());
-  ProveFindings(&store.database());
+  JudgeTrace(rules, &store.database());
   store.Publish();
   int exit_code = ExitCodeFor(store.database(), policy);
 

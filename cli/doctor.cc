@@ -1,6 +1,5 @@
 // mmreplay doctor: what a recording could show, what it could not, and how to record that.
 #include <boost/program_options.hpp>
-#include <sstream>
 
 #include "cli/commands.h"
 #include "cli/ingest.h"
@@ -9,7 +8,6 @@
 #include "db/trace_store.h"
 #include "parser/error.h"
 #include "report/doctor.h"
-#include "rules/proof.h"
 #include "rules/rule.h"
 
 namespace mmreplay {
@@ -48,12 +46,7 @@ int RunDoctor(const std::vector<std::string>& arguments) {
        "rules of your own, beside or instead of ours")  //
       ("help,h", "this text");
   Arguments given = ParseArguments("doctor", arguments, visible, {"input..."});
-  if (given.Has("help")) {
-    std::ostringstream help;
-    help << kUsage << visible << kExamples;
-    WriteOutput(help.str());
-    return 0;
-  }
+  if (PrintedHelp(given, kUsage, visible, kExamples)) return 0;
   std::vector<std::string> inputs = given.List("input");
   if (inputs.empty()) throw Error("doctor: no INPUT given; see mmreplay doctor --help");
   BufferedOutput out;
@@ -64,8 +57,7 @@ int RunDoctor(const std::vector<std::string>& arguments) {
         OpenRecording({.inputs = inputs, .dmesg = given.Text("dmesg"), .probes = given.Text("probes")});
     TraceStore store(std::nullopt);
     Ingest(recording, &store);
-    for (const Rule& rule : LoadRules(given.Text("rules"))) RunRule(rule, &store.database());
-    ProveFindings(&store.database());
+    JudgeTrace(LoadRules(given.Text("rules")), &store.database());
     WriteDoctor(store.database(), out.writer());
   }
   out.Flush();

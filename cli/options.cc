@@ -1,5 +1,8 @@
 #include "cli/options.h"
 
+#include <sstream>
+
+#include "cli/output.h"
 #include "parser/error.h"
 
 namespace mmreplay {
@@ -39,6 +42,15 @@ Arguments ParseArguments(const std::string& command, const std::vector<std::stri
     throw Error(command + ": " + error.what());
   }
   return Arguments(std::move(values));
+}
+
+bool PrintedHelp(const Arguments& given, std::string_view usage, const po::options_description& options,
+                 std::string_view examples) {
+  if (!given.Has("help")) return false;
+  std::ostringstream help;
+  help << usage << options << examples;
+  WriteOutput(help.str());
+  return true;
 }
 
 }  // namespace mmreplay

@@ -5,6 +5,7 @@
 #include <boost/program_options.hpp>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace mmreplay {
@@ -27,5 +28,9 @@ class Arguments {
 Arguments ParseArguments(const std::string& command, const std::vector<std::string>& arguments,
                          const boost::program_options::options_description& options,
                          const std::vector<std::string>& positional);
+
+// With --help given: prints usage, options and examples, and returns true.
+bool PrintedHelp(const Arguments& given, std::string_view usage,
+                 const boost::program_options::options_description& options, std::string_view examples);
 
 }  // namespace mmreplay

@@ -4,7 +4,6 @@
 
 #include <cerrno>
 #include <cstdlib>
-#include <system_error>
 
 #include "parser/error.h"
 
@@ -18,7 +17,7 @@ void WriteOutput(std::string_view text) {
     } else if (errno == EPIPE) {
       _exit(0);
     } else if (errno != EINTR) {
-      throw Error("standard output: " + std::generic_category().message(errno));
+      throw Error("standard output: " + Reason(errno));
     }
   }
 }

@@ -1,6 +1,5 @@
 // mmreplay page: the biography of one page of a stored trace.
 #include <boost/program_options.hpp>
-#include <sstream>
 
 #include "cli/commands.h"
 #include "cli/options.h"
@@ -46,12 +45,7 @@ int RunPage(const std::vector<std::string>& arguments) {
   po::options_description visible("Options");
   visible.add_options()("help,h", "this text");
   Arguments given = ParseArguments("page", arguments, visible, {"database", "pfn"});
-  if (given.Has("help")) {
-    std::ostringstream help;
-    help << kUsage << visible << kExamples;
-    WriteOutput(help.str());
-    return 0;
-  }
+  if (PrintedHelp(given, kUsage, visible, kExamples)) return 0;
   auto path = given.Text("database");
   auto text = given.Text("pfn");
   if (!path || !text) throw Error("page: needs a database and a page frame number; see mmreplay page --help");

@@ -4,7 +4,6 @@
 
 #include <boost/program_options.hpp>
 #include <cstdlib>
-#include <sstream>
 
 #include "cli/commands.h"
 #include "cli/options.h"
@@ -77,12 +76,7 @@ int RunQuery(const std::vector<std::string>& arguments) {
       ("list", "the named queries")                                                           //
       ("help,h", "this text");
   Arguments given = ParseArguments("query", arguments, visible, {"database", "sql"});
-  if (given.Has("help")) {
-    std::ostringstream help;
-    help << kUsage << visible << "\nNamed queries:\n" << List() << kExamples;
-    WriteOutput(help.str());
-    return 0;
-  }
+  if (PrintedHelp(given, kUsage, visible, "\nNamed queries:\n" + List() + kExamples)) return 0;
   if (given.Has("list")) {
     WriteOutput(List());
     return 0;

@@ -1,6 +1,5 @@
 // mmreplay report: prints what the analysis of a stored trace printed.
 #include <boost/program_options.hpp>
-#include <sstream>
 
 #include "cli/commands.h"
 #include "cli/options.h"
@@ -35,12 +34,7 @@ int RunReport(const std::vector<std::string>& arguments) {
       ("near-misses", "waits that matched all but one step of the rule, too")              //
       ("help,h", "this text");
   Arguments given = ParseArguments("report", arguments, visible, {"database"});
-  if (given.Has("help")) {
-    std::ostringstream help;
-    help << kUsage << visible << kExamples;
-    WriteOutput(help.str());
-    return 0;
-  }
+  if (PrintedHelp(given, kUsage, visible, kExamples)) return 0;
   auto path = given.Text("database");
   if (!path) throw Error("report: needs a database; see mmreplay report --help");
   ReportFormat format = ReportFormatOf(given.Text("format").value_or("text"));

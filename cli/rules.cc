@@ -2,7 +2,6 @@
 #include <fmt/format.h>
 
 #include <boost/program_options.hpp>
-#include <sstream>
 
 #include "cli/commands.h"
 #include "cli/options.h"
@@ -86,11 +85,8 @@ int RunRules(const std::vector<std::string>& arguments) {
   Arguments given = ParseArguments("rules", arguments, visible, {"action", "name"});
   std::string action = given.Text("action").value_or("");
   auto name = given.Text("name");
-  if (given.Has("help")) {
-    std::ostringstream help;
-    help << kUsage << visible << kExamples;
-    WriteOutput(help.str());
-  } else if (action == "list" && !name) {
+  if (PrintedHelp(given, kUsage, visible, kExamples)) return 0;
+  if (action == "list" && !name) {
     WriteOutput(List(LoadRules(given.Text("rules"))));
   } else if (action == "explain" && name) {
     WriteOutput(Explain(LoadRules(given.Text("rules")), *name));

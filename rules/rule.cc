@@ -12,6 +12,7 @@
 #include "parser/error.h"
 #include "parser/lines.h"
 #include "rules/embedded_rules.h"
+#include "rules/proof.h"
 
 namespace mmreplay {
 namespace {
@@ -310,6 +311,11 @@ RuleOutcome RunRule(const Rule& rule, Database* database, int64_t max_steps) {
   result.Bind(8, outcome.findings);
   result.Run();
   return outcome;
+}
+
+void JudgeTrace(const std::vector<Rule>& rules, Database* database) {
+  for (const Rule& rule : rules) RunRule(rule, database);
+  ProveFindings(database);
 }
 
 }  // namespace mmreplay

@@ -76,4 +76,7 @@ struct RuleOutcome {
 inline constexpr int64_t kMaxRuleSteps = 2'000'000'000;  // about a minute
 RuleOutcome RunRule(const Rule& rule, Database* database, int64_t max_steps = kMaxRuleSteps);
 
+// Runs them all, then proves the order of their evidence (rules/proof.h). Once per database.
+void JudgeTrace(const std::vector<Rule>& rules, Database* database);
+
 }  // namespace mmreplay

@@ -6,7 +6,6 @@
 
 #include "parser/error.h"
 #include "report/content.h"
-#include "rules/proof.h"
 #include "rules/rule.h"
 
 namespace mmreplay {
@@ -14,8 +13,7 @@ namespace mmreplay {
 Analysis::Analysis(const RecordingOptions& options, const RecordHook& hook)
     : recording_(OpenRecording(options)), store_(std::make_unique<TraceStore>(std::nullopt)) {
   facts_ = Ingest(recording_, store_.get(), hook);
-  for (const Rule& rule : BuiltInRules()) RunRule(rule, &store_->database());
-  ProveFindings(&store_->database());
+  JudgeTrace(BuiltInRules(), &store_->database());
 }
 
 std::vector<WaitRow> Analysis::Waits() const {
