@@ -125,11 +125,6 @@ ORDER BY confirmed DESC, findings DESC, fingerprint;
 
 -- name: near_misses
 -- Waits that matched all of wait_on_freed_page but one step, and the event that decided it.
-SELECT w.id, w.comm, w.pid, printf('%#x', w.pfn) AS pfn, w.function, w.begin_ts, w.end_ts, w.outcome,
-       CASE w.protection WHEN 'reference' THEN 'holds no reference'
-                         WHEN 'queued_under_ptl' THEN 'drops the page-table lock before it queues'
-                         ELSE 'waits for PG_locked' END AS failed_step,
-       x.reason, coalesce(CASE WHEN w.protection = 'reference' THEN x.reference_event END, w.begin_event) AS event_id
-FROM page_waits w JOIN page_wait_evidence x ON x.wait_id = w.id
-WHERE w.verdict = 'benign'
-ORDER BY w.begin_event, w.id;
+SELECT wait_id AS id, comm, pid, printf('%#x', pfn) AS pfn, function, begin_ts, end_ts, outcome, failed_step, reason, event_id
+FROM near_misses
+ORDER BY begin_event, wait_id;

@@ -20,10 +20,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-std::string Reason(int error) {
-  return std::generic_category().message(error);
-}
-
 constexpr std::string_view kPartialSuffix = ".mmreplay-partial";
 
 template <typename T>

@@ -134,6 +134,17 @@ SELECT w.id, w.call_event, (SELECT h.acquire_event FROM ptl_hold h WHERE h.id = 
        w.over_event, w.over_ts
 FROM page_wait w;
 
+-- Waits that matched all of wait_on_freed_page but one step: which, why, and the event that decided it.
+CREATE VIEW near_misses(wait_id, pid, comm, pfn, function, begin_event, begin_ts, end_ts, outcome, failed_step, reason,
+                        event_id) AS
+SELECT w.id, w.pid, w.comm, w.pfn, w.function, w.begin_event, w.begin_ts, w.end_ts, w.outcome,
+       CASE w.protection WHEN 'reference' THEN 'holds no reference'
+                         WHEN 'queued_under_ptl' THEN 'drops the page-table lock before it queues'
+                         ELSE 'waits for PG_locked' END,
+       x.reason, coalesce(CASE WHEN w.protection = 'reference' THEN x.reference_event END, w.begin_event)
+FROM page_waits w JOIN page_wait_evidence x ON x.wait_id = w.id
+WHERE w.verdict = 'benign';
+
 -- Transitions that cannot happen on a healthy machine with a complete recording (invariants I1-I15).
 CREATE VIEW anomalies(id, trace_id, event_id, ts, invariant, pfn, pid, detail) AS
 SELECT id, 1, event, ts, invariant, pfn, pid, detail FROM anomaly;
