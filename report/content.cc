@@ -100,7 +100,7 @@ std::vector<WaitClass> ReadWaits(const Database& db) {
   std::map<std::tuple<int, std::string, std::string, std::string, std::string>, WaitClass> classes;
   Statement query(db, ReportSql("wait classes"));
   while (query.Step()) {
-    std::string caller = ProbedFunction(query.Text(2));
+    std::string caller = ProbedFunction(query.Text(6), query.Text(2));
     WaitClass& one = classes[{VerdictRank(query.Text(0)), String(query.Text(1)), caller,
                               String(query.Text(3)), String(query.Text(4))}];
     if (one.count++ > 0) continue;
@@ -130,44 +130,51 @@ std::vector<CountedName> ReadCounts(const Database& db, std::string_view sql) {
 }
 
 // What a recording may lack, most telling first. `shown_by`: any of these names in `recordable`.
-struct EvidenceKind {
+struct RecordableEvidence {
+  EvidenceKind kind;
   const char* what;
   std::vector<std::string_view> shown_by;
   const char* consequence;
   const char* record;
 };
 
-const std::vector<EvidenceKind>& EvidenceKinds() {
-  static const std::vector<EvidenceKind> kinds = {
-      {"reference counts",
+const std::vector<RecordableEvidence>& RecordableKinds() {
+  static const std::vector<RecordableEvidence> kinds = {
+      {EvidenceKind::kReferenceCounts,
+       "reference counts",
        {"page_refs"},
        "whether a waiter held a reference is known only where the wait function itself settles it, or the "
        "page was "
        "freed under the waiter",
        "the page_ref events (kernels with CONFIG_DEBUG_PAGE_REF), or let the wait probe fetch the count: "
        "ref=+52($arg1):s32 (+28 before 4.18)"},
-      {"frees and allocations of pages",
+      {EvidenceKind::kFreesAndAllocations,
+       "frees and allocations of pages",
        {"page_lifetimes"},
        "a page that was freed under its waiter looks alive",
        "kmem:mm_page_free and kmem:mm_page_alloc"},
-      {"page-table locks",
+      {EvidenceKind::kPageTableLocks,
+       "page-table locks",
        {"ptl_holds"},
        "which lock a waiter dropped before it waited, and when, is not on record",
        "lock:lock_acquire, lock_acquired and lock_release with the filter name ~ \"ptlock*\" (kernels with "
        "CONFIG_LOCK_STAT); on others the probes below do"},
-      {"the faults in which tasks wait",
+      {EvidenceKind::kFaults,
+       "the faults in which tasks wait",
        {"do_huge_pmd_numa_page", "migration_entry_wait", "__migration_entry_wait", "pmd_migration_entry_wait",
         "migration_entry_wait_huge"},
        "how the waiter found its page is inferred from the wait function alone",
        "entry and return probes on do_huge_pmd_numa_page, __migration_entry_wait and "
        "pmd_migration_entry_wait"},
-      {"migrations",
+      {EvidenceKind::kMigrations,
+       "migrations",
        {"migrations"},
        "who moved a page, and how the attempt ended, is not on record",
        "thp:set_migration_pmd and thp:remove_migration_pmd (5.19 and later), or probes on the "
        "functions of "
        "those names and on migrate_misplaced_transhuge_page"},
-      {"sleeping and waking",
+      {EvidenceKind::kScheduling,
+       "sleeping and waking",
        {"sched_switch", "sched_waking", "sched_wakeup"},
        "when a waiter slept, and who woke it, is not on record",
        "sched:sched_switch and sched:sched_waking"},
@@ -189,26 +196,27 @@ std::vector<NotShown> ReadNotShown(const Database& db, const Verdict& verdict,
     if (IsWaitFunction(FunctionOfSymbol(name))) watched.insert(name);
   }
   if (watched.empty()) {
-    missing.push_back({"waits on pages", "without them nothing can be judged",
+    missing.push_back({EvidenceKind::kWaits, "waits on pages", "without them nothing can be judged",
                        "entry and return probes on the kernel's wait functions: wait_on_page_bit (to 5.15), "
                        "folio_wait_bit (5.16 and later), put_and_wait_on_page_locked (5.0 to 5.15), "
                        "migration_entry_wait_on_locked (5.17 and later)"});
   }
-  for (const EvidenceKind& kind : EvidenceKinds()) {
+  for (const RecordableEvidence& kind : RecordableKinds()) {
     bool shown = std::any_of(kind.shown_by.begin(), kind.shown_by.end(),
                              [&](std::string_view name) { return recordable.contains(name); });
-    if (!shown) missing.push_back({kind.what, kind.consequence, kind.record});
+    if (!shown) missing.push_back({kind.kind, kind.what, kind.consequence, kind.record});
   }
   Statement ended(db, ReportSql("waits that ended"));
   if (verdict.waits > 0 && ended.Step() && ended.Int(0) == 0) {
-    missing.push_back({"the ends of waits", "whether a page was freed during a wait or after it stays open",
+    missing.push_back({EvidenceKind::kWaitEnds, "the ends of waits",
+                       "whether a page was freed during a wait or after it stays open",
                        "return probes on the wait functions (r256:..., they block for long)"});
   }
   bool console =
       std::any_of(sources.begin(), sources.end(), [](const SourceFile& s) { return s.role == "console"; });
   if (!console)
-    missing.push_back(
-        {"the console", "what the kernel itself reported about pages is not known", "dmesg, with --dmesg"});
+    missing.push_back({EvidenceKind::kConsole, "the console",
+                       "what the kernel itself reported about pages is not known", "dmesg, with --dmesg"});
   return missing;
 }
 

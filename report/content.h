@@ -11,6 +11,7 @@
 #include "db/database.h"
 #include "report/evidence.h"
 #include "report/race_diagram.h"
+#include "report/recording_advice.h"
 #include "rules/rule.h"
 
 namespace mmreplay {
@@ -151,6 +152,7 @@ void ForEachNearMiss(const Database& database, const std::function<bool(const Ne
 
 // A kind of evidence the recording could not hold.
 struct NotShown {
+  EvidenceKind kind;
   std::string what;
   std::string consequence;
   std::string record;  // what to record to see it

@@ -6,7 +6,6 @@
 #include <vector>
 
 #include "report/content.h"
-#include "report/recording_advice.h"
 #include "report/report_sql.h"
 
 namespace mmreplay {
@@ -59,7 +58,7 @@ RecordingAdvice AdviceFor(const ReportContent& content) {
   auto release = ParseKernelRelease(content.input.kernel_release);
   RecordingAdvice all;
   for (const NotShown& missing : content.not_shown) {
-    RecordingAdvice one = AdviseRecording(missing.what, release, content.input.machine);
+    RecordingAdvice one = AdviseRecording(missing.kind, release, content.input.machine);
     AddNew(one.probes, &all.probes);
     AddNew(one.events, &all.events);
     if (!one.needs.empty())

@@ -2,28 +2,18 @@
 
 #include <fmt/format.h>
 
+#include "parser/decode.h"
+#include "parser/numbers.h"
 #include "report/format.h"
 #include "report/report_sql.h"
 
 namespace mmreplay {
 namespace {
 
-// Value of "key=value" among the arguments; empty where it is not there.
-std::string_view Field(std::string_view args, std::string_view key) {
-  for (size_t at = args.find(key); at != std::string_view::npos; at = args.find(key, at + 1)) {
-    size_t value = at + key.size();
-    bool whole = at == 0 || args[at - 1] == ' ' || args[at - 1] == ',';
-    if (!whole || value >= args.size() || args[value] != '=') continue;
-    args.remove_prefix(value + 1);
-    return args.substr(0, args.find_first_of(" ,"));
-  }
-  return {};
-}
-
 std::string DescribeReference(const EventLine& event) {
   std::string_view name = event.name;
-  std::string_view val = Field(event.args, "val");
-  bool done = Field(event.args, "ret") == "1";
+  std::string_view val = FindField(event.args, "val").value_or("");
+  bool done = FindField(event.args, "ret") == "1";
   if (name == "page_ref_set") return "reference count set to " + Printable(val);
   if (name == "page_ref_mod_unless" && !done) return "tries to take a reference: the count is 0";
   if (name == "page_ref_freeze")
@@ -75,20 +65,22 @@ std::optional<EventLine> EventLines::Read(int64_t event) {
   return line;
 }
 
-std::string ProbedFunction(std::string_view args) {
+std::string ProbedFunction(std::string_view name, std::string_view args) {
   if (!args.starts_with('(')) return {};
-  args = args.substr(1, args.find(')') - 1);
-  if (size_t arrow = args.find(" <- "); arrow != std::string_view::npos) args.remove_prefix(arrow + 4);
-  return std::string(args.substr(0, args.find_first_of("+ ")));
+  std::string_view place = args.substr(1, args.find(')') - 1);
+  if (size_t arrow = place.find(" <- "); arrow != std::string_view::npos) place.remove_prefix(arrow + 4);
+  // trace-cmd and perf print addresses: then the probe's own name is all that tells.
+  bool bare_address = place.find('+') == std::string_view::npos && ParsePointer(place);
+  return std::string(bare_address ? name : place.substr(0, place.find_first_of("+ ")));
 }
 
 std::string Describe(const EventLine& event) {
-  if (std::string function = ProbedFunction(event.args); !function.empty()) {
+  if (std::string function = ProbedFunction(event.name, event.args); !function.empty()) {
     bool returned = event.args.substr(0, event.args.find(')')).find(" <- ") != std::string::npos;
     return Printable(function) + (returned ? "() returns" : "()");
   }
   if (event.name.starts_with("page_ref_")) return DescribeReference(event);
-  std::string order = Printable(Field(event.args, "order"));
+  std::string order = Printable(FindField(event.args, "order").value_or(""));
   if (event.name == "mm_page_free") return "PAGE FREED";
   if (event.name == "mm_page_alloc") return "page allocated, order " + (order.empty() ? "?" : order);
   if (event.name == "set_migration_pmd") return "pmd -> migration entry";
@@ -98,12 +90,15 @@ std::string Describe(const EventLine& event) {
   return Printable(event.name);
 }
 
-std::vector<OrderProof> ReadProofs(const Database& database, int64_t finding) {
-  Statement query(database, ReportSql("proofs"));
-  query.Bind(1, finding);
+OrderProofs::OrderProofs(const Database& database) : query_(database, ReportSql("proofs")) {}
+
+std::vector<OrderProof> OrderProofs::Read(int64_t finding) {
+  query_.Bind(1, finding);
   std::vector<OrderProof> proofs;
-  while (query.Step())
-    proofs.push_back({query.Int(0), query.Int(1), std::string(query.Text(2)), std::string(query.Text(3))});
+  while (query_.Step())
+    proofs.push_back(
+        {query_.Int(0), query_.Int(1), std::string(query_.Text(2)), std::string(query_.Text(3))});
+  query_.Reset();
   return proofs;
 }
 

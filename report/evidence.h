@@ -43,8 +43,9 @@ class EventLines {
   bool ticks_;
 };
 
-// "(folio_wait_bit+0x0/0x20) folio=..." -> "folio_wait_bit"; empty for a tracepoint.
-std::string ProbedFunction(std::string_view args);
+// The function of a probe hit: "(folio_wait_bit+0x0/0x20) folio=..." -> "folio_wait_bit"; the probe's name where
+// only an address is printed; empty for a tracepoint.
+std::string ProbedFunction(std::string_view name, std::string_view args);
 
 // What an event of a page says, in a few words: "drops the last reference".
 std::string Describe(const EventLine& event);
@@ -56,8 +57,15 @@ struct OrderProof {
   std::string kind;
   std::string detail;
 };
-// Of all pairs of its events.
-std::vector<OrderProof> ReadProofs(const Database& database, int64_t finding);
+class OrderProofs {
+ public:
+  explicit OrderProofs(const Database& database);
+  // Of all pairs of the finding's events.
+  std::vector<OrderProof> Read(int64_t finding);
+
+ private:
+  Statement query_;
+};
 
 // The kernel's own report on a page.
 struct KernelReport {

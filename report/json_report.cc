@@ -263,6 +263,7 @@ void WriteJsonReport(const Database& database, bool near_misses, const WriteFn& 
   head.resize(head.size() - 2);  // the findings go before "\n}"
   // Findings of severity info come after the others.
   write(head + ",\n \"findings\": [");
+  OrderProofs proofs(database);
   bool first = true;
   bool info = false;
   auto end_array = [&] { write(std::exchange(first, true) ? "]" : "\n ]"); };
@@ -273,7 +274,7 @@ void WriteJsonReport(const Database& database, bool near_misses, const WriteFn& 
   };
   ForEachFinding(database, [&](const Finding& finding) {
     if (!info && finding.severity == "info") begin_info();
-    write((first ? "\n  " : ",\n  ") + Dump(ToJson(finding, ReadProofs(database, finding.id)), -1));
+    write((first ? "\n  " : ",\n  ") + Dump(ToJson(finding, proofs.Read(finding.id)), -1));
     first = false;
     return true;
   });

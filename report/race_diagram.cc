@@ -274,7 +274,7 @@ std::string Cell(const DiagramLine& line, const RaceDiagram& diagram) {
 // Between neighbours: with them, any two events of the finding are ordered.
 std::vector<OrderProof> NeighbourProofs(const Database& database, int64_t finding) {
   std::vector<OrderProof> neighbours;
-  for (OrderProof& proof : ReadProofs(database, finding)) {
+  for (OrderProof& proof : OrderProofs(database).Read(finding)) {
     // Sorted by the earlier event, then the later: the first row of each is its neighbour.
     auto earlier = [](const OrderProof& p) { return std::min(p.first, p.second); };
     if (neighbours.empty() || earlier(neighbours.back()) != earlier(proof))

@@ -86,30 +86,42 @@ void RecordMigrations(const Kernel& kernel, RecordingAdvice* advice) {
 
 }  // namespace
 
-RecordingAdvice AdviseRecording(const std::string& what, std::optional<KernelRelease> release,
+RecordingAdvice AdviseRecording(EvidenceKind kind, std::optional<KernelRelease> release,
                                 const std::string& machine) {
   Kernel kernel(release, machine);
   RecordingAdvice advice;
-  if (what == "waits on pages" || what == "the ends of waits") {
-    ProbeWaits(kernel, &advice);
-  } else if (what == "reference counts") {
-    advice.events = {"page_ref:page_ref_set",          "page_ref:page_ref_mod",
-                     "page_ref:page_ref_mod_and_test", "page_ref:page_ref_mod_and_return",
-                     "page_ref:page_ref_mod_unless",   "page_ref:page_ref_freeze",
-                     "page_ref:page_ref_unfreeze"};
-    advice.needs = "CONFIG_DEBUG_PAGE_REF; on other kernels the probes on the wait functions fetch the count";
-    ProbeWaits(kernel, &advice);
-  } else if (what == "frees and allocations of pages") {
-    advice.events = {"kmem:mm_page_free", "kmem:mm_page_alloc"};
-  } else if (what == "page-table locks") {
-    advice.events = {"lock:lock_acquire", "lock:lock_acquired", "lock:lock_release"};
-    advice.needs = "CONFIG_LOCK_STAT; filter name ~ \"ptlock*\"";
-  } else if (what == "the faults in which tasks wait") {
-    ProbeFaults(kernel, &advice);
-  } else if (what == "migrations") {
-    RecordMigrations(kernel, &advice);
-  } else if (what == "sleeping and waking") {
-    advice.events = {"sched:sched_switch", "sched:sched_waking"};
+  switch (kind) {
+    case EvidenceKind::kWaits:
+    case EvidenceKind::kWaitEnds:
+      ProbeWaits(kernel, &advice);
+      break;
+    case EvidenceKind::kReferenceCounts:
+      advice.events = {"page_ref:page_ref_set",          "page_ref:page_ref_mod",
+                       "page_ref:page_ref_mod_and_test", "page_ref:page_ref_mod_and_return",
+                       "page_ref:page_ref_mod_unless",   "page_ref:page_ref_freeze",
+                       "page_ref:page_ref_unfreeze"};
+      advice.needs =
+          "CONFIG_DEBUG_PAGE_REF; on other kernels the probes on the wait functions fetch the count";
+      ProbeWaits(kernel, &advice);
+      break;
+    case EvidenceKind::kFreesAndAllocations:
+      advice.events = {"kmem:mm_page_free", "kmem:mm_page_alloc"};
+      break;
+    case EvidenceKind::kPageTableLocks:
+      advice.events = {"lock:lock_acquire", "lock:lock_acquired", "lock:lock_release"};
+      advice.needs = "CONFIG_LOCK_STAT; filter name ~ \"ptlock*\"";
+      break;
+    case EvidenceKind::kFaults:
+      ProbeFaults(kernel, &advice);
+      break;
+    case EvidenceKind::kMigrations:
+      RecordMigrations(kernel, &advice);
+      break;
+    case EvidenceKind::kScheduling:
+      advice.events = {"sched:sched_switch", "sched:sched_waking"};
+      break;
+    case EvidenceKind::kConsole:
+      break;  // not the ring buffer's business
   }
   return advice;
 }

@@ -88,7 +88,8 @@ GROUP BY 1 ORDER BY count(*) DESC, 1 LIMIT 1;
 -- of the page. The caller is read off the entry probe of the call in which the page was found.
 -- name: wait classes
 SELECT w.verdict, w.function, coalesce((SELECT e.args FROM event e WHERE e.id = x.call_event), '') AS call, x.reason,
-       CASE WHEN w.verdict IN ('benign', 'unknown') THEN '' ELSE w.outcome END AS fate, x.contract
+       CASE WHEN w.verdict IN ('benign', 'unknown') THEN '' ELSE w.outcome END AS fate, x.contract,
+       coalesce((SELECT e.name FROM events e WHERE e.id = x.call_event), '') AS call_name
 FROM page_waits w
 JOIN page_wait_evidence x ON x.wait_id = w.id
 ORDER BY w.id;
@@ -126,18 +127,10 @@ SELECT cpu, from_ts, to_ts, lost FROM gaps ORDER BY cpu, from_ts, id;
 -- name: issues
 SELECT severity, kind, count, text, first_line FROM trace_issues;
 
--- Waits that matched all of wait_on_freed_page but one step, and the event that decided it.
 -- name: near misses
-SELECT w.comm, w.pid, w.pfn, w.function, w.begin_ts, w.end_ts, w.outcome, x.reason,
-       CASE w.protection WHEN 'reference' THEN 'holds no reference'
-                         WHEN 'queued_under_ptl' THEN 'drops the page-table lock before it queues'
-                         ELSE 'waits for PG_locked' END AS step,
-       coalesce(CASE WHEN w.protection = 'reference' THEN x.reference_event END, w.begin_event) AS event_id,
-       (SELECT line FROM events WHERE id = coalesce(CASE WHEN w.protection = 'reference' THEN x.reference_event END,
-                                                    w.begin_event)) AS line
-FROM page_waits w JOIN page_wait_evidence x ON x.wait_id = w.id
-WHERE w.verdict = 'benign'
-ORDER BY w.begin_event, w.id;
+SELECT n.comm, n.pid, n.pfn, n.function, n.begin_ts, n.end_ts, n.outcome, n.reason, n.failed_step, n.event_id, e.line
+FROM near_misses n LEFT JOIN events e ON e.id = n.event_id
+ORDER BY n.begin_event, n.wait_id;
 
 -- For the doctor: what there was of each kind of evidence.
 -- name: evidence had

@@ -289,6 +289,8 @@ TEST_CASE("the biography of a page that was freed under its waiters", "[report]"
   CheckInOrder(Biography(analysis.db(), 0x39201),
                {"page 0x39201", "inside the block at 0x39200", "PAGE FREED"});
   CHECK(Biography(analysis.db(), 0x7fffffff).empty());
+  // The page it was moved to: the call that names both is told there too.
+  CheckInOrder(Biography(analysis.db(), 0x2ec00), {"2284  folio_migrate_mapping()"});
 }
 
 TEST_CASE("the biography does not need the rule", "[report]") {
@@ -318,29 +320,37 @@ TEST_CASE("the doctor names what was lacking and the commands that record it", "
 }
 
 TEST_CASE("probes are those of the kernel's era", "[report]") {
-  auto probes = [](const char* what, const char* release, const char* machine) {
+  auto probes = [](EvidenceKind kind, const char* release, const char* machine) {
     std::string all;
-    for (const std::string& probe : AdviseRecording(what, ParseKernelRelease(release), machine).probes)
+    for (const std::string& probe : AdviseRecording(kind, ParseKernelRelease(release), machine).probes)
       all += probe + "\n";
     return all;
   };
-  CHECK(probes("waits on pages", "4.10.17", "x86_64") ==
+  CHECK(probes(EvidenceKind::kWaits, "4.10.17", "x86_64") ==
         "p:mmreplay/wait_on_page_bit wait_on_page_bit page=%di bit=%si:s32 ref=+28(%di):s32\n"
         "r256:mmreplay/wait_on_page_bit_ret wait_on_page_bit\n");
-  CHECK(probes("waits on pages", "4.19.0", "aarch64")
+  CHECK(probes(EvidenceKind::kWaits, "4.19.0", "aarch64")
             .starts_with(
                 "p:mmreplay/wait_on_page_bit wait_on_page_bit page=%x0 bit=%x1:s32 ref=+52(%x0):s32\n"));
-  CHECK(
-      probes("waits on pages", "5.10.0-30-amd64", "x86_64").find("put_and_wait_on_page_locked page=$arg1") !=
-      std::string::npos);
-  CHECK(probes("waits on pages", "6.1.0", "x86_64")
+  CHECK(probes(EvidenceKind::kWaits, "5.10.0-30-amd64", "x86_64")
+            .find("put_and_wait_on_page_locked page=$arg1") != std::string::npos);
+  CHECK(probes(EvidenceKind::kWaits, "6.1.0", "x86_64")
             .find("migration_entry_wait_on_locked entry=$arg1 ptl=$arg3") != std::string::npos);
-  CHECK(probes("waits on pages", "6.12.0", "x86_64")
+  CHECK(probes(EvidenceKind::kWaits, "6.12.0", "x86_64")
             .find("migration_entry_wait_on_locked entry=$arg1 ptl=$arg2") != std::string::npos);
-  CHECK(probes("waits on pages", "7.2.0", "aarch64").find("softleaf_entry_wait_on_locked") !=
+  CHECK(probes(EvidenceKind::kWaits, "7.2.0", "aarch64").find("softleaf_entry_wait_on_locked") !=
         std::string::npos);
-  CHECK(probes("migrations", "4.10.17", "x86_64").find("migrate_misplaced_transhuge_page page=%r9") !=
-        std::string::npos);
+  CHECK(probes(EvidenceKind::kMigrations, "4.10.17", "x86_64")
+            .find("migrate_misplaced_transhuge_page page=%r9") != std::string::npos);
+}
+
+TEST_CASE("the function of a probe hit", "[report]") {
+  CHECK(ProbedFunction("wait", "(folio_wait_bit+0x0/0x20) folio=0x1") == "folio_wait_bit");
+  CHECK(ProbedFunction("w_r", "(pmd_migration_entry_wait+0x236/0x330 <- folio_wait_bit)") ==
+        "folio_wait_bit");
+  CHECK(ProbedFunction("folio_unlock", "(ffffffff81154d40) folio=0xffff88805e66aa00") == "folio_unlock");
+  CHECK(ProbedFunction("x", "(add+0x0/0x20)") == "add");
+  CHECK(ProbedFunction("mm_page_free", "page=ffffea0000a00000 pfn=0x28000 order=9").empty());
 }
 
 TEST_CASE("texts are wrapped, cut and made printable", "[report]") {
