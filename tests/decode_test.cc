@@ -77,8 +77,8 @@ TEST_CASE("page allocator events of both eras", "[decode]") {
 // Synthetic, after the formats of 6.1 and 4.10 (include/trace/events/filemap.h).
 TEST_CASE("page cache events of both eras", "[decode]") {
   Fixture f;
-  auto gone =
-      f.As<PageCacheEvent>("mm_filemap_delete_from_page_cache", "dev 254:0 ino 2fe pfn=0x2b100 ofs=4096 order=0");
+  auto gone = f.As<PageCacheEvent>("mm_filemap_delete_from_page_cache",
+                                   "dev 254:0 ino 2fe pfn=0x2b100 ofs=4096 order=0");
   CHECK(gone.pfn == static_cast<Pfn>(0x2b100));
   CHECK_FALSE(gone.added);
   auto added = f.As<PageCacheEvent>("mm_filemap_add_to_page_cache",
@@ -160,6 +160,11 @@ TEST_CASE("without definitions the kernel's own names tell", "[decode]") {
   CHECK(call.fields.Get(ProbeRole::kPageFlags) == 0x1fff00000000000u);
   call = f.As<FunctionEntry>("wait", "(wait_on_page_bit+0x0/0x100) mystery=0xffffea0000a00000");
   CHECK_FALSE(call.fields.Get(ProbeRole::kPage));
+  // page=$arg1:u64
+  call = f.As<FunctionEntry>("wait", "(wait_on_page_bit+0x0/0x100) page=18446719884466552832 bit=0");
+  CHECK(call.fields.Get(ProbeRole::kPage) == 18446719884466552832u);
+  call = f.As<FunctionEntry>("wait", "(wait_on_page_bit+0x0/0x100) page=-24189242998784 bit=0");
+  CHECK(call.fields.Get(ProbeRole::kPage) == 18446719884466552832u);
 }
 
 TEST_CASE("struct layouts follow the release, and stay open without one", "[decode]") {

@@ -20,7 +20,7 @@ struct Files {
 // A sample without its console log: a report of the kernel itself is evidence that no damage takes away.
 Files Read(const std::string& sample) {
   Files files;
-  for (const InputMember& member : OpenInput(MMREPLAY_SOURCE_DIR "/samples/" + sample + ".tar.xz")) {
+  for (const InputMember& member : OpenInput(MMREPLAY_SOURCE_DIR "/samples/" + sample)) {
     std::string name = member.path.substr(member.path.rfind('/') + 1);
     std::string text = ReadAll(member, size_t{64} << 20);
     if (name == "trace.txt") {
@@ -146,7 +146,8 @@ TEST_CASE("a healthy recording stays without confirmed and probable findings, wh
   // Latent findings where every line that showed the waiter's reference was dropped, by sample, damage and
   // seed.
   const std::vector<std::string> known_latent = {};
-  for (const char* sample : {"410-x86-held0", "arm64-stock", "x86-fixed", "arm64-fixed"}) {
+  for (const char* sample : {"410-x86-held0.tar.xz", "arm64-stock.tar.xz", "x86-fixed.tar.xz",
+                             "arm64-fixed.tar.xz", "lab-x86-held.tar.gz", "stock-5.10-amd64.tar.gz"}) {
     Files files = Read(sample);
     REQUIRE(files.trace.size() > 1000);
     for (const Damage& damage : kDamages) {
@@ -169,7 +170,7 @@ TEST_CASE("a healthy recording stays without confirmed and probable findings, wh
 }
 
 TEST_CASE("a sick recording stays sick where ties are swapped", "[perturbation]") {
-  for (const char* sample : {"410-x86-fired-nochurn", "x86-fired"}) {
+  for (const char* sample : {"410-x86-fired-nochurn.tar.xz", "x86-fired.tar.xz"}) {
     Files files = Read(sample);
     Analysis whole = Analyse(files, files.trace);
     Random random(1);

@@ -86,6 +86,12 @@ TEST_CASE("rows as csv, json and table", "[query]") {
   // A row that would not fit has its longest text cut.
   CHECK(Table("SELECT 7 AS n, 'abcdefghijklmnopqrstuvwxyz' AS t", 20) ==
         "n  t\n-  -----------------\n7  abcdefghijklmn...\n");
+  // Numbers stay whole.
+  CHECK(Table("SELECT 123456789012 AS n, 'abcdefghijklmnopqrstuvwxyz' AS t", 24) ==
+        "n             t\n------------  ----------\n123456789012  abcdefg...\n");
+  // A name that repeats is told apart: an object has one value per name.
+  rows = nlohmann::json::parse(Json("SELECT 1 AS a, 2 AS a, 3 AS a"));
+  CHECK(rows[0] == nlohmann::json({{"a", 1}, {"a_2", 2}, {"a_3", 3}}));
   CHECK(Table("SELECT 'a' || char(27) || '[31m' AS t", 80) == "t\n---------\na\\x1b[31m\n");
 }
 
@@ -108,6 +114,16 @@ TEST_CASE("errors show the place", "[query]") {
   Run run = Shell("$MMREPLAY query " + trace.path + " \"SELECT id,\n  pfm FROM page_waits\"");
   CHECK(run.exit_code == 2);
   CHECK(run.err == "mmreplay: query:2:3: no such column: pfm\n    pfm FROM page_waits\n    ^\n");
+  auto error = [&](const std::string& sql) {
+    return Shell("$MMREPLAY query " + trace.path + " \"" + sql + "\"").err;
+  };
+  CHECK(error("SELECT *\nFROM nosuch WHERE x") ==
+        "mmreplay: query:2:6: no such table: nosuch\n  FROM nosuch WHERE x\n       ^\n");
+  CHECK(error("SELECT 1 FROM").starts_with("mmreplay: query:1:14: incomplete input\n"));
+  CHECK(error("SELECT '\xc3\xa9', pfm FROM page_waits")
+            .starts_with("mmreplay: query:1:13: no such column: pfm\n"));
+  CHECK(Shell("$MMREPLAY query " + trace.path + " \"SELECT 1 AS x; -- done\" --format csv").out ==
+        "x\r\n1\r\n");
   CHECK(Shell("$MMREPLAY query " + trace.path + " @nonsense").err.find("@nonsense: no query of that name") !=
         std::string::npos);
   CHECK(Shell("$MMREPLAY query " + trace.path).exit_code == 2);

@@ -179,7 +179,8 @@ TEST_CASE("findings carry their evidence", "[rules]") {
   CHECK(analysis.Count("SELECT count(*) FROM findings WHERE rule = 'wait_on_freed_page'") == 68);
   // Each confirmed one shows the wait, the lock that was dropped, the last reference and the free.
   CHECK(analysis.Count(
-            "SELECT count(*) FROM findings f WHERE rule = 'wait_on_freed_page' AND grade = 'confirmed' AND 4 <> (SELECT count(*) FROM "
+            "SELECT count(*) FROM findings f WHERE rule = 'wait_on_freed_page' AND grade = 'confirmed' AND 4 "
+            "<> (SELECT count(*) FROM "
             "finding_events e "
             "WHERE e.finding_id = f.id AND e.role IN ('wait', 'lock_dropped', 'last_reference', 'free'))") ==
         0);
@@ -233,8 +234,9 @@ TEST_CASE("each member of the family of waits has a fingerprint of its own", "[r
   for (const auto& [name, fingerprint] : expected) {
     CAPTURE(name);
     auto analysis = AnalyzeCase(name);
-    CHECK(analysis->Text("SELECT group_concat(fingerprint) FROM findings WHERE rule = 'wait_on_freed_page'") ==
-          "wait_on_freed_page/" + fingerprint);
+    CHECK(
+        analysis->Text("SELECT group_concat(fingerprint) FROM findings WHERE rule = 'wait_on_freed_page'") ==
+        "wait_on_freed_page/" + fingerprint);
     // One wait is one finding of one rule.
     CHECK(analysis->Count("SELECT count(*) FROM findings f JOIN rule_results r ON r.rule = f.rule "
                           "WHERE r.severity <> 'info'") == 1);
@@ -243,7 +245,8 @@ TEST_CASE("each member of the family of waits has a fingerprint of its own", "[r
 
 TEST_CASE("findings of severity info change neither verdict nor grades", "[rules]") {
   auto analysis = AnalyzeCase("long_ptl_hold");
-  CHECK(analysis->Count("SELECT count(*) FROM findings WHERE rule IN ('long_ptl_hold', 'contended_ptl')") == 2);
+  CHECK(analysis->Count("SELECT count(*) FROM findings WHERE rule IN ('long_ptl_hold', 'contended_ptl')") ==
+        2);
   CHECK(analysis->ExitCode() == 0);
   ReportContent content = ReadContent(analysis->db());
   CHECK(content.grades.total() == 0);
@@ -272,8 +275,10 @@ TEST_CASE("thresholds in time are not applied to ticks", "[rules]") {
   std::string lock = " lock_acquired: ffff88002e1a2180 ptlock_ptr(page)\n";
   std::string release = " lock_release: ffff88002e1a2180 ptlock_ptr(page)\n";
   std::string task = "       thp mover-73      [003] ..... ";
-  std::string seconds = folder.Write("seconds", task + "  100.000000:" + lock + task + "  100.500000:" + release);
-  std::string ticks = folder.Write("ticks", task + "  100000000000:" + lock + task + "  100500000000:" + release);
+  std::string seconds =
+      folder.Write("seconds", task + "  100.000000:" + lock + task + "  100.500000:" + release);
+  std::string ticks =
+      folder.Write("ticks", task + "  100000000000:" + lock + task + "  100500000000:" + release);
   auto applicable = [](const std::string& path) {
     Analysis analysis({.inputs = {path}, .dmesg = {}, .probes = {}});
     return analysis.Text(

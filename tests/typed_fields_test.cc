@@ -142,6 +142,33 @@ TEST_CASE("names", "[typed_fields]") {
   }
 }
 
+TEST_CASE("comms of scheduler events may look like fields", "[typed_fields]") {
+  Analysis a = Trace(
+      {"sched_waking: comm=a pid=7 prio=1 pid=101 prio=120 target_cpu=001",
+       "sched_switch: prev_comm=x y=1 pid=3 prev_pid=100 prev_prio=120 prev_state=S ==> next_comm=a ==> b "
+       "next_pid=8 next_prio=120",
+       "sched_switch: prev_comm=z next_comm=q prev_pid=9 prev_prio=120 prev_state=256 next_comm=w "
+       "next_pid=10 "
+       "next_prio=120"});
+  CHECK(Rows(a, "SELECT comm, pid, prio, target_cpu FROM sched_waking") == "a pid=7 prio=1|101|120|1\n");
+  CHECK(Rows(a, "SELECT prev_comm, prev_pid, next_comm, next_pid FROM sched_switch") ==
+        "x y=1 pid=3|100|a ==> b|8\nz next_comm=q|9|w|10\n");
+  CHECK(Rows(a, "SELECT columns FROM event_kinds WHERE name = 'sched_switch'") ==
+        "prev_comm prev_pid prev_prio prev_state next_comm next_pid next_prio\n");
+}
+
+// Synthetic: names no kernel gives.
+TEST_CASE("hostile names lose nothing", "[typed_fields]") {
+  Analysis a =
+      Trace({std::string("page_ref_mod_u\0less: pfn=0x1 val=1", 36), "page_waits: x=1", "good: x=5"});
+  CHECK(a.facts().lines.events == 3);
+  CHECK(Rows(a, "SELECT x FROM good") == "5\n");
+  CHECK(a.Count("SELECT count(*) FROM event_kinds WHERE sql_name IS NULL") == 0);
+  // An event that is called like a view shows nothing of what the view holds.
+  CHECK(a.ExitCode() == 3);
+  CHECK(Rows(a, "SELECT x FROM page_waits_event") == "1\n");
+}
+
 TEST_CASE("more fields than a row has room for", "[typed_fields]") {
   std::ostringstream body;
   body << "wide:";
