@@ -64,26 +64,49 @@ Lines CutTail(Lines lines, Random* random) {
   return lines;
 }
 
-// A stretch of one cpu's events gives way to the line the kernel prints for lost ones.
-Lines LoseStretch(Lines lines, Random* random) {
-  size_t from = (*random)() % lines.size();
-  size_t to = std::min(lines.size(), from + lines.size() / 4);
-  std::string cpu = CpuOf(lines[from]);
+// Stretches of single cpus' events give way to the line the kernel prints for lost ones.
+Lines LoseStretches(Lines lines, Random* random) {
+  struct Stretch {
+    std::string cpu;
+    size_t from;
+    size_t to;
+  };
+  std::vector<Stretch> stretches;
+  for (int i = 0; i < 4; ++i) {
+    size_t from = (*random)() % lines.size();
+    stretches.push_back({CpuOf(lines[from]), from, from + 50 + (*random)() % (lines.size() / 6)});
+  }
   Lines kept;
-  size_t lost = 0;
+  std::map<std::string, size_t> lost;
   for (size_t i = 0; i < lines.size(); ++i) {
-    bool of_cpu = IsEvent(lines[i]) && !cpu.empty() && CpuOf(lines[i]) == cpu;
-    if (of_cpu && i >= from && i < to) {
-      ++lost;
+    std::string cpu = IsEvent(lines[i]) ? CpuOf(lines[i]) : "";
+    bool gone = std::any_of(stretches.begin(), stretches.end(), [&](const Stretch& s) {
+      return !cpu.empty() && s.cpu == cpu && i >= s.from && i < s.to;
+    });
+    if (gone) {
+      ++lost[cpu];
       continue;
     }
-    if (of_cpu && i >= to && lost > 0) {
-      kept.push_back("CPU:" + cpu + " [LOST " + std::to_string(lost) + " EVENTS]");
-      lost = 0;
-    }
+    if (size_t count = cpu.empty() ? 0 : std::exchange(lost[cpu], 0))
+      kept.push_back("CPU:" + cpu + " [LOST " + std::to_string(count) + " EVENTS]");
     kept.push_back(lines[i]);
   }
   return kept;
+}
+
+// A page's next life begins unseen: half of the allocations are not on record.
+Lines LoseBirths(Lines lines, Random* random) {
+  bool lose = false;
+  std::erase_if(lines, [&](const std::string& line) {
+    bool set = line.find(": page_ref_set: ") != std::string::npos;
+    bool alloc = line.find(": mm_page_alloc: ") != std::string::npos;
+    if (set) lose = (*random)() % 2 == 0;  // with the mm_page_alloc that follows
+    if (alloc && !set) lose = lose || (*random)() % 2 == 0;
+    bool gone = (set || alloc) && lose;
+    if (alloc) lose = false;
+    return gone;
+  });
+  return lines;
 }
 
 // Each cpu's buffer begins somewhere else, as after an overflow.
@@ -127,8 +150,9 @@ struct Damage {
   Lines (*apply)(Lines, Random*);
 };
 constexpr Damage kDamages[] = {{"drop 1 %", DropOnePercent}, {"cut head", CutHead},
-                               {"cut tail", CutTail},        {"lose stretch", LoseStretch},
-                               {"lose heads", LoseHeads},    {"swap ties", SwapTies}};
+                               {"cut tail", CutTail},        {"lose stretches", LoseStretches},
+                               {"lose births", LoseBirths},  {"lose heads", LoseHeads},
+                               {"swap ties", SwapTies}};
 
 Analysis Analyse(const Files& files, const Lines& trace) {
   TemporaryFolder folder;
