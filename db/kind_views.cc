@@ -186,9 +186,11 @@ void CreatePageRefs(Database* database, const std::vector<EventKind>& kinds, con
                   "replayed_lo, replayed_hi, order_seq) AS SELECT e.id, e.ts, e.cpu, e.pid, c.text, e.pfn, "
                   "e.lifetime, CASE e.kind" +
                   op + " END, e.delta, " + PageRefField(kinds, page_refs, "ret") + ", " +
-                  PageRefField(kinds, page_refs, "count") + ", e.replayed, " +
+                  PageRefField(kinds, page_refs, "count") + ", coalesce(r.replayed, e.replayed), " +
                   PageRefField(kinds, page_refs, "flags") +
-                  ", e.replayed_lo, e.replayed_hi, NULL FROM event e JOIN string c ON c.id = e.comm WHERE "
+                  ", coalesce(r.replayed, e.replayed_lo), coalesce(r.replayed, e.replayed_hi), "
+                  "coalesce(r.place, e.id) FROM event e JOIN string c ON c.id = e.comm "
+                  "LEFT JOIN repaired_ref r ON r.event = e.id WHERE "
                   "e.pfn IS NOT NULL AND e.kind IN (" +
                   list + ")")
                      .c_str());

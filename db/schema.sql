@@ -88,6 +88,13 @@ CREATE TABLE event_more (
   PRIMARY KEY (event, field)
 ) WITHOUT ROWID;
 
+-- page_ref events that were logged out of order, as the counts show.
+CREATE TABLE repaired_ref (
+  event    INTEGER PRIMARY KEY,
+  place    INTEGER NOT NULL,  -- event whose place among the page's it takes
+  replayed INTEGER NOT NULL   -- count after it, there
+);
+
 -- Further pages an event is about: the destination of a migration.
 CREATE TABLE event_page (
   event INTEGER NOT NULL,

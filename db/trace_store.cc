@@ -133,6 +133,7 @@ struct TraceStore::Statements {
         stack(InsertInto(db, "stack")),
         event_more(InsertInto(db, "event_more")),
         event_page(InsertInto(db, "event_page")),
+        repaired_ref(InsertInto(db, "repaired_ref")),
         lifetime(InsertInto(db, "page_lifetime")),
         hold(InsertInto(db, "ptl_hold")),
         migration(InsertInto(db, "migration")),
@@ -157,6 +158,13 @@ struct TraceStore::Statements {
   // Part of their event's row.
   void operator()(const PageRefResult&) {}
   void operator()(const PageEvent&) {}
+
+  void operator()(const RepairedRef& ref) {
+    repaired_ref.Bind(1, Value(ref.event));
+    repaired_ref.Bind(2, Value(ref.place));
+    repaired_ref.Bind(3, ref.replayed);
+    repaired_ref.Run();
+  }
 
   void operator()(const PtlHold& held) {
     hold.Bind(1, Value(held.id));
@@ -259,6 +267,7 @@ struct TraceStore::Statements {
   Statement stack;
   Statement event_more;
   Statement event_page;
+  Statement repaired_ref;
   Statement lifetime;
   Statement hold;
   Statement migration;

@@ -98,7 +98,7 @@ SELECT w.id, 1, w.pid, c.text, w.pfn, w.lifetime, f.text, w.begin_event, w.end_e
          WHEN w.outcome IN (2, 3, 4)
               AND EXISTS (SELECT 1 FROM report_matches m WHERE m.lifetime_id = w.lifetime
                           OR w.outcome = 2 AND m.lifetime_id = w.frame_life) THEN 'confirmed'
-         WHEN w.outcome = 2 AND w.event_order IN (2, 3, 4) THEN CASE WHEN w.weakened THEN 'probable' ELSE 'confirmed' END
+         WHEN w.outcome = 2 AND w.event_order >= 2 THEN CASE WHEN w.weakened THEN 'probable' ELSE 'confirmed' END
          WHEN w.outcome IN (2, 3, 4) THEN CASE WHEN w.weakened THEN 'latent' ELSE 'probable' END
          ELSE 'latent'
        END,
@@ -110,7 +110,7 @@ JOIN string f ON f.id = w.function;
 -- The events behind a wait's verdict: the call in which the page was found, the lock held and dropped there, the
 -- waiter's own reference if it had one, its sleep and who woke it, the page's death and free. event_order: how the
 -- page's death stands to the wait's beginning: none, open, same cpu, apart (further than the clock may err), count (the
--- wait's own probe read 0);
+-- wait's own probe read 0), lock hand-over, wake-up, fork (between the two one task let the other go on);
 -- order_ns: beginning minus death. reason: the verdict's cause in a few words. contract: which kernel versions
 -- protect such a wait, and how. path: how the waiter came to the page: numa fault, pmd / pte / hugetlb migration
 -- entry, page cache, unknown. unlocked_event: the page's last unlock during the wait.
@@ -123,7 +123,8 @@ SELECT w.id, w.call_event, (SELECT h.acquire_event FROM ptl_hold h WHERE h.id = 
        w.reference_event, w.asleep_event, w.woken_event, w.death_event, w.death_ts, w.death_pid,
        (SELECT s.text FROM event e JOIN string s ON s.id = e.comm WHERE e.id = w.death_event),
        w.free_event,
-       CASE w.event_order WHEN 0 THEN 'none' WHEN 1 THEN 'open' WHEN 2 THEN 'same cpu' WHEN 3 THEN 'apart' WHEN 4 THEN 'count' END,
+       CASE w.event_order WHEN 0 THEN 'none' WHEN 1 THEN 'open' WHEN 2 THEN 'same cpu' WHEN 3 THEN 'apart' WHEN 4 THEN 'count'
+            WHEN 5 THEN 'lock hand-over' WHEN 6 THEN 'wake-up' WHEN 7 THEN 'fork' END,
        w.order_ns, w.gap, w.reason,
        (SELECT min(m.report_id) FROM report_matches m WHERE m.lifetime_id = w.lifetime
         OR w.outcome = 2 AND m.lifetime_id = w.frame_life),
@@ -246,5 +247,6 @@ SELECT name, system, shape, sql_name, rows, columns FROM kind;
 --           replayed_lo, replayed_hi, order_seq)
 -- Reference count events. op: set, mod, mod_and_test, mod_and_return, mod_unless, freeze, unfreeze. observed is
 -- the printed count, sampled after the operation; replayed is the model's count after the event, replayed_lo
--- and replayed_hi its bounds where it is not exact. order_seq is the position in a repaired order (NULL: as in
--- the trace).
+-- and replayed_hi its bounds where it is not exact. Sorted by order_seq, a page's events are in the order they
+-- happened as far as their values tell: an event logged before one it came after has that one's event_id, any other
+-- its own. replayed is the count in that order.

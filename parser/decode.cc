@@ -31,6 +31,7 @@ enum class Decoder::Tracepoint : uint8_t {
   kSchedSwitch,
   kSchedWaking,
   kSchedWakeup,
+  kSchedFork,
   kMigratePagesStart,
   kMigratePages,
   kSetMigrationPmd,
@@ -259,6 +260,15 @@ Payload DecodeSchedWaking(bool done, std::string_view args) {
   return SchedWaking{static_cast<Pid>(*pid), done};
 }
 
+// comm=init pid=1 child_comm=init child_pid=62
+Payload DecodeSchedFork(std::string_view args) {
+  constexpr std::string_view kKey = " child_pid=";
+  size_t at = args.rfind(kKey);
+  if (at == kNotFound) return Opaque{};
+  auto child = Narrow<int32_t>(ParseSigned(args.substr(at + kKey.size())));
+  return child ? Payload(SchedFork{static_cast<Pid>(*child)}) : Payload(Opaque{});
+}
+
 // enum migrate_reason (include/linux/migrate_mode.h) as include/trace/events/migrate.h prints it. New ones
 // were only ever added at the end; "contig_range" was "cma" until 4.16.
 std::string_view MigrateReason(std::string_view printed) {
@@ -384,6 +394,7 @@ Decoder::Tracepoint Decoder::TracepointOf(StringId name) {
       {"sched_waking", Tracepoint::kSchedWaking},
       {"sched_wakeup", Tracepoint::kSchedWakeup},
       {"sched_wakeup_new", Tracepoint::kSchedWakeup},
+      {"sched_process_fork", Tracepoint::kSchedFork},
       {"mm_migrate_pages_start", Tracepoint::kMigratePagesStart},
       {"mm_migrate_pages", Tracepoint::kMigratePages},
       {"set_migration_pmd", Tracepoint::kSetMigrationPmd},
@@ -448,6 +459,8 @@ Payload Decoder::Decode(StringId name, std::string_view args) {
       return DecodeSchedWaking(false, args);
     case Tracepoint::kSchedWakeup:
       return DecodeSchedWaking(true, args);
+    case Tracepoint::kSchedFork:
+      return DecodeSchedFork(args);
     case Tracepoint::kMigratePagesStart:
       return DecodeMigratePages(true, args);
     case Tracepoint::kMigratePages:

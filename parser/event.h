@@ -125,6 +125,12 @@ struct SchedWaking {
   bool done;  // sched_wakeup, sched_wakeup_new
 };
 
+// sched_process_fork: emitted by the parent before the child is put on a run queue (kernel/fork.c of 6.1:
+// kernel_clone).
+struct SchedFork {
+  Pid child;
+};
+
 // ---- migration ----
 
 // mm_migrate_pages_start, mm_migrate_pages: the bracket of one migrate_pages() call.
@@ -256,7 +262,7 @@ struct Opaque {};
 
 using Payload =
     std::variant<Opaque, PageRef, PageAlloc, PageFree, PageCacheEvent, LockEvent, ContentionEvent,
-                 SchedSwitch, SchedWaking, MigratePages, MigrationEntry, FunctionEntry, FunctionReturn>;
+                 SchedSwitch, SchedWaking, SchedFork, MigratePages, MigrationEntry, FunctionEntry, FunctionReturn>;
 
 struct Event {
   EventId id;

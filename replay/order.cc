@@ -1,6 +1,22 @@
 #include "replay/order.h"
 
 namespace mmreplay {
+namespace {
+
+bool SameTaskOrCpu(const Moment& a, const Moment& b) {
+  bool same_task = a.pid && b.pid && *a.pid == *b.pid && Value(*a.pid) != 0;
+  return same_task || (a.cpu && b.cpu && *a.cpu == *b.cpu);
+}
+
+// Of the stamps; 0 where one is not known. Unsigned, for stamps at the ends of 64 bits.
+uint64_t DistanceOf(const Moment& a, const Moment& b) {
+  if (!a.ts || !b.ts) return 0;
+  auto one = static_cast<uint64_t>(*a.ts);
+  auto other = static_cast<uint64_t>(*b.ts);
+  return *a.ts < *b.ts ? other - one : one - other;
+}
+
+}  // namespace
 
 ClockError::ClockError(std::optional<std::string_view> clock, bool ticks) {
   // counter is one shared atomic; global never runs backwards across cpus (kernel/trace/
@@ -17,18 +33,31 @@ bool ClockError::Proves(const Moment& first, const Moment& second) const {
   return OrderOf(first, second, *this).before == Before::kYes;
 }
 
-Ordering OrderOf(const Moment& first, const Moment& second, const ClockError& clock) {
+void SyncEdges::Add(const SyncEdge& edge) {
+  constexpr size_t kKept = 8;
+  if (edges_.size() == kKept) edges_.erase(edges_.begin());
+  edges_.push_back(edge);
+}
+
+const SyncEdge* SyncEdges::From(const Moment& other, EventId own) const {
+  for (const SyncEdge& edge : edges_) {
+    // What its task, or its cpu, had done when it let this one go on.
+    bool of_other = SameTaskOrCpu(edge.out, other) && Value(other.event) <= Value(edge.out.event);
+    if (of_other && Value(edge.in) <= Value(own)) return &edge;
+  }
+  return nullptr;
+}
+
+Ordering OrderOf(const Moment& first, const Moment& second, const ClockError& clock,
+                 const SyncEdges* to_second) {
   auto yes_no = [](bool yes) { return yes ? Before::kYes : Before::kNo; };
-  bool same_task = first.pid && second.pid && *first.pid == *second.pid && Value(*first.pid) != 0;
-  bool same_cpu = first.cpu && second.cpu && *first.cpu == *second.cpu;
-  if (same_task || same_cpu) return {yes_no(Value(first.event) < Value(second.event)), EventOrder::kSameCpu};
-  if (!first.ts || !second.ts) return {Before::kOpen, EventOrder::kOpen};
-  // Unsigned, for stamps at the ends of 64 bits.
-  bool first_is_lower = *first.ts < *second.ts;
-  auto low = static_cast<uint64_t>(first_is_lower ? *first.ts : *second.ts);
-  auto high = static_cast<uint64_t>(first_is_lower ? *second.ts : *first.ts);
-  if (high - low <= static_cast<uint64_t>(clock.bound())) return {Before::kOpen, EventOrder::kOpen};
-  return {yes_no(first_is_lower), EventOrder::kApart};
+  if (SameTaskOrCpu(first, second))
+    return {yes_no(Value(first.event) < Value(second.event)), EventOrder::kSameCpu};
+  if (auto distance = DistanceOf(first, second); distance > static_cast<uint64_t>(clock.bound()))
+    return {yes_no(*first.ts < *second.ts), EventOrder::kApart};
+  if (const SyncEdge* edge = to_second ? to_second->From(first, second.event) : nullptr)
+    return {Before::kYes, edge->kind};
+  return {Before::kOpen, EventOrder::kOpen};
 }
 
 }  // namespace mmreplay

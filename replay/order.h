@@ -1,12 +1,19 @@
 // What is known about before and after across cpus.
 //
 // Within one cpu the buffer order is the true order, and within one task its program order. Across
-// cpus two events are ordered only when their stamps are further apart than the clock may err.
+// cpus two events are ordered when their stamps are further apart than the clock may err, or when
+// one task did something between them that the other had to wait for: dropped a lock that the other
+// took next, woke it, forked it.
+//
+//   M: count 1 -> 0 ... lock_release
+//                              \\  happens before
+//   W:                           lock_acquired ... folio_wait_bit
 #pragma once
 
 #include <cstdint>
 #include <optional>
 #include <string_view>
+#include <vector>
 
 #include "replay/ids.h"
 #include "replay/records.h"
@@ -19,7 +26,7 @@ class ClockError {
   ClockError(std::optional<std::string_view> clock, bool ticks);
 
   // Two stamps that must not be in this order, and are: an unlock stamped after the next owner has
-  // the lock. The clock errs by at least that much.
+  // the lock, a wake-up stamped after the woken task runs. The clock errs by at least that much.
   void Contradiction(int64_t later_by) {
     if (later_by > learned_) learned_ = later_by;
   }
@@ -40,10 +47,31 @@ enum class Before : uint8_t { kNo, kYes, kOpen };
 
 struct Ordering {
   Before before;     // the first argument happened before the second
-  EventOrder proof;  // kSameCpu or kApart; kOpen where before is
+  EventOrder proof;  // kOpen where before is
 };
 
-// How two events stand to each other.
-Ordering OrderOf(const Moment& first, const Moment& second, const ClockError& clock);
+// What another task did before this one could go on.
+struct SyncEdge {
+  EventOrder kind{};  // kLockHandOver, kWakeUp or kFork
+  Moment out;         // the other's: it dropped the lock, woke or forked this task
+  EventId in{};       // this task's: it took the lock, ran again, ran for the first time
+};
+
+// A task's latest edges, newest last. What is older than that is too far back for a clock to err.
+class SyncEdges {
+ public:
+  void Add(const SyncEdge& edge);
+  const std::vector<SyncEdge>& edges() const { return edges_; }
+
+  // The edge by which `other` happened before this task's `own`: nullptr where there is none.
+  const SyncEdge* From(const Moment& other, EventId own) const;
+
+ private:
+  std::vector<SyncEdge> edges_;
+};
+
+// How two events stand to each other. What led to the second may prove it: borrowed, may be null.
+Ordering OrderOf(const Moment& first, const Moment& second, const ClockError& clock,
+                 const SyncEdges* to_second = nullptr);
 
 }  // namespace mmreplay

@@ -28,8 +28,12 @@ std::string Number(int64_t n) {
 
 }  // namespace
 
-PageTracker::PageTracker(Emit emit, Observers observers, const ClockError* clock)
-    : emit_(std::move(emit)), observers_(std::move(observers)), clock_(clock) {}
+PageTracker::PageTracker(Emit emit, Observers observers, const ClockError* clock, bool ticks)
+    : emit_(std::move(emit)),
+      observers_(std::move(observers)),
+      clock_(clock),
+      ticks_(ticks),
+      recent_(kRecentSteps) {}
 
 Page* PageTracker::Exact(Pfn pfn) {
   auto found = pages_.find(Value(pfn));
@@ -73,6 +77,7 @@ Page& PageTracker::NewPage(Pfn pfn, std::optional<uint32_t> order, LifetimeQuali
 }
 
 void PageTracker::Erase(Page* page) {
+  Declare(page);
   if (page->pending) emit_(*page->pending);
   uint64_t pfn = Value(page->pfn);
   --heads_in_chunk_[pfn >> kChunkShift];
@@ -81,6 +86,7 @@ void PageTracker::Erase(Page* page) {
 
 // A new life on a frame the model knows already.
 void PageTracker::BeginLife(Page* page, const Moment& at) {
+  Declare(page);
   observers_.on_new_life(*page, at);
   if (page->pending) emit_(*page->pending);
   Page fresh;
@@ -369,7 +375,7 @@ RefHolders PageTracker::HoldersOf(Pfn pfn, const Task* migrator, EventId begin) 
 }
 
 Certainty PageTracker::IfComplete(const Page& page) const {
-  bool known = page.allocation_seen && !page.contradicted && page.gaps_before == gaps_;
+  bool known = page.allocation_seen && !page.contradicted && !page.unsettled && page.gaps_before == gaps_;
   return known ? Certainty::kIfComplete : Certainty::kOpen;
 }
 
@@ -425,6 +431,148 @@ void PageTracker::CheckFrozen(Page* page, const PageRef& ref, std::optional<int3
     AddAnomaly("I15", "no reference to be had", at, *page,
                "get_page_unless_zero() failed with a replayed count of " + Number(*old) +
                    ": the page was free or frozen, which is not on record");
+  }
+}
+
+namespace {
+
+// "1 reference was dropped that is not on record", as far as the outcome tells.
+std::string MissingText(const PageRef& ref, int32_t old) {
+  std::optional<int32_t> count;  // before the operation
+  switch (ref.op) {
+    case PageRefOp::kModAndTest:
+      if (ref.ret == 1) count = -ref.val;
+      break;
+    case PageRefOp::kModAndReturn:
+      if (ref.ret) count = *ref.ret - ref.val;
+      break;
+    case PageRefOp::kModUnless:
+      if (ref.ret == 0) count = 0;
+      break;
+    case PageRefOp::kFreeze:
+      if (ref.ret == 1) count = ref.val;
+      break;
+    case PageRefOp::kUnfreeze:
+      count = 0;
+      break;
+    default:
+      break;
+  }
+  if (!count) return "a reference was taken that is not on record";
+  int64_t missing = int64_t{*count} - old;
+  int64_t references = missing < 0 ? -missing : missing;
+  return "it was " + Number(*count) + ": " + Number(references) +
+         (references == 1 ? " reference was " : " references were ") + (missing < 0 ? "dropped" : "taken") +
+         (references == 1 ? " that is not on record" : " that are not on record");
+}
+
+}  // namespace
+
+// What was certain of this event cannot be. What is missing becomes a record of its own.
+void PageTracker::Contradict(Page* page, const PageRef& ref, int32_t old, const RefStep& step) {
+  Declare(page);
+  ForgetSteps(*page);
+  bool too_low = false;
+  switch (ref.op) {
+    case PageRefOp::kModAndTest:
+      too_low = ref.ret == 0;
+      break;
+    case PageRefOp::kModAndReturn:
+      too_low = *ref.ret > old + ref.val;
+      break;
+    case PageRefOp::kModUnless:
+      too_low = ref.ret == 1;
+      break;
+    case PageRefOp::kFreeze:
+      too_low = ref.ret == 1 ? old < ref.val : true;
+      break;
+    default:
+      break;
+  }
+  page->unsettled = std::make_unique<Contradiction>(Contradiction{
+      .start = old,
+      .steps = {step},
+      .anomaly = {.invariant = "I6",
+                  .at = step.at,
+                  .pfn = page->pfn,
+                  .detail = "the replayed count was " + Number(old) +
+                            " before this event, which the outcome contradicts: " + MissingText(ref, old),
+                  .kind = "count contradicted",
+                  .certainty = Certainty::kOpen,
+                  .earlier = {},
+                  .lifetime = page->life},
+      .too_low = too_low});
+}
+
+// No order of the events explains it.
+void PageTracker::Declare(Page* page) {
+  if (!page->unsettled) return;
+  std::unique_ptr<Contradiction> found = std::move(page->unsettled);
+  if (found->too_low) observers_.on_unrecorded_reference(*page, EventId{});
+  const Moment& at = found->steps.front().at;
+  if (!stats_.first_mismatch || Value(at.event) < Value(*stats_.first_mismatch))
+    stats_.first_mismatch = at.event;
+  page->contradicted = true;
+  emit_(std::move(found->anomaly));
+}
+
+// The operation may have come before one that contradicts the counts, and then nothing does. Returns the
+// count after all of them.
+std::optional<int32_t> PageTracker::RepairWith(Page* page, const RefStep& step) {
+  constexpr size_t kLaterSteps = 3;
+  Contradiction& open = *page->unsettled;
+  open.steps.push_back(step);
+  auto repaired = RepairOrder(open.start, open.steps, *clock_, ticks_);
+  if (!repaired) {
+    if (open.steps.size() > kLaterSteps) Declare(page);
+    return std::nullopt;
+  }
+  EmitRepaired(open.steps, *repaired);
+  ++stats_.ref_anchors_matched;
+  page->unsettled.reset();
+  ForgetSteps(*page);
+  return repaired->replayed.back();
+}
+
+// The operation itself may have come before others of its page. `ties_only`: only printed counts speak for
+// it, which a reference that is not on record explains as well; then the stamps must leave the order open.
+std::optional<int32_t> PageTracker::RepairBack(Page* page, const RefStep& step, bool ties_only) {
+  std::vector<RefStep> steps;  // newest first
+  size_t needed = 0;
+  int32_t start = 0;
+  steps.push_back(step);
+  for (size_t back = 1; back <= kRecentSteps && steps.size() < kRefStepsRepaired; ++back) {
+    const RecentStep& recent = recent_[(next_recent_ + kRecentSteps - back) % kRecentSteps];
+    if (recent.life != page->life) continue;
+    if (ties_only && OrderOf(recent.step.at, step.at, *clock_).before != Before::kOpen) break;
+    steps.push_back(recent.step);
+    if (MayPrecede(step, recent.step, *clock_, ticks_)) {
+      needed = steps.size();
+      start = recent.old;
+    }
+  }
+  if (needed == 0) return std::nullopt;
+  steps.resize(needed);
+  std::reverse(steps.begin(), steps.end());
+  auto repaired = RepairOrder(start, steps, *clock_, ticks_);
+  if (!repaired || std::is_sorted(repaired->order.begin(), repaired->order.end())) return std::nullopt;
+  EmitRepaired(steps, *repaired);
+  ForgetSteps(*page);
+  return repaired->replayed.back();
+}
+
+void PageTracker::EmitRepaired(const std::vector<RefStep>& steps, const RepairedOrder& repaired) {
+  for (size_t place = 0; place < repaired.order.size(); ++place) {
+    emit_(RepairedRef{.event = steps[repaired.order[place]].at.event,
+                      .place = steps[place].at.event,
+                      .replayed = repaired.replayed[place]});
+  }
+}
+
+// Their counts no longer follow from each other.
+void PageTracker::ForgetSteps(const Page& page) {
+  for (RecentStep& recent : recent_) {
+    if (recent.life == page.life) recent.life = LifetimeId{};
   }
 }
 
@@ -575,35 +723,35 @@ void PageTracker::OnRef(const PageRef& ref, const Moment& at, const Task* task, 
       page->frozen_at.reset();
       break;
   }
+  RefStep step{.op = ref.op,
+               .val = ref.val,
+               .ret = ref.ret,
+               .count = ref.count,
+               .at = at,
+               .not_before = {},
+               .resumed = {}};
+  if (task && !in_interrupt) {
+    step.not_before = task->last_own;
+    if (task->switched_in && step.not_before &&
+        Value(task->switched_in->event) > Value(step.not_before->event))
+      step.resumed = task->switched_in;
+  }
+  bool strange = old && now && ref.count && *ref.count != *now;
+  std::optional<int32_t> repaired;  // count after it, were the order another one
+  if (page->unsettled) repaired = RepairWith(page, step);
+  if (!repaired && old && (!matched || strange)) repaired = RepairBack(page, step, matched);
+  if (repaired) {
+    now = repaired;
+    matched = true;
+  }
   if (old && certain) {
     ++stats_.ref_anchors;
     stats_.ref_anchors_matched += matched;
-    if (!matched) {
-      bool too_low = false;  // the replayed count: a reference taken is missing
-      switch (ref.op) {
-        case PageRefOp::kModAndTest:
-          too_low = !reached_zero;
-          break;
-        case PageRefOp::kModAndReturn:
-          too_low = *ref.ret > *old + ref.val;
-          break;
-        case PageRefOp::kModUnless:
-          too_low = *ref.ret == 1;
-          break;
-        case PageRefOp::kFreeze:
-          too_low = *ref.ret == 1 ? *old < ref.val : true;
-          break;
-        default:
-          break;
-      }
-      if (too_low) observers_.on_unrecorded_reference(*page, EventId{});
-      if (!stats_.first_mismatch) stats_.first_mismatch = at.event;
-      page->contradicted = true;
-      AddAnomaly("I6", "count contradicted", at, *page,
-                 "the replayed count was " + Number(*old) +
-                     " before this event, which the outcome contradicts: " +
-                     "references were taken or dropped that are not recorded");
-    }
+    if (!matched) Contradict(page, ref, *old, step);
+  }
+  if (old && matched && !repaired) {
+    recent_[next_recent_] = {page->life, *old, step};
+    next_recent_ = (next_recent_ + 1) % kRecentSteps;
   }
   bool first_sight = !old && !now;
   // The first observed count, and the one after a contradicted prediction, is the printed one: it was
@@ -662,11 +810,12 @@ void PageTracker::Forget() {
 void PageTracker::Finish() {
   std::vector<uint64_t> heads;
   for (const auto& [pfn, page] : pages_) {
-    if (page.alive || page.pending) heads.push_back(pfn);
+    if (page.alive || page.pending || page.unsettled) heads.push_back(pfn);
   }
   std::sort(heads.begin(), heads.end());
   for (uint64_t pfn : heads) {
     Page& page = pages_.at(pfn);
+    Declare(&page);
     if (page.pending) emit_(*page.pending);
     if (!page.alive) continue;
     LifetimeQuality quality =

@@ -26,6 +26,7 @@
 #include "replay/ids.h"
 #include "replay/order.h"
 #include "replay/records.h"
+#include "replay/ref_order.h"
 #include "replay/task.h"
 
 namespace mmreplay {
@@ -53,6 +54,15 @@ struct RefTaker {
 struct Mark {
   EventId event;
   std::optional<Pid> pid;
+};
+
+// An outcome that contradicts the replayed count. An operation that is logged a moment later may have come
+// first; until the page's next events show that none did, nothing is said.
+struct Contradiction {
+  int32_t start;               // count before the first step
+  std::vector<RefStep> steps;  // the one that contradicts, and what came after it
+  Anomaly anomaly;
+  bool too_low;  // the replayed count was: a reference taken is missing
 };
 
 struct Page {
@@ -83,6 +93,7 @@ struct Page {
   // What the invariants need. A contradicted count proves nothing more; what a gap covers neither.
   int64_t gaps_before = 0;
   bool contradicted = false;
+  std::unique_ptr<Contradiction> unsettled;
   bool below_zero = false;       // told once per life
   bool used_while_free = false;  // reference events after the free: it was allocated without a record
   bool taken_while_free = false;
@@ -118,8 +129,8 @@ class PageTracker {
     OnUnmatchedPut on_unmatched_put;
   };
 
-  // `clock` is borrowed.
-  PageTracker(Emit emit, Observers observers, const ClockError* clock);
+  // `clock` is borrowed. `ticks`: its unit is not a nanosecond.
+  PageTracker(Emit emit, Observers observers, const ClockError* clock, bool ticks = false);
 
   // The page that covers a pfn; nullptr when nothing is known of it. Dead pages stay known for a while.
   Page* Find(Pfn pfn);
@@ -165,6 +176,12 @@ class PageTracker {
   // What the recording knows of this life is complete if it is a recording of all tasks.
   Certainty IfComplete(const Page& page) const;
   void Settle(Page* page, const Moment& at, bool allocated);
+  void Contradict(Page* page, const PageRef& ref, int32_t old, const RefStep& step);
+  void Declare(Page* page);
+  std::optional<int32_t> RepairWith(Page* page, const RefStep& step);
+  std::optional<int32_t> RepairBack(Page* page, const RefStep& step, bool ties_only);
+  void EmitRepaired(const std::vector<RefStep>& steps, const RepairedOrder& repaired);
+  void ForgetSteps(const Page& page);
   void CheckCount(Page* page, const PageRef& ref, const Moment& at);
   void CheckFrozen(Page* page, const PageRef& ref, std::optional<int32_t> old, const Moment& at);
 
@@ -178,6 +195,17 @@ class PageTracker {
   std::deque<std::pair<uint64_t, LifetimeId>> dead_;      // in order of death, for Forget()
   int64_t gaps_ = 0;
   PageStats stats_;
+  bool ticks_;
+
+  // The latest operations of all pages whose count before them is known, for repairs of their order.
+  struct RecentStep {
+    LifetimeId life{};
+    int32_t old = 0;
+    RefStep step{};
+  };
+  static constexpr size_t kRecentSteps = 64;
+  std::vector<RecentStep> recent_;
+  size_t next_recent_ = 0;
 };
 
 }  // namespace mmreplay

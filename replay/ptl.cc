@@ -36,6 +36,9 @@ void PtlTracker::OnLock(const LockEvent& event, const Moment& at, Task* task, bo
         holder.intents.erase(intent);
       }
       Begin(&holder, event.lock, at, contended, task);
+      // Sections of a lock do not overlap: one that began before this one was over before it.
+      if (lock.acquired && lock.released->pid != at.pid && clock_->Proves(*lock.acquired, at))
+        task->led_by.Add({EventOrder::kLockHandOver, *lock.released, at.event});
       lock.last_acquired = at;
       lock.last_owner = at.pid;
       break;
@@ -49,6 +52,10 @@ void PtlTracker::OnLock(const LockEvent& event, const Moment& at, Task* task, bo
           hold != holder.holds.rend() && hold->acquire && hold->acquire->ts &&
           *hold->acquire->ts<*lock.last_acquired->ts&& * at.ts> * lock.last_acquired->ts) {
         clock_->Contradiction(*at.ts - *lock.last_acquired->ts);
+      }
+      if (acquired_recordable && hold != holder.holds.rend()) {
+        lock.acquired = hold->acquire;
+        lock.released = at;
       }
       if (hold == holder.holds.rend()) {
         // Taken before the trace began, or its acquisition is lost.

@@ -43,6 +43,14 @@ struct PageRefResult {
   std::optional<int32_t> replayed_hi;
 };
 
+// A page_ref event that was logged out of order, as the counts show: its place among the page's events, and
+// the count after it there.
+struct RepairedRef {
+  EventId event;
+  EventId place;  // event whose place it takes
+  int32_t replayed;
+};
+
 // An event that is about a page in another way: allocation, free, a migration entry, a probe hit.
 struct PageEvent {
   EventId event;
@@ -110,11 +118,14 @@ enum class WaitPath : uint8_t {
 
 // How the free stands to the beginning of the wait in time.
 enum class EventOrder : uint8_t {
-  kNone = 0,     // no free
-  kOpen = 1,     // different cpus, and nothing proves which was first
-  kSameCpu = 2,  // one cpu's buffer, or one task's program
-  kApart = 3,    // different cpus, further apart than the clock error
-  kCount = 4,    // the wait's probe read a reference count of 0
+  kNone = 0,          // no free
+  kOpen = 1,          // different cpus, and nothing proves which was first
+  kSameCpu = 2,       // one cpu's buffer, or one task's program
+  kApart = 3,         // different cpus, further apart than the clock error
+  kCount = 4,         // the wait's probe read a reference count of 0
+  kLockHandOver = 5,  // different tasks, one of which took a page-table lock the other had dropped
+  kWakeUp = 6,        // one woke the other
+  kFork = 7,          // one made the other
 };
 
 struct PageWait {
@@ -177,7 +188,7 @@ struct Gap {
   std::optional<int64_t> lost;
 };
 
-using Record =
-    std::variant<PageLifetime, PageRefResult, PageEvent, PtlHold, Migration, PageWait, Anomaly, Gap>;
+using Record = std::variant<PageLifetime, PageRefResult, RepairedRef, PageEvent, PtlHold, Migration, PageWait,
+                            Anomaly, Gap>;
 
 }  // namespace mmreplay

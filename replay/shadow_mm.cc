@@ -42,7 +42,7 @@ ShadowMm::ShadowMm(ReplayOptions options, Sink sink)
                                              EventId after) { waits_.OnUnrecordedReference(page, after); },
            .on_unmatched_put = [this](const Page& page, const Task& task,
                                       const Moment& at) { waits_.OnUnmatchedPut(page, task, at); }},
-          &clock_),
+          &clock_, options_.ticks),
       migrations_(sink_),
       waits_(sink_, &pages_, &clock_) {
   for (Function function : options_.return_probes) returns_known_ |= Bit(function);
@@ -138,7 +138,8 @@ void ShadowMm::Replay(const Event& event) {
   if (task) task->comm = event.comm;
 
   bool is_sched = std::holds_alternative<SchedSwitch>(event.payload) ||
-                  std::holds_alternative<SchedWaking>(event.payload);
+                  std::holds_alternative<SchedWaking>(event.payload) ||
+                  std::holds_alternative<SchedFork>(event.payload);
   bool is_opaque = std::holds_alternative<Opaque>(event.payload);
   if (own) {
     if (task->scope_cpu && task->scope_cpu != event.cpu) task->scope_moved = true;
@@ -179,7 +180,11 @@ void ShadowMm::Replay(const Event& event) {
                  [&](const SchedSwitch& sched) { OnSwitch(sched, event, at); },
                  [&](const SchedWaking& waking) {
                    if (waking.done) return;
-                   if (const Task* woken = tasks_.Of(waking.pid, std::nullopt)) waits_.OnWaking(*woken, at);
+                   OnWaking(waking, at);
+                 },
+                 [&](const SchedFork& fork) {
+                   if (Task* child = tasks_.Of(fork.child, std::nullopt); child && !child->last_own)
+                     child->led_by.Add({EventOrder::kFork, at, at.event});
                  },
                  [&](const MigratePages& batch) {
                    if (!own) return;
@@ -226,12 +231,35 @@ void ShadowMm::OnSwitch(const SchedSwitch& sched, const Event& event, const Mome
       if (prev->waiting) waits_.EndUnseen(prev, at);
       prev->last_idle = at;
     }
+    bool slept = sched.prev_state == SleepState::kUninterruptible || sched.prev_state == SleepState::kOther;
+    prev->sleep = slept ? Sleep::kAsleep : Sleep::kNotSeen;
+    prev->woken.reset();
   }
   if (Task* next = tasks_.Of(sched.next, event.cpu)) {
     next->switched_in = at;
+    if (next->sleep == Sleep::kAsleep && next->woken)
+      next->led_by.Add({EventOrder::kWakeUp, *next->woken, at.event});
+    next->sleep = next->sleep == Sleep::kAsleep && !next->woken ? Sleep::kRanUnwoken : Sleep::kNotSeen;
+    next->woken.reset();
     waits_.OnRun(*next, at);
     if (next->scope_cpu && next->scope_cpu != event.cpu) next->scope_moved = true;
   }
+}
+
+void ShadowMm::OnWaking(const SchedWaking& waking, const Moment& at) {
+  Task* woken = tasks_.Of(waking.pid, std::nullopt);
+  if (!woken) return;
+  waits_.OnWaking(*woken, at);
+  if (!woken->woken) woken->woken = at;
+  // A task that was asleep runs only after it was woken: a wake-up stamped a little later than that shows how
+  // far the cpus' clocks are apart. Much later it is another one's, and where events are lost perhaps too.
+  constexpr int64_t kNear = 100'000;
+  const std::optional<Moment>& ran = woken->switched_in;
+  if (woken->sleep == Sleep::kRanUnwoken && !last_gap_ && ran->cpu != at.cpu && ran->ts && at.ts &&
+      *at.ts > *ran->ts && *at.ts - *ran->ts <= kNear) {
+    clock_.Contradiction(*at.ts - *ran->ts);
+  }
+  if (woken->sleep == Sleep::kRanUnwoken) woken->sleep = Sleep::kNotSeen;
 }
 
 void ShadowMm::OnMigrationEntry(const MigrationEntry& entry, const Moment& at, Task* task) {

@@ -78,6 +78,7 @@ class ShadowMm {
   void OnReturn(const FunctionReturn& call, const Moment& at, Task* task);
   void OnMigrationEntry(const MigrationEntry& entry, const Moment& at, Task* task);
   void OnSwitch(const SchedSwitch& sched, const Event& event, const Moment& at);
+  void OnWaking(const SchedWaking& waking, const Moment& at);
   void NoteHolders(const Task* task, Migration* migration);
   void BeginMigrating(Pfn pfn, bool mapped, const Moment& at, const Task* task);
   void EndMigrating(Pfn pfn, const Task* task);

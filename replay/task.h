@@ -12,6 +12,7 @@
 
 #include "parser/event.h"
 #include "replay/ids.h"
+#include "replay/order.h"
 
 namespace mmreplay {
 
@@ -31,6 +32,12 @@ struct ReleasedHold {
   bool direct;
 };
 
+enum class Sleep : uint8_t {
+  kNotSeen,
+  kAsleep,      // it went off its cpu asleep
+  kRanUnwoken,  // and was put on one again without a wake-up on record so far
+};
+
 struct Task {
   std::optional<Pid> pid;
   StringId comm{};
@@ -48,6 +55,9 @@ struct Task {
   std::optional<HoldId> holding;  // innermost page-table lock held
   std::optional<ReleasedHold> last_hold;
   std::optional<WaitId> waiting;
+  SyncEdges led_by;  // what others did before it could go on
+  Sleep sleep = Sleep::kNotSeen;
+  std::optional<Moment> woken;  // first wake-up since it was put on a cpu, or off it
   // Cpus the task's own events of this scope were on: one, or several.
   std::optional<int32_t> scope_cpu;
   bool scope_moved = false;

@@ -51,7 +51,7 @@ Fate FateOf(const WaitFacts& f, const ClockError& clock) {
     return f.reused && Value(f.reused->event) < Value(moment.event);
   };
 
-  Ordering to_begin = OrderOf(death, f.begin, clock);
+  Ordering to_begin = OrderOf(death, f.begin, clock, &f.led_by);
   // A count of 0 where the waiter looked: the last reference was gone. (A count frozen for a migration is 0
   // too, but then the releaser has events after it, and the death cannot have been as early as the wait.)
   bool none_left = f.count_at_entry == 0;
@@ -61,7 +61,7 @@ Fate FateOf(const WaitFacts& f, const ClockError& clock) {
     // The frame found a new owner, and may have lost it again: then the waiter queues on a free page,
     // else on a stranger's.
     if (f.freed_again) {
-      Ordering again = OrderOf(f.freed_again->at, f.begin, clock);
+      Ordering again = OrderOf(f.freed_again->at, f.begin, clock, &f.led_by);
       if (again.before != Before::kNo) return {WaitOutcome::kFreedBeforeQueue, again.proof, true};
     }
     return {WaitOutcome::kReused, to_begin.proof, true};
@@ -216,6 +216,15 @@ std::string FateText(const WaitFacts& f, const Fate& fate) {
     case EventOrder::kCount:
       proof = ": the probe on the wait read a count of 0";
       break;
+    case EventOrder::kLockHandOver:
+      proof = ": between them a page-table lock went from one task to the other";
+      break;
+    case EventOrder::kWakeUp:
+      proof = ": between them one task woke the other";
+      break;
+    case EventOrder::kFork:
+      proof = ": between them one task forked the other";
+      break;
     case EventOrder::kOpen:
       proof = ", but nothing proves which was first";
       break;
@@ -308,6 +317,7 @@ void WaitTracker::Begin(Task* task, const Moment& at, const Entry& entry) {
   facts.bit = entry.bit;
   facts.contract = FindContract(entry.function, KernelFunction::kOther);
   facts.begin = at;
+  facts.led_by = task->led_by;
   facts.count_at_entry = entry.count;
   facts.gap_in_lookup = entry.gap_in_lookup;
   facts.page_known = entry.pfn.has_value();

@@ -64,6 +64,7 @@ struct WaitFacts {
   bool page_known = false;                // the struct page pointer was tied to a pfn
 
   Moment begin;
+  SyncEdges led_by;  // to the beginning
   std::optional<Moment> end;
   std::optional<Moment> not_after;   // the task did something else: the wait was over by then
   std::optional<Death> death;        // of the life the waiter looked up

@@ -255,6 +255,10 @@ std::string OrderText(const WaitRow& wait, const TraceClock& clock, const std::v
   if (wait.order == "same cpu")
     return both + " are of one cpu, whose buffer keeps them in order, or of one task";
   if (wait.order == "count") return both + " are ordered: the probe on the wait read a reference count of 0";
+  if (wait.order == "lock hand-over")
+    return both + " are ordered: between them a page-table lock went from one task to the other";
+  if (wait.order == "wake-up") return both + " are ordered: between them one task woke the other";
+  if (wait.order == "fork") return both + " are ordered: between them one task forked the other";
   if (wait.order != "apart")
     return both + " are of different cpus, and nothing proves which was first: the order is open";
   return fmt::format("{} are {} apart on different cpus, whose clocks differ by at most {}", both,

@@ -97,6 +97,8 @@ void WriteGroups(const ReportContent& content, TextStyle style, const WriteFn& w
 std::string OrderText(const WaitOfFinding& wait, const TraceClock& clock) {
   if (wait.order == "same cpu") return "same-cpu";
   if (wait.order == "count") return "\"count 0 at the wait\"";
+  if (wait.order == "lock hand-over" || wait.order == "wake-up" || wait.order == "fork")
+    return Quoted(wait.order);
   if (wait.order != "apart" || !wait.distance) return "open";
   return fmt::format("\"{} apart, clock error {}\"", DurationText(*wait.distance, clock.ticks),
                      DurationText(clock.error, clock.ticks));

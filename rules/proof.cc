@@ -21,6 +21,14 @@ struct Proof {
   std::string detail;
 };
 
+// Events of a kind occurred, and carry that field.
+bool HasView(const Database& database, const char* view, const char* column) {
+  Statement statement(database, "SELECT 1 FROM pragma_table_info(?1) WHERE name = ?2");
+  statement.Bind(1, view);
+  statement.Bind(2, column);
+  return statement.Step();
+}
+
 class Prover {
  public:
   explicit Prover(const Database& database)
@@ -39,12 +47,33 @@ class Prover {
             "ON h2.lock = h1.lock AND h2.pid = (SELECT pid FROM event WHERE id = ?2) "
             "AND h2.acquire_event BETWEEN h1.release_event AND ?2 "
             "WHERE h1.pid = (SELECT pid FROM event WHERE id = ?1) AND h1.acquire_event BETWEEN ?1 AND ?2 "
-            "AND h1.release_event <= ?2 ORDER BY h2.acquire_event LIMIT 1") {}
+            "AND h1.release_event <= ?2 "
+            // Sections do not overlap: that the first began first must be beyond the clocks' error.
+            "AND h2.acquire_ts - h1.acquire_ts > (SELECT clock_error FROM trace) "
+            "ORDER BY h2.acquire_event LIMIT 1") {
+    if (HasView(database, "sched_waking", "pid") && HasView(database, "sched_switch", "next_pid")) {
+      wakeup_.emplace(database,
+                      "SELECT w.event_id, s.event_id FROM sched_waking w JOIN sched_switch s "
+                      "ON s.next_pid = w.pid AND s.event_id BETWEEN w.event_id AND ?2 "
+                      "JOIN event a ON a.id = ?1 JOIN event b ON b.id = ?2 "
+                      "WHERE w.event_id BETWEEN ?1 AND ?2 AND w.pid = b.pid "
+                      "AND (w.common_pid = a.pid AND a.pid <> 0 OR w.common_cpu = a.cpu) "
+                      "ORDER BY w.event_id LIMIT 1");
+    }
+    if (HasView(database, "sched_process_fork", "child_pid")) {
+      fork_.emplace(database,
+                    "SELECT f.event_id FROM sched_process_fork f JOIN event a ON a.id = ?1 "
+                    "JOIN event b ON b.id = ?2 WHERE f.event_id BETWEEN ?1 AND ?2 AND f.child_pid = b.pid "
+                    "AND (f.common_pid = a.pid AND a.pid <> 0 OR f.common_cpu = a.cpu) LIMIT 1");
+    }
+  }
 
   std::optional<Proof> Prove(const Pair& pair) {
     if (auto proof = ByWaitCount(pair)) return proof;
     if (auto proof = ByLastReference(pair)) return proof;
-    return ByLock(pair);
+    if (auto proof = ByLock(pair)) return proof;
+    if (auto proof = ByWakeUp(pair)) return proof;
+    return ByFork(pair);
   }
 
  private:
@@ -87,9 +116,36 @@ class Prover {
     return proof;
   }
 
+  // The first's task, or its cpu, woke the second's task, which then ran.
+  std::optional<Proof> ByWakeUp(const Pair& pair) {
+    if (!wakeup_) return std::nullopt;
+    wakeup_->Bind(1, pair.first);
+    wakeup_->Bind(2, pair.second);
+    std::optional<Proof> proof;
+    if (wakeup_->Step()) {
+      proof = {pair, "wake-up",
+               "woken at event " + std::to_string(wakeup_->Int(0)) + ", ran at event " +
+                   std::to_string(wakeup_->Int(1))};
+    }
+    wakeup_->Reset();
+    return proof;
+  }
+
+  std::optional<Proof> ByFork(const Pair& pair) {
+    if (!fork_) return std::nullopt;
+    fork_->Bind(1, pair.first);
+    fork_->Bind(2, pair.second);
+    std::optional<Proof> proof;
+    if (fork_->Step()) proof = {pair, "fork", "forked at event " + std::to_string(fork_->Int(0))};
+    fork_->Reset();
+    return proof;
+  }
+
   Statement count_;
   Statement last_;
   Statement handover_;
+  std::optional<Statement> wakeup_;  // where the recording has the events
+  std::optional<Statement> fork_;
 };
 
 }  // namespace

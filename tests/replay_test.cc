@@ -7,6 +7,7 @@
 #include "replay/page_map.h"
 #include "replay/pte.h"
 #include "replay/ptl.h"
+#include "replay/ref_order.h"
 #include "replay/wait.h"
 
 namespace mmreplay {
@@ -115,6 +116,59 @@ TEST_CASE("order across cpus needs distance, within one it needs none", "[order]
   unnamed.Contradiction(200'000);
   CHECK(OrderOf(free, far, unnamed).before == Before::kOpen);
   CHECK(OrderOf(At(1, INT64_MIN, 0, 1), At(2, INT64_MAX, 1, 2), global).before == Before::kYes);
+}
+
+TEST_CASE("what a task had to wait for orders events that stamps do not", "[order]") {
+  ClockError clock("local", false);
+  Moment death = At(10, 5'000'000, 0, 1);
+  Moment wait = At(14, 5'000'400, 1, 2);
+  CHECK(OrderOf(death, wait, clock).before == Before::kOpen);
+  auto before = [&](const Moment& out, int64_t in) {
+    SyncEdges edges;
+    edges.Add({EventOrder::kWakeUp, out, static_cast<EventId>(in)});
+    return OrderOf(death, wait, clock, &edges);
+  };
+  CHECK(before(At(11, 5'000'100, 0, 1), 13).before == Before::kYes);
+  CHECK(before(At(11, 5'000'100, 0, 1), 13).proof == EventOrder::kWakeUp);
+  CHECK(before(At(11, 5'000'100, 3, 1), 13).before == Before::kYes);  // the task has moved
+  // What was done after the other was let go; another task's; what the waiter did before it was.
+  CHECK(before(At(9, 4'999'900, 0, 1), 13).before == Before::kOpen);
+  CHECK(before(At(11, 5'000'100, 2, 3), 13).before == Before::kOpen);
+  CHECK(before(At(11, 5'000'100, 0, 1), 15).before == Before::kOpen);
+}
+
+TEST_CASE("a page-table lock that goes from one task to another orders what is around it", "[ptl]") {
+  ClockError clock("local", false);
+  PtlTracker locks([](Record&&) {}, &clock);
+  Task a;
+  Task b;
+  a.pid = static_cast<Pid>(1);
+  b.pid = static_cast<Pid>(2);
+  auto on = [&](LockStep step, int64_t event, int64_t ts, Task* task, bool acquired = true) {
+    int32_t pid = Value(*task->pid);
+    locks.OnLock({step, static_cast<KernelAddress>(0x10), LockClass::kPageTable}, At(event, ts, pid, pid),
+                 task, acquired);
+  };
+  SECTION("sections that cannot have been the other way round") {
+    on(LockStep::kAcquired, 1, 1'000'000, &a);
+    on(LockStep::kRelease, 2, 1'004'000, &a);
+    on(LockStep::kAcquired, 3, 1'004'100, &b);
+    REQUIRE(b.led_by.edges().size() == 1);
+    CHECK(Value(b.led_by.edges()[0].out.event) == 2);
+    CHECK(Value(b.led_by.edges()[0].in) == 3);
+  }
+  SECTION("sections so short that the clocks leave it open") {
+    on(LockStep::kAcquired, 1, 1'003'500, &a);
+    on(LockStep::kRelease, 2, 1'004'000, &a);
+    on(LockStep::kAcquired, 3, 1'004'100, &b);
+    CHECK(b.led_by.edges().empty());
+  }
+  SECTION("the intent to take a lock proves nothing") {
+    on(LockStep::kAcquire, 1, 1'000'000, &a, false);
+    on(LockStep::kRelease, 2, 1'004'000, &a, false);
+    on(LockStep::kAcquire, 3, 1'004'100, &b, false);
+    CHECK(b.led_by.edges().empty());
+  }
 }
 
 TEST_CASE("a lock released after its next owner has it shows the clocks' distance", "[ptl]") {
@@ -240,6 +294,8 @@ TEST_CASE("counts are predicted, and resynchronised at anchors only", "[page]") 
   CHECK(pages.Ref(0x100, PageRefOp::kModAndTest, -1, 1, 0).replayed == 0);
   CHECK(pages.tracker.stats().ref_anchors == 6);
   CHECK(pages.tracker.stats().ref_anchors_matched == 5);
+  CHECK(pages.Anomalies().empty());  // an operation logged a moment later may explain it still
+  pages.tracker.Finish();
   CHECK(pages.Anomalies() == std::vector<std::string>{"I6"});
   CHECK(pages.unrecorded == 0);
 }
@@ -248,6 +304,7 @@ TEST_CASE("a page that should have died and lives shows a reference nobody recor
   Pages pages;
   pages.Ref(0x100, PageRefOp::kSet, 1);
   pages.Ref(0x100, PageRefOp::kModAndTest, -1, 0, 1);
+  pages.tracker.Finish();
   CHECK(pages.unrecorded == 1);
 }
 
@@ -263,6 +320,167 @@ TEST_CASE("printed counts that stay above the replayed ones do too", "[page]") {
     pages.Ref(0x100, PageRefOp::kMod, 1, {}, 4);
     pages.tracker.Finish();
     CHECK(pages.unrecorded == 1);
+  }
+}
+
+TEST_CASE("operations logged out of order are put in the order their outcomes force", "[ref_order]") {
+  ClockError clock("global", false);
+  auto step = [](int64_t event, int64_t ts, int32_t task, PageRefOp op, int32_t val,
+                 std::optional<int32_t> ret = {}, std::optional<int32_t> count = {}) {
+    return RefStep{.op = op,
+                   .val = val,
+                   .ret = ret,
+                   .count = count,
+                   .at = At(event, ts, task, task),
+                   .not_before = {},
+                   .resumed = {}};
+  };
+  auto order = [&](int32_t start, const std::vector<RefStep>& steps) {
+    auto repaired = RepairOrder(start, steps, clock, false);
+    return repaired ? repaired->order : std::vector<size_t>{};
+  };
+  using Order = std::vector<size_t>;
+  // Two puts, the last logged first.
+  std::vector<RefStep> puts = {step(1, 1'000'000, 1, PageRefOp::kModAndTest, -1, 1),
+                               step(2, 1'003'000, 2, PageRefOp::kModAndTest, -1, 0)};
+  CHECK(order(2, puts) == Order{1, 0});
+  CHECK(order(3, puts) == Order{});  // 3 -> 2 -> 1: nothing makes the first reach 0
+  SECTION("not of one cpu, nor of one task") {
+    puts[1].at.cpu = 1;
+    CHECK(order(2, puts) == Order{});
+    puts[1].at.cpu = 2;
+    puts[1].at.pid = puts[0].at.pid;
+    CHECK(order(2, puts) == Order{});
+  }
+  SECTION("not long after") {
+    puts[1].at.ts = 9'000'000;
+    CHECK(order(2, puts) == Order{});
+    puts[1].resumed = At(7, 8'990'000, 2, 0);  // its task was off its cpu in between
+    CHECK(order(2, puts) == Order{1, 0});
+  }
+  SECTION("not when its task did something between the two") {
+    puts[1].not_before = At(7, 1'001'000, 2, 2);
+    CHECK(order(2, puts) == Order{});
+    puts[1].not_before = At(0, 999'000, 2, 2);
+    CHECK(order(2, puts) == Order{1, 0});
+  }
+  // A try_get on a frozen page whose thaw is logged after it.
+  CHECK(order(0, {step(1, 1'000'000, 1, PageRefOp::kModUnless, 1, 1, 3),
+                  step(2, 1'001'000, 2, PageRefOp::kUnfreeze, 2)}) == Order{1, 0});
+  // Exact results order three.
+  CHECK(order(5, {step(1, 1'000'000, 1, PageRefOp::kModAndReturn, -1, 2),
+                  step(2, 1'001'000, 2, PageRefOp::kModAndReturn, -1, 4),
+                  step(3, 1'002'000, 3, PageRefOp::kModAndReturn, -1, 3)}) == Order{1, 2, 0});
+  // Printed counts alone: 1 -> 2 -> 3, the second logged first.
+  CHECK(order(1, {step(1, 1'000'000, 1, PageRefOp::kMod, 1, {}, 3),
+                  step(2, 1'000'000, 2, PageRefOp::kMod, 1, {}, 2)}) == Order{1, 0});
+  // Sampled late: both orders do as well, the logged one stays.
+  CHECK(order(1, {step(1, 1'000'000, 1, PageRefOp::kMod, 1, {}, 3),
+                  step(2, 1'000'000, 2, PageRefOp::kMod, 1, {}, 3)}) == Order{0, 1});
+  // A count that occurs in no order was changed by somebody who is not recorded.
+  CHECK(order(2, {step(1, 1'000'000, 1, PageRefOp::kModAndTest, -1, 1, 0),
+                  step(2, 1'003'000, 2, PageRefOp::kModAndTest, -1, 0, 3)}) == Order{});
+  // Values from files: no overflow.
+  CHECK(Apply(INT32_MAX, step(1, 1, 1, PageRefOp::kMod, INT32_MAX)).agrees == false);
+  CHECK(Apply(INT32_MIN, step(1, 1, 1, PageRefOp::kMod, INT32_MIN)).agrees == false);
+}
+
+TEST_CASE("a repaired order leaves no contradiction, an event that is missing does", "[page][ref_order]") {
+  Pages pages;
+  Task other;
+  auto put_by_other = [&](int64_t late, int32_t ret) {
+    int64_t event = pages.next++;
+    pages.tracker.OnRef(
+        {.op = PageRefOp::kModAndTest, .pfn = P(0x100), .val = -1, .ret = ret, .count = {}, .flags = {}},
+        At(event, event * 1000 + late, 2, 9), &other, false);
+  };
+  auto repaired = [&] {
+    std::vector<std::pair<int64_t, int64_t>> places;
+    for (const Record& record : pages.records) {
+      if (auto* ref = std::get_if<RepairedRef>(&record))
+        places.emplace_back(Value(ref->event), Value(ref->place));
+    }
+    return places;
+  };
+  using Places = std::vector<std::pair<int64_t, int64_t>>;
+  pages.Ref(0x100, PageRefOp::kSet, 2);
+  CHECK(pages.Ref(0x100, PageRefOp::kModAndTest, -1, 1).replayed == 0);  // event 2: predicted 1
+  SECTION("the put before it is logged after it") {
+    put_by_other(0, 0);
+    pages.tracker.Finish();
+    CHECK(repaired() == Places{{3, 2}, {2, 3}});
+    CHECK(pages.Anomalies().empty());
+    CHECK(pages.tracker.stats().ref_anchors == pages.tracker.stats().ref_anchors_matched);
+  }
+  SECTION("nothing is") {
+    pages.tracker.Finish();
+    CHECK(repaired().empty());
+    CHECK(pages.Anomalies() == std::vector<std::string>{"I6"});
+    CHECK(pages.tracker.stats().ref_anchors == 1);
+    CHECK(pages.tracker.stats().ref_anchors_matched == 0);
+  }
+  SECTION("a put long after it is another one") {
+    put_by_other(80'000'000, 0);
+    pages.tracker.Finish();
+    CHECK(repaired().empty());
+    CHECK(pages.Anomalies() == std::vector<std::string>{"I6"});
+  }
+}
+
+TEST_CASE("an operation moves back before what was logged before it", "[page][ref_order]") {
+  Pages pages;
+  Task other;
+  pages.Ref(0x100, PageRefOp::kSet, 1);
+  CHECK(pages.Ref(0x100, PageRefOp::kMod, 1, {}, 1).replayed == 2);
+  // Another cpu's put found 1 and left 0: it came before that get.
+  pages.tracker.OnRef(
+      {.op = PageRefOp::kModAndReturn, .pfn = P(0x100), .val = -1, .ret = 0, .count = {}, .flags = {}},
+      At(3, 2500, 2, 9), &other, false);
+  pages.tracker.Finish();
+  std::vector<int64_t> places;
+  for (const Record& record : pages.records) {
+    if (auto* ref = std::get_if<RepairedRef>(&record)) places.push_back(Value(ref->event));
+  }
+  CHECK(places == std::vector<int64_t>{3, 2});
+  CHECK(pages.Anomalies().empty());
+}
+
+TEST_CASE("what succeeds on a page held dead shows that it lives again", "[page]") {
+  Pages pages;
+  pages.Ref(0x100, PageRefOp::kSet, 1);
+  pages.tracker.OnAlloc({.pfn = P(0x100), .order = 0, .page = {}}, pages.Now());
+  pages.Ref(0x100, PageRefOp::kModAndTest, -1, 1, 0);
+  pages.tracker.OnFree({.pfn = P(0x100), .order = 0, .page = {}}, pages.Now(), &pages.task);
+  auto lives = [&] {
+    Page* page = pages.tracker.Find(P(0x100));
+    return page && page->alive && !page->death;
+  };
+  CHECK_FALSE(lives());
+  SECTION("get_page_unless_zero") {
+    pages.Ref(0x100, PageRefOp::kModUnless, 1, 1, 2);
+    CHECK(lives());
+  }
+  SECTION("a get that leaves more than it took") {
+    pages.Ref(0x100, PageRefOp::kMod, 1, {}, 2);
+    CHECK(lives());
+  }
+  SECTION("a put that leaves some") {
+    pages.Ref(0x100, PageRefOp::kModAndTest, -1, 0, 1);
+    CHECK(lives());
+  }
+  SECTION("a freeze") {
+    pages.Ref(0x100, PageRefOp::kFreeze, 2, 1, 0);
+    CHECK(lives());
+  }
+  SECTION("a get from 0 to 1 shows a use of a free page, and so does its put") {
+    pages.Ref(0x100, PageRefOp::kMod, 1, {}, 1);
+    CHECK_FALSE(lives());
+    pages.Ref(0x100, PageRefOp::kModAndTest, -1, 1, 0);
+    CHECK_FALSE(lives());
+  }
+  SECTION("an attempt that fails") {
+    pages.Ref(0x100, PageRefOp::kModUnless, 1, 0, 0);
+    CHECK_FALSE(lives());
   }
 }
 
@@ -359,6 +577,57 @@ TEST_CASE("where the page's death falls", "[wait]") {
   CHECK(outcome() == WaitOutcome::kFreedWhileQueued);
   facts.not_after = At(130, 30'000'000, 1, 71);  // its return is not recorded: it may have been over
   CHECK(outcome() == WaitOutcome::kUnknown);
+}
+
+TEST_CASE("a count of 0 at the wait orders what the stamps leave open", "[wait]") {
+  ClockError clock("global", false);
+  WaitFacts facts = Unprotected();
+  facts.death = DiedAt(99, 10'000'000);  // the stamp of the wait
+  CHECK(JudgeWait(facts, clock).order == EventOrder::kOpen);
+  facts.count_at_entry = 1;
+  CHECK(JudgeWait(facts, clock).order == EventOrder::kOpen);
+  facts.count_at_entry = 0;
+  CHECK(JudgeWait(facts, clock).order == EventOrder::kCount);
+  CHECK(JudgeWait(facts, clock).outcome == WaitOutcome::kFreedBeforeQueue);
+  // Logged after the wait was over.
+  facts.death = DiedAt(120, 25'000'000, At(95, 9'500'000, 3, 73));
+  CHECK(JudgeWait(facts, clock).order == EventOrder::kCount);
+  facts.count_at_entry = 1;
+  CHECK(JudgeWait(facts, clock).order == EventOrder::kOpen);
+}
+
+TEST_CASE("a wake-up between death and wait orders them", "[wait]") {
+  ClockError clock("local", false);
+  WaitFacts facts = Unprotected();
+  facts.death = DiedAt(96, 9'999'600);
+  CHECK(JudgeWait(facts, clock).order == EventOrder::kOpen);
+  facts.led_by.Add({EventOrder::kWakeUp, At(97, 9'999'700, 3, 73), static_cast<EventId>(98)});
+  CHECK(JudgeWait(facts, clock).order == EventOrder::kWakeUp);
+  CHECK(JudgeWait(facts, clock).outcome == WaitOutcome::kFreedBeforeQueue);
+}
+
+TEST_CASE("what lost events weaken", "[wait]") {
+  ClockError clock("global", false);
+  WaitFacts facts = Unprotected();
+  facts.death = DiedAt(90, 9'000'000);
+  CHECK_FALSE(JudgeWait(facts, clock).weakened);
+  SECTION("lost between death and wait") {
+    facts.gap_before_wait = true;
+    CHECK(JudgeWait(facts, clock).weakened);
+    // The frame may have had another life since: that the page died proves nothing about the waiter.
+    facts.own = OwnReference::kNotRecorded;
+    CHECK(JudgeWait(facts, clock).protection == Protection::kUnknown);
+    facts.gap_before_wait = false;
+    CHECK(JudgeWait(facts, clock).protection == Protection::kNone);
+  }
+  SECTION("lost while it waited") {
+    facts.gap_in_wait = true;
+    CHECK_FALSE(JudgeWait(facts, clock).weakened);  // the page was free already
+    facts.death = DiedAt(105, 15'000'000);
+    CHECK(JudgeWait(facts, clock).weakened);
+    facts.death.reset();
+    CHECK(JudgeWait(facts, clock).outcome == WaitOutcome::kUnknown);
+  }
 }
 
 TEST_CASE("what protects", "[wait]") {
