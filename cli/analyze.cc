@@ -1,19 +1,11 @@
 // mmreplay analyze: ingest, replay, judge, report.
-#include <fmt/format.h>
-
 #include <boost/program_options.hpp>
-#include <chrono>
-#include <cstdio>
 
 #include "cli/commands.h"
 #include "cli/ingest.h"
+#include "cli/judgement.h"
 #include "cli/options.h"
-#include "cli/output.h"
 #include "parser/error.h"
-#include "report/content.h"
-#include "report/format.h"
-#include "report/report.h"
-#include "rules/rule.h"
 
 namespace mmreplay {
 namespace {
@@ -49,17 +41,10 @@ int RunAnalyze(const std::vector<std::string>& arguments) {
       ("output,o", po::value<std::string>()->value_name("DB"), "keep the database under this name")  //
       ("dmesg", po::value<std::string>()->value_name("FILE"), "console log of the same machine")     //
       ("input-format", po::value<std::string>()->value_name("NAME"),
-       "what the trace is, where its content alone does not tell")                                   //
-      ("probes", po::value<std::string>()->value_name("FILE"), "probe definitions (kprobe_events)")  //
-      ("format", po::value<std::string>()->value_name("text|json"), "form of the report")            //
-      ("near-misses", "waits that matched all but one step of the rule, too")                        //
-      ("rules", po::value<std::string>()->value_name("DIR"),
-       "rules of your own, beside or instead of ours")  //
-      ("fail-on", po::value<std::string>()->value_name("error|warning|info"),
-       "exit with 1 for findings of this severity and above (default: warning)")  //
-      ("require", po::value<std::vector<std::string>>()->value_name("RULE"),
-       "exit with 3 where this rule cannot be judged; may be given several times")  //
-      ("help,h", "this text");
+       "what the trace is, where its content alone does not tell")  //
+      ("probes", po::value<std::string>()->value_name("FILE"), "probe definitions (kprobe_events)");
+  AddJudgementOptions(&visible);
+  visible.add_options()("help,h", "this text");
   Arguments given = ParseArguments("analyze", arguments, visible, {"input..."});
   if (PrintedHelp(given, kUsage, visible, kExamples)) return 0;
   RecordingOptions inputs{.inputs = given.List("input"),
@@ -67,36 +52,11 @@ int RunAnalyze(const std::vector<std::string>& arguments) {
                           .probes = given.Text("probes"),
                           .input_format = given.Text("input-format")};
   if (inputs.inputs.empty()) throw Error("analyze: no INPUT given; see mmreplay analyze --help");
-  ReportFormat format = ReportFormatOf(given.Text("format").value_or("text"));
-
-  ExitPolicy policy;
-  if (auto name = given.Text("fail-on")) {
-    auto severity = SeverityOf(*name);
-    if (!severity) throw Error("--fail-on: " + *name + ": is none of error, warning, info");
-    policy.fail_on = *severity;
-  }
-  policy.required = given.List("require");
-  std::vector<Rule> rules = LoadRules(given.Text("rules"));
-
-  auto start = std::chrono::steady_clock::now();
+  Judgement judgement(given);
   Recording recording = OpenRecording(inputs);
   TraceStore store(given.Text("output"));
   TraceFacts facts = Ingest(recording, &store);
-  JudgeTrace(rules, &store.database());
-  store.Publish();
-  int exit_code = ExitCodeFor(store.database(), policy);
-
-  std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
-  BufferedOutput out;
-  WriteReport(store.database(),
-              {.format = format, .style = OutputStyle(), .near_misses = given.Has("near-misses")},
-              out.writer());
-  out.Flush();
-  // For people only: a report of the same bytes is the same bytes.
-  auto rate = static_cast<int64_t>(static_cast<double>(facts.lines.events) / seconds.count());
-  fmt::print(stderr, "mmreplay: {} events in {:.2f} s, {} events/s\n", CountText(facts.lines.events),
-             seconds.count(), CountText(rate));
-  return exit_code;
+  return judgement.Pronounce(&store, facts.lines.events);
 }
 
 }  // namespace mmreplay

@@ -203,13 +203,14 @@ void AddReplayIssues(const Recording& recording, const ReplaySummary& replay,
 
 }  // namespace
 
-TraceFacts Ingest(const Recording& recording, TraceStore* store, const RecordHook& hook) {
+TraceFacts Ingest(const Recording& recording, TraceStore* store, const RecordHook& hook,
+                  const SourceOpener& open) {
   StringTable strings;
   std::optional<KernelRelease> release;
   if (recording.kernel_release) release = ParseKernelRelease(*recording.kernel_release);
   Decoder decoder(&strings, recording.probes, release);
   TypedFields fields(&strings, recording.formats, recording.probes);
-  std::unique_ptr<EventSource> reader = OpenEventSource(recording, &strings, &decoder);
+  std::unique_ptr<EventSource> reader = open(recording, &strings, &decoder);
 
   ConsoleTimeline console(recording.console.reports);
   std::vector<Record> records;
@@ -230,6 +231,7 @@ TraceFacts Ingest(const Recording& recording, TraceStore* store, const RecordHoo
     writer.Push(std::move(work));
   };
 
+  TraceFacts facts;
   Batch batch;
   while (reader->Next(&batch)) {
     if (!model) {
@@ -239,6 +241,7 @@ TraceFacts Ingest(const Recording& recording, TraceStore* store, const RecordHoo
                                            records.push_back(std::move(record));
                                          });
     }
+    facts.batches.push_back(static_cast<int64_t>(batch.events.size()));
     auto loss = batch.markers.begin();
     for (Event& event : batch.events) {
       for (; loss != batch.markers.end() && loss->next_event <= event.id; ++loss) console.See(*loss);
@@ -246,19 +249,20 @@ TraceFacts Ingest(const Recording& recording, TraceStore* store, const RecordHoo
       console.See(event);
       fields.Assign(&event, &batch);
     }
+    for (; loss != batch.markers.end(); ++loss) console.See(*loss);
     ahead.push_back(std::move(batch));
     batch = Batch();
     if (ahead.size() > kBatchesAhead) replay_front();
   }
   while (!ahead.empty()) replay_front();
 
-  TraceFacts facts;
   facts.format = FormatName(recording.trace_format);
   facts.header = reader->header();
   facts.lines = reader->lines();
   facts.part_lines = reader->part_lines();
   facts.clock_is_ticks = reader->clock_is_ticks();
   facts.issues = reader->Issues();
+  facts.input_issues = facts.issues.size();
   if (model) {
     facts.replay = model->Finish();
     writer.Push({Batch(), std::move(records)});

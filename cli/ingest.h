@@ -8,6 +8,7 @@
 
 #include "db/trace_store.h"
 #include "parser/bundle.h"
+#include "parser/event_source.h"
 
 namespace mmreplay {
 
@@ -15,8 +16,12 @@ namespace mmreplay {
 // test puts a wrong model in place of ours.
 using RecordHook = std::function<void(Record*)>;
 
+// Where the events come from: the recording's files (parser/event_source.h), or a stored trace.
+using SourceOpener = std::function<std::unique_ptr<EventSource>(const Recording&, StringTable*, Decoder*)>;
+
 // Reads the whole recording into the store, replayed; indexes and views are built. The store is not
 // published.
-TraceFacts Ingest(const Recording& recording, TraceStore* store, const RecordHook& hook = {});
+TraceFacts Ingest(const Recording& recording, TraceStore* store, const RecordHook& hook = {},
+                  const SourceOpener& open = OpenEventSource);
 
 }  // namespace mmreplay

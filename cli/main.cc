@@ -19,6 +19,7 @@ constexpr const char* kHelp =
     "\n"
     "Commands:\n"
     "  analyze   read a recording, replay it, say what was found\n"
+    "  replay    judge a stored trace again, from the database alone\n"
     "  report    print what the analysis of a stored trace said\n"
     "  page      tell the biography of one page of a stored trace\n"
     "  query     ask a stored trace in SQL\n"
@@ -39,9 +40,9 @@ struct Command {
   int (*run)(const std::vector<std::string>& arguments);
 };
 constexpr Command kCommands[] = {
-    {"analyze", mmreplay::RunAnalyze}, {"report", mmreplay::RunReport}, {"page", mmreplay::RunPage},
-    {"query", mmreplay::RunQuery},     {"rules", mmreplay::RunRules},   {"doctor", mmreplay::RunDoctor},
-    {"capture", mmreplay::RunCapture},
+    {"analyze", mmreplay::RunAnalyze}, {"replay", mmreplay::RunReplay},   {"report", mmreplay::RunReport},
+    {"page", mmreplay::RunPage},       {"query", mmreplay::RunQuery},     {"rules", mmreplay::RunRules},
+    {"doctor", mmreplay::RunDoctor},   {"capture", mmreplay::RunCapture},
 };
 
 int Run(const std::vector<std::string>& words) {

@@ -14,7 +14,7 @@ namespace mmreplay {
 // "mmrp": marks a file as ours.
 inline constexpr int32_t kApplicationId = 0x6d6d7270;
 // Raised whenever columns or views are appended.
-inline constexpr int32_t kSchemaVersion = 2;
+inline constexpr int32_t kSchemaVersion = 3;
 
 class Database {
  public:
@@ -63,6 +63,7 @@ class Statement {
   void Bind(int index, bool value) { Bind(index, static_cast<int64_t>(value)); }
   void Bind(int index, const char* text) { Bind(index, std::string_view(text)); }
   void Bind(int index, const std::string& text) { Bind(index, std::string_view(text)); }
+  void Bind(int index, std::string&& text) = delete;  // it would be gone before the step
 
   // True while there is a row.
   bool Step();

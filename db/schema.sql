@@ -35,7 +35,9 @@ CREATE TABLE trace (
   ref_anchors_matched INTEGER NOT NULL, -- of these, predicted
   ref_first_mismatch  INTEGER,          -- event of the first that was not
   all_tasks           INTEGER NOT NULL, -- events of the idle task show that no task was filtered out
-  last_ts             INTEGER           -- latest stamp; clock_unit
+  last_ts             INTEGER,          -- latest stamp; clock_unit
+  probe_misses        INTEGER NOT NULL, -- of kprobe_profile
+  reports_suppressed  INTEGER           -- page-state reports the kernel says it swallowed
 );
 
 -- Files of the recording.
@@ -43,7 +45,43 @@ CREATE TABLE source (
   id          INTEGER PRIMARY KEY,
   role        TEXT NOT NULL,  -- trace probes console cpu_stats uname formats probe_profile clock other
   path        TEXT NOT NULL,
-  lines_total INTEGER         -- NULL for a file that was not read
+  lines_total INTEGER,        -- NULL for a file that was not read
+  part        INTEGER         -- of the trace, from 0; NULL for side files
+);
+
+-- What a replay needs besides the events: `mmreplay replay`.
+
+-- Batches the events were read in: what the model learns ahead of its replay depends on them.
+CREATE TABLE trace_batch (
+  id     INTEGER PRIMARY KEY,
+  events INTEGER NOT NULL
+);
+
+CREATE TABLE trace_marker (
+  batch      INTEGER NOT NULL,
+  kind       INTEGER NOT NULL,  -- LossMarker::Kind
+  cpu        INTEGER NOT NULL,
+  lost       INTEGER,
+  line       INTEGER NOT NULL,
+  next_event INTEGER NOT NULL
+);
+
+CREATE TABLE trace_probe (
+  id         INTEGER PRIMARY KEY,
+  definition TEXT NOT NULL  -- as in kprobe_events, arguments by their number
+);
+
+-- Fields printed as hexadecimal without 0x, of events with formats.
+CREATE TABLE trace_format (
+  event      TEXT NOT NULL,
+  hex_fields TEXT NOT NULL  -- separated by blanks
+);
+
+CREATE TABLE trace_cpu_stats (
+  cpu            INTEGER NOT NULL,
+  overrun        INTEGER NOT NULL,
+  commit_overrun INTEGER NOT NULL,
+  dropped        INTEGER NOT NULL
 );
 
 -- Kinds of events: a name in one of its shapes.
@@ -70,6 +108,7 @@ CREATE TABLE event (
   line    INTEGER NOT NULL,     -- in its source
   context INTEGER NOT NULL,     -- string; the flag columns verbatim
   source  INTEGER NOT NULL,
+  flags   INTEGER NOT NULL,     -- 1 in an interrupt, 2 a copy of an event in another buffer
   -- What the model makes of it, where it is about a page.
   pfn         INTEGER,
   lifetime    INTEGER,
@@ -225,7 +264,10 @@ CREATE TABLE console_report (
   comm   TEXT,           -- whom it hit
   ts     INTEGER,        -- on the trace's clock where ts_error_ns is known, else printk time
   ts_error_ns INTEGER,   -- NULL: the console's time is not related to the trace's clock
-  event  INTEGER         -- bad_page probe hit
+  event  INTEGER,        -- bad_page probe hit
+  pid    INTEGER,
+  printk_ts INTEGER,     -- ns of the console's own clock
+  page   INTEGER         -- struct page, where it is printed raw
 );
 
 CREATE TABLE trace_issue (
@@ -233,7 +275,8 @@ CREATE TABLE trace_issue (
   kind       TEXT NOT NULL,
   first_line INTEGER,
   count      INTEGER NOT NULL,
-  text       TEXT NOT NULL
+  text       TEXT NOT NULL,
+  of_input   INTEGER NOT NULL  -- found by the reader of the files, not by the replay
 );
 
 -- What the recording could have shown: events, probed functions and views that occur, or whose

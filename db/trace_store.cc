@@ -133,6 +133,7 @@ struct TraceStore::Statements {
         stack(InsertInto(db, "stack")),
         event_more(InsertInto(db, "event_more")),
         event_page(InsertInto(db, "event_page")),
+        marker(InsertInto(db, "trace_marker")),
         repaired_ref(InsertInto(db, "repaired_ref")),
         lifetime(InsertInto(db, "page_lifetime")),
         hold(InsertInto(db, "ptl_hold")),
@@ -267,6 +268,7 @@ struct TraceStore::Statements {
   Statement stack;
   Statement event_more;
   Statement event_page;
+  Statement marker;
   Statement repaired_ref;
   Statement lifetime;
   Statement hold;
@@ -300,6 +302,20 @@ void TraceStore::CreateTables() {
   database_->Exec(std::string(DatabaseSql("schema.sql")).c_str());
 }
 
+void TraceStore::WriteMarkers(const Batch& batch) {
+  ++batches_;
+  for (const LossMarker& one : batch.markers) {
+    Statement& marker = statements_->marker;
+    marker.Bind(1, batches_);
+    marker.Bind(2, static_cast<int64_t>(one.kind));
+    marker.Bind(3, one.cpu);
+    marker.Bind(4, one.lost);
+    marker.Bind(5, one.line);
+    marker.Bind(6, Value(one.next_event));
+    marker.Run();
+  }
+}
+
 void TraceStore::Write(const Batch& batch, const std::vector<Record>& records) {
   // What the replay says of single events, by their place in the batch.
   struct OfEvent {
@@ -324,6 +340,7 @@ void TraceStore::Write(const Batch& batch, const std::vector<Record>& records) {
     }
   }
 
+  WriteMarkers(batch);
   Statement& insert = statements_->event;
   for (size_t e = 0; e < batch.events.size(); ++e) {
     const Event& event = batch.events[e];
@@ -339,6 +356,7 @@ void TraceStore::Write(const Batch& batch, const std::vector<Record>& records) {
     insert.Bind(++i, event.line);
     insert.Bind(++i, static_cast<int64_t>(event.context));
     insert.Bind(++i, int64_t{1} + event.source);
+    insert.Bind(++i, (event.in_interrupt ? kInInterrupt : 0) | (event.copy ? kCopy : 0));
     const PageRefResult* ref = of_event[e].ref;
     const PageEvent* page = of_event[e].page;
     if (ref) {
@@ -418,28 +436,31 @@ void TraceStore::Finish(const Recording& recording, const TraceFacts& facts, con
   trace.Bind(++i, OptionalValue(facts.replay.pages.first_mismatch));
   trace.Bind(++i, facts.replay.all_tasks);
   trace.Bind(++i, facts.replay.last_ts);
+  trace.Bind(++i, recording.probe_misses);
+  trace.Bind(++i, recording.console.suppressed);
   trace.Run();
 
   // The files of the trace come first, as events.source says; side files follow.
   Statement source = InsertInto(db, "source");
-  auto add_source = [&](const Source& one, std::optional<int64_t> lines) {
+  auto add_source = [&](const Source& one, std::optional<int64_t> lines, std::optional<int64_t> part) {
     source.Bind(2, one.role);
     source.Bind(3, one.path);
     source.Bind(4, lines);
+    source.Bind(5, part);
     source.Run();
     return sqlite3_last_insert_rowid(db.handle());
   };
   std::optional<int64_t> console_source;
   const auto& more = recording.more_trace_sources;
   int64_t own_lines = facts.part_lines.empty() ? facts.lines.total : facts.part_lines[0];
-  int64_t trace_id = add_source(recording.sources[recording.trace_source], own_lines);
+  int64_t trace_id = add_source(recording.sources[recording.trace_source], own_lines, 0);
   for (size_t part = 0; part < more.size(); ++part)
-    add_source(recording.sources[more[part]], facts.part_lines[part + 1]);
+    add_source(recording.sources[more[part]], facts.part_lines[part + 1], static_cast<int64_t>(part + 1));
   if (recording.console_source == recording.trace_source)
     console_source = trace_id;  // a dump in a console log
   for (size_t s = 0; s < recording.sources.size(); ++s) {
     if (s == recording.trace_source || std::find(more.begin(), more.end(), s) != more.end()) continue;
-    int64_t id = add_source(recording.sources[s], recording.sources[s].lines);
+    int64_t id = add_source(recording.sources[s], recording.sources[s].lines, std::nullopt);
     if (s == recording.console_source) console_source = id;
   }
 
@@ -460,17 +481,51 @@ void TraceStore::Finish(const Recording& recording, const TraceFacts& facts, con
     } else {
       report.BindNull(10);
     }
+    report.Bind(12, OptionalValue(one.pid));
+    report.Bind(13, one.printk_ts);
+    report.Bind(14, OptionalValue(one.page));
     report.Run();
   }
 
   Statement issue = InsertInto(db, "trace_issue");
+  size_t issues = 0;
   for (const TraceIssue& one : facts.issues) {
     issue.Bind(1, SeverityName(one.severity));
     issue.Bind(2, one.kind);
     issue.Bind(3, one.first_line ? std::optional<int64_t>(one.first_line) : std::nullopt);
     issue.Bind(4, one.count);
     issue.Bind(5, one.text);
+    issue.Bind(6, issues++ < facts.input_issues);
     issue.Run();
+  }
+
+  Statement batch = InsertInto(db, "trace_batch");
+  for (int64_t events : facts.batches) {
+    batch.Bind(2, events);
+    batch.Run();
+  }
+  Statement probe = InsertInto(db, "trace_probe");
+  for (const ProbeDefinition& one : recording.probes) {
+    std::string definition = ProbeDefinitionText(one);
+    probe.Bind(2, definition);
+    probe.Run();
+  }
+  Statement format = InsertInto(db, "trace_format");
+  for (const EventFormat& one : recording.formats) {
+    if (one.hex_fields.empty()) continue;
+    format.Bind(1, one.name);
+    std::string fields;
+    for (const std::string& field : one.hex_fields) fields += (fields.empty() ? "" : " ") + field;
+    format.Bind(2, fields);
+    format.Run();
+  }
+  Statement cpu_stats = InsertInto(db, "trace_cpu_stats");
+  for (const CpuStats& one : recording.cpu_stats) {
+    cpu_stats.Bind(1, one.cpu);
+    cpu_stats.Bind(2, one.overrun);
+    cpu_stats.Bind(3, one.commit_overrun);
+    cpu_stats.Bind(4, one.dropped);
+    cpu_stats.Run();
   }
 
   Statement recordable = InsertInto(db, "recordable");

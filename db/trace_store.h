@@ -28,9 +28,15 @@ struct TraceFacts {
   std::optional<bool> clock_is_ticks;
   ReplaySummary replay;
   std::vector<TraceIssue> issues;
+  std::vector<int64_t> batches;  // events in each
+  size_t input_issues = 0;       // of these, the first ones are the reader's
   std::vector<EventKind> kinds;
   std::vector<std::string> recordable;  // events, functions and views: see schema.sql
 };
+
+// Values of event.flags.
+constexpr int64_t kInInterrupt = 1;
+constexpr int64_t kCopy = 2;
 
 class TraceStore {
  public:
@@ -58,10 +64,12 @@ class TraceStore {
   class PartialFile;
 
   void CreateTables();
+  void WriteMarkers(const Batch& batch);
 
   std::unique_ptr<PartialFile> partial_;  // outlives the connection
   std::unique_ptr<Database> database_;
   std::unique_ptr<Statements> statements_;
+  int64_t batches_ = 0;
 };
 
 // A trace without events, for what only needs the views.

@@ -274,6 +274,7 @@ struct Event {
   StringId name;
   StringId context;       // the flag columns verbatim, empty where not printed
   bool in_interrupt;      // hard or soft irq or nmi: not the task's own program order
+  bool copy = false;      // the same event was recorded in another buffer, too: its payload is Opaque
   std::string_view args;  // verbatim, borrowed from the batch
   int64_t line;
   Payload payload;

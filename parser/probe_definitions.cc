@@ -119,6 +119,22 @@ std::optional<ProbeDefinition> ParseProbeDefinition(std::string_view line) {
   return probe;
 }
 
+std::string ProbeDefinitionText(const ProbeDefinition& probe) {
+  std::string text = probe.is_return ? "r:" : "p:";
+  if (!probe.group.empty()) text += probe.group + "/";
+  text += probe.event + " " + probe.function;
+  if (probe.offset != 0) text += "+" + std::to_string(probe.offset);
+  for (const FetchArgument& argument : probe.arguments) {
+    std::string fetch = "$comm";
+    if (argument.base == FetchArgument::Base::kArgument) fetch = "$arg" + std::to_string(argument.index);
+    if (argument.base == FetchArgument::Base::kReturn) fetch = "$retval";
+    for (int64_t offset : argument.offsets)
+      fetch = (offset < 0 ? "-" : "+") + std::to_string(offset < 0 ? -offset : offset) + "(" + fetch + ")";
+    text += " " + argument.field + "=" + fetch;
+  }
+  return text;
+}
+
 std::vector<ProbeDefinition> ParseProbeDefinitions(std::string_view text) {
   std::vector<ProbeDefinition> probes;
   ForEachLine(text, [&](std::string_view line) {

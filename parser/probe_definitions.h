@@ -42,6 +42,10 @@ struct ProbeDefinition {
 // (uprobes, event probes, comments, headings).
 std::optional<ProbeDefinition> ParseProbeDefinition(std::string_view line);
 
+// The definition as a line that ParseProbeDefinition reads as the same one. Arguments are $argN; one that is
+// none is $comm.
+std::string ProbeDefinitionText(const ProbeDefinition& probe);
+
 // All definitions of a file.
 std::vector<ProbeDefinition> ParseProbeDefinitions(std::string_view text);
 

@@ -226,6 +226,7 @@ void TraceDatReader::AddEvent(std::string_view payload, Batch* batch) {
   if (*kind.buffer == buffer) {
     event.payload = decoder_->Decode(event.name, event.args);
   } else {
+    event.copy = true;
     NoteCopy(kind, buffer);
   }
   auto [last, first_on_cpu] = last_on_cpu_.try_emplace(cpu, LastOnCpu{pid, id});

@@ -361,7 +361,8 @@ void WaitTracker::Begin(Task* task, const Moment& at, const Entry& entry) {
     Page* page = pages_->FindOrInherit(*entry.pfn, at);
     // Nobody finds a free page in a page table: one that died before the lookup has another life.
     auto over_before_lookup = [&](const std::optional<Death>& death) {
-      return death && not_before && clock_->Proves(death->at, *not_before);
+      return death && not_before &&
+             OrderOf(death->at, *not_before, *clock_, &task->led_by).before == Before::kYes;
     };
     if (over_before_lookup(page->death)) pages_->OnFoundAlive(page, at);
     record.pfn = page->pfn;

@@ -46,8 +46,7 @@ class Prover {
             "SELECT h1.lock, h1.release_event, h2.acquire_event FROM ptl_hold h1 JOIN ptl_hold h2 "
             "ON h2.lock = h1.lock AND h2.pid = (SELECT pid FROM event WHERE id = ?2) "
             "AND h2.acquire_event BETWEEN h1.release_event AND ?2 "
-            "WHERE h1.pid = (SELECT pid FROM event WHERE id = ?1) AND h1.acquire_event BETWEEN ?1 AND ?2 "
-            "AND h1.release_event <= ?2 "
+            "WHERE h1.pid = (SELECT pid FROM event WHERE id = ?1) AND h1.release_event BETWEEN ?1 AND ?2 "
             // Sections do not overlap: that the first began first must be beyond the clocks' error.
             "AND h2.acquire_ts - h1.acquire_ts > (SELECT clock_error FROM trace) "
             "ORDER BY h2.acquire_event LIMIT 1") {

@@ -39,8 +39,8 @@ Case ReadCase(const fs::path& path) {
   size_t body = text.find("\n==== ");
   if (body == std::string::npos) throw Error(one.path + ": no ==== section");
   one.body = text.substr(body + 1);
-  static const std::set<std::string> kOutcomes = {"exit", "wait",   "finding", "anomaly",
-                                                  "gap",  "report", "lines"};
+  static const std::set<std::string> kOutcomes = {"exit",    "wait", "finding", "proof",
+                                                  "anomaly", "gap",  "report",  "lines"};
   ForEachLine(std::string_view(text).substr(0, body), [&](std::string_view line) {
     if (line.empty()) return;
     size_t colon = line.find(": ");
@@ -112,6 +112,16 @@ std::vector<std::string> Outcome(const Case& one, const RecordHook& hook = {}) {
                       " " + std::string(findings.Text(2)) + " pfn=" + pfn + " " +
                       Printable(findings.Text(4)) + "-" + std::string(findings.Text(5)) + ": " +
                       Printable(findings.Text(6)));
+  }
+  // Orders that neither one cpu's buffer nor one task's program nor the stamps prove.
+  Statement proofs(
+      analysis.db(),
+      "SELECT kind, a.line, b.line FROM proofs p JOIN events a ON a.id = p.first_event "
+      "JOIN events b ON b.id = p.second_event WHERE kind NOT IN ('same task', 'same cpu', 'apart', "
+      "'open') ORDER BY 2, 3, 1");
+  while (proofs.Step()) {
+    outcome.push_back("proof: " + std::string(proofs.Text(0)) + ", line " + std::to_string(proofs.Int(1)) +
+                      " before line " + std::to_string(proofs.Int(2)));
   }
   Statement anomalies(
       analysis.db(),

@@ -74,4 +74,30 @@ TEST_CASE("kernel releases", "[probes]") {
   CHECK_FALSE(ParseKernelRelease(""));
 }
 
+TEST_CASE("a definition's text reads as the same definition", "[probes]") {
+  for (const char* line :
+       {"p:numa/folio_wait_bit folio_wait_bit folio=%x0 bit=%x1:s32",
+        "r10:numa/folio_wait_bit_ret folio_wait_bit ret=$retval:s32",
+        "p:mmr/wait wait_on_page_bit+16 page=%di flags=+0(%di):x64 deep=+8(-16($arg2)) name=$comm"}) {
+    auto probe = ParseProbeDefinition(line);
+    REQUIRE(probe);
+    std::string text = ProbeDefinitionText(*probe);
+    CAPTURE(text);
+    auto again = ParseProbeDefinition(text);
+    REQUIRE(again);
+    CHECK(again->group == probe->group);
+    CHECK(again->event == probe->event);
+    CHECK(again->function == probe->function);
+    CHECK(again->offset == probe->offset);
+    CHECK(again->is_return == probe->is_return);
+    REQUIRE(again->arguments.size() == probe->arguments.size());
+    for (size_t i = 0; i < probe->arguments.size(); ++i) {
+      CHECK(again->arguments[i].field == probe->arguments[i].field);
+      CHECK(again->arguments[i].base == probe->arguments[i].base);
+      CHECK(again->arguments[i].index == probe->arguments[i].index);
+      CHECK(again->arguments[i].offsets == probe->arguments[i].offsets);
+    }
+  }
+}
+
 }  // namespace mmreplay

@@ -1,0 +1,35 @@
+// What analyze and replay have in common: rules, judgement, report and exit code.
+#pragma once
+
+#include <boost/program_options.hpp>
+#include <chrono>
+#include <vector>
+
+#include "cli/options.h"
+#include "db/trace_store.h"
+#include "report/content.h"
+#include "report/report.h"
+#include "rules/rule.h"
+
+namespace mmreplay {
+
+void AddJudgementOptions(boost::program_options::options_description* options);
+
+class Judgement {
+ public:
+  // Reads the rules: throws Error before anything else is read.
+  explicit Judgement(const Arguments& given);
+
+  // Judges the store's trace, publishes it and prints the report, and on standard error how long it took.
+  // Returns the exit code.
+  int Pronounce(TraceStore* store, int64_t events) const;
+
+ private:
+  std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
+  std::vector<Rule> rules_;
+  ExitPolicy policy_;
+  ReportFormat format_;
+  bool near_misses_;
+};
+
+}  // namespace mmreplay

@@ -1,0 +1,235 @@
+#include "db/stored_trace.h"
+
+#include <algorithm>
+
+#include "db/trace_store.h"
+#include "parser/error.h"
+#include "parser/line_format.h"
+#include "parser/lines.h"
+#include "parser/probe_definitions.h"
+
+namespace mmreplay {
+namespace {
+
+// The first schema with batches, markers and probes.
+constexpr int64_t kReplayableSchema = 3;
+
+std::optional<std::string> OptionalText(const Statement& row, int column) {
+  if (row.IsNull(column)) return std::nullopt;
+  return std::string(row.Text(column));
+}
+
+template <typename T>
+std::optional<T> OptionalId(const Statement& row, int column) {
+  if (row.IsNull(column)) return std::nullopt;
+  return static_cast<T>(row.Int(column));
+}
+
+std::optional<int32_t> OptionalInt32(const Statement& row, int column) {
+  if (row.IsNull(column)) return std::nullopt;
+  return static_cast<int32_t>(row.Int(column));
+}
+
+InputFormat FormatNamed(std::string_view name, const std::string& path) {
+  for (int i = 0; i <= static_cast<int>(InputFormat::kText); ++i) {
+    auto format = static_cast<InputFormat>(i);
+    if (IsReadableTrace(format) && FormatName(format) == name) return format;
+  }
+  throw Error(path + ": holds a trace of a form this version does not know: " + std::string(name));
+}
+
+void ReadTraceRow(const Database& db, const std::string& path, Recording* recording) {
+  Statement row(
+      db, "SELECT path, format, kernel_release, machine, clock, probe_misses, reports_suppressed FROM trace");
+  if (!row.Step()) throw Error(path + ": holds no trace");
+  recording->path = row.Text(0);
+  recording->trace_format = FormatNamed(row.Text(1), path);
+  recording->kernel_release = OptionalText(row, 2);
+  recording->machine = OptionalText(row, 3);
+  recording->clock = OptionalText(row, 4);
+  recording->probe_misses = row.Int(5);
+  recording->console.suppressed = row.OptionalInt(6);
+}
+
+void ReadSources(const Database& db, const std::string& path, Recording* recording) {
+  Statement row(db, "SELECT role, path, lines_total, part FROM source ORDER BY id");
+  while (row.Step()) {
+    if (!row.IsNull(3) && row.Int(3) > 0) recording->more_trace_sources.push_back(recording->sources.size());
+    recording->sources.push_back({std::string(row.Text(0)), std::string(row.Text(1)), row.OptionalInt(2)});
+  }
+  if (recording->sources.empty()) throw Error(path + ": names no file of its trace");
+  Statement console(db, "SELECT source - 1 FROM console_report WHERE source IS NOT NULL LIMIT 1");
+  if (console.Step()) {
+    recording->console_source = static_cast<size_t>(console.Int(0));
+    if (recording->console_source >= recording->sources.size())
+      throw Error(path + ": is damaged: its console log is not among its files");
+  }
+}
+
+void ReadSideFiles(const Database& db, Recording* recording) {
+  Statement probe(db, "SELECT definition FROM trace_probe ORDER BY id");
+  while (probe.Step()) {
+    if (auto definition = ParseProbeDefinition(probe.Text(0))) recording->probes.push_back(*definition);
+  }
+  Statement format(db, "SELECT event, hex_fields FROM trace_format ORDER BY rowid");
+  while (format.Step()) {
+    EventFormat one{.name = std::string(format.Text(0)), .hex_fields = {}};
+    for (std::string_view field : SplitWords(format.Text(1))) one.hex_fields.emplace(field);
+    recording->formats.push_back(std::move(one));
+  }
+  Statement cpu(db, "SELECT cpu, overrun, commit_overrun, dropped FROM trace_cpu_stats ORDER BY rowid");
+  while (cpu.Step())
+    recording->cpu_stats.push_back({static_cast<int32_t>(cpu.Int(0)), cpu.Int(1), cpu.Int(2), cpu.Int(3)});
+  Statement report(
+      db,
+      "SELECT line, kind, pfn, comm, pid, flags, reason, printk_ts, page FROM console_report ORDER BY id");
+  while (report.Step()) {
+    recording->console.reports.push_back({.line = report.Int(0),
+                                          .kind = std::string(report.Text(1)),
+                                          .pfn = OptionalId<Pfn>(report, 2),
+                                          .comm = std::string(report.Text(3)),
+                                          .pid = OptionalId<Pid>(report, 4),
+                                          .flags = std::string(report.Text(5)),
+                                          .reason = std::string(report.Text(6)),
+                                          .printk_ts = report.OptionalInt(7),
+                                          .page = OptionalId<KernelAddress>(report, 8)});
+  }
+}
+
+class StoredSource : public EventSource {
+ public:
+  StoredSource(const Database& db, InputFormat format, StringTable* strings, Decoder* decoder)
+      : strings_(strings),
+        decoder_(decoder),
+        batches_(db, "SELECT id, events FROM trace_batch ORDER BY id"),
+        events_(db,
+                "SELECT e.id, e.ts, e.cpu, e.pid, e.tgid, e.comm, k.name, e.context, e.flags, e.args, "
+                "e.line, e.source FROM event e JOIN kind k ON k.id = e.kind ORDER BY e.id"),
+        markers_(db, "SELECT batch, kind, cpu, lost, line, next_event FROM trace_marker ORDER BY rowid"),
+        frames_(db, "SELECT event, depth, frame FROM stack ORDER BY rowid") {
+    if (auto form = MakeLineFormat(format); form && form->user_space_text()) decoder_->set_user_space_text();
+    // Ids as they were, so that a replay stores what the analysis did.
+    Statement text(db, "SELECT text FROM string ORDER BY id");
+    while (text.Step()) strings_->Intern(text.Text(0));
+    marker_ = markers_.Step();
+    frame_ = frames_.Step();
+
+    Statement trace(
+        db,
+        "SELECT tracer, entries_in_buffer, entries_written, lines_total, lines_events, lines_comments, "
+        "lines_continuations, lines_markers, lines_rejected, clock_unit FROM trace");
+    if (trace.Step()) {
+      header_.tracer = trace.Text(0);
+      header_.entries = trace.OptionalInt(1);
+      header_.written = trace.OptionalInt(2);
+      lines_ = {trace.Int(3), trace.Int(4), trace.Int(5), trace.Int(6), trace.Int(7), trace.Int(8)};
+      if (!trace.IsNull(9)) ticks_ = trace.Text(9) == "ticks";
+    }
+    Statement part(db, "SELECT lines_total FROM source WHERE part IS NOT NULL ORDER BY part");
+    while (part.Step()) part_lines_.push_back(part.Int(0));
+    if (part_lines_.size() == 1) part_lines_.clear();
+    Statement issue(
+        db, "SELECT severity, kind, first_line, count, text FROM trace_issue WHERE of_input ORDER BY rowid");
+    while (issue.Step()) {
+      issues_.push_back({SeverityNamed(issue.Text(0)), std::string(issue.Text(1)), issue.Int(2), issue.Int(3),
+                         std::string(issue.Text(4))});
+    }
+  }
+
+  bool Next(Batch* batch) override {
+    *batch = Batch();
+    if (!batches_.Step()) return false;
+    ReadEvents(batches_.Int(1), batch);
+    for (; marker_ && markers_.Int(0) <= batches_.Int(0); marker_ = markers_.Step()) {
+      batch->markers.push_back({.kind = markers_.Int(1) == static_cast<int64_t>(LossMarker::Kind::kLost)
+                                            ? LossMarker::Kind::kLost
+                                            : LossMarker::Kind::kBufferStarted,
+                                .cpu = static_cast<int32_t>(markers_.Int(2)),
+                                .lost = markers_.OptionalInt(3),
+                                .line = markers_.Int(4),
+                                .next_event = static_cast<EventId>(markers_.Int(5))});
+    }
+    return true;
+  }
+
+  const LineCounts& lines() const override { return lines_; }
+  const TraceHeader& header() const override { return header_; }
+  std::vector<TraceIssue> Issues() const override { return issues_; }
+  std::optional<bool> clock_is_ticks() const override { return ticks_; }
+  std::vector<int64_t> part_lines() const override { return part_lines_; }
+
+ private:
+  static TraceIssue::Severity SeverityNamed(std::string_view name) {
+    if (name == "error") return TraceIssue::Severity::kError;
+    return name == "warning" ? TraceIssue::Severity::kWarning : TraceIssue::Severity::kInfo;
+  }
+
+  StringId Known(int64_t id) const {
+    if (id < 0 || id >= int64_t{strings_->size()})
+      throw Error("the database is damaged: an event names no text");
+    return static_cast<StringId>(id);
+  }
+
+  void ReadEvents(int64_t count, Batch* batch) {
+    for (int64_t i = 0; i < count; ++i) {
+      if (!events_.Step()) throw Error("the database is damaged: events are missing");
+      Event event{};
+      event.id = static_cast<EventId>(events_.Int(0));
+      event.ts = events_.OptionalInt(1);
+      event.cpu = OptionalInt32(events_, 2);
+      event.pid = OptionalId<Pid>(events_, 3);
+      event.tgid = OptionalInt32(events_, 4);
+      event.comm = Known(events_.Int(5));
+      event.name = strings_->Intern(events_.Text(6));
+      event.context = Known(events_.Int(7));
+      event.in_interrupt = (events_.Int(8) & kInInterrupt) != 0;
+      event.copy = (events_.Int(8) & kCopy) != 0;
+      event.args = batch->owned.emplace_back(events_.Text(9));
+      event.line = events_.Int(10);
+      event.source = static_cast<uint32_t>(std::max(events_.Int(11), int64_t{1}) - 1);
+      if (!event.copy) event.payload = decoder_->Decode(event.name, event.args);
+      batch->events.push_back(std::move(event));
+    }
+    if (batch->events.empty()) return;
+    for (; frame_ && frames_.Int(0) <= Value(batch->events.back().id); frame_ = frames_.Step()) {
+      batch->frames.push_back({.event = static_cast<EventId>(frames_.Int(0)),
+                               .depth = static_cast<int32_t>(frames_.Int(1)),
+                               .text = batch->owned.emplace_back(frames_.Text(2))});
+    }
+  }
+
+  StringTable* strings_;
+  Decoder* decoder_;
+  Statement batches_;
+  Statement events_;
+  Statement markers_;
+  Statement frames_;
+  bool marker_ = false;  // a row is there that no batch has got yet
+  bool frame_ = false;
+  LineCounts lines_;
+  TraceHeader header_;
+  std::optional<bool> ticks_;
+  std::vector<int64_t> part_lines_;
+  std::vector<TraceIssue> issues_;
+};
+
+}  // namespace
+
+StoredTrace::StoredTrace(const std::string& path)
+    : database_(OpenTraceDatabase(path, Database::Mode::kReadOnly)) {
+  Statement version(*database_, "PRAGMA user_version");
+  if (!version.Step() || version.Int(0) < kReplayableSchema) {
+    throw Error(path +
+                ": was written by an mmreplay that did not keep what a replay needs; "
+                "analyze the recording again");
+  }
+  ReadTraceRow(*database_, path, &recording_);
+  ReadSources(*database_, path, &recording_);
+  ReadSideFiles(*database_, &recording_);
+}
+
+std::unique_ptr<EventSource> StoredTrace::Open(StringTable* strings, Decoder* decoder) const {
+  return std::make_unique<StoredSource>(*database_, recording_.trace_format, strings, decoder);
+}
+
+}  // namespace mmreplay
