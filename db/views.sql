@@ -159,6 +159,7 @@ SELECT id, 1, event, ts, invariant, pfn, pid, detail FROM anomaly;
 --   I4 freed twice                                   I10 wait across lives
 --   I5 reference taken on a free page                I11 unlocked while not locked
 --   I6 count contradicted, count below zero          I12 slept with a page-table lock
+--   I13 migration entry left                          I14 source of a migration kept
 --   I15 no reference to be had
 CREATE VIEW anomaly_evidence(anomaly_id, kind, certainty, earlier_event, lifetime_id, comm) AS
 SELECT a.id, a.kind, CASE a.certainty WHEN 0 THEN 'open' WHEN 1 THEN 'if complete' WHEN 2 THEN 'certain' END,

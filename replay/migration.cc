@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "replay/text.h"
+
 namespace mmreplay {
 namespace {
 
@@ -53,6 +55,8 @@ void MigrationTracker::OnBatchEnd(const Task* task, std::string_view reason, con
       continue;
     }
     if (one.migration.reason.empty()) one.migration.reason = reason;
+    // migrate_pages() removes the entries of every page before its last tracepoint (mm/migrate.c of 6.1).
+    if (!reason.empty()) EntryLeft(one, "migrate_pages is over (" + EventText(at.event) + ")");
     // Where the move's own last event is known, that is its end; the batch summary comes later.
     std::optional<Moment> end = one.migration.end ? one.migration.end : std::optional<Moment>(at);
     Emit1(std::move(one), end);
@@ -73,16 +77,19 @@ void MigrationTracker::OnEntrySet(const Task* task, uint64_t address, std::optio
   }
   if (!open) open = &Begin(task, source, at);
   if (!open->address) open->address = address;
+  if (open->address == address) open->entry_set = at;
 }
 
 std::optional<Pfn> MigrationTracker::OnEntryRemoved(const Task* task, uint64_t address,
                                                     std::optional<Pfn> present, const Moment& at) {
+  removals_seen_ = true;
   auto of = tasks_.find(task);
   if (of == tasks_.end()) return std::nullopt;
   auto open = std::find_if(of->second.open.begin(), of->second.open.end(),
                            [&](const Open& o) { return o.address == address; });
   if (open == of->second.open.end()) return std::nullopt;
   open->migration.end = at;
+  open->entry_set.reset();
   if (present && open->migration.source == present) {
     open->migration.result = "failed";
     if (open->migration.why.empty()) open->migration.why = "the entry was restored to the source page";
@@ -174,7 +181,18 @@ void MigrationTracker::Emit1(Open open, std::optional<Moment> end) {
   emit_(std::move(migration));
 }
 
-void MigrationTracker::Finish() {
+// I13. A process that exits takes its entries along, and a removal may be lost.
+void MigrationTracker::EntryLeft(const Open& open, std::string detail) {
+  if (!open.entry_set || !removals_seen_) return;
+  emit_(Anomaly{.invariant = "I13",
+                .at = *open.entry_set,
+                .pfn = open.migration.source,
+                .detail = "a migration entry was set, and its removal is not on record: " + std::move(detail),
+                .kind = "migration entry left"});
+}
+
+void MigrationTracker::Finish(std::optional<int64_t> last_ts) {
+  constexpr int64_t kOverdue = 10'000'000'000;  // ns
   std::vector<Open> left;
   for (auto& [task, of] : tasks_) std::move(of.open.begin(), of.open.end(), std::back_inserter(left));
   std::sort(left.begin(), left.end(), [](const Open& a, const Open& b) {
@@ -182,6 +200,9 @@ void MigrationTracker::Finish() {
   });
   for (Open& open : left) {
     std::optional<Moment> end = open.migration.end;
+    if (last_ts && open.entry_set && open.entry_set->ts && *last_ts - *open.entry_set->ts > kOverdue)
+      EntryLeft(open, "the recording goes on for another " +
+                          std::to_string((*last_ts - *open.entry_set->ts) / 1'000'000'000) + " s");
     Emit1(std::move(open), end);
   }
 }

@@ -54,12 +54,14 @@ class MigrationTracker {
   Migration* HugeMigration(const Task* task);
   void OnHugeEnd(const Task* task, std::optional<int64_t> ret, const Moment& at);
 
-  void Finish();
+  // `last_ts`: latest stamp of the recording, ns; nullopt where stamps are no times.
+  void Finish(std::optional<int64_t> last_ts);
 
  private:
   struct Open {
     Migration migration;
     std::optional<uint64_t> address;
+    std::optional<Moment> entry_set;  // the entry of `address`; nullopt once it is removed
     bool mapping_seen = false;
     int64_t mapping_ret = 0;
     bool huge_call = false;
@@ -72,8 +74,10 @@ class MigrationTracker {
   Open& Begin(const Task* task, std::optional<Pfn> source, const Moment& at);
   Open* FindSource(const Task* task, std::optional<Pfn> source);
   void Emit1(Open open, std::optional<Moment> end);
+  void EntryLeft(const Open& open, std::string detail);
 
   Emit emit_;
+  bool removals_seen_ = false;
   std::unordered_map<const Task*, OfTask> tasks_;
 };
 

@@ -1,5 +1,7 @@
 #include "replay/order.h"
 
+#include <algorithm>
+
 namespace mmreplay {
 namespace {
 
@@ -18,7 +20,7 @@ uint64_t DistanceOf(const Moment& a, const Moment& b) {
 
 }  // namespace
 
-ClockError::ClockError(std::optional<std::string_view> clock, bool ticks) {
+ClockError::ClockError(std::optional<std::string_view> clock, bool ticks) : ticks_(ticks) {
   // counter is one shared atomic; global never runs backwards across cpus (kernel/trace/
   // trace_clock.c: trace_clock_global), mono and boot read one timekeeper: different stamps are
   // ordered, equal ones are not. local and perf are per cpu: synchronised TSCs and arm64's system
@@ -27,6 +29,20 @@ ClockError::ClockError(std::optional<std::string_view> clock, bool ticks) {
   bool coherent = clock && (*clock == "global" || *clock == "counter" || clock->starts_with("mono") ||
                             *clock == "boot" || *clock == "tai");
   base_ = coherent || ticks ? 0 : 1000;
+}
+
+void ClockError::HandOver(int32_t from_cpu, int32_t to_cpu, int64_t later_by) {
+  constexpr int64_t kLikely = 50'000;  // ns
+  constexpr int64_t kOften = 3;
+  constexpr int64_t kOneIn = 20;
+  Evidence& pair = evidence_[{from_cpu, to_cpu}];
+  ++pair.hand_overs;
+  if (later_by <= 0) return;
+  ++pair.contradictions;
+  pair.worst = std::max(pair.worst, later_by);
+  if (!ticks_ && later_by <= kLikely) learned_ = std::max(learned_, later_by);
+  if (pair.contradictions >= kOften && pair.contradictions * kOneIn >= pair.hand_overs)
+    learned_ = std::max(learned_, pair.worst);
 }
 
 bool ClockError::Proves(const Moment& first, const Moment& second) const {

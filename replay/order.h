@@ -11,8 +11,10 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "replay/ids.h"
@@ -25,11 +27,11 @@ class ClockError {
   // `clock` is the trace clock's name if known (local, global, mono, x86-tsc, counter, ...).
   ClockError(std::optional<std::string_view> clock, bool ticks);
 
-  // Two stamps that must not be in this order, and are: an unlock stamped after the next owner has
-  // the lock, a wake-up stamped after the woken task runs. The clock errs by at least that much.
-  void Contradiction(int64_t later_by) {
-    if (later_by > learned_) learned_ = later_by;
-  }
+  // One cpu did something that another one had to wait for: dropped a lock the other took next, woke a
+  // task that then ran there. `later_by`: by how much it is stamped later than what came after it; the
+  // clocks err by at least that much where it is above 0. But an event that is not on record looks the
+  // same: what no clock is likely to err by counts only where it happens again and again.
+  void HandOver(int32_t from_cpu, int32_t to_cpu, int64_t later_by);
 
   // Stamps of different cpus further apart than this are ordered. ns, or ticks.
   int64_t bound() const { return learned_ > base_ ? learned_ : base_; }
@@ -39,8 +41,16 @@ class ClockError {
   bool Proves(const Moment& first, const Moment& second) const;
 
  private:
+  struct Evidence {
+    int64_t hand_overs = 0;
+    int64_t contradictions = 0;
+    int64_t worst = 0;
+  };
+
+  bool ticks_;
   int64_t base_;
   int64_t learned_ = 0;
+  std::map<std::pair<int32_t, int32_t>, Evidence> evidence_;  // from, to
 };
 
 enum class Before : uint8_t { kNo, kYes, kOpen };

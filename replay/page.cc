@@ -142,8 +142,9 @@ void PageTracker::CloseInside(Pfn pfn, uint32_t order, bool freed, const Moment&
   }
 }
 
-void PageTracker::Die(Page* page, const Moment& at, const Task* task) const {
+void PageTracker::Die(Page* page, const Moment& at, const Task* task) {
   if (page->death) return;
+  moved_away_.erase(page->life);
   Death death{.at = at, .not_before = {}, .free = {}};
   if (task) {
     death.not_before = task->last_own;
@@ -339,6 +340,13 @@ void PageTracker::OnLastPut(Pfn pfn, const Moment& at, const Task* task, bool lo
   if (!page->alive) return;
   if (locked && page->pfn == pfn) page->last_locked = Mark{at.event, at.pid};
   Die(page, at, task);
+}
+
+void PageTracker::OnMovedAway(Pfn pfn, EventId since, const Moment& at) {
+  Page* page = Find(pfn);
+  // A life that began since the move is another page's.
+  if (page && page->alive && !page->death && Value(page->first_event) < Value(since))
+    moved_away_[page->life] = at;
 }
 
 void PageTracker::OnPageCache(Pfn pfn, const Moment& at) {
@@ -807,7 +815,8 @@ void PageTracker::Forget() {
   }
 }
 
-void PageTracker::Finish() {
+void PageTracker::Finish(std::optional<int64_t> last_ts) {
+  constexpr int64_t kOverdue = 10'000'000'000;  // ns
   std::vector<uint64_t> heads;
   for (const auto& [pfn, page] : pages_) {
     if (page.alive || page.pending || page.unsettled) heads.push_back(pfn);
@@ -818,6 +827,14 @@ void PageTracker::Finish() {
     Declare(&page);
     if (page.pending) emit_(*page.pending);
     if (!page.alive) continue;
+    auto moved = moved_away_.find(page.life);
+    if (moved != moved_away_.end() && last_ts && moved->second.ts &&
+        *last_ts - *moved->second.ts > kOverdue) {
+      AddAnomaly("I14", "source of a migration kept", moved->second, page,
+                 "moved to another page and not freed in the " +
+                     Number((*last_ts - *moved->second.ts) / 1'000'000'000) +
+                     " s that follow: somebody has a reference");
+    }
     LifetimeQuality quality =
         page.quality == LifetimeQuality::kInherited ? LifetimeQuality::kInheritedOpen : page.quality;
     EndLife(&page, quality, std::nullopt);

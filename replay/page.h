@@ -146,6 +146,8 @@ class PageTracker {
   // fetched have PG_locked set.
   void OnLastPut(Pfn pfn, const Moment& at, const Task* task, bool locked);
   void OnPageCache(Pfn pfn, const Moment& at);
+  // The page's content lives elsewhere since: somebody has to drop the references that are left.
+  void OnMovedAway(Pfn pfn, EventId since, const Moment& at);
   // unlock_page is called with PG_locked clear in the flags the probe fetched.
   void OnUnlockedTwice(Pfn pfn, const Moment& at);
   // Events are missing up to here.
@@ -154,7 +156,8 @@ class PageTracker {
   // Tasks besides `migrator` that took a reference on the page since `begin` or hold one still.
   RefHolders HoldersOf(Pfn pfn, const Task* migrator, EventId begin);
 
-  void Finish();
+  // `last_ts`: latest stamp of the recording, ns; nullopt where stamps are no times.
+  void Finish(std::optional<int64_t> last_ts = {});
   const PageStats& stats() const { return stats_; }
 
  private:
@@ -166,7 +169,7 @@ class PageTracker {
   Page* SplitTail(const Page& block, Pfn pfn, const Moment& at);
   Page* SplitOff(Page* block, Pfn pfn, uint32_t order, const Moment& at);
   void CloseInside(Pfn pfn, uint32_t order, bool freed, const Moment& at);
-  void Die(Page* page, const Moment& at, const Task* task) const;
+  void Die(Page* page, const Moment& at, const Task* task);
   static bool ProvesAlive(const PageRef& ref, const Page& page);
   RefTaker& TakerOf(Page* page, const Task* task);
   void Forget();
@@ -196,6 +199,7 @@ class PageTracker {
   int64_t gaps_ = 0;
   PageStats stats_;
   bool ticks_;
+  std::unordered_map<LifetimeId, Moment> moved_away_;  // and not dead since
 
   // The latest operations of all pages whose count before them is known, for repairs of their order.
   struct RecentStep {

@@ -37,10 +37,12 @@ void PtlTracker::OnLock(const LockEvent& event, const Moment& at, Task* task, bo
       }
       Begin(&holder, event.lock, at, contended, task);
       // Sections of a lock do not overlap: one that began before this one was over before it.
-      if (lock.acquired && lock.released->pid != at.pid && clock_->Proves(*lock.acquired, at))
-        task->led_by.Add({EventOrder::kLockHandOver, *lock.released, at.event});
+      if (lock.acquired && lock.released->pid != at.pid) {
+        if (clock_->Proves(*lock.acquired, at))
+          task->led_by.Add({EventOrder::kLockHandOver, *lock.released, at.event});
+        if (lock.released->cpu && at.cpu) clock_->HandOver(*lock.released->cpu, *at.cpu, 0);
+      }
       lock.last_acquired = at;
-      lock.last_owner = at.pid;
       break;
     }
     case LockStep::kRelease: {
@@ -48,11 +50,10 @@ void PtlTracker::OnLock(const LockEvent& event, const Moment& at, Task* task, bo
                                [&](const Hold& h) { return h.lock == event.lock; });
       // The next owner has the lock only after this release: a release stamped later than that
       // shows how far the clocks of the two cpus are apart.
-      if (lock.last_acquired && lock.last_owner != at.pid && lock.last_acquired->ts && at.ts &&
-          hold != holder.holds.rend() && hold->acquire && hold->acquire->ts &&
-          *hold->acquire->ts<*lock.last_acquired->ts&& * at.ts> * lock.last_acquired->ts) {
-        clock_->Contradiction(*at.ts - *lock.last_acquired->ts);
-      }
+      const std::optional<Moment>& next = lock.last_acquired;
+      if (next && next->pid != at.pid && next->ts && next->cpu && at.ts && at.cpu && *at.ts > *next->ts &&
+          hold != holder.holds.rend() && hold->acquire && hold->acquire->ts && *hold->acquire->ts < *next->ts)
+        clock_->HandOver(*at.cpu, *next->cpu, *at.ts - *next->ts);
       if (acquired_recordable && hold != holder.holds.rend()) {
         lock.acquired = hold->acquire;
         lock.released = at;
@@ -72,6 +73,13 @@ void PtlTracker::OnLock(const LockEvent& event, const Moment& at, Task* task, bo
 
 void PtlTracker::Begin(Holder* holder, KernelAddress lock, const Moment& at, std::optional<int64_t> contended,
                        Task* task) {
+  // A spinlock is not taken twice: the release of the section before is not on record.
+  auto stale =
+      std::find_if(holder->holds.begin(), holder->holds.end(), [&](const Hold& h) { return h.lock == lock; });
+  if (stale != holder->holds.end()) {
+    EmitUnreleased({std::move(*stale)});
+    holder->holds.erase(stale);
+  }
   holder->holds.push_back({.id = static_cast<HoldId>(next_hold_++),
                            .lock = lock,
                            .acquire = at,

@@ -68,8 +68,7 @@ class PtlTracker {
   struct Lock {
     LockClass lock_class = LockClass::kUnknown;
     std::optional<Moment> last_acquired;  // by anybody: for clock contradictions
-    std::optional<Pid> last_owner;
-    std::optional<Moment> acquired;  // of the section that ended last
+    std::optional<Moment> acquired;       // of the section that ended last
     std::optional<Moment> released;
   };
   struct Intent {

@@ -43,7 +43,12 @@ ShadowMm::ShadowMm(ReplayOptions options, Sink sink)
            .on_unmatched_put = [this](const Page& page, const Task& task,
                                       const Moment& at) { waits_.OnUnmatchedPut(page, task, at); }},
           &clock_, options_.ticks),
-      migrations_(sink_),
+      migrations_([this](Record&& record) {
+        const auto* moved = std::get_if<Migration>(&record);
+        if (moved && moved->result == "migrated" && moved->source && moved->begin && moved->end)
+          pages_.OnMovedAway(*moved->source, moved->begin->event, *moved->end);
+        sink_(std::move(record));
+      }),
       waits_(sink_, &pages_, &clock_) {
   for (Function function : options_.return_probes) returns_known_ |= Bit(function);
   for (Function function : options_.entry_probes) entries_known_ |= Bit(function);
@@ -237,8 +242,10 @@ void ShadowMm::OnSwitch(const SchedSwitch& sched, const Event& event, const Mome
   }
   if (Task* next = tasks_.Of(sched.next, event.cpu)) {
     next->switched_in = at;
-    if (next->sleep == Sleep::kAsleep && next->woken)
+    if (next->sleep == Sleep::kAsleep && next->woken) {
       next->led_by.Add({EventOrder::kWakeUp, *next->woken, at.event});
+      if (next->woken->cpu && at.cpu) clock_.HandOver(*next->woken->cpu, *at.cpu, 0);
+    }
     next->sleep = next->sleep == Sleep::kAsleep && !next->woken ? Sleep::kRanUnwoken : Sleep::kNotSeen;
     next->woken.reset();
     waits_.OnRun(*next, at);
@@ -257,7 +264,7 @@ void ShadowMm::OnWaking(const SchedWaking& waking, const Moment& at) {
   const std::optional<Moment>& ran = woken->switched_in;
   if (woken->sleep == Sleep::kRanUnwoken && !last_gap_ && ran->cpu != at.cpu && ran->ts && at.ts &&
       *at.ts > *ran->ts && *at.ts - *ran->ts <= kNear) {
-    clock_.Contradiction(*at.ts - *ran->ts);
+    if (at.cpu && ran->cpu) clock_.HandOver(*at.cpu, *ran->cpu, *at.ts - *ran->ts);
   }
   if (woken->sleep == Sleep::kRanUnwoken) woken->sleep = Sleep::kNotSeen;
 }
@@ -453,8 +460,9 @@ ReplaySummary ShadowMm::Finish() {
     state.open_gap.reset();
   }
   locks_.Finish();
-  migrations_.Finish();
-  pages_.Finish();  // before the waits: its last word on a page's counts may be about them
+  std::optional<int64_t> last_ns = options_.ticks ? std::nullopt : summary_.last_ts;
+  migrations_.Finish(last_ns);
+  pages_.Finish(last_ns);  // before the waits: its last word on a page's counts may be about them
   waits_.Finish();
   summary_.pages = pages_.stats();
   summary_.clock_error = clock_.bound();

@@ -113,9 +113,35 @@ TEST_CASE("order across cpus needs distance, within one it needs none", "[order]
   timeless.ts.reset();
   CHECK(OrderOf(free, timeless, global).before == Before::kOpen);
 
-  unnamed.Contradiction(200'000);
+  for (int i = 0; i < 3; ++i) unnamed.HandOver(0, 1, 200'000);
   CHECK(OrderOf(free, far, unnamed).before == Before::kOpen);
   CHECK(OrderOf(At(1, INT64_MIN, 0, 1), At(2, INT64_MAX, 1, 2), global).before == Before::kYes);
+}
+
+TEST_CASE("how far clocks err is learned from what must not be", "[order]") {
+  ClockError clock("local", false);
+  clock.HandOver(0, 1, 30'000);
+  CHECK(clock.learned() == 30'000);
+  SECTION("one that large may be an event that is not on record") {
+    clock.HandOver(0, 1, 500'000'000);
+    clock.HandOver(2, 1, 500'000'000);
+    clock.HandOver(1, 0, 500'000'000);
+    CHECK(clock.learned() == 30'000);
+  }
+  SECTION("the same again and again is the clocks") {
+    for (int i = 0; i < 3; ++i) clock.HandOver(0, 1, 2'000'000 + i);
+    CHECK(clock.learned() == 2'000'002);
+  }
+  SECTION("unless most are as they should be") {
+    for (int i = 0; i < 100; ++i) clock.HandOver(0, 1, 0);
+    for (int i = 0; i < 3; ++i) clock.HandOver(0, 1, 2'000'000);
+    CHECK(clock.learned() == 30'000);
+  }
+  SECTION("ticks have no likely size") {
+    ClockError ticks("x86-tsc", true);
+    ticks.HandOver(0, 1, 30'000);
+    CHECK(ticks.learned() == 0);
+  }
 }
 
 TEST_CASE("what a task had to wait for orders events that stamps do not", "[order]") {
