@@ -13,6 +13,7 @@ int RunPage(const std::vector<std::string>& arguments);
 int RunQuery(const std::vector<std::string>& arguments);
 int RunDoctor(const std::vector<std::string>& arguments);
 int RunRules(const std::vector<std::string>& arguments);
+int RunTriage(const std::vector<std::string>& arguments);
 int RunReport(const std::vector<std::string>& arguments);
 
 }  // namespace mmreplay
