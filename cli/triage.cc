@@ -100,10 +100,10 @@ class Progress {
 };
 
 // Hands jobs to children and takes their results, which leave it in the order of the walk.
-class Batch {
+class LogBatch {
  public:
-  Batch(BatchOptions options, Walk walk, FleetStore* fleet, Triage* triage, TriageWriter* writer,
-        BufferedOutput* out)
+  LogBatch(BatchOptions options, Walk walk, FleetStore* fleet, Triage* triage, TriageWriter* writer,
+           BufferedOutput* out)
       : options_(std::move(options)),
         walk_(std::move(walk)),
         fleet_(fleet),
@@ -502,7 +502,7 @@ int RunTriage(const std::vector<std::string>& arguments) {
   Triage triage(options.judge.rules, std::move(policy));
   BufferedOutput out;
   TriageWriter writer(format, OutputStyle(), out.writer());
-  Batch(std::move(options), std::move(walk), fleet.get(), &triage, &writer, &out).Run();
+  LogBatch(std::move(options), std::move(walk), fleet.get(), &triage, &writer, &out).Run();
   triage.Finish();
   writer.Finish(triage);
   out.Flush();
