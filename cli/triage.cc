@@ -54,7 +54,7 @@ constexpr const char* kExamples =
     "\n"
     "Examples:\n"
     "  mmreplay triage samples/x86-fired.tar.xz samples/410-x86-held0.tar.xz\n"
-    "  find samples -name '*.tar.xz' -print0 | mmreplay triage -0 --format jsonl -o fleet.db -\n";
+    "  find samples/ -name '*.tar.xz' -print0 | mmreplay triage -0 --format jsonl -o fleet.db -\n";
 
 struct BatchOptions {
   JudgeOptions judge;

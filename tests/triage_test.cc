@@ -486,8 +486,10 @@ TEST_CASE("a triage that is killed keeps what it has, and goes on from there", "
   for (int i = 0; i < 60; ++i)
     folder.Write("logs/" + std::to_string(i),
                  std::string(kOneEvent) + "   a-1   [000] ....  2.000001: x: y=" + std::to_string(i) + "\n");
-  Shell("for i in 1 2 3 4 5 6; do cp samples/x86-fired.tar.xz " + folder.path() +
-        "/logs/f$i.tar.xz; printf $i >> " + folder.path() + "/logs/f$i.tar.xz; done");
+  // Folders of one recording; a file more makes each another content.
+  Unpack("x86-fired", folder.path());
+  Shell("cd " + folder.path() +
+        " && for i in 1 2 3 4 5 6; do cp -r x86-fired logs/f$i; echo $i > logs/f$i/note; done");
   std::string command = "$MMREPLAY triage -o " + db + " " + folder.path() + "/logs";
   int64_t before = 0;
   for (const char* delay : {"0.2", "0.35", "0.15", "0.5", "0.27"}) {
