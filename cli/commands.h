@@ -14,6 +14,7 @@ int RunQuery(const std::vector<std::string>& arguments);
 int RunDoctor(const std::vector<std::string>& arguments);
 int RunRules(const std::vector<std::string>& arguments);
 int RunReplay(const std::vector<std::string>& arguments);
+int RunTriage(const std::vector<std::string>& arguments);
 int RunReport(const std::vector<std::string>& arguments);
 
 }  // namespace mmreplay

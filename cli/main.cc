@@ -23,6 +23,7 @@ constexpr const char* kHelp =
     "  report    print what the analysis of a stored trace said\n"
     "  page      tell the biography of one page of a stored trace\n"
     "  query     ask a stored trace in SQL\n"
+    "  triage    judge many logs and group what they show\n"
     "  rules     list, explain and check rules\n"
     "  doctor    tell what evidence a recording lacks, and how to record it\n"
     "  capture   print the script that makes a recording\n"
@@ -42,7 +43,7 @@ struct Command {
 constexpr Command kCommands[] = {
     {"analyze", mmreplay::RunAnalyze}, {"replay", mmreplay::RunReplay},   {"report", mmreplay::RunReport},
     {"page", mmreplay::RunPage},       {"query", mmreplay::RunQuery},     {"rules", mmreplay::RunRules},
-    {"doctor", mmreplay::RunDoctor},   {"capture", mmreplay::RunCapture},
+    {"doctor", mmreplay::RunDoctor},   {"capture", mmreplay::RunCapture}, {"triage", mmreplay::RunTriage},
 };
 
 int Run(const std::vector<std::string>& words) {

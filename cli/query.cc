@@ -9,6 +9,7 @@
 #include "cli/options.h"
 #include "cli/output.h"
 #include "db/embedded_sql.h"
+#include "db/fleet_store.h"
 #include "db/named_sql.h"
 #include "db/read_only.h"
 #include "db/regexp.h"
@@ -88,7 +89,8 @@ int RunQuery(const std::vector<std::string>& arguments) {
   if (format != "table" && format != "csv" && format != "json")
     throw Error("--format: " + format + ": a query writes table, csv or json");
 
-  auto database = OpenTraceDatabase(*path, Database::Mode::kReadOnly);
+  auto database =
+      IsFleetDatabase(*path) ? OpenFleetDatabase(*path) : OpenTraceDatabase(*path, Database::Mode::kReadOnly);
   AddRegexp(database.get());
   SqlSource source = SourceOf(*sql);
   ReadOnlyStatement statement(*database, source, INT64_MAX);

@@ -119,6 +119,8 @@ std::unique_ptr<Database> OpenTraceDatabase(const std::string& path, Database::M
   } catch (const Error&) {
     throw Error(path + ": is not a database mmreplay wrote");
   }
+  if (id == kFleetApplicationId)
+    throw Error(path + ": is a fleet database of many logs; ask it with mmreplay query");
   if (id != kApplicationId) throw Error(path + ": is not a database mmreplay wrote");
   if (version > kSchemaVersion) {
     throw Error(path + ": was written by a newer mmreplay (schema " + std::to_string(version) +

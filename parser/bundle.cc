@@ -3,8 +3,11 @@
 #include <re2/re2.h>
 
 #include <algorithm>
+#include <list>
+#include <map>
 #include <memory>
 #include <set>
+#include <utility>
 
 #include "parser/error.h"
 #include "parser/event_source.h"
@@ -410,6 +413,51 @@ void ReadTraceHead(Recording* recording) {
               });
 }
 
+// "per_cpu-cpu2.txt": a file that says which cpu it is of.
+bool IsNamedAfterCpu(std::string_view path) {
+  std::string_view name = path.substr(path.rfind('/') + 1);
+  size_t at = name.find("cpu");
+  return at != std::string_view::npos && at + 3 < name.size() && IsDigit(name[at + 3]);
+}
+
+// What a folder's file would be in a recording.
+struct FolderFile {
+  std::string path;
+  InputFormat format;
+  std::set<int32_t> cpus;  // of a text trace
+};
+
+// nullopt for an archive, and for what cannot be read.
+std::optional<FolderFile> LookAt(const std::string& path) {
+  try {
+    std::vector<InputMember> members = OpenInput(path);
+    if (members.size() != 1 || members[0].path != path) return std::nullopt;
+    FolderFile file{path, DetectFormat(members[0].head), {}};
+    bool text = file.format != InputFormat::kTraceDat && file.format != InputFormat::kPerfData &&
+                file.format != InputFormat::kConsoleLog;
+    if (text && IsReadableTrace(file.format)) file.cpus = CpusOf(members[0].head, file.format);
+    return file;
+  } catch (const Error&) {
+    return std::nullopt;  // whoever opens it for its own sake will say why
+  }
+}
+
+// One trace, or the parts of one: see PreferRawRecords and CheckPerCpuFiles.
+bool MayBeOneTrace(std::vector<const FolderFile*> traces) {
+  for (auto [raw, text] : {std::pair(InputFormat::kTraceDat, InputFormat::kTraceCmdReport),
+                           std::pair(InputFormat::kPerfData, InputFormat::kPerfScript)}) {
+    auto is_raw = [raw = raw](const FolderFile* file) { return file->format == raw; };
+    if (std::any_of(traces.begin(), traces.end(), is_raw))
+      std::erase_if(traces, [text = text](const FolderFile* file) { return file->format == text; });
+  }
+  if (traces.size() <= 1) return true;
+  std::set<int32_t> cpus;
+  return std::all_of(traces.begin(), traces.end(), [&](const FolderFile* file) {
+    return file->format == traces.front()->format && IsNamedAfterCpu(file->path) && file->cpus.size() == 1 &&
+           cpus.insert(*file->cpus.begin()).second;
+  });
+}
+
 std::string Join(const std::vector<std::string>& parts) {
   std::string joined;
   for (const std::string& part : parts) {
@@ -490,6 +538,38 @@ Recording OpenRecording(const RecordingOptions& options) {
   }
   OpenTraceFile(&recording);
   return recording;
+}
+
+std::vector<std::string> PartsOfOneRecording(const std::vector<std::string>& files) {
+  // Of one kind beside a trace: the console before and after. More are of several machines.
+  constexpr int kSideFilesOfAKind = 2;
+  // A folder of thousands is no recording, and is found out early: see below.
+  std::list<FolderFile> seen;
+  std::vector<const FolderFile*> traces;
+  std::map<InputFormat, int> beside;
+  for (const std::string& path : files) {
+    std::optional<FolderFile> file = LookAt(path);
+    if (!file) continue;
+    seen.push_back(std::move(*file));
+    InputFormat format = seen.back().format;
+    if (IsSideFormat(format)) {
+      bool many = ++beside[format] > kSideFilesOfAKind && format != InputFormat::kEventFormats &&
+                  format != InputFormat::kCpuStats;
+      if (many) return {};
+    } else if (IsReadableTrace(format)) {
+      traces.push_back(&seen.back());
+      // A trace.dat may come after two texts, so three traces have to be there before they are told apart.
+      if (traces.size() > 2 && !MayBeOneTrace(traces)) return {};
+    }
+  }
+  size_t side_files = 0;
+  for (const auto& [format, count] : beside) side_files += static_cast<size_t>(count);
+  bool console_is_trace = traces.empty() && beside[InputFormat::kConsoleLog] == 1;
+  if ((traces.empty() && !console_is_trace) || !MayBeOneTrace(traces)) return {};
+  if (traces.size() + side_files < 2) return {};  // a trace among strangers
+  std::vector<std::string> parts;
+  for (const FolderFile& file : seen) parts.push_back(file.path);
+  return parts;
 }
 
 }  // namespace mmreplay

@@ -63,4 +63,10 @@ struct RecordingOptions {
 // this version reads, or more than one.
 Recording OpenRecording(const RecordingOptions& options);
 
+// Of the files of one folder, in any order, those that are one recording together: a trace with what belongs
+// beside it, the files of the cpus (named after them: "cpu0"), a trace.dat with its report. Empty where each
+// file stands for itself: no trace, or several. Archives stand for themselves always, and so do files that
+// cannot be read.
+std::vector<std::string> PartsOfOneRecording(const std::vector<std::string>& files);
+
 }  // namespace mmreplay

@@ -196,8 +196,11 @@ Rule ParseRule(const std::string& file, std::string_view text) {
       open = &required;
     } else if (key == "reference") {
       open = &rule.reference;
+    } else if (key == "releases") {
+      open = &rule.releases;
     } else {
-      Fail(file, line_number, 4, "unknown key '" + key + "' (name severity summary why requires reference)");
+      Fail(file, line_number, 4,
+           "unknown key '" + key + "' (name severity summary why requires reference releases)");
     }
     *open = TrimBlanks(content.substr(colon + 2));
   });

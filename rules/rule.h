@@ -8,6 +8,7 @@
 //   --   indented like this
 //   -- requires: page_waits
 //   -- reference: commit, source or report
+//   -- releases: optional; what lets the page go, for grouping over many logs: see fingerprints in README.md
 //
 //   SELECT grade, subject, subject_id, pfn, pid, summary, begin_event AS wait_event FROM ...
 #pragma once
@@ -32,8 +33,9 @@ struct Rule {
   std::string why;
   std::vector<std::string> required;  // names in the table `recordable`, all of them needed
   std::string reference;
-  std::string sql;   // the SELECT
-  int sql_line = 1;  // line of the file on which it begins
+  std::string releases;  // class of the releasing operation; empty where the rule names none
+  std::string sql;       // the SELECT
+  int sql_line = 1;      // line of the file on which it begins
 };
 
 std::string_view SeverityName(Severity severity);

@@ -6,6 +6,7 @@
 --   the next allocation of it fails with "BUG: Bad page state" in a task that has nothing to do with it.
 -- requires: page_waits
 -- reference: mm: numa: avoid waiting on freed migrated pages (3c226c637b69, v4.12)
+-- releases: put by another task
 
 -- The grade is the wait's verdict: see the table at page_waits in db/views.sql. The fingerprint names the member of the
 -- family: how the waiter came to the page, or that it ended up waiting for a stranger's page.

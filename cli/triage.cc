@@ -1,0 +1,518 @@
+// mmreplay triage: many logs, each judged in a child process, grouped.
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <poll.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <boost/program_options.hpp>
+#include <chrono>
+#include <deque>
+#include <filesystem>
+#include <fstream>
+#include <memory>
+#include <set>
+#include <thread>
+
+#include "cli/commands.h"
+#include "cli/log_judge.h"
+#include "cli/log_walk.h"
+#include "cli/options.h"
+#include "cli/output.h"
+#include "cli/worker_process.h"
+#include "db/fleet_store.h"
+#include "db/trace_store.h"
+#include "parser/error.h"
+#include "parser/numbers.h"
+#include "report/triage.h"
+#include "report/triage_formats.h"
+#include "rules/rule.h"
+
+namespace mmreplay {
+namespace {
+
+namespace po = boost::program_options;
+using Clock = std::chrono::steady_clock;
+
+constexpr uint64_t kDefaultSeconds = 600;
+constexpr uint64_t kDefaultMebibytes = 1024;
+
+constexpr const char* kUsage =
+    "Usage: mmreplay triage [OPTIONS] PATH...\n"
+    "\n"
+    "Judges many logs and groups what they show by cause. PATH is a file, an archive (one log), a folder "
+    "(all\n"
+    "below it; a folder that holds one trace with what belongs beside it is one log), or - for a list of\n"
+    "paths on standard input. A log that cannot be read is reported and stops nothing.\n"
+    "\n";
+
+constexpr const char* kExamples =
+    "\n"
+    "Exit code: 1 a finding that is neither in the baseline nor suppressed; else 2 a log could not be read "
+    "or\n"
+    "judged, or an option is wrong; else 3 a log cannot tell; else 0.\n"
+    "\n"
+    "Examples:\n"
+    "  mmreplay triage samples/x86-fired.tar.xz samples/410-x86-held0.tar.xz\n"
+    "  find samples/ -name '*.tar.xz' -print0 | mmreplay triage -0 --format jsonl -o fleet.db -\n";
+
+struct BatchOptions {
+  JudgeOptions judge;
+  size_t jobs = 1;
+  std::chrono::seconds time_limit{kDefaultSeconds};  // 0: none
+  bool stream = false;                               // results are wanted as they come
+};
+
+// A task for a child: a log, or the question whether a folder is one.
+struct Job {
+  size_t entry;      // of the walk
+  size_t place = 0;  // among its logs
+  std::string path;
+  std::vector<std::string> files;  // of a folder
+  bool is_question = false;
+};
+
+// On standard error, if that is a terminal, after a second.
+class Progress {
+ public:
+  Progress() : shown_on_terminal_(isatty(STDERR_FILENO) == 1), last_(Clock::now()) {}
+  Progress(const Progress&) = delete;
+  Progress& operator=(const Progress&) = delete;
+  ~Progress() {
+    if (drawn_) fmt::print(stderr, "\r\x1b[K");
+  }
+
+  bool on() const { return shown_on_terminal_; }
+  void Show(const TriageCounts& counts, int64_t files, int64_t files_done) {
+    if (!shown_on_terminal_ || Clock::now() - last_ < std::chrono::milliseconds(drawn_ ? 200 : 1000)) return;
+    last_ = Clock::now();
+    drawn_ = true;
+    fmt::print(stderr, "\r\x1b[Ktriage: {} of {} files, {} found, {} not judged", CountText(files_done),
+               CountText(files), CountText(counts.of(LogStatus::kFound)),
+               CountText(counts.of(LogStatus::kUnreadable) + counts.of(LogStatus::kFailed)));
+    std::fflush(stderr);
+  }
+
+ private:
+  bool shown_on_terminal_;
+  bool drawn_ = false;
+  Clock::time_point last_;
+};
+
+// Hands jobs to children and takes their results, which leave it in the order of the walk.
+class LogBatch {
+ public:
+  LogBatch(BatchOptions options, Walk walk, FleetStore* fleet, Triage* triage, TriageWriter* writer,
+           BufferedOutput* out)
+      : options_(std::move(options)),
+        walk_(std::move(walk)),
+        fleet_(fleet),
+        triage_(triage),
+        writer_(writer),
+        out_(out) {
+    results_.resize(walk_.entries.size());
+    workers_.resize(options_.jobs);
+  }
+
+  void Run() {
+    for (;;) {
+      bool busy = false;
+      for (Worker& worker : workers_) {
+        if (!worker.job) Assign(&worker);
+        busy |= worker.job.has_value();
+      }
+      Flush();
+      if (!busy) break;
+      WaitForMessages();
+      progress_.Show(triage_->counts(), walk_.files, files_done_);
+    }
+    TriageCounts* counts = triage_->mutable_counts();
+    counts->files = walk_.files;
+    counts->files_again = walk_.files_again;
+    counts->folders_again = walk_.folders_again;
+    counts->files_in_bundles = files_in_bundles_;
+    counts->files_alone = files_alone_;
+  }
+
+ private:
+  struct Worker {
+    std::unique_ptr<WorkerProcess> process;
+    std::optional<Job> job;
+    std::optional<Clock::time_point> deadline;
+    std::string content;  // of the log it judges, once known
+  };
+
+  // Logs of an entry of the walk.
+  struct EntryResults {
+    bool expanded = false;  // how many there are is known
+    std::vector<std::optional<TriageLog>> logs;
+  };
+
+  std::optional<Job> NextJob() {
+    if (!expanded_jobs_.empty()) {
+      Job job = std::move(expanded_jobs_.front());
+      expanded_jobs_.pop_front();
+      return job;
+    }
+    while (next_entry_ < walk_.entries.size()) {
+      size_t at = next_entry_++;
+      WalkEntry& entry = walk_.entries[at];
+      if (entry.kind == WalkEntry::Kind::kFolder)
+        return Job{.entry = at, .path = entry.path, .files = std::move(entry.files), .is_question = true};
+      results_[at].expanded = true;
+      results_[at].logs.resize(1);
+      ++files_alone_;
+      if (entry.kind == WalkEntry::Kind::kFile) return Job{.entry = at, .path = entry.path, .files = {}};
+      TriageLog refused;
+      refused.log.path = entry.path;
+      refused.log.reason = entry.reason;
+      Store(refused.log);
+      Settle({.entry = at, .path = entry.path, .files = {}}, std::move(refused));
+    }
+    return std::nullopt;
+  }
+
+  // The folder is one log, made of `parts`, and each of its other files is one.
+  void Expand(const Job& question, const std::vector<std::string>& parts) {
+    EntryResults& results = results_[question.entry];
+    std::vector<Job> jobs;
+    if (!parts.empty()) {
+      jobs.push_back({.entry = question.entry, .path = question.path, .files = parts});
+      std::sort(jobs[0].files.begin(), jobs[0].files.end());
+      files_in_bundles_ += static_cast<int64_t>(parts.size());
+    }
+    std::set<std::string> used(parts.begin(), parts.end());
+    for (const std::string& file : question.files) {
+      if (used.contains(file)) continue;
+      jobs.push_back({.entry = question.entry, .place = jobs.size(), .path = file, .files = {}});
+      ++files_alone_;
+    }
+    results.expanded = true;
+    results.logs.resize(jobs.size());
+    expanded_jobs_.insert(expanded_jobs_.begin(), std::make_move_iterator(jobs.begin()),
+                          std::make_move_iterator(jobs.end()));
+  }
+
+  void Start(Worker* worker) {
+    auto close_others = [this] {
+      for (const Worker& other : workers_) {
+        if (other.process) close(other.process->channel()->fd());
+      }
+    };
+    worker->process =
+        std::make_unique<WorkerProcess>([this](Channel* channel) { JudgeLogs(options_.judge, channel); },
+                                        options_.judge.memory_bytes, close_others);
+  }
+
+  void Assign(Worker* worker) {
+    std::optional<Job> job = NextJob();
+    if (!job) return;
+    FieldWriter fields;
+    if (!job->is_question) fields.Add(job->path);
+    for (const std::string& file : job->files) fields.Add(file);
+    char type = job->is_question ? JudgeMessage::kParts : JudgeMessage::kJudge;
+    if (!worker->process) Start(worker);
+    if (!worker->process->channel()->Send(type, fields.body())) {
+      // It ended while it had nothing to do.
+      worker->process.reset();
+      Start(worker);
+      worker->process->channel()->Send(type, fields.body());
+    }
+    worker->job = std::move(job);
+    worker->content.clear();
+    worker->deadline.reset();
+    if (options_.time_limit.count() > 0) worker->deadline = Clock::now() + options_.time_limit;
+  }
+
+  void WaitForMessages() {
+    std::vector<pollfd> polls;
+    std::vector<Worker*> polled;
+    std::optional<Clock::time_point> wake;
+    if (progress_.on()) wake = Clock::now() + std::chrono::milliseconds(500);
+    for (Worker& worker : workers_) {
+      if (!worker.job) continue;
+      polls.push_back({.fd = worker.process->channel()->fd(), .events = POLLIN, .revents = 0});
+      polled.push_back(&worker);
+      if (worker.deadline && (!wake || *worker.deadline < *wake)) wake = worker.deadline;
+    }
+    int timeout = -1;
+    if (wake) {
+      auto left = std::chrono::duration_cast<std::chrono::milliseconds>(*wake - Clock::now()).count();
+      timeout = static_cast<int>(std::clamp<int64_t>(left + 1, 0, 1 << 30));
+    }
+    if (poll(polls.data(), polls.size(), timeout) < 0 && errno != EINTR)
+      throw Error("triage: poll: " + Reason(errno));
+    for (size_t i = 0; i < polls.size(); ++i) {
+      bool late = polled[i]->deadline && Clock::now() >= *polled[i]->deadline;
+      if (polls[i].revents != 0) {
+        Take(polled[i]);
+      } else if (late) {
+        Lose(polled[i]);
+      }
+    }
+  }
+
+  // A message is there, or the child's end.
+  void Take(Worker* worker) {
+    auto message = worker->process->channel()->Receive(worker->deadline);
+    if (!message) return Lose(worker);
+    switch (message->type) {
+      case JudgeMessage::kParts: {
+        FieldReader fields(message->body);
+        std::vector<std::string> parts;
+        while (!fields.AtEnd()) parts.push_back(fields.Text());
+        Job question = std::move(*worker->job);
+        worker->job.reset();
+        return Expand(question, parts);
+      }
+      case JudgeMessage::kHash:
+        return TakeHash(worker, message->body);
+      case JudgeMessage::kLog:
+        return TakeLog(worker, UnpackLog(message->body));
+      default:
+        return Lose(worker);
+    }
+  }
+
+  void TakeHash(Worker* worker, const std::string& content) {
+    worker->content = content;
+    TriageLog log;
+    auto known = fleet_->Reuse(worker->job->path, content,
+                               [&](const FleetFinding& finding) { AddToShares(finding, &log.shares); });
+    Channel* channel = worker->process->channel();
+    if (!known) {
+      channel->Send(JudgeMessage::kGoOn, "");
+      return;
+    }
+    log.log = std::move(*known);
+    log.reused = true;
+    bool well = channel->Send(JudgeMessage::kSkip, "");
+    auto end = well ? channel->Receive(worker->deadline) : std::nullopt;
+    Settle(*worker->job, std::move(log));
+    Release(worker, end && end->type == JudgeMessage::kEnd && end->body.empty());
+  }
+
+  // What follows is read without looking at other children, so that it is one transaction. They wait.
+  void TakeLog(Worker* worker, TriageLog log) {
+    Channel* channel = worker->process->channel();
+    if (fleet_) fleet_->Begin(log.log);
+    for (;;) {
+      auto message = channel->Receive(worker->deadline);
+      if (!message) {
+        if (fleet_) fleet_->Rollback();
+        return Lose(worker);
+      }
+      if (message->type == JudgeMessage::kFinding && fleet_) {
+        fleet_->Add(UnpackFinding(message->body));
+      } else if (message->type == JudgeMessage::kLog) {
+        // Its findings could not be read to their end.
+        log = UnpackLog(message->body);
+        if (fleet_) fleet_->Rollback();
+        if (fleet_) fleet_->Begin(log.log);
+      } else if (message->type == JudgeMessage::kEnd) {
+        if (fleet_) fleet_->Commit();
+        Settle(*worker->job, std::move(log));
+        return Release(worker, message->body.empty());
+      }
+    }
+  }
+
+  void Release(Worker* worker, bool goes_on) {
+    worker->job.reset();
+    if (!goes_on) worker->process.reset();
+  }
+
+  // The child is gone, or out of time. What it had to judge is lost, the rest of the batch is not.
+  void Lose(Worker* worker) {
+    bool late = worker->deadline && Clock::now() >= *worker->deadline;
+    worker->process->Kill();  // one that has ended keeps the status it ended with
+    std::string end = worker->process->WaitForEnd();
+    worker->process.reset();
+    Job job = std::move(*worker->job);
+    worker->job.reset();
+    // Who asks whether a folder is one log asks its files one by one, if there is no answer.
+    if (job.is_question) return Expand(job, {});
+    TriageLog lost;
+    lost.log.path = job.path;
+    lost.log.content = worker->content;
+    lost.log.status = LogStatus::kFailed;
+    lost.log.files = std::max<int64_t>(1, static_cast<int64_t>(job.files.size()));
+    lost.log.reason = late ? "took longer than " + std::to_string(options_.time_limit.count()) +
+                                 " s (--time-limit); it may be analysed by itself: mmreplay analyze"
+                           : "its analysis " + end + "; please report this, with the log";
+    Store(lost.log);
+    Settle(job, std::move(lost));
+  }
+
+  void Store(const FleetLog& log) {
+    if (!fleet_) return;
+    fleet_->Begin(log);
+    fleet_->Commit();
+  }
+
+  void Settle(const Job& job, TriageLog log) {
+    files_done_ += std::max<int64_t>(1, static_cast<int64_t>(job.files.size()));
+    results_[job.entry].logs[job.place] = std::move(log);
+  }
+
+  // Passes on what is complete up to the first log that is not.
+  void Flush() {
+    for (; first_entry_ < results_.size(); ++first_entry_, first_log_ = 0) {
+      EntryResults& entry = results_[first_entry_];
+      if (!entry.expanded) break;
+      for (; first_log_ < entry.logs.size() && entry.logs[first_log_]; ++first_log_) {
+        const TriageLog& log = *entry.logs[first_log_];
+        writer_->Add(log, triage_->Add(log));
+        entry.logs[first_log_].reset();
+      }
+      if (first_log_ < entry.logs.size()) break;
+      entry.logs = {};
+    }
+    if (options_.stream) out_->Flush();
+  }
+
+  BatchOptions options_;
+  Walk walk_;
+  FleetStore* fleet_;  // nullptr: none is kept
+  Triage* triage_;
+  TriageWriter* writer_;
+  BufferedOutput* out_;
+  std::vector<Worker> workers_;
+  std::vector<EntryResults> results_;  // by entry of the walk
+  size_t next_entry_ = 0;              // to be handed out
+  std::deque<Job> expanded_jobs_;      // before that
+  size_t first_entry_ = 0;             // not passed on yet
+  size_t first_log_ = 0;
+  int64_t files_alone_ = 0;
+  int64_t files_in_bundles_ = 0;
+  int64_t files_done_ = 0;
+  Progress progress_;
+};
+
+uint64_t NumberOption(const Arguments& given, const char* name, uint64_t otherwise, uint64_t lowest,
+                      uint64_t highest) {
+  auto text = given.Text(name);
+  if (!text) return otherwise;
+  auto number = ParseDecimal(*text);
+  if (!number || *number < lowest || *number > highest) {
+    throw Error(fmt::format("--{}: {}: takes a number from {} to {}", name, *text, lowest, highest));
+  }
+  return *number;
+}
+
+std::vector<std::string> PathsOf(const Arguments& given) {
+  std::vector<std::string> named = given.List("path");
+  if (named.empty()) throw Error("triage: no PATH given; see mmreplay triage --help");
+  bool has_list = std::count(named.begin(), named.end(), "-") > 0;
+  if (std::count(named.begin(), named.end(), "-") > 1)
+    throw Error("triage: standard input is one list; give - once");
+  if (given.Has("null") && !has_list)
+    throw Error("--null: says how the list on standard input is separated; give - as PATH");
+  std::vector<std::string> paths;
+  for (std::string& path : named) {
+    if (path == "-") {
+      std::vector<std::string> list = ReadPathList(given.Has("null"));
+      std::move(list.begin(), list.end(), std::back_inserter(paths));
+    } else {
+      paths.push_back(std::move(path));
+    }
+  }
+  return paths;
+}
+
+// A mistake in a rule is told once, and not by every log.
+void CheckRules(const JudgeOptions& options) {
+  std::unique_ptr<Database> empty = EmptyTraceDatabase();
+  for (const Rule& rule : options.rules) CheckRule(rule, *empty);
+  for (const std::string& name : options.policy.required) {
+    auto same = [&](const Rule& rule) { return rule.name == name; };
+    if (std::none_of(options.rules.begin(), options.rules.end(), same))
+      throw Error("--require: " + name + ": there is no rule of that name");
+  }
+}
+
+void WriteBaseline(const std::string& path, const Triage& triage) {
+  std::string partial = path + ".mmreplay-partial." + std::to_string(getpid());
+  std::ofstream file(partial, std::ios::binary);
+  file << BaselineText(triage);
+  file.close();
+  std::error_code error;
+  if (file) std::filesystem::rename(partial, path, error);
+  if (file && !error) return;
+  std::error_code ignored;
+  std::filesystem::remove(partial, ignored);
+  throw Error(path + ": cannot be written" + (error ? ": " + error.message() : ""));
+}
+
+}  // namespace
+
+int RunTriage(const std::vector<std::string>& arguments) {
+  po::options_description visible("Options");
+  visible.add_options()  //
+      ("jobs,j", po::value<std::string>()->value_name("N"),
+       "logs judged at a time (default: one per cpu)")                                            //
+      ("format", po::value<std::string>()->value_name("text|jsonl|junit"), "form of the result")  //
+      ("output,o", po::value<std::string>()->value_name("FLEET.DB"),
+       "add a row per log and finding to this database; logs it has are not judged again")  //
+      ("baseline", po::value<std::string>()->value_name("FILE"),
+       "only what is not in it, or has a higher grade than there, fails")                               //
+      ("write-baseline", po::value<std::string>()->value_name("FILE"), "what is known from now on")     //
+      ("suppress", po::value<std::string>()->value_name("FILE"), "findings that do not fail, and why")  //
+      ("null,0", "the list on standard input is separated by NUL bytes")                                //
+      ("time-limit", po::value<std::string>()->value_name("SECONDS"),
+       "for one log (default: 600; 0: none)")  //
+      ("memory-limit", po::value<std::string>()->value_name("MIB"),
+       "for one log (default: 1024; 0: none)")  //
+      ("rules", po::value<std::string>()->value_name("DIR"),
+       "rules of your own, beside or instead of ours")  //
+      ("fail-on", po::value<std::string>()->value_name("error|warning|info"),
+       "findings of this severity and above fail (default: warning)")  //
+      ("require", po::value<std::vector<std::string>>()->value_name("RULE"),
+       "a log in which this rule cannot be judged cannot tell; may be given several times")  //
+      ("help,h", "this text");
+  Arguments given = ParseArguments("triage", arguments, visible, {"path..."});
+  if (PrintedHelp(given, kUsage, visible, kExamples)) return 0;
+
+  BatchOptions options;
+  TriageFormat format = TriageFormatOf(given.Text("format").value_or("text"));
+  options.stream = format == TriageFormat::kJsonLines;
+  options.jobs = NumberOption(given, "jobs", std::max(1U, std::thread::hardware_concurrency()), 1, 1024);
+  options.time_limit =
+      std::chrono::seconds(NumberOption(given, "time-limit", kDefaultSeconds, 0, 10'000'000));
+  options.judge.memory_bytes = NumberOption(given, "memory-limit", kDefaultMebibytes, 0, 1 << 24) << 20;
+  options.judge.rules = LoadRules(given.Text("rules"));
+  options.judge.policy.required = given.List("require");
+  TriagePolicy policy;
+  if (auto name = given.Text("fail-on")) {
+    auto severity = SeverityOf(*name);
+    if (!severity) throw Error("--fail-on: " + *name + ": is none of error, warning, info");
+    policy.fail_on = *severity;
+    options.judge.policy.fail_on = *severity;
+  }
+  if (auto path = given.Text("baseline")) policy.baseline = ReadBaseline(*path);
+  if (auto path = given.Text("suppress")) policy.suppressions = ReadSuppressions(*path);
+  CheckRules(options.judge);
+
+  Walk walk = WalkPaths(PathsOf(given));
+  std::unique_ptr<FleetStore> fleet;
+  if (auto path = given.Text("output")) {
+    options.judge.keep_findings = true;
+    fleet = std::make_unique<FleetStore>(*path, MMREPLAY_VERSION, AnalysisHash(options.judge));
+  }
+  Triage triage(options.judge.rules, std::move(policy));
+  BufferedOutput out;
+  TriageWriter writer(format, OutputStyle(), out.writer());
+  LogBatch(std::move(options), std::move(walk), fleet.get(), &triage, &writer, &out).Run();
+  triage.Finish();
+  writer.Finish(triage);
+  out.Flush();
+  if (auto path = given.Text("write-baseline")) WriteBaseline(*path, triage);
+  if (fleet) {
+    fleet->Finish(triage.counts().logs, triage.ExitCode());
+    fmt::print(stderr, "mmreplay: {} of {} had been judged before\n", CountText(triage.counts().reused),
+               Plural(triage.counts().logs, "log", "logs"));
+  }
+  return triage.ExitCode();
+}
+
+}  // namespace mmreplay

@@ -1,0 +1,128 @@
+#include "report/triage_policy.h"
+
+#include <fnmatch.h>
+
+#include <cerrno>
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <sstream>
+
+#include "parser/error.h"
+#include "parser/lines.h"
+#include "report/triage_formats.h"
+
+namespace mmreplay {
+namespace {
+
+[[noreturn]] void Fail(const std::string& file, int line, size_t column, const std::string& what) {
+  throw Error(file + ":" + std::to_string(line) + ":" + std::to_string(column) + ": " + what);
+}
+
+bool Fits(const std::string& pattern, std::string_view text) {
+  return fnmatch(pattern.c_str(), std::string(text).c_str(), 0) == 0;
+}
+
+// wait_on_freed_page/* log=*-4.10-* up-to=probable because those machines are to be replaced
+Suppression ParseLine(const std::string& file, int number, std::string_view line) {
+  Suppression one;
+  one.where = file + ":" + std::to_string(number);
+  for (std::string_view word : SplitWords(line)) {
+    auto column = static_cast<size_t>(word.data() - line.data()) + 1;
+    size_t equals = word.find('=');
+    std::string_view key = word.substr(0, equals);
+    std::string value(equals == std::string_view::npos ? "" : word.substr(equals + 1));
+    if (word == "because") {
+      one.reason = TrimBlanks(line.substr(column + 6));
+      if (one.reason.empty()) Fail(file, number, column, "there is no reason after 'because'");
+      if (one.fingerprint.empty()) Fail(file, number, column, "there is no fingerprint before 'because'");
+      return one;
+    }
+    if (one.fingerprint.empty()) {
+      one.fingerprint = word;
+    } else if (key == "log") {
+      one.log = value;
+    } else if (key == "function") {
+      one.function = value;
+    } else if (key == "up-to") {
+      one.up_to = GradeRank(value);
+      if (one.up_to == 0) Fail(file, number, column, "up-to= takes confirmed, probable or latent");
+    } else {
+      Fail(file, number, column,
+           "'" + std::string(word) + "' is none of log=, function=, up-to= and because");
+    }
+  }
+  Fail(file, number, line.size() + 1, "a suppression ends with 'because' and a reason");
+}
+
+}  // namespace
+
+int GradeRank(std::string_view grade) {
+  if (grade == "confirmed") return 3;
+  if (grade == "probable") return 2;
+  return grade == "latent" ? 1 : 0;
+}
+
+bool Suppression::Matches(std::string_view finding, std::string_view in_log, std::string_view in_function,
+                          std::string_view grade) const {
+  return GradeRank(grade) <= up_to && Fits(fingerprint, finding) && Fits(log, in_log) &&
+         Fits(function, in_function);
+}
+
+Baseline ReadBaseline(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  if (!file) throw Error(path + ": " + Reason(errno));
+  Baseline baseline;
+  bool ours = false;
+  std::string line;
+  for (int number = 1; std::getline(file, line); ++number) {
+    if (TrimBlanks(line).empty()) continue;
+    auto row = nlohmann::json::parse(line, nullptr, false);
+    std::string where = path + ":" + std::to_string(number) + ": ";
+    if (!row.is_object() || row.value("format", nlohmann::json()) != kTriageFormat) {
+      throw Error(where +
+                  "is no row of a triage; a baseline is what mmreplay triage --write-baseline or "
+                  "--format jsonl writes");
+    }
+    if (row.value("version", nlohmann::json()) != kTriageVersion)
+      throw Error(where + "was written by another version of mmreplay");
+    ours = true;
+    if (row.value("row", nlohmann::json()) != "group") continue;
+    auto text = [&](const char* key) {
+      auto value = row.find(key);
+      return value != row.end() && value->is_string() ? value->get<std::string>() : std::string();
+    };
+    std::string fingerprint = text("fingerprint");
+    std::string grade = text("grade");
+    std::string state = text("state");
+    if (fingerprint.empty() || state.empty() || GradeRank(grade) == 0)
+      throw Error(where + "a group has a fingerprint, a state and a grade");
+    // Suppressed is not known: without its suppression it counts again.
+    if (state == "suppressed" || state == "info") continue;
+    std::string& highest = baseline[fingerprint];
+    if (GradeRank(grade) > GradeRank(highest)) highest = grade;
+  }
+  if (file.bad()) throw Error(path + ": cannot be read");
+  if (!ours) throw Error(path + ": is empty; a baseline is what mmreplay triage --write-baseline writes");
+  return baseline;
+}
+
+std::vector<Suppression> ParseSuppressions(const std::string& file, std::string_view text) {
+  std::vector<Suppression> list;
+  int number = 0;
+  ForEachLine(text, [&](std::string_view line) {
+    ++number;
+    std::string_view content = TrimBlanks(line);
+    if (!content.empty() && content.front() != '#') list.push_back(ParseLine(file, number, line));
+  });
+  return list;
+}
+
+std::vector<Suppression> ReadSuppressions(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  std::ostringstream text;
+  if (file) text << file.rdbuf();
+  if (!file) throw Error(path + ": cannot be read");
+  return ParseSuppressions(path, text.str());
+}
+
+}  // namespace mmreplay
