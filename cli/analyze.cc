@@ -1,7 +1,6 @@
 // mmreplay analyze: ingest, replay, judge, report.
 #include <fmt/format.h>
 
-#include <boost/program_options.hpp>
 #include <chrono>
 #include <cstdio>
 
@@ -10,6 +9,7 @@
 #include "cli/options.h"
 #include "cli/output.h"
 #include "parser/error.h"
+#include "parser/input_format.h"
 #include "report/content.h"
 #include "report/format.h"
 #include "report/report.h"
@@ -18,50 +18,10 @@
 namespace mmreplay {
 namespace {
 
-namespace po = boost::program_options;
-
-constexpr const char* kUsage =
-    "Usage: mmreplay analyze [OPTIONS] INPUT...\n"
-    "\n"
-    "Reads one recording, replays its memory-management events and says which waits were on a page\n"
-    "that nothing kept alive. INPUT is a `trace` file of tracefs (or those of its cpus), a trace.dat or "
-    "what\n"
-    "trace-cmd reports of it, a perf.data or what perf script prints of it, a console log with an ftrace\n"
-    "dump, a directory or tar archive with one of them and what belongs to it (kprobe_events, dmesg, "
-    "per_cpu\n"
-    "stats, uname), or - for standard input; gzip, bzip2, xz and zstd are read as they are. Files are told\n"
-    "apart by content.\n"
-    "\n";
-
-constexpr const char* kExamples =
-    "\n"
-    "Exit code: 0 no finding, 1 a finding, 2 nothing could be read or an option is wrong, 3 cannot tell.\n"
-    "\n"
-    "Examples:\n"
-    "  mmreplay analyze samples/x86-fired.tar.xz\n"
-    "  mmreplay analyze -o race.db trace.txt --dmesg dmesg.txt --probes kprobe_events.txt\n";
-
-}  // namespace
-
 int RunAnalyze(const std::vector<std::string>& arguments) {
-  po::options_description visible("Options");
-  visible.add_options()                                                                              //
-      ("output,o", po::value<std::string>()->value_name("DB"), "keep the database under this name")  //
-      ("dmesg", po::value<std::string>()->value_name("FILE"), "console log of the same machine")     //
-      ("input-format", po::value<std::string>()->value_name("NAME"),
-       "what the trace is, where its content alone does not tell")                                   //
-      ("probes", po::value<std::string>()->value_name("FILE"), "probe definitions (kprobe_events)")  //
-      ("format", po::value<std::string>()->value_name("text|json"), "form of the report")            //
-      ("near-misses", "waits that matched all but one step of the rule, too")                        //
-      ("rules", po::value<std::string>()->value_name("DIR"),
-       "rules of your own, beside or instead of ours")  //
-      ("fail-on", po::value<std::string>()->value_name("error|warning|info"),
-       "exit with 1 for findings of this severity and above (default: warning)")  //
-      ("require", po::value<std::vector<std::string>>()->value_name("RULE"),
-       "exit with 3 where this rule cannot be judged; may be given several times")  //
-      ("help,h", "this text");
-  Arguments given = ParseArguments("analyze", arguments, visible, {"input..."});
-  if (PrintedHelp(given, kUsage, visible, kExamples)) return 0;
+  auto parsed = ParseArguments(AnalyzeCommand(), arguments);
+  if (!parsed) return 0;
+  const Arguments& given = *parsed;
   RecordingOptions inputs{.inputs = given.List("input"),
                           .dmesg = given.Text("dmesg"),
                           .probes = given.Text("probes"),
@@ -81,7 +41,9 @@ int RunAnalyze(const std::vector<std::string>& arguments) {
   auto start = std::chrono::steady_clock::now();
   Recording recording = OpenRecording(inputs);
   TraceStore store(given.Text("output"));
-  TraceFacts facts = Ingest(recording, &store);
+  ProgressLine progress;
+  TraceFacts facts = Ingest(recording, &store, {}, [&](int64_t events) { progress.Show(events); });
+  progress.Clear();
   JudgeTrace(rules, &store.database());
   store.Publish();
   int exit_code = ExitCodeFor(store.database(), policy);
@@ -93,10 +55,55 @@ int RunAnalyze(const std::vector<std::string>& arguments) {
               out.writer());
   out.Flush();
   // For people only: a report of the same bytes is the same bytes.
-  auto rate = static_cast<int64_t>(static_cast<double>(facts.lines.events) / seconds.count());
-  fmt::print(stderr, "mmreplay: {} events in {:.2f} s, {} events/s\n", CountText(facts.lines.events),
-             seconds.count(), CountText(rate));
+  if (progress.shown()) {
+    auto rate = static_cast<int64_t>(static_cast<double>(facts.lines.events) / seconds.count());
+    fmt::print(stderr, "mmreplay: {} events in {:.2f} s, {} events/s\n", CountText(facts.lines.events),
+               seconds.count(), CountText(rate));
+  }
   return exit_code;
+}
+
+}  // namespace
+
+Command AnalyzeCommand() {
+  return {
+      .name = "analyze",
+      .summary = "read a recording, replay it, say what was found",
+      .usage = {"[OPTIONS] INPUT..."},
+      .about =
+          {"Reads one recording, replays its memory-management events and says which waits were on a page "
+           "that "
+           "nothing kept alive.",
+           "INPUT is a `trace` file of tracefs (or those of its cpus), a trace.dat or what trace-cmd reports "
+           "of "
+           "it, a perf.data or what perf script prints of it, a console log with an ftrace dump, a directory "
+           "or "
+           "tar archive with one of them and what belongs to it (kprobe_events, dmesg, per_cpu stats, "
+           "uname), or "
+           "- for standard input; gzip, bzip2, xz and zstd are read as they are. Files are told apart by "
+           "content.",
+           "With a format of JSON an error is a JSON object on standard output too, besides the sentence on "
+           "standard error."},
+      .options = {{"output,o", "DB", "keep the database under this name"},
+                  {"dmesg", "FILE", "console log of the same machine"},
+                  {"probes", "FILE", "probe definitions (kprobe_events)"},
+                  {"input-format", "NAME",
+                   "what the trace is, where its content alone does not tell: " + FormatOptions()},
+                  {"format", kReportFormats, "form of the report (default: text)"},
+                  {"near-misses", "", "waits that matched all but one step of the rule, too"},
+                  {"rules", "DIR", kRulesOption},
+                  {"fail-on", "error|warning|info",
+                   "exit with 1 for findings of this severity and above (default: warning)"},
+                  {"require", "RULE",
+                   "exit with 3 where this rule cannot be judged; may be given several times", true}},
+      .operands = {{"input...", "INPUT"}},
+      .exit_codes = kVerdictExitCodes,
+      .examples = {{"mmreplay analyze samples/x86-fired.tar.xz",
+                    "judges a recording as the capture script packs it"},
+                   {"mmreplay analyze -o race.db trace.txt --dmesg dmesg.txt --probes kprobe_events.txt",
+                    "judges loose files together, and keeps the database for queries"}},
+      .run = RunAnalyze,
+  };
 }
 
 }  // namespace mmreplay

@@ -203,7 +203,8 @@ void AddReplayIssues(const Recording& recording, const ReplaySummary& replay,
 
 }  // namespace
 
-TraceFacts Ingest(const Recording& recording, TraceStore* store, const RecordHook& hook) {
+TraceFacts Ingest(const Recording& recording, TraceStore* store, const RecordHook& hook,
+                  const ProgressFn& progress) {
   StringTable strings;
   std::optional<KernelRelease> release;
   if (recording.kernel_release) release = ParseKernelRelease(*recording.kernel_release);
@@ -246,6 +247,7 @@ TraceFacts Ingest(const Recording& recording, TraceStore* store, const RecordHoo
       console.See(event);
       fields.Assign(&event, &batch);
     }
+    if (progress) progress(reader->lines().events);
     ahead.push_back(std::move(batch));
     batch = Batch();
     if (ahead.size() > kBatchesAhead) replay_front();

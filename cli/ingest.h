@@ -15,8 +15,12 @@ namespace mmreplay {
 // test puts a wrong model in place of ours.
 using RecordHook = std::function<void(Record*)>;
 
+// Told now and then how many events were read so far.
+using ProgressFn = std::function<void(int64_t events)>;
+
 // Reads the whole recording into the store, replayed; indexes and views are built. The store is not
 // published.
-TraceFacts Ingest(const Recording& recording, TraceStore* store, const RecordHook& hook = {});
+TraceFacts Ingest(const Recording& recording, TraceStore* store, const RecordHook& hook = {},
+                  const ProgressFn& progress = {});
 
 }  // namespace mmreplay

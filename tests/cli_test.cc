@@ -31,15 +31,20 @@ TEST_CASE("the verdict comes first, then the race, then one line per finding", "
   CHECK(run.out.find("events/s") == std::string::npos);
 }
 
-TEST_CASE("a stored trace prints what its analysis printed, and twice the same", "[cli]") {
+TEST_CASE("a stored trace prints what its analysis printed, in each format, and twice the same", "[cli]") {
   TemporaryFolder folder;
   for (const char* sample : {"x86-fired", "410-x86-held0", "arm64-stock"}) {
     std::string analyze = std::string("samples/") + sample + ".tar.xz -o " + folder.path();
     Run text = Shell("$MMREPLAY analyze " + analyze + "/a.db");
-    Run json = Shell("$MMREPLAY analyze --format json " + analyze + "/b.db");
-    CHECK(text.exit_code == json.exit_code);
+    for (const char* format : {"text", "json", "jsonl", "sarif", "junit"}) {
+      std::string how = std::string(" --near-misses --format ") + format + " ";
+      CAPTURE(sample, format);
+      Run analysis = Shell("$MMREPLAY analyze" + how + analyze + "/b.db");
+      CHECK(analysis.exit_code == text.exit_code);
+      CHECK(analysis.out.size() > 500);
+      CHECK(Shell("$MMREPLAY report" + how + folder.path() + "/a.db").out == analysis.out);
+    }
     CHECK(Shell("$MMREPLAY report " + folder.path() + "/b.db").out == text.out);
-    CHECK(Shell("$MMREPLAY report --format json " + folder.path() + "/a.db").out == json.out);
     CHECK(ReadFile(folder.path() + "/a.db") == ReadFile(folder.path() + "/b.db"));
     // On one cpu the two threads take turns otherwise than on two.
     Run single = Shell("taskset -c 0 $MMREPLAY analyze " + analyze + "/c.db");
