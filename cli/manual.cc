@@ -114,7 +114,8 @@ Completion CompletionOf(const std::string& value) {
       completion.words.push_back("@" + std::string(query.name));
   } else if (value == "NAME") {
     completion.values = Values::kWords;
-    for (std::string_view word : SplitWords(FormatOptions()))
+    std::string names = FormatOptions();  // "tracefs, latency"
+    for (std::string_view word : SplitWords(names))
       completion.words.emplace_back(word.substr(0, word.find(',')));
   } else if (value == "DIR") {
     completion.values = Values::kFolders;

@@ -46,8 +46,16 @@ SqlSource SourceOf(const std::string& text) {
   throw Error(text + ": no query of that name; `mmreplay query --list` shows them");
 }
 
+// SQL that begins with a comment is no option: "-- why\nSELECT ...".
+std::vector<std::string> WithSql(std::vector<std::string> arguments) {
+  for (std::string& argument : arguments) {
+    if (argument.starts_with("-- ") || argument.starts_with("--\n")) argument.insert(0, " ");
+  }
+  return arguments;
+}
+
 int RunQuery(const std::vector<std::string>& arguments) {
-  auto parsed = ParseArguments(QueryCommand(), arguments);
+  auto parsed = ParseArguments(QueryCommand(), WithSql(arguments));
   if (!parsed) return 0;
   const Arguments& given = *parsed;
   if (given.Has("list")) {

@@ -157,6 +157,8 @@ TEST_CASE("bash completes commands, options, values and files", "[manual]") {
   CHECK(Bash(folder, {"mmreplay", "analyze", "--format", "=", "sa"}) == Offered{"sarif"});
   CHECK(Bash(folder, {"mmreplay", "analyze", "--format", "="}).count("sarif") == 1);
   CHECK(Bash(folder, {"mmreplay", "analyze", "--require", "wait"}) == Offered{"wait_on_freed_page"});
+  CHECK(Bash(folder, {"mmreplay", "analyze", "--input-format", "tr"}) ==
+        Offered{"trace-cmd-report", "trace.dat", "tracefs"});
   CHECK(Bash(folder, {"mmreplay", "rules", "ex"}) == Offered{"explain"});
   CHECK(Bash(folder, {"mmreplay", "rules", "explain", "double"}) == Offered{"double_free"});
   CHECK(Bash(folder, {"mmreplay", "rules", "--rules", "x", "explain", "double"}) == Offered{"double_free"});
