@@ -1,20 +1,22 @@
 // One function per subcommand: arguments after the command's name in, exit code out. Errors are
-// thrown as Error.
+// thrown as Error. Beside each stands what it is, see cli/command.h.
 #pragma once
 
 #include <string>
 #include <vector>
 
+#include "cli/command.h"
+
 namespace mmreplay {
 
-int RunAnalyze(const std::vector<std::string>& arguments);
-int RunCapture(const std::vector<std::string>& arguments);
-int RunPage(const std::vector<std::string>& arguments);
-int RunQuery(const std::vector<std::string>& arguments);
-int RunDoctor(const std::vector<std::string>& arguments);
-int RunRules(const std::vector<std::string>& arguments);
-int RunReplay(const std::vector<std::string>& arguments);
-int RunTriage(const std::vector<std::string>& arguments);
-int RunReport(const std::vector<std::string>& arguments);
+Command AnalyzeCommand();
+Command CaptureCommand();
+Command DoctorCommand();
+Command PageCommand();
+Command QueryCommand();
+Command ReplayCommand();
+Command ReportCommand();
+Command RulesCommand();
+Command TriageCommand();
 
 }  // namespace mmreplay

@@ -203,14 +203,13 @@ void AddReplayIssues(const Recording& recording, const ReplaySummary& replay,
 
 }  // namespace
 
-TraceFacts Ingest(const Recording& recording, TraceStore* store, const RecordHook& hook,
-                  const SourceOpener& open) {
+TraceFacts Ingest(const Recording& recording, TraceStore* store, const IngestOptions& options) {
   StringTable strings;
   std::optional<KernelRelease> release;
   if (recording.kernel_release) release = ParseKernelRelease(*recording.kernel_release);
   Decoder decoder(&strings, recording.probes, release);
   TypedFields fields(&strings, recording.formats, recording.probes);
-  std::unique_ptr<EventSource> reader = open(recording, &strings, &decoder);
+  std::unique_ptr<EventSource> reader = options.open(recording, &strings, &decoder);
 
   ConsoleTimeline console(recording.console.reports);
   std::vector<Record> records;
@@ -237,7 +236,7 @@ TraceFacts Ingest(const Recording& recording, TraceStore* store, const RecordHoo
     if (!model) {
       model = std::make_unique<ShadowMm>(OptionsOf(recording, reader->clock_is_ticks(), reader->header()),
                                          [&](Record&& record) {
-                                           if (hook) hook(&record);
+                                           if (options.record) options.record(&record);
                                            records.push_back(std::move(record));
                                          });
     }
@@ -250,6 +249,7 @@ TraceFacts Ingest(const Recording& recording, TraceStore* store, const RecordHoo
       fields.Assign(&event, &batch);
     }
     for (; loss != batch.markers.end(); ++loss) console.See(*loss);
+    if (options.progress) options.progress(reader->lines().events);
     ahead.push_back(std::move(batch));
     batch = Batch();
     if (ahead.size() > kBatchesAhead) replay_front();

@@ -19,9 +19,17 @@ using RecordHook = std::function<void(Record*)>;
 // Where the events come from: the recording's files (parser/event_source.h), or a stored trace.
 using SourceOpener = std::function<std::unique_ptr<EventSource>(const Recording&, StringTable*, Decoder*)>;
 
+// Told now and then how many events were read so far.
+using ProgressFn = std::function<void(int64_t events)>;
+
+struct IngestOptions {
+  RecordHook record = {};
+  ProgressFn progress = {};
+  SourceOpener open = OpenEventSource;
+};
+
 // Reads the whole recording into the store, replayed; indexes and views are built. The store is not
 // published.
-TraceFacts Ingest(const Recording& recording, TraceStore* store, const RecordHook& hook = {},
-                  const SourceOpener& open = OpenEventSource);
+TraceFacts Ingest(const Recording& recording, TraceStore* store, const IngestOptions& options = {});
 
 }  // namespace mmreplay

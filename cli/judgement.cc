@@ -11,18 +11,15 @@
 
 namespace mmreplay {
 
-namespace po = boost::program_options;
-
-void AddJudgementOptions(po::options_description* options) {
-  options->add_options()                                                                   //
-      ("format", po::value<std::string>()->value_name("text|json"), "form of the report")  //
-      ("near-misses", "waits that matched all but one step of the rule, too")              //
-      ("rules", po::value<std::string>()->value_name("DIR"),
-       "rules of your own, beside or instead of ours")  //
-      ("fail-on", po::value<std::string>()->value_name("error|warning|info"),
-       "exit with 1 for findings of this severity and above (default: warning)")  //
-      ("require", po::value<std::vector<std::string>>()->value_name("RULE"),
-       "exit with 3 where this rule cannot be judged; may be given several times");
+void AddJudgementOptions(std::vector<Option>* options) {
+  options->insert(options->end(),
+                  {{"format", kReportFormats, "form of the report (default: text)"},
+                   {"near-misses", "", "waits that matched all but one step of the rule, too"},
+                   {"rules", "DIR", kRulesOption},
+                   {"fail-on", "error|warning|info",
+                    "exit with 1 for findings of this severity and above (default: warning)"},
+                   {"require", "RULE",
+                    "exit with 3 where this rule cannot be judged; may be given several times", true}});
 }
 
 Judgement::Judgement(const Arguments& given)
@@ -47,6 +44,7 @@ int Judgement::Pronounce(TraceStore* store, int64_t events) const {
               out.writer());
   out.Flush();
   // For people only: a report of the same bytes is the same bytes.
+  if (!ProgressLine().shown()) return exit_code;
   auto rate = static_cast<int64_t>(static_cast<double>(events) / seconds.count());
   fmt::print(stderr, "mmreplay: {} events in {:.2f} s, {} events/s\n", CountText(events), seconds.count(),
              CountText(rate));

@@ -1,10 +1,10 @@
 // What analyze and replay have in common: rules, judgement, report and exit code.
 #pragma once
 
-#include <boost/program_options.hpp>
 #include <chrono>
 #include <vector>
 
+#include "cli/command.h"
 #include "cli/options.h"
 #include "db/trace_store.h"
 #include "report/content.h"
@@ -13,14 +13,14 @@
 
 namespace mmreplay {
 
-void AddJudgementOptions(boost::program_options::options_description* options);
+void AddJudgementOptions(std::vector<Option>* options);
 
 class Judgement {
  public:
   // Reads the rules: throws Error before anything else is read.
   explicit Judgement(const Arguments& given);
 
-  // Judges the store's trace, publishes it and prints the report, and on standard error how long it took.
+  // Judges the store's trace, publishes it and prints the report, and on a terminal how long it took.
   // Returns the exit code.
   int Pronounce(TraceStore* store, int64_t events) const;
 

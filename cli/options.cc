@@ -1,7 +1,5 @@
 #include "cli/options.h"
 
-#include <sstream>
-
 #include "cli/output.h"
 #include "parser/error.h"
 
@@ -19,38 +17,37 @@ std::vector<std::string> Arguments::List(const std::string& name) const {
   return values_[name].as<std::vector<std::string>>();
 }
 
-Arguments ParseArguments(const std::string& command, const std::vector<std::string>& arguments,
-                         const po::options_description& options, const std::vector<std::string>& positional) {
-  po::options_description hidden;
-  po::positional_options_description places;
-  for (const std::string& place : positional) {
-    if (place.ends_with("...")) {
-      std::string name = place.substr(0, place.size() - 3);
-      hidden.add_options()(name.c_str(), po::value<std::vector<std::string>>());
-      places.add(name.c_str(), -1);
+std::optional<Arguments> ParseArguments(const Command& command, const std::vector<std::string>& arguments) {
+  po::options_description options;
+  auto add = [&](const std::string& name, bool takes_value, bool repeated) {
+    if (!takes_value) {
+      options.add_options()(name.c_str(), "");
+    } else if (repeated) {
+      options.add_options()(name.c_str(), po::value<std::vector<std::string>>(), "");
     } else {
-      hidden.add_options()(place.c_str(), po::value<std::string>());
-      places.add(place.c_str(), 1);
+      options.add_options()(name.c_str(), po::value<std::string>(), "");
     }
+  };
+  add("help,h", false, false);
+  for (const Option& option : command.options) add(option.name, !option.value.empty(), option.repeated);
+  po::positional_options_description places;
+  for (const Operand& operand : command.operands) {
+    bool rest = operand.name.ends_with("...");
+    std::string name = operand.name.substr(0, operand.name.size() - (rest ? 3 : 0));
+    add(name, true, rest);
+    places.add(name.c_str(), rest ? -1 : 1);
   }
-  po::options_description all;
-  all.add(options).add(hidden);
   po::variables_map values;
   try {
-    po::store(po::command_line_parser(arguments).options(all).positional(places).run(), values);
+    po::store(po::command_line_parser(arguments).options(options).positional(places).run(), values);
   } catch (const po::error& error) {
-    throw Error(command + ": " + error.what());
+    throw Error(command.name + ": " + error.what() + "; see mmreplay " + command.name + " --help");
+  }
+  if (values.count("help") > 0) {
+    WriteOutput(HelpText(command));
+    return std::nullopt;
   }
   return Arguments(std::move(values));
-}
-
-bool PrintedHelp(const Arguments& given, std::string_view usage, const po::options_description& options,
-                 std::string_view examples) {
-  if (!given.Has("help")) return false;
-  std::ostringstream help;
-  help << usage << options << examples;
-  WriteOutput(help.str());
-  return true;
 }
 
 }  // namespace mmreplay

@@ -1,12 +1,12 @@
-// Command lines of the subcommands: options as Boost.Program_options declares them, then positional
-// arguments by name.
+// Command lines of the subcommands: what the user gave, read as the command declares it.
 #pragma once
 
 #include <boost/program_options.hpp>
 #include <optional>
 #include <string>
-#include <string_view>
 #include <vector>
+
+#include "cli/command.h"
 
 namespace mmreplay {
 
@@ -16,21 +16,14 @@ class Arguments {
 
   bool Has(const std::string& name) const { return values_.count(name) > 0; }
   std::optional<std::string> Text(const std::string& name) const;
-  // Of a positional argument that takes all that is left ("input...").
+  // Of an operand that takes all that is left ("input..."), and of an option that may be repeated.
   std::vector<std::string> List(const std::string& name) const;
 
  private:
   boost::program_options::variables_map values_;
 };
 
-// `positional`: names in order; one that ends in "..." takes the rest. Throws Error that begins with the
-// command's name.
-Arguments ParseArguments(const std::string& command, const std::vector<std::string>& arguments,
-                         const boost::program_options::options_description& options,
-                         const std::vector<std::string>& positional);
-
-// With --help given: prints usage, options and examples, and returns true.
-bool PrintedHelp(const Arguments& given, std::string_view usage,
-                 const boost::program_options::options_description& options, std::string_view examples);
+// nullopt when help was asked for and printed. Throws Error that begins with the command's name.
+std::optional<Arguments> ParseArguments(const Command& command, const std::vector<std::string>& arguments);
 
 }  // namespace mmreplay

@@ -1,18 +1,26 @@
 #include "cli/output.h"
 
+#include <fmt/format.h>
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdio>
 #include <cstdlib>
 
 #include "parser/error.h"
 
 namespace mmreplay {
+namespace {
+
+bool begun = false;
+
+}  // namespace
 
 void WriteOutput(std::string_view text) {
   while (!text.empty()) {
     ssize_t written = write(STDOUT_FILENO, text.data(), text.size());
     if (written >= 0) {
+      begun |= written > 0;
       text.remove_prefix(static_cast<size_t>(written));
     } else if (errno == EPIPE) {
       _exit(0);
@@ -20,6 +28,10 @@ void WriteOutput(std::string_view text) {
       throw Error("standard output: " + Reason(errno));
     }
   }
+}
+
+bool OutputBegun() {
+  return begun;
 }
 
 void BufferedOutput::Add(std::string_view text) {
@@ -31,6 +43,26 @@ void BufferedOutput::Add(std::string_view text) {
 void BufferedOutput::Flush() {
   WriteOutput(buffer_);
   buffer_.clear();
+}
+
+ProgressLine::ProgressLine()
+    : terminal_(isatty(STDERR_FILENO) == 1), begun_(std::chrono::steady_clock::now()), last_(begun_) {}
+
+void ProgressLine::Show(int64_t events) {
+  if (!terminal_) return;
+  constexpr std::chrono::milliseconds kBetween(200);
+  constexpr std::chrono::seconds kPatience(1);
+  auto now = std::chrono::steady_clock::now();
+  if (now - begun_ < kPatience || now - last_ < kBetween) return;
+  last_ = now;
+  drawn_ = true;
+  std::chrono::duration<double> seconds = now - begun_;
+  fmt::print(stderr, "\r\x1b[Kmmreplay: {} events, {:.0f} s", CountText(events), seconds.count());
+}
+
+void ProgressLine::Clear() {
+  if (drawn_) fmt::print(stderr, "\r\x1b[K");
+  drawn_ = false;
 }
 
 TextStyle OutputStyle() {

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <chrono>
+#include <cstdint>
 #include <string>
 #include <string_view>
 
@@ -10,6 +12,9 @@ namespace mmreplay {
 // Writes a result to standard output. A reader that went away ends the program quietly; a full disk
 // is an Error.
 void WriteOutput(std::string_view text);
+
+// Something was written.
+bool OutputBegun();
 
 // Collects a long result into few writes.
 class BufferedOutput {
@@ -24,6 +29,23 @@ class BufferedOutput {
   void Add(std::string_view text);
 
   std::string buffer_;
+};
+
+// What is being done, on one line of standard error that is written over. Only on a terminal, and only
+// for work that takes longer than a second.
+class ProgressLine {
+ public:
+  ProgressLine();
+  void Show(int64_t events);
+  void Clear();
+  // A terminal is there to be shown something.
+  bool shown() const { return terminal_; }
+
+ private:
+  bool terminal_;
+  bool drawn_ = false;
+  std::chrono::steady_clock::time_point begun_;
+  std::chrono::steady_clock::time_point last_;
 };
 
 // Colours only on a terminal, and not where NO_COLOR asks for none.

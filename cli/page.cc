@@ -1,5 +1,4 @@
 // mmreplay page: the biography of one page of a stored trace.
-#include <boost/program_options.hpp>
 
 #include "cli/commands.h"
 #include "cli/options.h"
@@ -12,22 +11,6 @@
 namespace mmreplay {
 namespace {
 
-namespace po = boost::program_options;
-
-constexpr const char* kUsage =
-    "Usage: mmreplay page DB PFN\n"
-    "\n"
-    "Tells the biography of one page of a stored trace: each of its lives with its events, reference\n"
-    "counts, page-table locks, waits, migrations, findings and kernel reports, in the order of the trace.\n"
-    "PFN is 0x39200, pfn:39200 (hex, as the console prints it) or decimal.\n"
-    "\n";
-
-constexpr const char* kExamples =
-    "\n"
-    "Examples:\n"
-    "  mmreplay page race.db 0x39200\n"
-    "  mmreplay page race.db pfn:39200\n";
-
 std::optional<int64_t> Pfn(std::optional<uint64_t> value) {
   if (!value || *value > static_cast<uint64_t>(INT64_MAX)) return std::nullopt;
   return static_cast<int64_t>(*value);
@@ -39,13 +22,10 @@ std::optional<int64_t> ReadPfn(std::string_view text) {
   return Pfn(ParseDecimal(text));
 }
 
-}  // namespace
-
 int RunPage(const std::vector<std::string>& arguments) {
-  po::options_description visible("Options");
-  visible.add_options()("help,h", "this text");
-  Arguments given = ParseArguments("page", arguments, visible, {"database", "pfn"});
-  if (PrintedHelp(given, kUsage, visible, kExamples)) return 0;
+  auto parsed = ParseArguments(PageCommand(), arguments);
+  if (!parsed) return 0;
+  const Arguments& given = *parsed;
   auto path = given.Text("database");
   auto text = given.Text("pfn");
   if (!path || !text) throw Error("page: needs a database and a page frame number; see mmreplay page --help");
@@ -64,6 +44,28 @@ int RunPage(const std::vector<std::string>& arguments) {
   if (hex && WritePageBiography(*database, *hex, [](std::string_view) {}))
     error += "; did you mean 0x" + *text + "?";
   throw Error(error);
+}
+
+}  // namespace
+
+Command PageCommand() {
+  return {
+      .name = "page",
+      .summary = "tell the biography of one page of a stored trace",
+      .usage = {"DB PFN"},
+      .about =
+          {"Tells the biography of one page of a stored trace: each of its lives with its events, reference "
+           "counts, page-table locks, waits, migrations, findings and kernel reports, in the order of the "
+           "trace.",
+           "PFN is 0x39200, pfn:39200 (hex, as the console prints it) or decimal."},
+      .options = {},
+      .operands = {{"database", "DB"}, {"pfn", "PFN"}},
+      .exit_codes = kPlainExitCodes,
+      .examples = {{"mmreplay page race.db 0x39200", "tells what happened to the page of a finding"},
+                   {"mmreplay page race.db pfn:39200",
+                    "takes the number as `BUG: Bad page state` prints it"}},
+      .run = RunPage,
+  };
 }
 
 }  // namespace mmreplay

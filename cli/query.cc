@@ -2,7 +2,6 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-#include <boost/program_options.hpp>
 #include <cstdlib>
 
 #include "cli/commands.h"
@@ -19,26 +18,6 @@
 
 namespace mmreplay {
 namespace {
-
-namespace po = boost::program_options;
-
-constexpr const char* kUsage =
-    "Usage: mmreplay query DB SQL|@NAME [OPTIONS]\n"
-    "       mmreplay query --list\n"
-    "\n"
-    "Runs one SELECT on a database that `mmreplay analyze -o DB` wrote, or a named query. Nothing can be\n"
-    "changed by it. Views: traces sources events stacks page_refs page_lifetimes ptl_holds migrations\n"
-    "page_waits anomalies gaps console_reports trace_issues findings finding_events proofs rule_results\n"
-    "event_kinds, and one per kind of event with typed fields (sched_switch, mm_page_free, ...).\n"
-    "`text REGEXP pattern` matches with RE2.\n"
-    "\n";
-
-constexpr const char* kExamples =
-    "\n"
-    "Examples:\n"
-    "  mmreplay query race.db @waits\n"
-    "  mmreplay query race.db \"SELECT prev_comm, count(*) FROM sched_switch WHERE prev_state REGEXP '^D' "
-    "GROUP BY 1\"\n";
 
 // Width of the terminal; nullopt when standard output is none.
 std::optional<size_t> TerminalWidth() {
@@ -68,16 +47,18 @@ SqlSource SourceOf(const std::string& text) {
   throw Error(text + ": no query of that name; `mmreplay query --list` shows them");
 }
 
-}  // namespace
+// SQL that begins with a comment is no option: "-- why\nSELECT ...".
+std::vector<std::string> WithSql(std::vector<std::string> arguments) {
+  for (std::string& argument : arguments) {
+    if (argument.starts_with("-- ") || argument.starts_with("--\n")) argument.insert(0, " ");
+  }
+  return arguments;
+}
 
 int RunQuery(const std::vector<std::string>& arguments) {
-  po::options_description visible("Options");
-  visible.add_options()                                                                       //
-      ("format", po::value<std::string>()->value_name("table|csv|json"), "form of the rows")  //
-      ("list", "the named queries")                                                           //
-      ("help,h", "this text");
-  Arguments given = ParseArguments("query", arguments, visible, {"database", "sql"});
-  if (PrintedHelp(given, kUsage, visible, "\nNamed queries:\n" + List() + kExamples)) return 0;
+  auto parsed = ParseArguments(QueryCommand(), WithSql(arguments));
+  if (!parsed) return 0;
+  const Arguments& given = *parsed;
   if (given.Has("list")) {
     WriteOutput(List());
     return 0;
@@ -105,6 +86,33 @@ int RunQuery(const std::vector<std::string>& arguments) {
   }
   out.Flush();
   return 0;
+}
+
+}  // namespace
+
+Command QueryCommand() {
+  return {
+      .name = "query",
+      .summary = "ask a stored trace in SQL",
+      .usage = {"DB SQL|@NAME [OPTIONS]", "--list"},
+      .about =
+          {"Runs one SELECT on a database that `mmreplay analyze -o DB` wrote, or a named query. Nothing can "
+           "be changed by it. `text REGEXP pattern` matches with RE2.",
+           "Views: traces sources events stacks page_refs page_lifetimes ptl_holds migrations page_waits "
+           "anomalies gaps console_reports trace_issues findings finding_events proofs rule_results "
+           "event_kinds, and one per kind of event with typed fields (sched_switch, mm_page_free, ...).",
+           "With --format json an error is a JSON object on standard output too."},
+      .options = {{"format", "table|csv|json", "form of the rows (default: table)"},
+                  {"list", "", "the named queries, and what each shows"}},
+      .operands = {{"database", "DB"}, {"sql", "QUERY"}},
+      .exit_codes = kPlainExitCodes,
+      .examples =
+          {{"mmreplay query race.db @waits", "shows each wait on a page, the worst first"},
+           {"mmreplay query race.db \"SELECT prev_comm, count(*) FROM sched_switch WHERE prev_state REGEXP "
+            "'^D' GROUP BY 1\"",
+            "counts how often tasks went to sleep uninterruptibly"}},
+      .run = RunQuery,
+  };
 }
 
 }  // namespace mmreplay

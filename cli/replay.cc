@@ -1,56 +1,54 @@
 // mmreplay replay: judges a stored trace again, from the database alone.
-#include <boost/program_options.hpp>
-
 #include "cli/commands.h"
 #include "cli/ingest.h"
 #include "cli/judgement.h"
 #include "cli/options.h"
+#include "cli/output.h"
 #include "db/stored_trace.h"
 #include "parser/error.h"
 
 namespace mmreplay {
 namespace {
 
-namespace po = boost::program_options;
-
-constexpr const char* kUsage =
-    "Usage: mmreplay replay DB [OPTIONS]\n"
-    "\n"
-    "Replays the events of a stored trace through the model as it is today and judges them again, without "
-    "the\n"
-    "files the trace was made from. The result takes the place of the database once it is complete; -o "
-    "leaves\n"
-    "the original as it is.\n"
-    "\n";
-
-constexpr const char* kExamples =
-    "\n"
-    "Exit code: 0 no finding, 1 a finding, 2 nothing could be read or an option is wrong, 3 cannot tell.\n"
-    "\n"
-    "Examples:\n"
-    "  mmreplay replay race.db\n"
-    "  mmreplay replay race.db -o again.db --near-misses\n";
-
-}  // namespace
-
 int RunReplay(const std::vector<std::string>& arguments) {
-  po::options_description visible("Options");
-  visible.add_options()("output,o", po::value<std::string>()->value_name("NEW"),
-                        "leave DB as it is and keep the result under this name");
-  AddJudgementOptions(&visible);
-  visible.add_options()("help,h", "this text");
-  Arguments given = ParseArguments("replay", arguments, visible, {"database"});
-  if (PrintedHelp(given, kUsage, visible, kExamples)) return 0;
+  auto parsed = ParseArguments(ReplayCommand(), arguments);
+  if (!parsed) return 0;
+  const Arguments& given = *parsed;
   auto path = given.Text("database");
   if (!path) throw Error("replay: needs a database; see mmreplay replay --help");
   Judgement judgement(given);
 
   StoredTrace trace(*path);
   TraceStore store(given.Text("output").value_or(*path));
-  TraceFacts facts = Ingest(
-      trace.recording(), &store, {},
-      [&](const Recording&, StringTable* strings, Decoder* decoder) { return trace.Open(strings, decoder); });
+  ProgressLine progress;
+  TraceFacts facts = Ingest(trace.recording(), &store,
+                            {.progress = [&](int64_t events) { progress.Show(events); },
+                             .open = [&](const Recording&, StringTable* strings,
+                                         Decoder* decoder) { return trace.Open(strings, decoder); }});
+  progress.Clear();
   return judgement.Pronounce(&store, facts.lines.events);
+}
+
+}  // namespace
+
+Command ReplayCommand() {
+  Command command = {
+      .name = "replay",
+      .summary = "judge a stored trace again, from the database alone",
+      .usage = {"DB [OPTIONS]"},
+      .about =
+          {"Replays the events of a stored trace through the model as it is today and judges them again, "
+           "without the files the trace was made from. The result takes the place of the database once it "
+           "is complete; -o leaves the original as it is."},
+      .options = {{"output,o", "NEW", "leave DB as it is and keep the result under this name"}},
+      .operands = {{"database", "DB"}},
+      .exit_codes = kVerdictExitCodes,
+      .examples = {{"mmreplay replay race.db", "judges it with the rules and the model of this version"},
+                   {"mmreplay replay race.db -o again.db --near-misses", "leaves race.db as it is"}},
+      .run = RunReplay,
+  };
+  AddJudgementOptions(&command.options);
+  return command;
 }
 
 }  // namespace mmreplay

@@ -1,40 +1,19 @@
 // mmreplay report: prints what the analysis of a stored trace printed.
-#include <boost/program_options.hpp>
 
+#include "report/report.h"
 #include "cli/commands.h"
 #include "cli/options.h"
 #include "cli/output.h"
 #include "db/database.h"
 #include "parser/error.h"
-#include "report/report.h"
 
 namespace mmreplay {
 namespace {
 
-namespace po = boost::program_options;
-
-constexpr const char* kUsage =
-    "Usage: mmreplay report DB [OPTIONS]\n"
-    "\n"
-    "Prints the report of a stored trace: what `mmreplay analyze -o DB` printed, in any form.\n"
-    "\n";
-
-constexpr const char* kExamples =
-    "\n"
-    "Examples:\n"
-    "  mmreplay report race.db\n"
-    "  mmreplay report race.db --format json\n";
-
-}  // namespace
-
 int RunReport(const std::vector<std::string>& arguments) {
-  po::options_description visible("Options");
-  visible.add_options()                                                                    //
-      ("format", po::value<std::string>()->value_name("text|json"), "form of the report")  //
-      ("near-misses", "waits that matched all but one step of the rule, too")              //
-      ("help,h", "this text");
-  Arguments given = ParseArguments("report", arguments, visible, {"database"});
-  if (PrintedHelp(given, kUsage, visible, kExamples)) return 0;
+  auto parsed = ParseArguments(ReportCommand(), arguments);
+  if (!parsed) return 0;
+  const Arguments& given = *parsed;
   auto path = given.Text("database");
   if (!path) throw Error("report: needs a database; see mmreplay report --help");
   ReportFormat format = ReportFormatOf(given.Text("format").value_or("text"));
@@ -44,6 +23,25 @@ int RunReport(const std::vector<std::string>& arguments) {
               out.writer());
   out.Flush();
   return 0;
+}
+
+}  // namespace
+
+Command ReportCommand() {
+  return {
+      .name = "report",
+      .summary = "print what the analysis of a stored trace said",
+      .usage = {"DB [OPTIONS]"},
+      .about = {"Prints the report of a stored trace: what `mmreplay analyze -o DB` printed, in any form."},
+      .options = {{"format", kReportFormats, "form of the report (default: text)"},
+                  {"near-misses", "", "waits that matched all but one step of the rule, too"}},
+      .operands = {{"database", "DB"}},
+      .exit_codes = kPlainExitCodes,
+      .examples = {{"mmreplay report race.db", "prints the report again"},
+                   {"mmreplay report race.db --format sarif > race.sarif",
+                    "writes it for a code scanning viewer"}},
+      .run = RunReport,
+  };
 }
 
 }  // namespace mmreplay

@@ -1,8 +1,6 @@
 // mmreplay rules: the rules there are, what one is about, whether one of your own works.
 #include <fmt/format.h>
 
-#include <boost/program_options.hpp>
-
 #include "cli/commands.h"
 #include "cli/options.h"
 #include "cli/output.h"
@@ -14,23 +12,6 @@
 
 namespace mmreplay {
 namespace {
-
-namespace po = boost::program_options;
-
-constexpr const char* kUsage =
-    "Usage: mmreplay rules list [OPTIONS]\n"
-    "       mmreplay rules explain NAME [OPTIONS]\n"
-    "       mmreplay rules check FILE [--database DB]\n"
-    "\n"
-    "A rule is one .sql file that decides what is a finding: rules/README.md tells how to write one.\n"
-    "check reads a rule and prepares it; with a database it says how much the rule would find there.\n"
-    "\n";
-
-constexpr const char* kExamples =
-    "\n"
-    "Examples:\n"
-    "  mmreplay rules explain wait_on_freed_page\n"
-    "  mmreplay rules check my-rules/long_wait.sql --database race.db\n";
 
 std::string List(const std::vector<Rule>& rules) {
   size_t width = 0;
@@ -73,19 +54,12 @@ std::string Check(const std::string& path, const std::optional<std::string>& dat
   return answer + "\n";
 }
 
-}  // namespace
-
 int RunRules(const std::vector<std::string>& arguments) {
-  po::options_description visible("Options");
-  visible.add_options()  //
-      ("rules", po::value<std::string>()->value_name("DIR"),
-       "rules of your own, beside or instead of ours")                                             //
-      ("database", po::value<std::string>()->value_name("DB"), "a stored trace to check against")  //
-      ("help,h", "this text");
-  Arguments given = ParseArguments("rules", arguments, visible, {"action", "name"});
+  auto parsed = ParseArguments(RulesCommand(), arguments);
+  if (!parsed) return 0;
+  const Arguments& given = *parsed;
   std::string action = given.Text("action").value_or("");
   auto name = given.Text("name");
-  if (PrintedHelp(given, kUsage, visible, kExamples)) return 0;
   if (action == "list" && !name) {
     WriteOutput(List(LoadRules(given.Text("rules"))));
   } else if (action == "explain" && name) {
@@ -96,6 +70,27 @@ int RunRules(const std::vector<std::string>& arguments) {
     throw Error("rules: list, explain NAME or check FILE; see mmreplay rules --help");
   }
   return 0;
+}
+
+}  // namespace
+
+Command RulesCommand() {
+  return {
+      .name = "rules",
+      .summary = "list, explain and check rules",
+      .usage = {"list [OPTIONS]", "explain NAME [OPTIONS]", "check FILE [--database DB]"},
+      .about =
+          {"A rule is one .sql file that decides what is a finding: rules/README.md tells how to write one.",
+           "check reads a rule and prepares it; with a database it says how much the rule would find there."},
+      .options = {{"rules", "DIR", kRulesOption}, {"database", "DB", "a stored trace to check against"}},
+      .operands = {{"action", "list|explain|check"}, {"name", "RULE"}},
+      .exit_codes = kPlainExitCodes,
+      .examples = {{"mmreplay rules explain wait_on_freed_page",
+                    "tells what a rule is about and what it needs"},
+                   {"mmreplay rules check my-rules/long_wait.sql --database race.db",
+                    "tries a rule of your own on a stored trace"}},
+      .run = RunRules,
+  };
 }
 
 }  // namespace mmreplay

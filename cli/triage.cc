@@ -5,7 +5,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <boost/program_options.hpp>
 #include <chrono>
 #include <deque>
 #include <filesystem>
@@ -26,35 +25,16 @@
 #include "parser/numbers.h"
 #include "report/triage.h"
 #include "report/triage_formats.h"
+#include "report/version.h"
 #include "rules/rule.h"
 
 namespace mmreplay {
 namespace {
 
-namespace po = boost::program_options;
 using Clock = std::chrono::steady_clock;
 
 constexpr uint64_t kDefaultSeconds = 600;
 constexpr uint64_t kDefaultMebibytes = 1024;
-
-constexpr const char* kUsage =
-    "Usage: mmreplay triage [OPTIONS] PATH...\n"
-    "\n"
-    "Judges many logs and groups what they show by cause. PATH is a file, an archive (one log), a folder "
-    "(all\n"
-    "below it; a folder that holds one trace with what belongs beside it is one log), or - for a list of\n"
-    "paths on standard input. A log that cannot be read is reported and stops nothing.\n"
-    "\n";
-
-constexpr const char* kExamples =
-    "\n"
-    "Exit code: 1 a finding that is neither in the baseline nor suppressed; else 2 a log could not be read "
-    "or\n"
-    "judged, or an option is wrong; else 3 a log cannot tell; else 0.\n"
-    "\n"
-    "Examples:\n"
-    "  mmreplay triage samples/x86-fired.tar.xz samples/410-x86-held0.tar.xz\n"
-    "  find samples/ -name '*.tar.xz' -print0 | mmreplay triage -0 --format jsonl -o fleet.db -\n";
 
 struct BatchOptions {
   JudgeOptions judge;
@@ -444,34 +424,10 @@ void WriteBaseline(const std::string& path, const Triage& triage) {
   throw Error(path + ": cannot be written" + (error ? ": " + error.message() : ""));
 }
 
-}  // namespace
-
 int RunTriage(const std::vector<std::string>& arguments) {
-  po::options_description visible("Options");
-  visible.add_options()  //
-      ("jobs,j", po::value<std::string>()->value_name("N"),
-       "logs judged at a time (default: one per cpu)")                                            //
-      ("format", po::value<std::string>()->value_name("text|jsonl|junit"), "form of the result")  //
-      ("output,o", po::value<std::string>()->value_name("FLEET.DB"),
-       "add a row per log and finding to this database; logs it has are not judged again")  //
-      ("baseline", po::value<std::string>()->value_name("FILE"),
-       "only what is not in it, or has a higher grade than there, fails")                               //
-      ("write-baseline", po::value<std::string>()->value_name("FILE"), "what is known from now on")     //
-      ("suppress", po::value<std::string>()->value_name("FILE"), "findings that do not fail, and why")  //
-      ("null,0", "the list on standard input is separated by NUL bytes")                                //
-      ("time-limit", po::value<std::string>()->value_name("SECONDS"),
-       "for one log (default: 600; 0: none)")  //
-      ("memory-limit", po::value<std::string>()->value_name("MIB"),
-       "for one log (default: 1024; 0: none)")  //
-      ("rules", po::value<std::string>()->value_name("DIR"),
-       "rules of your own, beside or instead of ours")  //
-      ("fail-on", po::value<std::string>()->value_name("error|warning|info"),
-       "findings of this severity and above fail (default: warning)")  //
-      ("require", po::value<std::vector<std::string>>()->value_name("RULE"),
-       "a log in which this rule cannot be judged cannot tell; may be given several times")  //
-      ("help,h", "this text");
-  Arguments given = ParseArguments("triage", arguments, visible, {"path..."});
-  if (PrintedHelp(given, kUsage, visible, kExamples)) return 0;
+  auto parsed = ParseArguments(TriageCommand(), arguments);
+  if (!parsed) return 0;
+  const Arguments& given = *parsed;
 
   BatchOptions options;
   TriageFormat format = TriageFormatOf(given.Text("format").value_or("text"));
@@ -497,7 +453,7 @@ int RunTriage(const std::vector<std::string>& arguments) {
   std::unique_ptr<FleetStore> fleet;
   if (auto path = given.Text("output")) {
     options.judge.keep_findings = true;
-    fleet = std::make_unique<FleetStore>(*path, MMREPLAY_VERSION, AnalysisHash(options.judge));
+    fleet = std::make_unique<FleetStore>(*path, std::string(kProgramVersion), AnalysisHash(options.judge));
   }
   Triage triage(options.judge.rules, std::move(policy));
   BufferedOutput out;
@@ -513,6 +469,46 @@ int RunTriage(const std::vector<std::string>& arguments) {
                Plural(triage.counts().logs, "log", "logs"));
   }
   return triage.ExitCode();
+}
+
+}  // namespace
+
+Command TriageCommand() {
+  return {
+      .name = "triage",
+      .summary = "judge many logs and group what they show",
+      .usage = {"[OPTIONS] PATH..."},
+      .about =
+          {"Judges many logs and groups what they show by cause. PATH is a file, an archive (one log), a "
+           "folder (all below it; a folder that holds one trace with what belongs beside it is one log), or "
+           "- for a list of paths on standard input. A log that cannot be read is reported and stops "
+           "nothing."},
+      .options = {{"jobs,j", "N", "logs judged at a time (default: one per cpu)"},
+                  {"format", "text|jsonl|junit", "form of the result (default: text)"},
+                  {"output,o", "FLEET.DB",
+                   "add a row per log and finding to this database; logs it has are not judged again"},
+                  {"baseline", "FILE", "only what is not in it, or has a higher grade than there, fails"},
+                  {"write-baseline", "FILE", "what is known from now on"},
+                  {"suppress", "FILE", "findings that do not fail, and why"},
+                  {"null,0", "", "the list on standard input is separated by NUL bytes"},
+                  {"time-limit", "SECONDS", "for one log (default: 600; 0: none)"},
+                  {"memory-limit", "MIB", "for one log (default: 1024; 0: none)"},
+                  {"rules", "DIR", kRulesOption},
+                  {"fail-on", "error|warning|info",
+                   "findings of this severity and above fail (default: warning)"},
+                  {"require", "RULE",
+                   "a log in which this rule cannot be judged cannot tell; may be given several times",
+                   true}},
+      .operands = {{"path...", "PATH"}},
+      .exit_codes =
+          "1 a finding that is neither in the baseline nor suppressed; else 2 a log could not be read or "
+          "judged, or an option is wrong; else 3 a log cannot tell; else 0",
+      .examples =
+          {{"mmreplay triage samples/x86-fired.tar.xz samples/410-x86-held0.tar.xz", "judges two logs"},
+           {"find samples/ -name '*.tar.xz' -print0 | mmreplay triage -0 --format jsonl -o fleet.db -",
+            "judges those of a list, and keeps a row of each"}},
+      .run = RunTriage,
+  };
 }
 
 }  // namespace mmreplay

@@ -357,8 +357,16 @@ ReportContent ReadContent(const Database& database) {
   Statement reports(database, ReportSql("reports"));
   if (reports.Step()) content.reports = reports.Int(0);
   Statement rules(database, ReportSql("rules"));
-  while (rules.Step())
-    content.rules.push_back({String(rules.Text(0)), rules.Int(1) != 0, String(rules.Text(2)), rules.Int(3)});
+  while (rules.Step()) {
+    content.rules.push_back({.rule = String(rules.Text(0)),
+                             .applicable = rules.Int(1) != 0,
+                             .missing = String(rules.Text(2)),
+                             .findings = rules.Int(3),
+                             .severity = String(rules.Text(4)),
+                             .summary = String(rules.Text(5)),
+                             .why = String(rules.Text(6)),
+                             .reference = String(rules.Text(7))});
+  }
   content.not_shown = ReadNotShown(database, content.verdict, content.sources);
   content.fidelity = ReadFidelity(database);
   content.anomalies = ReadCounts(database, "anomalies");

@@ -163,6 +163,10 @@ struct RuleAnswer {
   bool applicable = false;
   std::string missing;
   int64_t findings = 0;
+  std::string severity;
+  std::string summary;
+  std::string why;
+  std::string reference;
 };
 
 struct Fidelity {

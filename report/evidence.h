@@ -43,8 +43,8 @@ class EventLines {
   bool ticks_;
 };
 
-// The function of a probe hit: "(folio_wait_bit+0x0/0x20) folio=..." -> "folio_wait_bit"; the probe's name where
-// only an address is printed; empty for a tracepoint.
+// The function of a probe hit: "(folio_wait_bit+0x0/0x20) folio=..." -> "folio_wait_bit"; the probe's name
+// where only an address is printed; empty for a tracepoint.
 std::string ProbedFunction(std::string_view name, std::string_view args);
 
 // What an event of a page says, in a few words: "drops the last reference".

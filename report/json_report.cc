@@ -1,202 +1,19 @@
 #include "report/json_report.h"
 
-#include <fmt/format.h>
-
-#include <nlohmann/json.hpp>
 #include <utility>
 
-#include "replay/text.h"
-#include "report/content.h"
-#include "report/evidence.h"
+#include "report/json_values.h"
 
 namespace mmreplay {
 namespace {
 
-using Json = nlohmann::ordered_json;
-
 constexpr int kVersion = 1;
 
-// Bytes that are not UTF-8 become U+FFFD.
-std::string Dump(const Json& json, int indent) {
-  return json.dump(indent, ' ', false, Json::error_handler_t::replace);
-}
-
-// Unknown is null, as in the database.
 template <typename T>
-Json OrNull(const std::optional<T>& value) {
-  return value ? Json(*value) : Json(nullptr);
-}
-
-Json OrNull(const std::string& text) {
-  return text.empty() ? Json(nullptr) : Json(text);
-}
-
-const char* VerdictName(const Verdict& verdict) {
-  switch (verdict.ExitCode()) {
-    case 0:
-      return "no finding";
-    case 1:
-      return "found";
-    case 2:
-      return "nothing read";
-    default:
-      return "cannot tell";
-  }
-}
-
-Json ToJson(const GradeCounts& grades) {
-  return {{"confirmed", grades.confirmed}, {"probable", grades.probable}, {"latent", grades.latent}};
-}
-
-Json ToJson(const std::optional<KernelReport>& report) {
-  if (!report) return nullptr;
-  return {{"kind", report->kind},
-          {"comm", OrNull(report->comm)},
-          {"flags", OrNull(report->flags)},
-          {"reason", OrNull(report->reason)},
-          {"pfn", OrNull(report->pfn)},
-          {"path", report->path},
-          {"line", report->line}};
-}
-
-Json ToJson(const std::vector<OrderProof>& proofs) {
+Json Array(const std::vector<T>& items) {
   Json array = Json::array();
-  for (const OrderProof& proof : proofs)
-    array.push_back(
-        {{"first", proof.first}, {"second", proof.second}, {"kind", proof.kind}, {"detail", proof.detail}});
+  for (const T& item : items) array.push_back(ToJson(item));
   return array;
-}
-
-Json ToJson(const DiagramLine& line) {
-  const EventLine& event = line.event;
-  return {{"event", event.event},
-          {"path", event.path},
-          {"line", event.line},
-          {"ts", OrNull(event.ts)},
-          {"cpu", OrNull(event.cpu)},
-          {"pid", OrNull(event.pid)},
-          {"comm", event.comm},
-          {"side", line.side == DiagramSide::kWaiter ? "waiter" : "others"},
-          {"text", line.text},
-          {"lock", line.lock_begins ? Json("taken")
-                   : line.lock_ends ? Json("dropped")
-                   : line.locked    ? Json("held")
-                                    : Json(nullptr)},
-          {"fatal", line.fatal},
-          {"count", OrNull(line.count)},
-          {"original", event.original}};
-}
-
-Json ToJson(const std::optional<RaceDiagram>& diagram) {
-  if (!diagram) return nullptr;
-  Json lines = Json::array();
-  for (const DiagramLine& line : diagram->lines) lines.push_back(ToJson(line));
-  return {{"finding", diagram->finding},
-          {"waiter", diagram->waiter},
-          {"releaser", OrNull(diagram->releaser)},
-          {"pfn", OrNull(diagram->pfn)},
-          {"page_order", OrNull(diagram->page_order)},
-          {"why", diagram->why},
-          {"order", OrNull(diagram->order)},
-          {"proofs", ToJson(diagram->proofs)},
-          {"lines", std::move(lines)},
-          {"events_left_out", diagram->left_out},
-          {"kernel_report", ToJson(diagram->kernel)}};
-}
-
-Json ToJson(const FindingGroup& group) {
-  return {{"fingerprint", group.fingerprint},
-          {"rule", group.rule},
-          {"severity", group.severity},
-          {"summary", group.summary},
-          {"why", group.why},
-          {"reference", group.reference},
-          {"grades", ToJson(group.grades)},
-          {"pages", group.pages},
-          {"tasks", group.tasks},
-          {"functions", OrNull(group.functions)},
-          {"contract", OrNull(group.contract)},
-          {"strongest", ToJson(group.strongest)}};
-}
-
-Json ToJson(const WaitOfFinding& wait) {
-  Json releaser = nullptr;
-  if (wait.freed) releaser = {{"comm", wait.releaser_comm}, {"pid", OrNull(wait.releaser_pid)}};
-  return {{"function", wait.function},
-          {"begin_ts", OrNull(wait.begin_ts)},
-          {"end_ts", OrNull(wait.end_ts)},
-          {"protection", wait.protection},
-          {"outcome", wait.outcome},
-          {"releaser", std::move(releaser)},
-          {"freed_ts", OrNull(wait.freed_ts)},
-          {"order", wait.order},
-          {"order_distance", OrNull(wait.distance)}};
-}
-
-Json ToJson(const Finding& finding, const std::vector<OrderProof>& proofs) {
-  Json evidence = Json::array();
-  for (const Evidence& event : finding.evidence)
-    evidence.push_back({{"event", event.event}, {"role", event.role}});
-  return {{"id", finding.id},
-          {"grade", finding.grade},
-          {"rule", finding.rule},
-          {"severity", finding.severity},
-          {"fingerprint", finding.fingerprint},
-          {"comm", finding.comm},
-          {"pid", OrNull(finding.pid)},
-          {"pfn", OrNull(finding.pfn)},
-          {"subject", finding.subject},
-          {"subject_id", finding.subject_id},
-          {"summary", finding.summary},
-          {"wait", finding.wait ? ToJson(*finding.wait) : Json(nullptr)},
-          {"evidence", std::move(evidence)},
-          {"proofs", ToJson(proofs)},
-          {"kernel_report", ToJson(finding.kernel)}};
-}
-
-Json ToJson(const NearMiss& miss) {
-  return {{"comm", miss.comm},
-          {"pid", OrNull(miss.pid)},
-          {"pfn", OrNull(miss.pfn)},
-          {"function", miss.function},
-          {"begin_ts", OrNull(miss.begin_ts)},
-          {"end_ts", OrNull(miss.end_ts)},
-          {"outcome", miss.outcome},
-          {"step", miss.step},
-          {"reason", miss.reason},
-          {"event", OrNull(miss.event)},
-          {"line", OrNull(miss.line)}};
-}
-
-Json ToJson(const InputFacts& input, const std::vector<SourceFile>& sources) {
-  Json files = Json::array();
-  for (const SourceFile& file : sources)
-    files.push_back({{"role", file.role}, {"path", file.path}, {"lines", OrNull(file.lines)}});
-  return {{"path", input.path},
-          {"format", input.format},
-          {"kernel_release", OrNull(input.kernel_release)},
-          {"machine", OrNull(input.machine)},
-          {"lines",
-           {{"total", input.lines},
-            {"events", input.events},
-            {"comments", input.comments},
-            {"continuations", input.continuations},
-            {"markers", input.markers},
-            {"rejected", input.rejected}}},
-          {"sources", std::move(files)}};
-}
-
-template <typename T, typename ToJsonOf>
-Json Array(const std::vector<T>& items, ToJsonOf to_json) {
-  Json array = Json::array();
-  for (const T& item : items) array.push_back(to_json(item));
-  return array;
-}
-
-Json Counts(const std::vector<CountedName>& counts) {
-  Json object = Json::object();
-  for (const CountedName& count : counts) object[count.name] = count.count;
-  return object;
 }
 
 // All but the findings.
@@ -207,52 +24,20 @@ Json Head(const ReportContent& content) {
                {"verdict", VerdictName(verdict)},
                {"exit_code", verdict.ExitCode()}};
   json["grades"] = ToJson(content.grades);
-  json["waits"] = {
-      {"total", verdict.waits}, {"unknown", verdict.unknown_waits}, {"in_gaps", verdict.waits_in_gaps}};
-  json["clock"] = {{"name", OrNull(content.clock.name)},
-                   {"unit", content.clock.ticks ? "ticks" : "ns"},
-                   {"error", content.clock.error}};
+  json["waits"] = ToJson(verdict);
+  json["clock"] = ToJson(content.clock);
   json["input"] = ToJson(content.input, content.sources);
-  json["groups"] = Array(content.groups, [](const FindingGroup& group) { return ToJson(group); });
-  json["also_seen"] = Array(content.also_seen, [](const AlsoSeen& seen) {
-    return Json{{"rule", seen.rule}, {"summary", seen.summary}, {"findings", seen.findings}};
-  });
-  json["wait_classes"] = Array(content.waits, [](const WaitClass& waits) {
-    return Json{
-        {"verdict", waits.verdict}, {"function", waits.function},       {"caller", OrNull(waits.caller)},
-        {"reason", waits.reason},   {"outcome", OrNull(waits.outcome)}, {"contract", OrNull(waits.contract)},
-        {"count", waits.count}};
-  });
-  json["rules"] = Array(content.rules, [](const RuleAnswer& rule) {
-    return Json{{"rule", rule.rule},
-                {"applicable", rule.applicable},
-                {"missing", OrNull(rule.missing)},
-                {"findings", rule.findings}};
-  });
-  json["not_shown"] = Array(content.not_shown, [](const NotShown& missing) {
-    return Json{{"what", missing.what}, {"consequence", missing.consequence}, {"record", missing.record}};
-  });
-  const Fidelity& fidelity = content.fidelity;
-  json["fidelity"] = {{"anchors", fidelity.anchors},
-                      {"matched", fidelity.matched},
-                      {"first_mismatch_event", OrNull(fidelity.first_mismatch)},
-                      {"first_mismatch_line", OrNull(fidelity.first_mismatch_line)}};
+  json["groups"] = Array(content.groups);
+  json["also_seen"] = Array(content.also_seen);
+  json["wait_classes"] = Array(content.waits);
+  json["rules"] = Array(content.rules);
+  json["not_shown"] = Array(content.not_shown);
+  json["fidelity"] = ToJson(content.fidelity);
   json["anomalies"] = Counts(content.anomalies);
   json["migrations"] = Counts(content.migrations);
   json["kernel_reports"] = content.reports;
-  json["gaps"] = Array(content.gaps, [](const LostEvents& gap) {
-    return Json{{"cpu", gap.cpu},
-                {"from_ts", OrNull(gap.from_ts)},
-                {"to_ts", OrNull(gap.to_ts)},
-                {"lost", OrNull(gap.lost)}};
-  });
-  json["issues"] = Array(content.issues, [](const Issue& issue) {
-    return Json{{"severity", issue.severity},
-                {"kind", issue.kind},
-                {"count", issue.count},
-                {"text", issue.text},
-                {"first_line", OrNull(issue.first_line)}};
-  });
+  json["gaps"] = Array(content.gaps);
+  json["issues"] = Array(content.issues);
   return json;
 }
 

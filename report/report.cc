@@ -1,15 +1,33 @@
 #include "report/report.h"
 
+#include <array>
+#include <utility>
+
 #include "parser/error.h"
 #include "report/json_report.h"
+#include "report/jsonl_report.h"
+#include "report/junit_report.h"
+#include "report/sarif_report.h"
 #include "report/text_report.h"
 
 namespace mmreplay {
+namespace {
+
+constexpr std::array kFormats = {
+    std::pair{"text", ReportFormat::kText},       std::pair{"json", ReportFormat::kJson},
+    std::pair{"jsonl", ReportFormat::kJsonLines}, std::pair{"sarif", ReportFormat::kSarif},
+    std::pair{"junit", ReportFormat::kJunit},
+};
+
+}  // namespace
 
 ReportFormat ReportFormatOf(std::string_view name) {
-  if (name == "text") return ReportFormat::kText;
-  if (name == "json") return ReportFormat::kJson;
-  throw Error("--format: " + std::string(name) + ": a report is written as text or json");
+  for (const auto& [known, format] : kFormats) {
+    if (name == known) return format;
+  }
+  std::string names;
+  for (const auto& [known, format] : kFormats) names += (names.empty() ? "" : ", ") + std::string(known);
+  throw Error("--format: " + std::string(name) + ": a report is written as one of " + names);
 }
 
 void WriteReport(const Database& database, const ReportOptions& options, const WriteFn& write) {
@@ -18,6 +36,12 @@ void WriteReport(const Database& database, const ReportOptions& options, const W
       return WriteTextReport(database, options.style, options.near_misses, write);
     case ReportFormat::kJson:
       return WriteJsonReport(database, options.near_misses, write);
+    case ReportFormat::kJsonLines:
+      return WriteJsonLines(database, options.near_misses, write);
+    case ReportFormat::kSarif:
+      return WriteSarifReport(database, options.near_misses, write);
+    case ReportFormat::kJunit:
+      return WriteJunitReport(database, options.near_misses, write);
   }
 }
 

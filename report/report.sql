@@ -107,7 +107,7 @@ SELECT result, count(*) FROM migrations GROUP BY 1 ORDER BY 1;
 SELECT count(*) FROM console_reports;
 
 -- name: rules
-SELECT rule, applicable, missing, findings, severity FROM rule_results ORDER BY rule;
+SELECT rule, applicable, missing, findings, severity, summary, why, reference FROM rule_result ORDER BY rule;
 
 -- Events, probed functions and views the recording could have shown.
 -- name: recordable

@@ -11,7 +11,6 @@
 namespace mmreplay {
 namespace {
 
-constexpr int64_t kFindingsShown = 10;
 constexpr size_t kGroupsDrawn = 3;
 constexpr size_t kListed = 10;  // gaps
 
@@ -36,61 +35,11 @@ std::string Subject(const ReportContent& content) {
          Plural(static_cast<int64_t>(rules.size()), "rule", "rules");
 }
 
-std::string VerdictLine(const ReportContent& content) {
-  const Verdict& verdict = content.verdict;
-  switch (verdict.ExitCode()) {
-    case 1:
-      return fmt::format("FOUND: {}: {}", Subject(content), content.grades.Text());
-    case 2:
-      return "NOTHING READ: no event in the input could be read";
-    case 3:
-      if (!verdict.wait_rule_applicable)
-        return "CANNOT TELL: no wait function was probed, so no wait can be judged";
-      if (verdict.unknown_waits > 0) {
-        return fmt::format("CANNOT TELL: no finding, but the recording leaves {} open",
-                           Plural(verdict.unknown_waits, "wait", "waits"));
-      }
-      return fmt::format("CANNOT TELL: no finding, but events were lost during {}",
-                         Plural(verdict.waits_in_gaps, "wait", "waits"));
-    default:
-      if (verdict.waits == 0) return "NO FINDING: no task waited on a page in this recording";
-      return fmt::format("NO FINDING: {} on pages, every one of them safe",
-                         Plural(verdict.waits, "wait", "waits"));
-  }
-}
-
 // Words carry the meaning, colours only help the eye: vermilion, yellow and blue differ for everybody.
 std::string Coloured(const std::string& text, int exit_code, TextStyle style) {
   if (!style.colour) return text;
   const char* colour = exit_code == 1 ? "\x1b[1;31m" : exit_code == 0 ? "\x1b[1;34m" : "\x1b[1;33m";
   return colour + text + "\x1b[0m";
-}
-
-void WriteGroup(const FindingGroup& group, const TraceClock& clock, TextStyle style, const WriteFn& write) {
-  std::string counts = fmt::format("{}; {}, {}", group.grades.Text(), Plural(group.pages, "page", "pages"),
-                                   Plural(group.tasks, "task", "tasks"));
-  if (!group.functions.empty()) counts += "; in " + Printable(group.functions);
-  write("\n" + Wrap(group.rule + ": " + Printable(group.summary), 0, 2));
-  write(Wrap(counts, 2, 4));
-  if (group.strongest) write("\n" + DrawDiagram(*group.strongest, clock, style));
-  if (!group.strongest_summary.empty()) write(Wrap(Printable(group.strongest_summary), 2, 4));
-  for (const EvidenceLine& line : group.lines) {
-    write(
-        fmt::format("    {} (event {}, line {})\n", Printable(line.role), line.event.event, line.event.line));
-    write(Wrap(Printable(line.event.original), 6, 8));
-  }
-  write(Wrap("why it matters: " + Printable(group.why), 2, 4));
-  if (!group.contract.empty()) write(Wrap("kernels: " + group.contract, 2, 4));
-  write(Wrap("reference: " + Printable(group.reference), 2, 4));
-}
-
-void WriteGroups(const ReportContent& content, TextStyle style, const WriteFn& write) {
-  for (size_t i = 0; i < content.groups.size() && i < kGroupsDrawn; ++i)
-    WriteGroup(content.groups[i], content.clock, style, write);
-  if (content.groups.size() > kGroupsDrawn)
-    write(fmt::format("\n... and {}: mmreplay query DB @groups\n",
-                      Plural(static_cast<int64_t>(content.groups.size() - kGroupsDrawn), "further cause",
-                             "further causes")));
 }
 
 // How sure it is that the page was free when the waiter queued.
@@ -104,34 +53,13 @@ std::string OrderText(const WaitOfFinding& wait, const TraceClock& clock) {
                      DurationText(clock.error, clock.ticks));
 }
 
-// confirmed wait_on_freed_page waiter=toucher/3-67 releaser=toucher/0-64 pfn=0x39200 freed=5.794279
-//   wait=5.801402..5.801475 freed_before_queue order="7.1 ms apart, clock error 1 us"
-//   events=2366,2383,2384,2401,2402 kernel="BUG: Bad page state in process thp mover ..."
-std::string FindingLine(const Finding& finding, const TraceClock& clock) {
-  std::string line = finding.grade + " " + finding.rule;
-  std::string task = Quoted(TaskText(finding.comm, finding.pid));
-  if (finding.wait) {
-    const WaitOfFinding& wait = *finding.wait;
-    line += " waiter=" + task;
-    if (wait.freed) line += " releaser=" + Quoted(TaskText(wait.releaser_comm, wait.releaser_pid));
-    line += " pfn=" + PfnText(finding.pfn);
-    if (wait.freed) line += " freed=" + TimeText(wait.freed_ts, clock.ticks);
-    line += fmt::format(" wait={}..{} {}", TimeText(wait.begin_ts, clock.ticks),
-                        TimeText(wait.end_ts, clock.ticks), wait.outcome);
-    if (wait.outcome == "freed_before_queue") line += " order=" + OrderText(wait, clock);
-  } else {
-    line += " task=" + task;
-    if (finding.pfn) line += " pfn=" + PfnText(finding.pfn);
-    line += " " + finding.subject + "=" + std::to_string(finding.subject_id);
-  }
-  line += " events=";
-  for (size_t i = 0; i < finding.evidence.size(); ++i)
-    line += (i ? "," : "") + std::to_string(finding.evidence[i].event);
-  if (!finding.wait) line += " summary=" + Quoted(Printable(finding.summary));
-  if (finding.kernel)
-    line += fmt::format(" kernel=\"{}, console line {}\"", KernelReportText(*finding.kernel),
-                        finding.kernel->line);
-  return line + "\n";
+void WriteGroups(const ReportContent& content, TextStyle style, const WriteFn& write) {
+  for (size_t i = 0; i < content.groups.size() && i < kGroupsDrawn; ++i)
+    WriteGroup(content.groups[i], content.clock, style, write);
+  if (content.groups.size() > kGroupsDrawn)
+    write(fmt::format("\n... and {}: mmreplay query DB @groups\n",
+                      Plural(static_cast<int64_t>(content.groups.size() - kGroupsDrawn), "further cause",
+                             "further causes")));
 }
 
 void WriteFindings(const Database& database, const ReportContent& content, const WriteFn& write) {
@@ -282,12 +210,79 @@ void WriteInput(const ReportContent& content, const WriteFn& write) {
 
 }  // namespace
 
-void WriteTextReport(const Database& database, TextStyle style, bool near_misses, const WriteFn& write) {
-  ReportContent content = ReadContent(database);
-  write(Coloured(VerdictLine(content), content.verdict.ExitCode(), style) + "\n");
-  if (content.verdict.ExitCode() == 0 && content.verdict.waits > 0) write(Wrap(kSafe, 2, 2));
-  WriteGroups(content, style, write);
-  WriteFindings(database, content, write);
+std::string VerdictLine(const ReportContent& content) {
+  const Verdict& verdict = content.verdict;
+  switch (verdict.ExitCode()) {
+    case 1:
+      return fmt::format("FOUND: {}: {}", Subject(content), content.grades.Text());
+    case 2:
+      return "NOTHING READ: no event in the input could be read";
+    case 3:
+      if (!verdict.wait_rule_applicable)
+        return "CANNOT TELL: no wait function was probed, so no wait can be judged";
+      if (verdict.unknown_waits > 0) {
+        return fmt::format("CANNOT TELL: no finding, but the recording leaves {} open",
+                           Plural(verdict.unknown_waits, "wait", "waits"));
+      }
+      return fmt::format("CANNOT TELL: no finding, but events were lost during {}",
+                         Plural(verdict.waits_in_gaps, "wait", "waits"));
+    default:
+      if (verdict.waits == 0) return "NO FINDING: no task waited on a page in this recording";
+      return fmt::format("NO FINDING: {} on pages, every one of them safe",
+                         Plural(verdict.waits, "wait", "waits"));
+  }
+}
+
+void WriteGroup(const FindingGroup& group, const TraceClock& clock, TextStyle style, const WriteFn& write) {
+  std::string counts = fmt::format("{}; {}, {}", group.grades.Text(), Plural(group.pages, "page", "pages"),
+                                   Plural(group.tasks, "task", "tasks"));
+  if (!group.functions.empty()) counts += "; in " + Printable(group.functions);
+  write("\n" + Wrap(group.rule + ": " + Printable(group.summary), 0, 2));
+  write(Wrap(counts, 2, 4));
+  if (group.strongest) write("\n" + DrawDiagram(*group.strongest, clock, style));
+  if (!group.strongest_summary.empty()) write(Wrap(Printable(group.strongest_summary), 2, 4));
+  for (const EvidenceLine& line : group.lines) {
+    write(
+        fmt::format("    {} (event {}, line {})\n", Printable(line.role), line.event.event, line.event.line));
+    write(Wrap(Printable(line.event.original), 6, 8));
+  }
+  write(Wrap("why it matters: " + Printable(group.why), 2, 4));
+  if (!group.contract.empty()) write(Wrap("kernels: " + group.contract, 2, 4));
+  write(Wrap("reference: " + Printable(group.reference), 2, 4));
+}
+
+// confirmed wait_on_freed_page waiter=toucher/3-67 releaser=toucher/0-64 pfn=0x39200 freed=5.794279
+//   wait=5.801402..5.801475 freed_before_queue order="7.1 ms apart, clock error 1 us"
+//   events=2366,2383,2384,2401,2402 kernel="BUG: Bad page state in process thp mover ..."
+std::string FindingLine(const Finding& finding, const TraceClock& clock) {
+  std::string line = finding.grade + " " + finding.rule;
+  std::string task = Quoted(TaskText(finding.comm, finding.pid));
+  if (finding.wait) {
+    const WaitOfFinding& wait = *finding.wait;
+    line += " waiter=" + task;
+    if (wait.freed) line += " releaser=" + Quoted(TaskText(wait.releaser_comm, wait.releaser_pid));
+    line += " pfn=" + PfnText(finding.pfn);
+    if (wait.freed) line += " freed=" + TimeText(wait.freed_ts, clock.ticks);
+    line += fmt::format(" wait={}..{} {}", TimeText(wait.begin_ts, clock.ticks),
+                        TimeText(wait.end_ts, clock.ticks), wait.outcome);
+    if (wait.outcome == "freed_before_queue") line += " order=" + OrderText(wait, clock);
+  } else {
+    line += " task=" + task;
+    if (finding.pfn) line += " pfn=" + PfnText(finding.pfn);
+    line += " " + finding.subject + "=" + std::to_string(finding.subject_id);
+  }
+  line += " events=";
+  for (size_t i = 0; i < finding.evidence.size(); ++i)
+    line += (i ? "," : "") + std::to_string(finding.evidence[i].event);
+  if (!finding.wait) line += " summary=" + Quoted(Printable(finding.summary));
+  if (finding.kernel)
+    line += fmt::format(" kernel=\"{}, console line {}\"", KernelReportText(*finding.kernel),
+                        finding.kernel->line);
+  return line + "\n";
+}
+
+void WriteBelowFindings(const Database& database, const ReportContent& content, bool near_misses,
+                        const WriteFn& write) {
   WriteWaits(content, write);
   if (near_misses) WriteNearMisses(database, content, write);
   WriteAlsoSeen(content, write);
@@ -295,6 +290,15 @@ void WriteTextReport(const Database& database, TextStyle style, bool near_misses
   WriteNotShown(content, write);
   WriteModel(content, write);
   WriteInput(content, write);
+}
+
+void WriteTextReport(const Database& database, TextStyle style, bool near_misses, const WriteFn& write) {
+  ReportContent content = ReadContent(database);
+  write(Coloured(VerdictLine(content), content.verdict.ExitCode(), style) + "\n");
+  if (content.verdict.ExitCode() == 0 && content.verdict.waits > 0) write(Wrap(kSafe, 2, 2));
+  WriteGroups(content, style, write);
+  WriteFindings(database, content, write);
+  WriteBelowFindings(database, content, near_misses, write);
 }
 
 }  // namespace mmreplay

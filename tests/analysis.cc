@@ -12,7 +12,7 @@ namespace mmreplay {
 
 Analysis::Analysis(const RecordingOptions& options, const RecordHook& hook)
     : recording_(OpenRecording(options)), store_(std::make_unique<TraceStore>(std::nullopt)) {
-  facts_ = Ingest(recording_, store_.get(), hook);
+  facts_ = Ingest(recording_, store_.get(), {.record = hook});
   JudgeTrace(BuiltInRules(), &store_->database());
 }
 

@@ -27,19 +27,24 @@ TEST_CASE("the verdict comes first, then the race, then one line per finding", "
   CHECK(run.out.find(
             "lines: 5,863 = 5,851 events + 12 comments + 0 continuations + 0 markers + 0 rejected\n") !=
         std::string::npos);
-  CHECK(run.err.find("events/s") != std::string::npos);
+  CHECK(run.err.empty());
   CHECK(run.out.find("events/s") == std::string::npos);
 }
 
-TEST_CASE("a stored trace prints what its analysis printed, and twice the same", "[cli]") {
+TEST_CASE("a stored trace prints what its analysis printed, in each format, and twice the same", "[cli]") {
   TemporaryFolder folder;
   for (const char* sample : {"x86-fired", "410-x86-held0", "arm64-stock"}) {
     std::string analyze = std::string("samples/") + sample + ".tar.xz -o " + folder.path();
     Run text = Shell("$MMREPLAY analyze " + analyze + "/a.db");
-    Run json = Shell("$MMREPLAY analyze --format json " + analyze + "/b.db");
-    CHECK(text.exit_code == json.exit_code);
+    for (const char* format : {"text", "json", "jsonl", "sarif", "junit"}) {
+      std::string how = std::string(" --near-misses --format ") + format + " ";
+      CAPTURE(sample, format);
+      Run analysis = Shell("$MMREPLAY analyze" + how + analyze + "/b.db");
+      CHECK(analysis.exit_code == text.exit_code);
+      CHECK(analysis.out.size() > 500);
+      CHECK(Shell("$MMREPLAY report" + how + folder.path() + "/a.db").out == analysis.out);
+    }
     CHECK(Shell("$MMREPLAY report " + folder.path() + "/b.db").out == text.out);
-    CHECK(Shell("$MMREPLAY report --format json " + folder.path() + "/a.db").out == json.out);
     CHECK(ReadFile(folder.path() + "/a.db") == ReadFile(folder.path() + "/b.db"));
     // On one cpu the two threads take turns otherwise than on two.
     Run single = Shell("taskset -c 0 $MMREPLAY analyze " + analyze + "/c.db");
@@ -107,25 +112,6 @@ TEST_CASE("exit codes", "[cli]") {
   CHECK(Shell("printf '# tracer: nop\\n' | $MMREPLAY analyze -").exit_code == 2);
 }
 
-TEST_CASE("help goes to standard output and has two examples that run", "[cli]") {
-  for (const char* command : {"$MMREPLAY --help", "$MMREPLAY analyze --help", "$MMREPLAY report --help",
-                              "$MMREPLAY page --help", "$MMREPLAY query --help", "$MMREPLAY doctor --help"}) {
-    Run run = Shell(command);
-    CHECK(run.exit_code == 0);
-    CHECK(run.err.empty());
-    size_t examples = run.out.find("Examples:\n");
-    REQUIRE(examples != std::string::npos);
-    CHECK(std::count(run.out.begin() + static_cast<std::ptrdiff_t>(examples), run.out.end(), '\n') >= 3);
-  }
-  TemporaryFolder folder;
-  Run run = Shell("tar -C " + folder.path() + " -xf samples/x86-fired.tar.xz && cd " + folder.path() +
-                  "/x86-fired && $MMREPLAY analyze -o race.db trace.txt --dmesg dmesg.txt --probes "
-                  "kprobe_events.txt && false; test $? = 1 && "
-                  "sqlite3 race.db 'SELECT count(*) FROM findings'");
-  CHECK(run.exit_code == 0);
-  CHECK(run.out.ends_with("68\n"));
-}
-
 TEST_CASE("a directory, its archive and standard input give the same answer", "[cli]") {
   TemporaryFolder folder;
   REQUIRE(Shell("tar -C " + folder.path() + " -xf samples/410-x86-fired-nochurn.tar.xz").exit_code == 0);
@@ -145,12 +131,12 @@ TEST_CASE("errors name the object and go to standard error", "[cli]") {
   Run run = Shell("$MMREPLAY analyze /no/such/file");
   CHECK(run.exit_code == 2);
   CHECK(run.out.empty());
-  CHECK(run.err == "mmreplay: /no/such/file: No such file or directory\n");
+  CHECK(run.err.starts_with("mmreplay: /no/such/file: No such file or directory\n  next: "));
   run = Shell("$MMREPLAY analyze -o LICENSE samples/arm64-stock.tar.xz");
   CHECK(run.exit_code == 2);
   CHECK(run.err.find("LICENSE: is not a database mmreplay wrote") != std::string::npos);
   run = Shell("$MMREPLAY analyze -o samples samples/arm64-stock.tar.xz");
-  CHECK(run.err == "mmreplay: samples: is a directory\n");
+  CHECK(run.err.starts_with("mmreplay: samples: is a directory\n  next: "));
 }
 
 TEST_CASE("a reader that went away is no error, a full disk is", "[cli]") {

@@ -113,12 +113,14 @@ TEST_CASE("errors show the place", "[query]") {
   Stored trace("410-x86-fired-nochurn");
   Run run = Shell("$MMREPLAY query " + trace.path + " \"SELECT id,\n  pfm FROM page_waits\"");
   CHECK(run.exit_code == 2);
-  CHECK(run.err == "mmreplay: query:2:3: no such column: pfm\n    pfm FROM page_waits\n    ^\n");
+  CHECK(run.err.starts_with(
+      "mmreplay: query:2:3: no such column: pfm\n    pfm FROM page_waits\n    ^\n  next: "));
   auto error = [&](const std::string& sql) {
     return Shell("$MMREPLAY query " + trace.path + " \"" + sql + "\"").err;
   };
-  CHECK(error("SELECT *\nFROM nosuch WHERE x") ==
-        "mmreplay: query:2:6: no such table: nosuch\n  FROM nosuch WHERE x\n       ^\n");
+  CHECK(error("SELECT *\nFROM nosuch WHERE x")
+            .starts_with(
+                "mmreplay: query:2:6: no such table: nosuch\n  FROM nosuch WHERE x\n       ^\n  next: "));
   CHECK(error("SELECT 1 FROM").starts_with("mmreplay: query:1:14: incomplete input\n"));
   CHECK(error("SELECT '\xc3\xa9', pfm FROM page_waits")
             .starts_with("mmreplay: query:1:13: no such column: pfm\n"));
@@ -127,9 +129,10 @@ TEST_CASE("errors show the place", "[query]") {
   CHECK(Shell("$MMREPLAY query " + trace.path + " @nonsense").err.find("@nonsense: no query of that name") !=
         std::string::npos);
   CHECK(Shell("$MMREPLAY query " + trace.path).exit_code == 2);
-  CHECK(Shell("$MMREPLAY query /no/such.db @waits").err == "mmreplay: /no/such.db: cannot be opened\n");
-  CHECK(Shell("$MMREPLAY query README.md @waits").err ==
-        "mmreplay: README.md: is not a database mmreplay wrote\n");
+  CHECK(Shell("$MMREPLAY query /no/such.db @waits")
+            .err.starts_with("mmreplay: /no/such.db: cannot be opened\n  next: "));
+  CHECK(Shell("$MMREPLAY query README.md @waits")
+            .err.starts_with("mmreplay: README.md: is not a database mmreplay wrote\n  next: "));
   CHECK(Shell("$MMREPLAY query " + trace.path + " @waits --format xml").exit_code == 2);
 }
 

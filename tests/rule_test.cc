@@ -106,7 +106,8 @@ TEST_CASE("a folder of rules adds and replaces", "[rules]") {
            "\n-- summary: s\n-- why: w\n-- requires: " + needs + "\n-- reference: r\n\n";
   };
   std::string analyze = "$MMREPLAY analyze --rules " + folder.path();
-  CHECK(Shell(analyze + sample).err == "mmreplay: " + folder.path() + ": has no .sql files in it\n");
+  CHECK(Shell(analyze + sample)
+            .err.starts_with("mmreplay: " + folder.path() + ": has no .sql files in it\n  next: "));
   CHECK(Shell("$MMREPLAY analyze --rules /no/such/folder" + sample).exit_code == 2);
   // Ours replaced by one that finds nothing: clean.
   folder.Write("a.sql",

@@ -48,9 +48,9 @@ void Analyse(const std::vector<std::string>& inputs, const std::string& output) 
 void Replay(const std::string& input, const std::string& output) {
   StoredTrace trace(input);
   TraceStore store(output);
-  Ingest(trace.recording(), &store, {}, [&](const Recording&, StringTable* strings, Decoder* decoder) {
-    return trace.Open(strings, decoder);
-  });
+  Ingest(trace.recording(), &store, {.open = [&](const Recording&, StringTable* strings, Decoder* decoder) {
+           return trace.Open(strings, decoder);
+         }});
   JudgeTrace(BuiltInRules(), &store.database());
   store.Publish();
 }

@@ -512,25 +512,4 @@ TEST_CASE("a triage that is killed keeps what it has, and goes on from there", "
   CHECK(Sql(db, "SELECT count(*), sum(findings) FROM logs") == "66|408\n");
 }
 
-TEST_CASE("triage --help has two examples that run", "[triage]") {
-  Run run = Shell("$MMREPLAY triage --help");
-  CHECK(run.exit_code == 0);
-  CHECK(run.err.empty());
-  TemporaryFolder folder;
-  int examples = 0;
-  size_t at = run.out.find("Examples:\n");
-  REQUIRE(at != std::string::npos);
-  ForEachLine(std::string_view(run.out).substr(at + 10), [&](std::string_view line) {
-    ++examples;
-    Run example =
-        Shell("ln -sfn \"$PWD/samples\" " + folder.path() + "/samples && mkdir -p " + folder.path() +
-              "/bin && ln -sfn $MMREPLAY " + folder.path() + "/bin/mmreplay && cd " + folder.path() +
-              " && PATH=" + folder.path() + "/bin:$PATH && " + std::string(line));
-    CAPTURE(std::string(line), example.err);
-    CHECK(example.exit_code == 1);  // they find something
-    CHECK(example.out.size() > 200);
-  });
-  CHECK(examples == 2);
-}
-
 }  // namespace mmreplay

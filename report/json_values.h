@@ -1,0 +1,37 @@
+// What a report says as JSON values, for all formats made of them. The form of each is in
+// report/report.schema.json.
+#pragma once
+
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "report/content.h"
+
+namespace mmreplay {
+
+using Json = nlohmann::ordered_json;
+
+// Bytes that are not UTF-8 become U+FFFD. `indent` -1: on one line.
+std::string Dump(const Json& json, int indent);
+
+// "found", "no finding", "cannot tell", "nothing read"
+const char* VerdictName(const Verdict& verdict);
+
+Json ToJson(const Verdict& verdict);  // its waits
+Json ToJson(const GradeCounts& grades);
+Json ToJson(const TraceClock& clock);
+Json ToJson(const InputFacts& input, const std::vector<SourceFile>& sources);
+Json ToJson(const FindingGroup& group);
+Json ToJson(const Finding& finding, const std::vector<OrderProof>& proofs);
+Json ToJson(const NearMiss& miss);
+Json ToJson(const AlsoSeen& seen);
+Json ToJson(const WaitClass& waits);
+Json ToJson(const RuleAnswer& rule);
+Json ToJson(const NotShown& missing);
+Json ToJson(const Fidelity& fidelity);
+Json ToJson(const LostEvents& gap);
+Json ToJson(const Issue& issue);
+Json Counts(const std::vector<CountedName>& counts);
+
+}  // namespace mmreplay
