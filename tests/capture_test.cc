@@ -60,9 +60,45 @@ class Machine {
   std::string tracefs() const { return folder_.path() + "/tracing"; }
   void Write(const std::string& path, const std::string& text) const { std::ofstream(path) << text; }
 
-  Run Capture(const std::string& arguments) const {
+  Run Capture(const std::string& arguments, const std::string& before = "") const {
     return Shell("cd " + folder_.path() + " && TRACEFS=" + tracefs() + " PATH=" + folder_.path() +
-                 "/bin:$PATH sh " + kScript + " " + arguments);
+                 "/bin:$PATH " + before + " sh " + kScript + " " + arguments);
+  }
+
+  // A main buffer nobody used yet, and instances as the kernel makes them: of `size` KB, with all events,
+  // which say `enabled` once the trigger has fired. What the script did to one can be read in removed().
+  void MakeRecordable(const std::string& size, const std::string& enabled) {
+    std::string files = folder_.path() + "/instance";
+    for (const char* folder :
+         {"/options", "/per_cpu/cpu0", "/events/sched/sched_process_fork", "/events/mmreplay"}) {
+      std::filesystem::create_directories(files + folder);
+    }
+    std::filesystem::copy(tracefs() + "/events", files + "/events", std::filesystem::copy_options::recursive);
+    for (const char* event : {"/events/kmem/mm_page_alloc", "/events/mmreplay/folio_wait_bit",
+                              "/events/mmreplay/folio_wait_bit_ret"}) {
+      std::filesystem::create_directories(files + event);
+      Write(files + event + "/enable", enabled);
+      Write(files + event + "/format", "name: some\n");
+    }
+    Write(files + "/events/sched/sched_process_fork/trigger", "");
+    for (const char* file : {"/tracing_on", "/trace_clock", "/options/overwrite", "/options/record-tgid",
+                             "/events/mmreplay/enable"}) {
+      Write(files + file, "0\n");
+    }
+    Write(files + "/events/enable", "X\n");
+    Write(files + "/buffer_size_kb", size);
+    Write(files + "/set_event", "kmem:mm_page_alloc\n");
+    Write(files + "/trace", "# tracer: nop\n");
+    Write(files + "/per_cpu/cpu0/stats", "overrun: 0\n");
+    Write(tracefs() + "/buffer_size_kb", "7 (expanded: 1408)\n");
+    Write(tracefs() + "/saved_cmdlines_size", "128\n");
+    Tool("mkdir", "case $1 in */instances/*) cp -r " + files + " $1 ;; *) exec /bin/mkdir \"$@\" ;; esac");
+    Tool("rmdir", "case $1 in */instances/*) mv $1 " + removed() + " ;; *) exec /bin/rmdir \"$@\" ;; esac");
+    Tool("dmesg", "echo nothing");
+  }
+  std::string removed() const { return folder_.path() + "/removed"; }
+  bool HasBundle(const std::string& name) const {
+    return std::filesystem::exists(folder_.path() + "/" + name);
   }
   std::string Tree() const {
     return Shell("cd " + folder_.path() + " && find . -printf '%p %T@ %s\\n' | sort").out;
@@ -222,6 +258,92 @@ TEST_CASE("up to 6.6 ring buffers leave a mark, unless they are of the size the 
   Machine later("6.12.117+deb13-amd64", "x86_64", {"folio_wait_bit"}, kStockEvents);
   later.Write(later.tracefs() + "/buffer_size_kb", "7 (expanded: 1408)\n");
   CHECK(later.Capture("--dry-run --duration 1").out.find("\nmark: ") == std::string::npos);
+}
+
+namespace {
+
+// After the script has ended, however it did: nothing of it is left.
+void CheckRestored(const Machine& machine) {
+  CHECK(std::filesystem::is_empty(machine.tracefs() + "/instances"));
+  CHECK(ReadFile(machine.tracefs() + "/saved_cmdlines_size") == "128\n");
+  CHECK(ReadFile(machine.removed() + "/tracing_on") == "0\n");
+  std::string probes = ReadFile(machine.tracefs() + "/kprobe_events");
+  for (const char* name : {"mmreplay/folio_wait_bit", "mmreplay/folio_wait_bit_ret"}) {
+    CHECK(HasLine(probes, std::string("-:") + name));
+  }
+  CHECK(machine.Tree().find(".mmreplay-capture.") == std::string::npos);
+}
+
+class FreshMachine : public Machine {
+ public:
+  FreshMachine(const std::string& size, const std::string& enabled)
+      : Machine("6.1.0-56-amd64", "x86_64", {"folio_wait_bit"}, {"kmem/mm_page_alloc"}) {
+    MakeRecordable(size, enabled);
+  }
+};
+
+}  // namespace
+
+TEST_CASE("buffers of a size of their own: the main buffer is not touched, and the mark is named",
+          "[capture]") {
+  FreshMachine machine("1408 (expanded: 1408)\n", "0\n");
+  // the command does what the kernel does when an instance is given a size
+  Run run =
+      machine.Capture("-o b.tar.gz -- sh -c 'echo 7 >" + machine.tracefs() + "/buffer_size_kb; exit 7'");
+  CAPTURE(run.err);
+  CHECK(run.exit_code == 7);
+  CHECK(machine.HasBundle("b.tar.gz"));
+  CheckRestored(machine);
+  CHECK(ReadFile(machine.removed() + "/buffer_size_kb") == "21845\n");
+  CHECK(ReadFile(machine.removed() + "/events/kmem/mm_page_alloc/enable") == "1\n");
+  CHECK(ReadFile(machine.removed() + "/events/mmreplay/enable") == "1\n");
+  CHECK(run.err.find("echo 1408 >" + machine.tracefs() + "/buffer_size_kb") != std::string::npos);
+}
+
+TEST_CASE("buffers of the kernel's own size: events by trigger, no size and no event set", "[capture]") {
+  FreshMachine machine("1408 (expanded: 1408)\n", "1*\n");
+  Run run = machine.Capture("-o b.tar.gz --max-size 33 -- true");
+  CAPTURE(run.err);
+  CHECK(run.exit_code == 0);
+  CheckRestored(machine);
+  CHECK(ReadFile(machine.removed() + "/events/sched/sched_process_fork/trigger") ==
+        "enable_event:kmem:mm_page_alloc\nenable_event:mmreplay:folio_wait_bit\n"
+        "enable_event:mmreplay:folio_wait_bit_ret\n");
+  // any of these written would make the main buffer grow
+  CHECK(ReadFile(machine.removed() + "/buffer_size_kb") == "1408 (expanded: 1408)\n");
+  CHECK(ReadFile(machine.removed() + "/events/kmem/mm_page_alloc/enable") == "1*\n");
+  CHECK(ReadFile(machine.removed() + "/events/mmreplay/enable") == "0\n");
+  CHECK(ReadFile(machine.removed() + "/events/enable") == "X\n");
+  CHECK(ReadFile(machine.tracefs() + "/buffer_size_kb") == "7 (expanded: 1408)\n");
+  CHECK(run.err.find("main trace buffer") == std::string::npos);
+}
+
+TEST_CASE("a trigger that does not fire: events the usual way", "[capture]") {
+  FreshMachine machine("1408 (expanded: 1408)\n", "0*\n");
+  Run run = machine.Capture("-o b.tar.gz --max-size 33 -- true");
+  CAPTURE(run.err);
+  CHECK(run.exit_code == 0);
+  CheckRestored(machine);
+  CHECK(ReadFile(machine.removed() + "/events/kmem/mm_page_alloc/enable") == "1\n");
+  CHECK(ReadFile(machine.removed() + "/buffer_size_kb") == "1408\n");
+}
+
+TEST_CASE("since 6.7 each buffer keeps its own promise", "[capture]") {
+  FreshMachine machine("1408\n", "1*\n");
+  Run run = machine.Capture("-o b.tar.gz --max-size 33 -- true");
+  CAPTURE(run.err);
+  CheckRestored(machine);
+  CHECK(ReadFile(machine.removed() + "/events/kmem/mm_page_alloc/enable") == "1\n");
+  CHECK(ReadFile(machine.removed() + "/events/sched/sched_process_fork/trigger").empty());
+}
+
+TEST_CASE("^C keeps what was recorded and restores", "[capture]") {
+  FreshMachine machine("1408 (expanded: 1408)\n", "1*\n");
+  Run run = machine.Capture("-o b.tar.gz --max-size 33 --duration 60", "timeout -s INT 2");
+  CAPTURE(run.err);
+  CHECK(run.err.find("interrupted") != std::string::npos);
+  CHECK(machine.HasBundle("b.tar.gz"));
+  CheckRestored(machine);
 }
 
 TEST_CASE("4.10: the wait of the original bug, struct page of that time", "[capture]") {
