@@ -51,7 +51,7 @@ int RunAnalyze(const std::vector<std::string>& arguments) {
       ("input-format", po::value<std::string>()->value_name("NAME"),
        "what the trace is, where its content alone does not tell")                                   //
       ("probes", po::value<std::string>()->value_name("FILE"), "probe definitions (kprobe_events)")  //
-      ("format", po::value<std::string>()->value_name("text|json"), "form of the report")            //
+      ("format", po::value<std::string>()->value_name("text|json|html|perfetto"), "form of the report")            //
       ("near-misses", "waits that matched all but one step of the rule, too")                        //
       ("rules", po::value<std::string>()->value_name("DIR"),
        "rules of your own, beside or instead of ours")  //

@@ -23,14 +23,14 @@ constexpr const char* kExamples =
     "\n"
     "Examples:\n"
     "  mmreplay report race.db\n"
-    "  mmreplay report race.db --format json\n";
+    "  mmreplay report race.db --format html > race.html\n";
 
 }  // namespace
 
 int RunReport(const std::vector<std::string>& arguments) {
   po::options_description visible("Options");
   visible.add_options()                                                                    //
-      ("format", po::value<std::string>()->value_name("text|json"), "form of the report")  //
+      ("format", po::value<std::string>()->value_name("text|json|html|perfetto"), "form of the report")  //
       ("near-misses", "waits that matched all but one step of the rule, too")              //
       ("help,h", "this text");
   Arguments given = ParseArguments("report", arguments, visible, {"database"});

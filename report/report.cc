@@ -1,7 +1,9 @@
 #include "report/report.h"
 
 #include "parser/error.h"
+#include "report/html_report.h"
 #include "report/json_report.h"
+#include "report/perfetto_report.h"
 #include "report/text_report.h"
 
 namespace mmreplay {
@@ -9,7 +11,9 @@ namespace mmreplay {
 ReportFormat ReportFormatOf(std::string_view name) {
   if (name == "text") return ReportFormat::kText;
   if (name == "json") return ReportFormat::kJson;
-  throw Error("--format: " + std::string(name) + ": a report is written as text or json");
+  if (name == "html") return ReportFormat::kHtml;
+  if (name == "perfetto") return ReportFormat::kPerfetto;
+  throw Error("--format: " + std::string(name) + ": a report is written as text, json, html or perfetto");
 }
 
 void WriteReport(const Database& database, const ReportOptions& options, const WriteFn& write) {
@@ -18,6 +22,10 @@ void WriteReport(const Database& database, const ReportOptions& options, const W
       return WriteTextReport(database, options.style, options.near_misses, write);
     case ReportFormat::kJson:
       return WriteJsonReport(database, options.near_misses, write);
+    case ReportFormat::kHtml:
+      return WriteHtmlReport(database, options.near_misses, write);
+    case ReportFormat::kPerfetto:
+      return WritePerfettoReport(database, write);
   }
 }
 

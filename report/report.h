@@ -11,9 +11,9 @@
 
 namespace mmreplay {
 
-enum class ReportFormat : uint8_t { kText, kJson };
+enum class ReportFormat : uint8_t { kText, kJson, kHtml, kPerfetto };
 
-// "text", "json". Throws Error for anything else.
+// "text", "json", "html", "perfetto". Throws Error for anything else.
 ReportFormat ReportFormatOf(std::string_view name);
 
 struct ReportOptions {

@@ -234,3 +234,44 @@ WHERE r.pfn = ?1 ORDER BY r.line;
 
 -- name: page anomalies
 SELECT event_id, invariant, detail FROM anomalies WHERE pfn = ?1 ORDER BY id;
+
+-- Pictures: waits on a page that touch a stretch of the trace.
+-- name: waits on page between
+SELECT comm, pid, begin_event, end_event FROM page_waits
+WHERE pfn = ?1 AND begin_event <= ?3 AND (end_event IS NULL OR end_event >= ?2)
+ORDER BY begin_event, id;
+
+-- name: lives of page
+SELECT alloc_event, free_event FROM page_lifetimes WHERE pfn = ?1 ORDER BY coalesce(alloc_event, 0), id;
+
+-- name: page of finding
+SELECT pfn FROM findings WHERE id = ?1;
+
+-- The overview: how much there is, when it was, and the most telling of it.
+-- name: overview totals
+SELECT (SELECT count(*) FROM page_waits), (SELECT count(*) FROM migrations), (SELECT count(*) FROM ptl_holds);
+
+-- name: overview waits
+SELECT w.comm, w.pid, w.begin_ts, w.end_ts, w.verdict, w.pfn, w.function, w.outcome, w.protection
+FROM page_waits w
+WHERE w.begin_ts IS NOT NULL
+ORDER BY CASE w.verdict WHEN 'confirmed' THEN 0 WHEN 'probable' THEN 1 WHEN 'latent' THEN 2 WHEN 'unknown' THEN 3 ELSE 4 END,
+         coalesce(w.end_ts - w.begin_ts, 0) DESC, w.id
+LIMIT ?1;
+
+-- name: overview migrations
+SELECT comm, pid, begin_ts, end_ts, result, src_pfn, dst_pfn, why
+FROM migrations
+WHERE begin_ts IS NOT NULL OR end_ts IS NOT NULL
+ORDER BY coalesce(end_ts - begin_ts, 0) DESC, id
+LIMIT ?1;
+
+-- name: overview holds
+SELECT comm, pid, acquire_ts, release_ts, lock, contended_ts IS NOT NULL, protects
+FROM ptl_holds
+WHERE acquire_ts IS NOT NULL OR release_ts IS NOT NULL
+ORDER BY coalesce(release_ts - acquire_ts, 0) DESC, id
+LIMIT ?1;
+
+-- name: overview reports
+SELECT ts, id FROM console_reports WHERE ts IS NOT NULL AND ts_error_ns IS NOT NULL ORDER BY ts, id LIMIT ?1;
