@@ -9,6 +9,7 @@
 #include <tuple>
 
 #include "parser/error.h"
+#include "parser/input_format.h"
 #include "parser/probe_signatures.h"
 #include "replay/kernel_contracts.h"
 #include "report/format.h"
@@ -187,7 +188,7 @@ const std::vector<RecordableEvidence>& RecordableKinds() {
 }
 
 std::vector<NotShown> ReadNotShown(const Database& db, const Verdict& verdict,
-                                   const std::vector<SourceFile>& sources) {
+                                   const InputFacts& input, const std::vector<SourceFile>& sources) {
   std::set<std::string, std::less<>> recordable;
   Statement query(db, ReportSql("recordable"));
   while (query.Step()) recordable.emplace(query.Text(0));
@@ -217,6 +218,7 @@ std::vector<NotShown> ReadNotShown(const Database& db, const Verdict& verdict,
                        "return probes on the wait functions (r256:..., they block for long)"});
   }
   bool console =
+      input.format == FormatName(InputFormat::kConsoleLog) ||
       std::any_of(sources.begin(), sources.end(), [](const SourceFile& s) { return s.role == "console"; });
   if (!console)
     missing.push_back({EvidenceKind::kConsole, "the console",
@@ -374,7 +376,7 @@ ReportContent ReadContent(const Database& database) {
   Statement rules(database, ReportSql("rules"));
   while (rules.Step())
     content.rules.push_back({String(rules.Text(0)), rules.Int(1) != 0, String(rules.Text(2)), rules.Int(3)});
-  content.not_shown = ReadNotShown(database, content.verdict, content.sources);
+  content.not_shown = ReadNotShown(database, content.verdict, content.input, content.sources);
   content.fidelity = ReadFidelity(database);
   content.anomalies = ReadCounts(database, "anomalies");
   Statement gaps(database, ReportSql("gaps"));

@@ -167,8 +167,11 @@ std::string Axis(const Range& range, int height, bool ticks) {
   std::string axis = "<g class=\"axis\">\n";
   for (int64_t at = (range.begin / step + 1) * step; at < range.end; at += step) {
     std::string x = range.Percent(at);
-    axis += fmt::format("<line x1=\"{0}\" x2=\"{0}\" y1=\"{1}\" y2=\"{2}\"/><text x=\"{0}\" y=\"14\">{3}</text>\n", x, kAxisHeight,
-                        height, TickText(at, step, ticks));
+    axis += fmt::format("<line x1=\"{0}\" x2=\"{0}\" y1=\"{1}\" y2=\"{2}\"/>\n", x, kAxisHeight, height);
+    // Where its text would reach over the edge, only the line stands.
+    int64_t edge = (range.end - range.begin) / 10;
+    if (at - range.begin > edge && range.end - at > edge)
+      axis += fmt::format("<text x=\"{}\" y=\"14\">{}</text>\n", x, TickText(at, step, ticks));
   }
   return axis + "</g>\n";
 }
@@ -192,14 +195,14 @@ class Plot {
                       "data-length=\"{}\" data-unit=\"{}\" aria-label=\"time line of waits, migrations and lock holdings: arrow keys "
                       "pan, plus and minus zoom, n and p go from wait to wait, 0 shows all\">\n",
                       height_, range_.begin, range_.end - range_.begin, ticks_ ? "ticks" : "ns"));
-    write(Axis(range_, height_, ticks_));
-    WriteGaps(write);
     bool odd = false;
     for (const auto& [pid, lane] : lanes_) {
       int top = tops_[pid];
       write(fmt::format("<rect class=\"band{}\" x=\"0\" y=\"{}\" width=\"100%\" height=\"{}\"/>\n", odd ? " odd" : "", top, kLaneHeight));
       odd = !odd;
     }
+    write(Axis(range_, height_, ticks_));
+    WriteGaps(write);
     write("<g class=\"items\">\n");
     for (ItemKind kind : {ItemKind::kHold, ItemKind::kMigration, ItemKind::kWait}) {
       for (const Item& item : items) {
@@ -217,8 +220,9 @@ class Plot {
   void WriteItem(const Item& item, const WriteFn& write) {
     auto top = tops_.find(item.pid);
     if (top == tops_.end()) return;
-    int64_t from = item.begin.value_or(range_.begin);
-    int64_t to = item.end.value_or(range_.end);
+    // An end that is not on record is not drawn: what is known is a mark.
+    int64_t from = item.begin ? *item.begin : item.end.value_or(range_.begin);
+    int64_t to = item.end.value_or(from);
     const char* kind = item.kind == ItemKind::kWait ? "w" : item.kind == ItemKind::kMigration ? "m" : "h";
     int y = top->second + (item.kind == ItemKind::kWait ? 17 : item.kind == ItemKind::kMigration ? 32 : 40);
     int height = item.kind == ItemKind::kWait ? 12 : 5;
@@ -263,7 +267,8 @@ class Plot {
   int height_ = 0;
 };
 
-// "68 waits, 33 migrations, 474 holdings of page-table locks"; "2,000 of 5,300 waits (the gravest)" where not all are.
+// "68 waits; 33 migrations; 474 holdings of page-table locks"; "2,000 of 5,300 waits shown (the gravest, then the
+// longest)" where not all are.
 std::string ShownText(const std::vector<Item>& items, const std::map<std::optional<int64_t>, Lane>& lanes, const Database& db) {
   std::map<ItemKind, int64_t> shown;
   for (const Item& item : items) shown[item.kind] += lanes.contains(item.pid);
@@ -283,8 +288,11 @@ std::string ShownText(const std::vector<Item>& items, const std::map<std::option
     int64_t total = totals.Int(column++);
     int64_t drawn = shown[name.kind];
     text += text.empty() ? "" : "; ";
+    int64_t timed = totals.Int(column++);
     text += drawn == total ? Plural(total, name.one, name.many)
-                           : fmt::format("{} of {} shown ({})", CountText(drawn), Plural(total, name.one, name.many), name.choice);
+                           : fmt::format("{} of {} shown", CountText(drawn), Plural(total, name.one, name.many));
+    if (drawn < timed) text += fmt::format(" ({})", name.choice);
+    if (timed < total) text += fmt::format(" ({} have no time on record)", CountText(total - timed));
   }
   return text;
 }

@@ -14,9 +14,8 @@ namespace {
 
 constexpr double kCharWidth = 7.1;  // of 11.5px monospace, with room for wider fonts
 constexpr double kLineHeight = 15;
-constexpr double kRowPadding = 14;   // between the texts of two rows; arrows cross lanes there
-constexpr double kMostGap = 30;      // what a long time adds between rows
-constexpr size_t kWaitersDrawn = 6;  // side by side in the page's lane
+constexpr double kRowPadding = 14;  // between the texts of two rows; arrows cross lanes there
+constexpr double kMostGap = 30;     // what a long time adds between rows
 
 // Pieces of at most `width` characters, broken at blanks where there are any, else after ( or _.
 std::vector<std::string> Fold(const std::string& text, size_t width) {
@@ -129,7 +128,7 @@ class Drawing {
     double first = layout_.cpu_left + 46;
     double each = (layout_.page_left - 6 - first) / static_cast<double>(lanes);
     for (size_t i = 0; i < lanes; ++i) layout_.lanes.push_back(first + each * static_cast<double>(i) + 16);
-    layout_.text_chars = static_cast<size_t>((each - 34) / kCharWidth);
+    layout_.text_chars = static_cast<size_t>((each - 42) / kCharWidth);
   }
 
   void PlaceRows() {
@@ -173,8 +172,14 @@ class Drawing {
 
   void DrawHazard() {
     if (!picture_.hazard) return;
-    double top = Top(*picture_.hazard);
-    double bottom = Bottom(*picture_.hazard);
+    // Whole rows: an edge through a text would strike it out.
+    double top = head_ - 6;
+    double bottom = body_end_ + 6;
+    for (size_t i = 0; i < rows_.size(); ++i) {
+      int64_t event = picture_.rows[i].event.event;
+      if (event == picture_.hazard->from_event) top = rows_[i].top + 2;
+      if (event == picture_.hazard->to_event) bottom = rows_[i].bottom - 1;
+    }
     if (bottom <= top) return;
     double left = narrow_ ? 2 : layout_.cpu_left - 2;
     double right = layout_.page_left - 4;
@@ -293,7 +298,7 @@ class Drawing {
 
   // At the end of the stretch, right of the count, where there is room.
   void DrawStateName(const char* name, double top, double height) {
-    if (height < 16) return;
+    if (height < 16 || narrow_) return;
     Add("<text class=\"state\" x=\"{:.1f}\" y=\"{:.1f}\" text-anchor=\"end\">{}</text>", layout_.locked_left - 10, top + height - 5,
         name);
   }
@@ -326,10 +331,20 @@ class Drawing {
   }
 
   void DrawBars() {
+    // Side by side where several tasks share a lane.
+    std::map<size_t, std::vector<double>> ends;  // of each lane, by slot
     for (const LaneBar& bar : picture_.bars) {
       double top = Top(bar.span);
       double height = std::max(6.0, Bottom(bar.span) - top);
-      double x = layout_.lanes[std::min(bar.lane, layout_.lanes.size() - 1)];
+      std::vector<double>& slots = ends[bar.lane];
+      auto slot = std::find_if(slots.begin(), slots.end(), [&](double end) { return end <= top; });
+      double aside = 8 * static_cast<double>(std::min<size_t>(static_cast<size_t>(slot - slots.begin()), narrow_ ? 0 : 2));
+      if (slot == slots.end()) {
+        slots.push_back(top + height);
+      } else {
+        *slot = top + height;
+      }
+      double x = layout_.lanes[std::min(bar.lane, layout_.lanes.size() - 1)] - aside;
       bool hold = bar.kind == BarKind::kHold;
       Add("<rect class=\"{}\" x=\"{:.1f}\" y=\"{:.1f}\" width=\"{:.1f}\" height=\"{:.1f}\" rx=\"2\"><title>{}</title></rect>",
           hold ? "hold" : "wait", x - (hold ? 5 : 3.5), top, hold ? 10.0 : 7.0, height,

@@ -9,6 +9,8 @@
 
 namespace mmreplay {
 
+inline constexpr size_t kWaitersDrawn = 6;  // side by side in the page's lane
+
 // Wide: what happened stands in the lane of who did it. Narrow: lanes side by side, texts right of them.
 enum class PictureShape : uint8_t { kWide, kNarrow };
 

@@ -24,6 +24,7 @@ constexpr int64_t kNearMissesShown = 300;
 constexpr size_t kBiographyLines = 400;
 constexpr size_t kGapsShown = 20;
 constexpr size_t kIssuesShown = 100;
+constexpr size_t kSourcesShown = 100;
 
 // "sha256-..." of a policy is base64 of the digest.
 std::string Base64OfHex(std::string_view hex) {
@@ -137,7 +138,8 @@ std::string LostFact(const ReportContent& content) {
 
 std::string ClockFact(const TraceClock& clock) {
   std::string text = clock.name.empty() ? "name not on record" : clock.name;
-  text += "; stamps of two cpus are in order if they are more than " + DurationText(clock.error, clock.ticks) + " apart";
+  text += clock.error == 0 ? "; stamps of two cpus are in order if they differ"
+                           : "; stamps of two cpus are in order if they are more than " + DurationText(clock.error, clock.ticks) + " apart";
   return Fact("Clock", text, "");
 }
 
@@ -184,6 +186,28 @@ void WriteLoss(const ReportContent& content, const WriteFn& write) {
   }
 }
 
+// Invariants by what breaks them, as db/views.sql lists them.
+std::string InvariantText(std::string_view invariant) {
+  struct Name {
+    std::string_view invariant;
+    const char* text;
+  };
+  for (const Name& name : {Name{"I1", "allocated while not free"}, Name{"I2", "freed while referenced"}, Name{"I3", "freed while locked or frozen"},
+                           Name{"I4", "freed twice"}, Name{"I5", "reference taken on a free page"}, Name{"I6", "count contradicted"},
+                           Name{"I7", "count frozen or unfrozen out of turn"}, Name{"I8", "wait without protection"},
+                           Name{"I9", "exempt wait on a free page"}, Name{"I10", "wait across lives"}, Name{"I11", "unlocked while not locked"},
+                           Name{"I12", "slept with a page-table lock"}, Name{"I15", "no reference to be had"}}) {
+    if (name.invariant == invariant) return std::string(invariant) + " " + name.text;
+  }
+  return std::string(invariant);
+}
+
+std::string AnomalyList(const std::vector<CountedName>& anomalies) {
+  std::string list;
+  for (const CountedName& one : anomalies) list += (list.empty() ? "" : "; ") + CountText(one.count) + " x " + InvariantText(one.name);
+  return list;
+}
+
 std::string CountList(const std::vector<CountedName>& counts) {
   std::string list;
   for (const CountedName& count : counts) list += (list.empty() ? "" : ", ") + CountText(count.count) + " " + count.name;
@@ -200,7 +224,7 @@ void WriteQuality(const ReportContent& content, const WriteFn& write) {
                  ? fmt::format("all of {}", CountText(content.verdict.waits))
                  : fmt::format("{} of {}", CountText(content.verdict.waits - content.verdict.unknown_waits), CountText(content.verdict.waits)),
              content.verdict.unknown_waits == 0 ? "good" : "bad"));
-  write(Fact("Impossible transitions", content.anomalies.empty() ? "none" : CountList(content.anomalies), content.anomalies.empty() ? "good" : ""));
+  write(Fact("Impossible transitions", content.anomalies.empty() ? "none" : AnomalyList(content.anomalies), content.anomalies.empty() ? "good" : ""));
   write(Fact("Kernel reports on pages", CountText(content.reports), ""));
   write(Fact("Lines rejected", fmt::format("{} of {}", CountText(content.input.rejected), CountText(content.input.lines)),
              content.input.rejected == 0 ? "good" : "bad"));
@@ -242,6 +266,7 @@ void WriteKernelReport(const std::optional<KernelReport>& report, const WriteFn&
 }
 
 void WriteOriginals(const RacePicture& picture, const WriteFn& write) {
+  if (picture.rows.empty()) return;
   write("<details class=\"originals\"><summary>The original lines</summary>\n<ol>\n");
   std::string path;
   for (const PictureRow& row : picture.rows) {
@@ -349,16 +374,19 @@ void WriteGroup(const Database& database, const TraceClock& clock, const Finding
     write(DrawPicture(picture, clock, PictureShape::kNarrow));
     if (picture.left_out > 0)
       write("<p class=\"note\">" + Plural(picture.left_out, "event", "events") + " of this page by others left out: see the biography.</p>\n");
+    if (picture.page_waiters.size() > kWaitersDrawn)
+      write(fmt::format("<p class=\"note\">{} of {} waiters drawn in the page's lane.</p>\n", kWaitersDrawn, picture.page_waiters.size()));
     WriteLegend(picture, clock, write);
     write("</figure>\n<aside>\n");
     write(TimeSpan(picture));
     WriteProofs(picture, diagram, write);
     if (diagram) WriteKernelReport(diagram->kernel, write);
-    write("<h4>Why it matters</h4>\n<p>" + Html(group.why) + "</p>\n");
-    if (!group.contract.empty()) write("<h4>Kernels</h4>\n<p>" + Html(group.contract) + "</p>\n");
-    write("<p class=\"note\">" + Html(group.reference) + "</p>\n</aside></div>\n");
-    WriteOriginals(picture, write);
+    write("</aside></div>\n");
   }
+  write("<div class=\"why\"><div><h4>Why it matters</h4>\n<p>" + Html(group.why) + "</p>\n<p class=\"note\">" + Html(group.reference) + "</p></div>\n");
+  if (!group.contract.empty()) write("<div><h4>Kernels</h4>\n<p>" + Html(group.contract) + "</p></div>\n");
+  write("</div>\n");
+  WriteOriginals(picture, write);
   if (picture.pfn) WriteBiography(database, *picture.pfn, write);
   write("</article>\n");
 }
@@ -386,25 +414,25 @@ void WriteGroups(const Database& database, const ReportContent& content, const W
   write("</section>\n");
 }
 
-void WriteFinding(const Finding& finding, const TraceClock& clock, const WriteFn& write) {
+void WriteFinding(const Finding& finding, const TraceClock& clock, bool several_rules, const WriteFn& write) {
   std::string events;
   for (const Evidence& one : finding.evidence) events += (events.empty() ? "" : ", ") + std::to_string(one.event);
-  std::string story = finding.summary;
+  std::string story = several_rules ? finding.rule + ": " + finding.summary : finding.summary;
   std::string freed;
   std::string when;
   std::string order;
   if (finding.wait) {
     const WaitOfFinding& wait = *finding.wait;
-    story = wait.function + ": " + wait.outcome;
+    story = (several_rules ? finding.rule + ": " : "") + wait.outcome + " in " + wait.function;
     if (wait.freed) freed = TaskText(wait.releaser_comm, wait.releaser_pid) + " at " + TimeText(wait.freed_ts, clock.ticks);
     when = TimeText(wait.begin_ts, clock.ticks) + ".." + TimeText(wait.end_ts, clock.ticks);
     if (wait.outcome == "freed_before_queue") order = OrderText(wait, clock);
   }
   std::string kernel = finding.kernel ? fmt::format("console line {}", finding.kernel->line) : "";
-  write(fmt::format("<tr><td class=\"grade {0}\">{1}{0}</td><td>{2}</td><td>{3}</td><td>{4}</td><td>{5}</td><td>{6}</td><td>{7}</td><td>{8}</td>"
-                    "<td>{9}</td><td class=\"events\">{10}</td></tr>\n",
-                    Html(finding.grade), Shape(finding.grade), Html(finding.rule), Html(TaskText(finding.comm, finding.pid)),
-                    finding.pfn ? PfnText(finding.pfn) : "", Html(story), Html(when), Html(freed), Html(order), Html(kernel), events));
+  write(fmt::format("<tr><td class=\"grade {0}\">{1}{0}</td><td class=\"whole\">{2}</td><td class=\"whole\">{3}</td><td>{4}</td><td class=\"whole\">{5}"
+                    "</td><td>{6}</td><td>{7}</td><td>{8}</td><td class=\"events\">{9}</td></tr>\n",
+                    Html(finding.grade), Shape(finding.grade), Html(TaskText(finding.comm, finding.pid)), finding.pfn ? PfnText(finding.pfn) : "",
+                    Html(story), Html(when), Html(freed), Html(order), Html(kernel), events));
 }
 
 void WriteFindings(const Database& database, const ReportContent& content, const WriteFn& write) {
@@ -413,11 +441,13 @@ void WriteFindings(const Database& database, const ReportContent& content, const
   write("<section id=\"findings\" aria-labelledby=\"findings-h\">\n<h2 id=\"findings-h\">Findings</h2>\n");
   write(fmt::format("<p class=\"note\">{} of {} shown, the strongest first{}</p>\n", CountText(std::min(total, kFindingsShown)), CountText(total),
                     total > kFindingsShown ? "; all: <code>mmreplay query DB @findings</code>" : ""));
-  write("<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"findings\"><table class=\"list\">\n<thead><tr><th>grade</th><th>rule</th><th>task</th>"
+  write("<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"findings\"><table class=\"list\">\n<thead><tr><th>grade</th><th>task</th>"
         "<th>page</th><th>what</th><th>wait</th><th>freed by</th><th>order</th><th>kernel</th><th>events</th></tr></thead>\n<tbody>\n");
   int64_t shown = 0;
+  bool several_rules = std::any_of(content.groups.begin(), content.groups.end(),
+                                   [&](const FindingGroup& group) { return group.rule != content.groups.front().rule; });
   ForEachFinding(database, [&](const Finding& finding) {
-    WriteFinding(finding, content.clock, write);
+    WriteFinding(finding, content.clock, several_rules, write);
     return ++shown < std::min(kFindingsShown, total);
   });
   write("</tbody></table></div>\n</section>\n");
@@ -478,10 +508,15 @@ void WriteInput(const ReportContent& content, const WriteFn& write) {
                     Plural(input.comments, "comment", "comments"), Plural(input.continuations, "continuation", "continuations"),
                     Plural(input.markers, "marker", "markers"), CountText(input.rejected)));
   write("<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"files\"><table><thead><tr><th>file</th><th>is</th><th class=\"n\">lines</th></tr></thead>\n<tbody>\n");
-  for (const SourceFile& file : content.sources)
+  for (size_t i = 0; i < content.sources.size() && i < kSourcesShown; ++i) {
+    const SourceFile& file = content.sources[i];
     write(fmt::format("<tr><td><code>{}</code></td><td>{}</td><td class=\"n\">{}</td></tr>\n", Html(file.path), Html(file.role),
                       file.lines ? CountText(*file.lines) : "not read"));
-  write("</tbody></table></div>\n</section>\n");
+  }
+  write("</tbody></table></div>\n");
+  if (content.sources.size() > kSourcesShown)
+    write(fmt::format("<p class=\"note\">{} of {} files shown: <code>mmreplay query DB @sources</code></p>\n", kSourcesShown, content.sources.size()));
+  write("</section>\n");
 }
 
 }  // namespace

@@ -249,7 +249,9 @@ SELECT pfn FROM findings WHERE id = ?1;
 
 -- The overview: how much there is, when it was, and the most telling of it.
 -- name: overview totals
-SELECT (SELECT count(*) FROM page_waits), (SELECT count(*) FROM migrations), (SELECT count(*) FROM ptl_holds);
+SELECT (SELECT count(*) FROM page_waits) AS waits, (SELECT count(begin_ts) FROM page_waits) AS with_time,
+       (SELECT count(*) FROM migrations) AS migrations, (SELECT count(coalesce(begin_ts, end_ts)) FROM migrations) AS with_time,
+       (SELECT count(*) FROM ptl_holds) AS holds, (SELECT count(coalesce(acquire_ts, release_ts)) FROM ptl_holds) AS with_time;
 
 -- name: overview waits
 SELECT w.comm, w.pid, w.begin_ts, w.end_ts, w.verdict, w.pfn, w.function, w.outcome, w.protection

@@ -103,11 +103,16 @@
       const x = (at - from) / (to - from) * 100 + '%';
       const line = document.createElementNS(SVG, 'line');
       for (const [name, value] of [['x1', x], ['x2', x], ['y1', 22], ['y2', height]]) line.setAttribute(name, value);
+      axis.append(line);
       const text = document.createElementNS(SVG, 'text');
+      text.textContent = timeText(at, step);
+      // Where its text would reach over the edge, only the line stands.
+      const place = (at - from) / (to - from) * plot.clientWidth;
+      const half = text.textContent.length * 3.6;
+      if (place < half || place > plot.clientWidth - half) continue;
       text.setAttribute('x', x);
       text.setAttribute('y', 14);
-      text.textContent = timeText(at, step);
-      axis.append(line, text);
+      axis.append(text);
     }
   };
   const draw = () => {
