@@ -187,8 +187,8 @@ const std::vector<RecordableEvidence>& RecordableKinds() {
   return kinds;
 }
 
-std::vector<NotShown> ReadNotShown(const Database& db, const Verdict& verdict,
-                                   const InputFacts& input, const std::vector<SourceFile>& sources) {
+std::vector<NotShown> ReadNotShown(const Database& db, const Verdict& verdict, const InputFacts& input,
+                                   const std::vector<SourceFile>& sources) {
   std::set<std::string, std::less<>> recordable;
   Statement query(db, ReportSql("recordable"));
   while (query.Step()) recordable.emplace(query.Text(0));
@@ -425,13 +425,15 @@ std::string FidelityText(const Fidelity& fidelity) {
   if (fidelity.first_mismatch)
     miss = fmt::format("; first miss at event {}, line {}", *fidelity.first_mismatch,
                        fidelity.first_mismatch_line.value_or(0));
-  return fmt::format("{} of {} certain reference counts predicted ({}.{:02} %){}", CountText(fidelity.matched),
-                     CountText(fidelity.anchors), share / 100, share % 100, miss);
+  return fmt::format("{} of {} certain reference counts predicted ({}.{:02} %){}",
+                     CountText(fidelity.matched), CountText(fidelity.anchors), share / 100, share % 100,
+                     miss);
 }
 
 std::string GapText(const LostEvents& gap, bool ticks) {
-  return fmt::format("{} of cpu {} lost from {} to {}", gap.lost ? Plural(*gap.lost, "event", "events") : "events",
-                     gap.cpu, gap.from_ts ? TimeText(gap.from_ts, ticks) : "the beginning",
+  return fmt::format("{} of cpu {} lost from {} to {}",
+                     gap.lost ? Plural(*gap.lost, "event", "events") : "events", gap.cpu,
+                     gap.from_ts ? TimeText(gap.from_ts, ticks) : "the beginning",
                      gap.to_ts ? TimeText(gap.to_ts, ticks) : "the end");
 }
 

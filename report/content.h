@@ -246,7 +246,8 @@ std::string FidelityText(const Fidelity& fidelity);
 // "514 events of cpu 2 lost from the beginning to 0.056743"
 std::string GapText(const LostEvents& gap, bool ticks);
 
-// How sure it is that the page was free when the waiter queued: "same-cpu", "27.8 ms apart, clock error 1 us", "open".
+// How sure it is that the page was free when the waiter queued: "same-cpu", "27.8 ms apart, clock error 1
+// us", "open".
 std::string OrderText(const WaitOfFinding& wait, const TraceClock& clock);
 
 }  // namespace mmreplay

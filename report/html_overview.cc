@@ -45,11 +45,17 @@ void ReadWaits(const Database& db, bool ticks, std::vector<Item>* items) {
   Statement query(db, ReportSql("overview waits"));
   query.Bind(1, kMostWaits);
   while (query.Step()) {
-    Item item{ItemKind::kWait, query.OptionalInt(1), TaskText(query.Text(0), query.OptionalInt(1)), query.OptionalInt(2),
-              query.OptionalInt(3), std::string(query.Text(4)), {}};
+    Item item{ItemKind::kWait,
+              query.OptionalInt(1),
+              TaskText(query.Text(0), query.OptionalInt(1)),
+              query.OptionalInt(2),
+              query.OptionalInt(3),
+              std::string(query.Text(4)),
+              {}};
     std::string grade = item.look == "benign" ? "legal" : item.look;
-    item.title = fmt::format("{} waits on page {} in {}: {}; {}, protection {}; {}", item.task, PfnText(query.OptionalInt(5)),
-                             query.Text(6), grade, query.Text(7), query.Text(8), Interval(item.begin, item.end, ticks));
+    item.title = fmt::format("{} waits on page {} in {}: {}; {}, protection {}; {}", item.task,
+                             PfnText(query.OptionalInt(5)), query.Text(6), grade, query.Text(7),
+                             query.Text(8), Interval(item.begin, item.end, ticks));
     items->push_back(std::move(item));
   }
 }
@@ -58,11 +64,17 @@ void ReadMigrations(const Database& db, bool ticks, std::vector<Item>* items) {
   Statement query(db, ReportSql("overview migrations"));
   query.Bind(1, kMostMigrations);
   while (query.Step()) {
-    Item item{ItemKind::kMigration, query.OptionalInt(1), TaskText(query.Text(0), query.OptionalInt(1)), query.OptionalInt(2),
-              query.OptionalInt(3), std::string(query.Text(4)), {}};
-    item.title = fmt::format("{} migrates page {} to {}: {}{}{}; {}", item.task, PfnText(query.OptionalInt(5)),
-                             PfnText(query.OptionalInt(6)), query.Text(4), query.Text(7).empty() ? "" : ", ", query.Text(7),
-                             Interval(item.begin, item.end, ticks));
+    Item item{ItemKind::kMigration,
+              query.OptionalInt(1),
+              TaskText(query.Text(0), query.OptionalInt(1)),
+              query.OptionalInt(2),
+              query.OptionalInt(3),
+              std::string(query.Text(4)),
+              {}};
+    item.title =
+        fmt::format("{} migrates page {} to {}: {}{}{}; {}", item.task, PfnText(query.OptionalInt(5)),
+                    PfnText(query.OptionalInt(6)), query.Text(4), query.Text(7).empty() ? "" : ", ",
+                    query.Text(7), Interval(item.begin, item.end, ticks));
     items->push_back(std::move(item));
   }
 }
@@ -71,10 +83,16 @@ void ReadHolds(const Database& db, bool ticks, std::vector<Item>* items) {
   Statement query(db, ReportSql("overview holds"));
   query.Bind(1, kMostHolds);
   while (query.Step()) {
-    Item item{ItemKind::kHold, query.OptionalInt(1), TaskText(query.Text(0), query.OptionalInt(1)), query.OptionalInt(2),
-              query.OptionalInt(3), query.Int(5) != 0 ? "contended" : "", {}};
+    Item item{ItemKind::kHold,
+              query.OptionalInt(1),
+              TaskText(query.Text(0), query.OptionalInt(1)),
+              query.OptionalInt(2),
+              query.OptionalInt(3),
+              query.Int(5) != 0 ? "contended" : "",
+              {}};
     item.title = fmt::format("{} holds ptl {}{}{}; {}", item.task, PfnText(query.OptionalInt(4)),
-                             query.Text(6).empty() ? "" : " of ", query.Text(6), Interval(item.begin, item.end, ticks));
+                             query.Text(6).empty() ? "" : " of ", query.Text(6),
+                             Interval(item.begin, item.end, ticks));
     if (query.Int(5) != 0) item.title += "; others had to wait for it";
     items->push_back(std::move(item));
   }
@@ -191,14 +209,18 @@ class Plot {
   int height() const { return height_; }
 
   void Write(const Database& database, const std::vector<Item>& items, const WriteFn& write) {
-    write(fmt::format("<svg class=\"plot\" width=\"100%\" height=\"{}\" tabindex=\"0\" role=\"application\" data-begin=\"{}\" "
-                      "data-length=\"{}\" data-unit=\"{}\" aria-label=\"time line of waits, migrations and lock holdings: arrow keys "
-                      "pan, plus and minus zoom, n and p go from wait to wait, 0 shows all\">\n",
-                      height_, range_.begin, range_.end - range_.begin, ticks_ ? "ticks" : "ns"));
+    write(
+        fmt::format("<svg class=\"plot\" width=\"100%\" height=\"{}\" tabindex=\"0\" role=\"application\" "
+                    "data-begin=\"{}\" "
+                    "data-length=\"{}\" data-unit=\"{}\" aria-label=\"time line of waits, migrations and "
+                    "lock holdings: arrow keys "
+                    "pan, plus and minus zoom, n and p go from wait to wait, 0 shows all\">\n",
+                    height_, range_.begin, range_.end - range_.begin, ticks_ ? "ticks" : "ns"));
     bool odd = false;
     for (const auto& [pid, lane] : lanes_) {
       int top = tops_[pid];
-      write(fmt::format("<rect class=\"band{}\" x=\"0\" y=\"{}\" width=\"100%\" height=\"{}\"/>\n", odd ? " odd" : "", top, kLaneHeight));
+      write(fmt::format("<rect class=\"band{}\" x=\"0\" y=\"{}\" width=\"100%\" height=\"{}\"/>\n",
+                        odd ? " odd" : "", top, kLaneHeight));
       odd = !odd;
     }
     write(Axis(range_, height_, ticks_));
@@ -212,7 +234,8 @@ class Plot {
     WriteReports(database, write);
     write("</g>\n");
     for (const auto& [pid, lane] : lanes_)
-      write(fmt::format("<text class=\"task\" x=\"6\" y=\"{}\">{}</text>\n", tops_[pid] + 13, Html(lane.task)));
+      write(
+          fmt::format("<text class=\"task\" x=\"6\" y=\"{}\">{}</text>\n", tops_[pid] + 13, Html(lane.task)));
     write("</svg>\n");
   }
 
@@ -227,23 +250,27 @@ class Plot {
     int y = top->second + (item.kind == ItemKind::kWait ? 17 : item.kind == ItemKind::kMigration ? 32 : 40);
     int height = item.kind == ItemKind::kWait ? 12 : 5;
     const char* open = item.begin && item.end ? "" : " open";
-    write(fmt::format("<rect class=\"{} {}{}\" x=\"{}\" y=\"{}\" width=\"{}\" height=\"{}\" data-a=\"{}\" data-b=\"{}\"><title>{}"
-                      "</title></rect>\n",
-                      kind, item.look, open, range_.Percent(from), y, range_.Width(from, std::max(from, to)), height,
-                      from - range_.begin, to - range_.begin, Html(item.title)));
+    write(
+        fmt::format("<rect class=\"{} {}{}\" x=\"{}\" y=\"{}\" width=\"{}\" height=\"{}\" data-a=\"{}\" "
+                    "data-b=\"{}\"><title>{}"
+                    "</title></rect>\n",
+                    kind, item.look, open, range_.Percent(from), y, range_.Width(from, std::max(from, to)),
+                    height, from - range_.begin, to - range_.begin, Html(item.title)));
     if (item.kind == ItemKind::kWait && item.look != "benign")
-      write(fmt::format("<use class=\"mk {0}\" href=\"#m-{0}\" x=\"{1}\" y=\"{2}\" data-a=\"{3}\"/>\n", item.look, range_.Percent(from),
-                        y + 6, from - range_.begin));
+      write(fmt::format("<use class=\"mk {0}\" href=\"#m-{0}\" x=\"{1}\" y=\"{2}\" data-a=\"{3}\"/>\n",
+                        item.look, range_.Percent(from), y + 6, from - range_.begin));
   }
 
   void WriteGaps(const WriteFn& write) {
     for (const LostEvents& gap : content_.gaps) {
       int64_t from = std::clamp(gap.from_ts.value_or(range_.begin), range_.begin, range_.end);
       int64_t to = std::clamp(gap.to_ts.value_or(range_.end), range_.begin, range_.end);
-      write(fmt::format("<rect class=\"lost\" x=\"{}\" y=\"{}\" width=\"{}\" height=\"{}\" data-a=\"{}\" data-b=\"{}\"><title>{}"
-                        "</title></rect>\n",
-                        range_.Percent(from), kAxisHeight, range_.Width(from, std::max(from, to)), height_ - kAxisHeight,
-                        from - range_.begin, to - range_.begin, Html(GapText(gap, ticks_))));
+      write(fmt::format(
+          "<rect class=\"lost\" x=\"{}\" y=\"{}\" width=\"{}\" height=\"{}\" data-a=\"{}\" "
+          "data-b=\"{}\"><title>{}"
+          "</title></rect>\n",
+          range_.Percent(from), kAxisHeight, range_.Width(from, std::max(from, to)), height_ - kAxisHeight,
+          from - range_.begin, to - range_.begin, Html(GapText(gap, ticks_))));
     }
   }
 
@@ -253,9 +280,11 @@ class Plot {
     while (query.Step()) {
       auto report = ReadKernelReport(database, query.Int(1));
       if (!report || query.Int(0) < range_.begin || query.Int(0) > range_.end) continue;
-      write(fmt::format("<use class=\"mk report\" href=\"#m-report\" x=\"{}\" y=\"{}\" data-a=\"{}\"><title>{}</title></use>\n",
-                        range_.Percent(query.Int(0)), kAxisHeight + kStripHeight / 2, query.Int(0) - range_.begin,
-                        Html("the kernel reports: " + KernelReportText(*report))));
+      write(
+          fmt::format("<use class=\"mk report\" href=\"#m-report\" x=\"{}\" y=\"{}\" "
+                      "data-a=\"{}\"><title>{}</title></use>\n",
+                      range_.Percent(query.Int(0)), kAxisHeight + kStripHeight / 2,
+                      query.Int(0) - range_.begin, Html("the kernel reports: " + KernelReportText(*report))));
     }
   }
 
@@ -267,9 +296,10 @@ class Plot {
   int height_ = 0;
 };
 
-// "68 waits; 33 migrations; 474 holdings of page-table locks"; "2,000 of 5,300 waits shown (the gravest, then the
-// longest)" where not all are.
-std::string ShownText(const std::vector<Item>& items, const std::map<std::optional<int64_t>, Lane>& lanes, const Database& db) {
+// "68 waits; 33 migrations; 474 holdings of page-table locks"; "2,000 of 5,300 waits shown (the gravest, then
+// the longest)" where not all are.
+std::string ShownText(const std::vector<Item>& items, const std::map<std::optional<int64_t>, Lane>& lanes,
+                      const Database& db) {
   std::map<ItemKind, int64_t> shown;
   for (const Item& item : items) shown[item.kind] += lanes.contains(item.pid);
   Statement totals(db, ReportSql("overview totals"));
@@ -284,13 +314,15 @@ std::string ShownText(const std::vector<Item>& items, const std::map<std::option
   int column = 0;
   for (const Name& name : {Name{ItemKind::kWait, "wait", "waits", "the gravest, then the longest"},
                            Name{ItemKind::kMigration, "migration", "migrations", "the longest"},
-                           Name{ItemKind::kHold, "holding of a page-table lock", "holdings of page-table locks", "the longest"}}) {
+                           Name{ItemKind::kHold, "holding of a page-table lock",
+                                "holdings of page-table locks", "the longest"}}) {
     int64_t total = totals.Int(column++);
     int64_t drawn = shown[name.kind];
     text += text.empty() ? "" : "; ";
     int64_t timed = totals.Int(column++);
-    text += drawn == total ? Plural(total, name.one, name.many)
-                           : fmt::format("{} of {} shown", CountText(drawn), Plural(total, name.one, name.many));
+    text += drawn == total
+                ? Plural(total, name.one, name.many)
+                : fmt::format("{} of {} shown", CountText(drawn), Plural(total, name.one, name.many));
     if (drawn < timed) text += fmt::format(" ({})", name.choice);
     if (timed < total) text += fmt::format(" ({} have no time on record)", CountText(total - timed));
   }
@@ -309,10 +341,12 @@ void WriteOverview(const Database& database, const ReportContent& content, const
   auto lanes = ChooseLanes(items, &tasks);
   write("<section id=\"overview\" aria-labelledby=\"overview-h\">\n<h2 id=\"overview-h\">Overview</h2>\n");
   std::string shown = ShownText(items, lanes, database);
-  if (tasks > lanes.size()) shown += fmt::format("; {} of {} tasks shown (those with the most waits)", lanes.size(), tasks);
+  if (tasks > lanes.size())
+    shown += fmt::format("; {} of {} tasks shown (those with the most waits)", lanes.size(), tasks);
   auto range = RangeOf(items);
   if (!range) {
-    write("<p class=\"note\">" + Html(shown) + ". Nothing of it has a time, so there is nothing to draw.</p>\n</section>\n");
+    write("<p class=\"note\">" + Html(shown) +
+          ". Nothing of it has a time, so there is nothing to draw.</p>\n</section>\n");
     return;
   }
   write("<p class=\"note\">" + Html(shown) + "</p>\n");
@@ -327,17 +361,28 @@ void WriteOverview(const Database& database, const ReportContent& content, const
   plot.Write(database, items, write);
   write("</div>\n<ul class=\"legend\">\n");
   for (const char* grade : {"confirmed", "probable", "latent", "unknown"})
-    write(fmt::format("<li><svg width=\"34\" height=\"14\"><rect class=\"w {0}\" x=\"7\" y=\"1\" width=\"26\" height=\"12\"/><use "
-                      "class=\"mk {0}\" href=\"#m-{0}\" x=\"7\" y=\"7\"/></svg>wait, {0}</li>\n",
-                      grade));
-  write("<li><svg width=\"28\" height=\"14\"><rect class=\"w benign\" x=\"1\" y=\"1\" width=\"26\" height=\"12\"/></svg>wait, legal</li>\n"
-        "<li><svg width=\"28\" height=\"14\"><rect class=\"m migrated\" x=\"1\" y=\"4\" width=\"26\" height=\"5\"/></svg>migration</li>\n"
-        "<li><svg width=\"28\" height=\"14\"><rect class=\"m failed\" x=\"1\" y=\"4\" width=\"26\" height=\"5\"/></svg>migration failed</li>\n"
-        "<li><svg width=\"28\" height=\"14\"><rect class=\"h\" x=\"1\" y=\"4\" width=\"26\" height=\"5\"/></svg>holds a page-table lock</li>\n");
+    write(
+        fmt::format("<li><svg width=\"34\" height=\"14\"><rect class=\"w {0}\" x=\"7\" y=\"1\" width=\"26\" "
+                    "height=\"12\"/><use "
+                    "class=\"mk {0}\" href=\"#m-{0}\" x=\"7\" y=\"7\"/></svg>wait, {0}</li>\n",
+                    grade));
+  write(
+      "<li><svg width=\"28\" height=\"14\"><rect class=\"w benign\" x=\"1\" y=\"1\" width=\"26\" "
+      "height=\"12\"/></svg>wait, legal</li>\n"
+      "<li><svg width=\"28\" height=\"14\"><rect class=\"m migrated\" x=\"1\" y=\"4\" width=\"26\" "
+      "height=\"5\"/></svg>migration</li>\n"
+      "<li><svg width=\"28\" height=\"14\"><rect class=\"m failed\" x=\"1\" y=\"4\" width=\"26\" "
+      "height=\"5\"/></svg>migration failed</li>\n"
+      "<li><svg width=\"28\" height=\"14\"><rect class=\"h\" x=\"1\" y=\"4\" width=\"26\" "
+      "height=\"5\"/></svg>holds a page-table lock</li>\n");
   if (!content.gaps.empty())
-    write("<li><svg width=\"28\" height=\"14\"><rect class=\"lost\" x=\"1\" y=\"1\" width=\"26\" height=\"12\"/></svg>events lost</li>\n");
-  write("<li><svg width=\"20\" height=\"14\"><use class=\"mk report\" href=\"#m-report\" x=\"9\" y=\"7\"/></svg>kernel report</li>\n"
-        "</ul>\n</section>\n");
+    write(
+        "<li><svg width=\"28\" height=\"14\"><rect class=\"lost\" x=\"1\" y=\"1\" width=\"26\" "
+        "height=\"12\"/></svg>events lost</li>\n");
+  write(
+      "<li><svg width=\"20\" height=\"14\"><use class=\"mk report\" href=\"#m-report\" x=\"9\" "
+      "y=\"7\"/></svg>kernel report</li>\n"
+      "</ul>\n</section>\n");
 }
 
 }  // namespace mmreplay

@@ -1,5 +1,5 @@
-// The whole recording on one time line: a lane for each task with its waits, migrations and lock holdings, lost events
-// behind them. Zoomed and panned by a script, readable without.
+// The whole recording on one time line: a lane for each task with its waits, migrations and lock holdings,
+// lost events behind them. Zoomed and panned by a script, readable without.
 #pragma once
 
 #include "db/database.h"

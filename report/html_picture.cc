@@ -51,7 +51,7 @@ double GapBetween(std::optional<int64_t> before, std::optional<int64_t> after) {
 
 struct Layout {
   double width = 0;
-  double time_right = 0;   // times end here; 0: times stand above the texts
+  double time_right = 0;  // times end here; 0: times stand above the texts
   double cpu_left = 0;
   std::vector<double> lanes;  // x of each lane's line
   double text_left = 0;       // narrow: of all texts
@@ -87,7 +87,8 @@ class Drawing {
     DrawProofs();
     DrawRows();
     std::string head = fmt::format(
-        "<svg class=\"picture {}\" viewBox=\"0 0 {:.0f} {:.0f}\" width=\"{:.0f}\" height=\"{:.0f}\" role=\"group\" "
+        "<svg class=\"picture {}\" viewBox=\"0 0 {:.0f} {:.0f}\" width=\"{:.0f}\" height=\"{:.0f}\" "
+        "role=\"group\" "
         "aria-label=\"{}\">\n",
         narrow_ ? "narrow" : "wide", layout_.width, height_, layout_.width, height_,
         Html("lanes of " + LaneList() + " and page " + PfnText(picture_.pfn)));
@@ -116,7 +117,8 @@ class Drawing {
       return;
     }
     size_t longest = 8;
-    for (const PictureRow& row : picture_.rows) longest = std::max(longest, TimeText(row.event.ts, clock_.ticks).size());
+    for (const PictureRow& row : picture_.rows)
+      longest = std::max(longest, TimeText(row.event.ts, clock_.ticks).size());
     layout_.width = 860;
     layout_.time_right = static_cast<double>(longest) * kCharWidth + 2;
     layout_.cpu_left = layout_.time_right + 6;
@@ -183,9 +185,11 @@ class Drawing {
     if (bottom <= top) return;
     double left = narrow_ ? 2 : layout_.cpu_left - 2;
     double right = layout_.page_left - 4;
-    Add("<rect class=\"hazard\" x=\"{:.1f}\" y=\"{:.1f}\" width=\"{:.1f}\" height=\"{:.1f}\"><title>{}</title></rect>", left,
-        top, right - left, bottom - top, "nothing the waiter has keeps the page alive");
-    Add("<path class=\"hazard-edge\" d=\"M{:.1f} {:.1f}H{:.1f}M{:.1f} {:.1f}H{:.1f}\"/>", left, top, right, left, bottom, right);
+    Add("<rect class=\"hazard\" x=\"{:.1f}\" y=\"{:.1f}\" width=\"{:.1f}\" "
+        "height=\"{:.1f}\"><title>{}</title></rect>",
+        left, top, right - left, bottom - top, "nothing the waiter has keeps the page alive");
+    Add("<path class=\"hazard-edge\" d=\"M{:.1f} {:.1f}H{:.1f}M{:.1f} {:.1f}H{:.1f}\"/>", left, top, right,
+        left, bottom, right);
   }
 
   void DrawLanes() {
@@ -200,7 +204,8 @@ class Drawing {
             Html(CutToWidth(name, layout_.text_chars)));
       } else {
         Add("<path class=\"lane\" d=\"M{:.1f} {:.1f}V{:.1f}\"/>", x, head_ - 8, body_end_ + 6);
-        Add("<text class=\"lane-name l{}\" x=\"{:.1f}\" y=\"18\">{}</text>", i, x - 6, Html(CutToWidth(name, layout_.text_chars)));
+        Add("<text class=\"lane-name l{}\" x=\"{:.1f}\" y=\"18\">{}</text>", i, x - 6,
+            Html(CutToWidth(name, layout_.text_chars)));
       }
     }
     if (!narrow_) {
@@ -238,8 +243,9 @@ class Drawing {
     int64_t high = counts_.rbegin()->first;
     size_t rank = 0;
     for (auto& [count, place] : counts_) {
-      place = high - low <= 6 ? static_cast<double>(count - low) / static_cast<double>(std::max<int64_t>(high - low, 1))
-                              : static_cast<double>(rank) / static_cast<double>(counts_.size() - 1);
+      place = high - low <= 6
+                  ? static_cast<double>(count - low) / static_cast<double>(std::max<int64_t>(high - low, 1))
+                  : static_cast<double>(rank) / static_cast<double>(counts_.size() - 1);
       ++rank;
     }
   }
@@ -248,23 +254,27 @@ class Drawing {
     RankCounts();
     double left = layout_.page_left;
     double right = layout_.width - 2;
-    Add("<rect class=\"page-lane\" x=\"{:.1f}\" y=\"{:.1f}\" width=\"{:.1f}\" height=\"{:.1f}\"/>", left, head_ - 6, right - left,
-        body_end_ - head_ + 12);
+    Add("<rect class=\"page-lane\" x=\"{:.1f}\" y=\"{:.1f}\" width=\"{:.1f}\" height=\"{:.1f}\"/>", left,
+        head_ - 6, right - left, body_end_ - head_ + 12);
     std::string name = "page " + PfnText(picture_.pfn);
     if (picture_.page_order && !narrow_) name += fmt::format(" order {}", *picture_.page_order);
     double head_y = narrow_ ? head_ - 12 : 38;
     Add("<text class=\"lane-name page\" x=\"{:.1f}\" y=\"{:.1f}\"{}>{}</text>", narrow_ ? right : left + 2,
-        narrow_ ? head_y - 16 : 18, narrow_ ? " text-anchor=\"end\"" : "", Html(narrow_ ? PfnText(picture_.pfn) : name));
-    Add("<text class=\"head\" x=\"{:.1f}\" y=\"{:.1f}\">{}</text>", left + 2, head_y, narrow_ ? "refs" : "references");
-    Add("<text class=\"head\" x=\"{:.1f}\" y=\"{:.1f}\">{}</text>", narrow_ ? right : layout_.waiters_left - 4, head_y,
-        narrow_ ? "" : "waiters");
-    if (!narrow_) Add("<text class=\"head\" x=\"{:.1f}\" y=\"{:.1f}\">lock</text>", layout_.locked_left - 6, head_y);
+        narrow_ ? head_y - 16 : 18, narrow_ ? " text-anchor=\"end\"" : "",
+        Html(narrow_ ? PfnText(picture_.pfn) : name));
+    Add("<text class=\"head\" x=\"{:.1f}\" y=\"{:.1f}\">{}</text>", left + 2, head_y,
+        narrow_ ? "refs" : "references");
+    Add("<text class=\"head\" x=\"{:.1f}\" y=\"{:.1f}\">{}</text>",
+        narrow_ ? right : layout_.waiters_left - 4, head_y, narrow_ ? "" : "waiters");
+    if (!narrow_)
+      Add("<text class=\"head\" x=\"{:.1f}\" y=\"{:.1f}\">lock</text>", layout_.locked_left - 6, head_y);
     for (const PageSpan& span : picture_.page_spans) DrawState(span);
     size_t column = 0;
     for (const LaneBar& wait : picture_.page_waiters) {
       if (column == kWaitersDrawn) break;
       double step = narrow_ ? 3.6 : 5.5;
-      Add("<rect class=\"page-wait\" x=\"{:.1f}\" y=\"{:.1f}\" width=\"{:.1f}\" height=\"{:.1f}\"><title>{}</title></rect>",
+      Add("<rect class=\"page-wait\" x=\"{:.1f}\" y=\"{:.1f}\" width=\"{:.1f}\" "
+          "height=\"{:.1f}\"><title>{}</title></rect>",
           layout_.waiters_left + step * static_cast<double>(column++), Top(wait.span), narrow_ ? 2.4 : 3.6,
           std::max(3.0, Bottom(wait.span) - Top(wait.span)), Html(wait.task + " waits on the page"));
     }
@@ -278,17 +288,20 @@ class Drawing {
     double area_width = layout_.locked_left - layout_.page_left - 8;
     switch (span.state) {
       case PageState::kLocked:
-        Add("<rect class=\"locked\" x=\"{:.1f}\" y=\"{:.1f}\" width=\"{:.1f}\" height=\"{:.1f}\"><title>the trace shows PG_locked"
+        Add("<rect class=\"locked\" x=\"{:.1f}\" y=\"{:.1f}\" width=\"{:.1f}\" height=\"{:.1f}\"><title>the "
+            "trace shows PG_locked"
             "</title></rect>",
             layout_.locked_left, top, narrow_ ? 7.0 : 10.0, height);
         return;
       case PageState::kFree:
-        Add("<rect class=\"free\" x=\"{:.1f}\" y=\"{:.1f}\" width=\"{:.1f}\" height=\"{:.1f}\"><title>the page is free</title></rect>",
+        Add("<rect class=\"free\" x=\"{:.1f}\" y=\"{:.1f}\" width=\"{:.1f}\" height=\"{:.1f}\"><title>the "
+            "page is free</title></rect>",
             area_left, top, area_width, height);
         DrawStateName("FREE", top, height);
         return;
       case PageState::kReused:
-        Add("<rect class=\"reused\" x=\"{:.1f}\" y=\"{:.1f}\" width=\"{:.1f}\" height=\"{:.1f}\"><title>the frame belongs to its "
+        Add("<rect class=\"reused\" x=\"{:.1f}\" y=\"{:.1f}\" width=\"{:.1f}\" height=\"{:.1f}\"><title>the "
+            "frame belongs to its "
             "next owner</title></rect>",
             area_left, top, area_width, height);
         DrawStateName("REUSED", top, height);
@@ -299,8 +312,8 @@ class Drawing {
   // At the end of the stretch, right of the count, where there is room.
   void DrawStateName(const char* name, double top, double height) {
     if (height < 16 || narrow_) return;
-    Add("<text class=\"state\" x=\"{:.1f}\" y=\"{:.1f}\" text-anchor=\"end\">{}</text>", layout_.locked_left - 10, top + height - 5,
-        name);
+    Add("<text class=\"state\" x=\"{:.1f}\" y=\"{:.1f}\" text-anchor=\"end\">{}</text>",
+        layout_.locked_left - 10, top + height - 5, name);
   }
 
   // The count as a step line, each new value beside it.
@@ -318,10 +331,11 @@ class Drawing {
       }
       int64_t count = *picture_.rows[i].count;
       double x = CountX(count);
-      path += drawing ? fmt::format("V{:.1f}H{:.1f}", y, x) : fmt::format("M{:.1f} {:.1f}", x, i == 0 ? y - 8 : y);
+      path += drawing ? fmt::format("V{:.1f}H{:.1f}", y, x)
+                      : fmt::format("M{:.1f} {:.1f}", x, i == 0 ? y - 8 : y);
       if (!drawing || count != current)
-        labels += fmt::format("<text class=\"count{}\" x=\"{:.1f}\" y=\"{:.1f}\">{}</text>\n", count == 0 ? " zero" : "", x + 5,
-                              y + 12, count);
+        labels += fmt::format("<text class=\"count{}\" x=\"{:.1f}\" y=\"{:.1f}\">{}</text>\n",
+                              count == 0 ? " zero" : "", x + 5, y + 12, count);
       current = count;
       drawing = true;
     }
@@ -338,7 +352,8 @@ class Drawing {
       double height = std::max(6.0, Bottom(bar.span) - top);
       std::vector<double>& slots = ends[bar.lane];
       auto slot = std::find_if(slots.begin(), slots.end(), [&](double end) { return end <= top; });
-      double aside = 8 * static_cast<double>(std::min<size_t>(static_cast<size_t>(slot - slots.begin()), narrow_ ? 0 : 2));
+      double aside = 8 * static_cast<double>(
+                             std::min<size_t>(static_cast<size_t>(slot - slots.begin()), narrow_ ? 0 : 2));
       if (slot == slots.end()) {
         slots.push_back(top + height);
       } else {
@@ -346,13 +361,15 @@ class Drawing {
       }
       double x = layout_.lanes[std::min(bar.lane, layout_.lanes.size() - 1)] - aside;
       bool hold = bar.kind == BarKind::kHold;
-      Add("<rect class=\"{}\" x=\"{:.1f}\" y=\"{:.1f}\" width=\"{:.1f}\" height=\"{:.1f}\" rx=\"2\"><title>{}</title></rect>",
+      Add("<rect class=\"{}\" x=\"{:.1f}\" y=\"{:.1f}\" width=\"{:.1f}\" height=\"{:.1f}\" "
+          "rx=\"2\"><title>{}</title></rect>",
           hold ? "hold" : "wait", x - (hold ? 5 : 3.5), top, hold ? 10.0 : 7.0, height,
           Html(bar.task + (hold ? " holds the page-table lock" : " waits on the page")));
     }
   }
 
-  // From one piece of evidence to the next: left of the lane, across in the strip between two rows, to its marker.
+  // From one piece of evidence to the next: left of the lane, across in the strip between two rows, to its
+  // marker.
   void DrawProofs() {
     auto row_of = [&](int64_t event) {
       auto found = std::find_if(picture_.rows.begin(), picture_.rows.end(),
@@ -368,7 +385,8 @@ class Drawing {
       double y1 = rows_[first].middle;
       double y2 = rows_[second].middle;
       double aside = narrow_ ? 10 : 12;
-      std::string path = fmt::format("M{:.1f} {:.1f}Q{:.1f} {:.1f} {:.1f} {:.1f}", x1 - 6, y1 + 5, x1 - aside, y1 + 6, x1 - aside, y1 + 13);
+      std::string path = fmt::format("M{:.1f} {:.1f}Q{:.1f} {:.1f} {:.1f} {:.1f}", x1 - 6, y1 + 5, x1 - aside,
+                                     y1 + 6, x1 - aside, y1 + 13);
       double strip = rows_[second].top + 2;
       if (x1 != x2) path += fmt::format("V{:.1f}H{:.1f}", std::max(strip, y1 + 14), x2 - aside);
       path += fmt::format("V{:.1f}Q{:.1f} {:.1f} {:.1f} {:.1f}", y2 - 6, x2 - aside, y2 - 1, x2 - 8, y2 - 1);
@@ -384,8 +402,9 @@ class Drawing {
       const PictureRow& row = picture_.rows[i];
       const Row& place = rows_[i];
       if (before && row.event.ts && *row.event.ts - *before >= 1'000'000 && !clock_.ticks && !narrow_)
-        Add("<text class=\"gap\" x=\"{:.1f}\" y=\"{:.1f}\" text-anchor=\"end\">+{}</text>", layout_.time_right,
-            place.top - place.gap / 2 + 3, DurationText(*row.event.ts - *before, clock_.ticks));
+        Add("<text class=\"gap\" x=\"{:.1f}\" y=\"{:.1f}\" text-anchor=\"end\">+{}</text>",
+            layout_.time_right, place.top - place.gap / 2 + 3,
+            DurationText(*row.event.ts - *before, clock_.ticks));
       before = row.event.ts;
       DrawRow(row, place);
     }
@@ -397,19 +416,22 @@ class Drawing {
     std::string cpu = event.cpu ? fmt::format("[{}]", *event.cpu) : "";
     std::string original = fmt::format("{}:{}: {}", event.path, event.line, event.original);
     std::string kind = row.fatal ? "fatal" : row.number > 0 ? "decisive" : "story";
-    Add("<g class=\"ev {} l{}\" tabindex=\"0\" role=\"img\" data-event=\"{}\" aria-label=\"{}\">", kind, row.lane, event.event,
+    Add("<g class=\"ev {} l{}\" tabindex=\"0\" role=\"img\" data-event=\"{}\" aria-label=\"{}\">", kind,
+        row.lane, event.event,
         Html(time + " " + cpu + " " + TaskText(event.comm, event.pid) + ": " + row.text + ". " + original));
     Add("<title>{}</title>", Html(original));
-    Add("<rect class=\"hit\" x=\"0.5\" y=\"{:.1f}\" width=\"{:.1f}\" height=\"{:.1f}\" rx=\"3\"/>", place.top + 3,
-        layout_.page_left - 6, place.bottom - place.top - 5);
+    Add("<rect class=\"hit\" x=\"0.5\" y=\"{:.1f}\" width=\"{:.1f}\" height=\"{:.1f}\" rx=\"3\"/>",
+        place.top + 3, layout_.page_left - 6, place.bottom - place.top - 5);
     double x = layout_.lanes[row.lane];
     if (row.number > 0) {
       if (row.fatal) {
-        Add("<path class=\"mark\" d=\"M{0:.1f} {1:.1f}l9.5 9.5l-9.5 9.5l-9.5-9.5z\"/>", x, place.middle - 9.5);
+        Add("<path class=\"mark\" d=\"M{0:.1f} {1:.1f}l9.5 9.5l-9.5 9.5l-9.5-9.5z\"/>", x,
+            place.middle - 9.5);
       } else {
         Add("<circle class=\"mark\" cx=\"{:.1f}\" cy=\"{:.1f}\" r=\"7.5\"/>", x, place.middle);
       }
-      Add("<text class=\"number\" x=\"{:.1f}\" y=\"{:.1f}\" text-anchor=\"middle\">{}</text>", x, place.middle + 3.6, row.number);
+      Add("<text class=\"number\" x=\"{:.1f}\" y=\"{:.1f}\" text-anchor=\"middle\">{}</text>", x,
+          place.middle + 3.6, row.number);
     } else {
       Add("<circle class=\"mark\" cx=\"{:.1f}\" cy=\"{:.1f}\" r=\"3.5\"/>", x, place.middle);
     }
@@ -419,7 +441,8 @@ class Drawing {
       Add("<text class=\"time\" x=\"{:.1f}\" y=\"{:.1f}\">{} {}</text>", text_x, y, Html(time), cpu);
       y += kLineHeight;
     } else {
-      Add("<text class=\"time\" x=\"{:.1f}\" y=\"{:.1f}\" text-anchor=\"end\">{}</text>", layout_.time_right, y, Html(time));
+      Add("<text class=\"time\" x=\"{:.1f}\" y=\"{:.1f}\" text-anchor=\"end\">{}</text>", layout_.time_right,
+          y, Html(time));
       Add("<text class=\"time\" x=\"{:.1f}\" y=\"{:.1f}\">{}</text>", layout_.cpu_left, y, cpu);
     }
     for (const std::string& line : place.lines) {

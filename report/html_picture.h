@@ -1,5 +1,5 @@
-// The picture of a finding as SVG: time runs down, a lane for each task, the page's own lane at the right. Drawn here
-// and not by a script, so that it is there wherever the file is opened, and on paper.
+// The picture of a finding as SVG: time runs down, a lane for each task, the page's own lane at the right.
+// Drawn here and not by a script, so that it is there wherever the file is opened, and on paper.
 #pragma once
 
 #include <string>

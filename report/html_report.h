@@ -1,5 +1,6 @@
-// The report as one HTML file that needs nothing else: verdict, quality of the evidence, a picture for each cause, an
-// overview of the whole recording. Its content security policy forbids any request and any script but our own.
+// The report as one HTML file that needs nothing else: verdict, quality of the evidence, a picture for each
+// cause, an overview of the whole recording. Its content security policy forbids any request and any script
+// but our own.
 #pragma once
 
 #include "db/database.h"

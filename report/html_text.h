@@ -6,8 +6,9 @@
 
 namespace mmreplay {
 
-// Bytes of a trace as they may stand anywhere in a document, in element content as in quoted attributes: control
-// characters and bytes that are not UTF-8 as \x1b, the five characters that mean something to a parser as entities.
+// Bytes of a trace as they may stand anywhere in a document, in element content as in quoted attributes:
+// control characters and bytes that are not UTF-8 as \x1b, the five characters that mean something to a
+// parser as entities.
 std::string Html(std::string_view text);
 
 }  // namespace mmreplay

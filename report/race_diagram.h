@@ -39,8 +39,9 @@ struct RaceDiagram {
   std::vector<OrderProof> proofs;  // of neighbours among the evidence
   int64_t left_out = 0;            // events of the page that would not fit
   std::optional<KernelReport> kernel;
-  // Events between which the waiter had nothing that keeps the page alive, and the page mattered to it: from the
-  // drop of the lock (or its lookup) until it queued, or until the page was freed under it, or the wait ended.
+  // Events between which the waiter had nothing that keeps the page alive, and the page mattered to it: from
+  // the drop of the lock (or its lookup) until it queued, or until the page was freed under it, or the wait
+  // ended.
   std::optional<int64_t> hazard_begin = {};
   std::optional<int64_t> hazard_end = {};
 };

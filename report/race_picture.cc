@@ -21,7 +21,8 @@ std::string TaskOf(const EventLine& event) {
 class Lanes {
  public:
   void Add(const std::string& task) {
-    if (!task.empty() && std::find(tasks_.begin(), tasks_.end(), task) == tasks_.end()) tasks_.push_back(task);
+    if (!task.empty() && std::find(tasks_.begin(), tasks_.end(), task) == tasks_.end())
+      tasks_.push_back(task);
   }
 
   std::vector<std::string> Names() const {
@@ -81,7 +82,9 @@ void AddHolds(const RaceDiagram& diagram, const Lanes& lanes, RacePicture* pictu
     std::string task = TaskOf(line.event);
     if (line.lock_ends) {
       auto begin = taken.find(task);
-      picture->bars.push_back({BarKind::kHold, lanes.Of(task).value_or(0), task,
+      picture->bars.push_back({BarKind::kHold,
+                               lanes.Of(task).value_or(0),
+                               task,
                                {begin == taken.end() ? std::nullopt : begin->second, line.event.event}});
       taken.erase(task);
     }
@@ -101,7 +104,10 @@ void AddWaits(const Database& database, const Lanes& lanes, RacePicture* picture
   query.Bind(2, first);
   query.Bind(3, last);
   while (query.Step()) {
-    LaneBar bar{BarKind::kWait, 0, TaskText(query.Text(0), query.OptionalInt(1)), {query.OptionalInt(2), query.OptionalInt(3)}};
+    LaneBar bar{BarKind::kWait,
+                0,
+                TaskText(query.Text(0), query.OptionalInt(1)),
+                {query.OptionalInt(2), query.OptionalInt(3)}};
     if (bar.span.from_event && *bar.span.from_event < first) bar.span.from_event.reset();
     if (bar.span.to_event && *bar.span.to_event > last) bar.span.to_event.reset();
     if (auto lane = lanes.Of(bar.task)) {
@@ -118,12 +124,14 @@ struct LockSeen {
   std::optional<bool> after;
 };
 
-// flags=locked|uptodate|dirty of a page_ref event are those after it. An unlock ends what was locked. The kernel moves
-// and unmaps only locked pages (mm/migrate.c, VM_BUG_ON_FOLIO(!folio_test_locked(..)) and its forerunners).
+// flags=locked|uptodate|dirty of a page_ref event are those after it. An unlock ends what was locked. The
+// kernel moves and unmaps only locked pages (mm/migrate.c, VM_BUG_ON_FOLIO(!folio_test_locked(..)) and its
+// forerunners).
 LockSeen SeeLock(const EventLine& event) {
   std::string function = ProbedFunction(event.name, event.args);
   bool returned = event.args.substr(0, event.args.find(')')).find(" <- ") != std::string::npos;
-  if (function == "folio_unlock" || function == "unlock_page") return returned ? LockSeen{{}, false} : LockSeen{true, false};
+  if (function == "folio_unlock" || function == "unlock_page")
+    return returned ? LockSeen{{}, false} : LockSeen{true, false};
   if (event.name == "mm_page_free" || event.name == "mm_page_alloc") return {false, false};
   if (event.name == "set_migration_pmd" || event.name == "set_migration_pte" ||
       ((function == "folio_migrate_mapping" || function == "migrate_page_move_mapping" ||
@@ -148,7 +156,8 @@ void AddLocked(RacePicture* picture) {
     if (lock.before == true) seen = row.event.event;
     if (lock.after == false && from) {
       // Known to be unlocked from here on; when exactly it was, only an unlock tells.
-      picture->page_spans.push_back({PageState::kLocked, {from, lock.before == true ? row.event.event : seen}});
+      picture->page_spans.push_back(
+          {PageState::kLocked, {from, lock.before == true ? row.event.event : seen}});
       from.reset();
     }
   }
@@ -174,7 +183,8 @@ void AddLives(const Database& database, RacePicture* picture) {
     auto alloc = query.OptionalInt(0);
     if (free_since && alloc) {
       end_free(alloc);
-      if (*alloc <= last && *free_since >= first) picture->page_spans.push_back({PageState::kReused, {alloc, query.OptionalInt(1)}});
+      if (*alloc <= last && *free_since >= first)
+        picture->page_spans.push_back({PageState::kReused, {alloc, query.OptionalInt(1)}});
     }
     free_since = query.OptionalInt(1);
   }
@@ -182,14 +192,16 @@ void AddLives(const Database& database, RacePicture* picture) {
 }
 
 // Evidence of a finding that is not about a wait, and what happened to its page meanwhile.
-void AddEvidenceRows(const Database& database, const TraceClock& clock, const FindingGroup& group, RacePicture* picture) {
+void AddEvidenceRows(const Database& database, const TraceClock& clock, const FindingGroup& group,
+                     RacePicture* picture) {
   std::map<int64_t, PictureRow> rows;
   for (const EvidenceLine& line : group.lines) {
     PictureRow row{.event = line.event, .text = Describe(line.event), .role = {}, .count = line.event.count};
     rows.emplace(line.event.event, std::move(row));
   }
   if (picture->pfn && !rows.empty()) {
-    std::vector<int64_t> events = EventsOfPage(database, *picture->pfn, rows.begin()->first, rows.rbegin()->first, {});
+    std::vector<int64_t> events =
+        EventsOfPage(database, *picture->pfn, rows.begin()->first, rows.rbegin()->first, {});
     EventLines lines(database, clock.ticks);
     for (size_t i = 0; i < events.size(); ++i) {
       if (rows.contains(events[i])) continue;
@@ -228,7 +240,8 @@ RacePicture MakePicture(const Database& database, const TraceClock& clock, const
     lanes.Add(diagram.releaser);
     for (const DiagramLine& line : diagram.lines) {
       lanes.Add(TaskOf(line.event));
-      PictureRow row{.event = line.event, .text = line.text, .role = {}, .fatal = line.fatal, .count = line.count};
+      PictureRow row{
+          .event = line.event, .text = line.text, .role = {}, .fatal = line.fatal, .count = line.count};
       picture.rows.push_back(std::move(row));
     }
     AddHolds(diagram, lanes, &picture);

@@ -1,5 +1,6 @@
-// What a picture of a finding shows, before anybody draws it: a lane for each task, one for the page, and the decisive
-// events in the order of the trace. Made from the diagram of a finding about a wait, or from the evidence of another.
+// What a picture of a finding shows, before anybody draws it: a lane for each task, one for the page, and the
+// decisive events in the order of the trace. Made from the diagram of a finding about a wait, or from the
+// evidence of another.
 #pragma once
 
 #include <cstdint>
@@ -16,15 +17,15 @@ namespace mmreplay {
 struct PictureRow {
   EventLine event;
   size_t lane = 0;
-  std::string text;                   // what happened
-  size_t number = 0;                  // among the evidence of the finding, from 1; 0 for what only belongs to the story
-  std::string role;                   // of evidence
-  bool fatal = false;                 // the free, the wait on a free page
+  std::string text;    // what happened
+  size_t number = 0;   // among the evidence of the finding, from 1; 0 for what only belongs to the story
+  std::string role;    // of evidence
+  bool fatal = false;  // the free, the wait on a free page
   std::optional<int64_t> count = {};  // the page's references from here on
 };
 
-// A stretch of the story. An end that is not among the rows lies between two of them; nullopt: before the first row,
-// or after the last.
+// A stretch of the story. An end that is not among the rows lies between two of them; nullopt: before the
+// first row, or after the last.
 struct PictureSpan {
   std::optional<int64_t> from_event;
   std::optional<int64_t> to_event;

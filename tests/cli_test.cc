@@ -40,6 +40,12 @@ TEST_CASE("a stored trace prints what its analysis printed, and twice the same",
     CHECK(text.exit_code == json.exit_code);
     CHECK(Shell("$MMREPLAY report " + folder.path() + "/b.db").out == text.out);
     CHECK(Shell("$MMREPLAY report --format json " + folder.path() + "/a.db").out == json.out);
+    for (const std::string format : {"html", "perfetto"}) {
+      Run once = Shell("$MMREPLAY analyze --format " + format + " " + analyze + "/b.db");
+      CHECK(once.exit_code == text.exit_code);
+      CHECK(once.out.size() > 10'000);
+      CHECK(Shell("$MMREPLAY report --format " + format + " " + folder.path() + "/a.db").out == once.out);
+    }
     CHECK(ReadFile(folder.path() + "/a.db") == ReadFile(folder.path() + "/b.db"));
     // On one cpu the two threads take turns otherwise than on two.
     Run single = Shell("taskset -c 0 $MMREPLAY analyze " + analyze + "/c.db");

@@ -32,11 +32,29 @@ if not CHROMIUM or not DRIVER:
     sys.exit(77)
 
 MMREPLAY = SOURCE = None  # of the command line
-SAMPLES = ["410-x86-fired-nochurn", "arm64-fired", "x86-panic", "x86-dat-lost", "arm64-stock", "410-x86-held0"]
+SAMPLES = ["410-x86-fired-nochurn", "arm64-fired", "x86-panic", "x86-dat-lost", "410-x86-held0"]
 # Widths of a desktop, a tablet and a phone.
 WIDTHS = [1280, 800, 420]
 EVIL = ["</script><script>document.title='run'</script>", "<img src=x onerror=\"document.title='run'\">", "\"'><svg onload=alert(1)>",
         "a&amp;b"]
+
+
+# What the page says, in one go: each question to the browser is a round trip.
+SEEN = """
+    const all = (selector, within = document) => [...within.querySelectorAll(selector)];
+    const events = (g, shape) => all('.picture.' + shape + ' .ev', g).map(e => [e.dataset.event, e.getAttribute('aria-label')]);
+    const waits = {};
+    for (const look of ['confirmed', 'probable', 'latent', 'unknown', 'benign']) waits[look] = all('.plot .items rect.w.' + look).length;
+    return {
+      exit_code: document.getElementById('verdict').dataset.exitCode,
+      heading: document.querySelector('h1').innerText,
+      badges: all('.verdict .badge').map(b => b.innerText),
+      groups: all('article.group').map(g => ({
+        fingerprint: g.dataset.fingerprint, wide: events(g, 'wide'), narrow: events(g, 'narrow'),
+        originals: all('.originals code', g).map(c => c.textContent), proofs: all('.proofs li', g).length,
+        console: all('.console figcaption', g).map(c => c.innerText), counts: all('.picture.wide .count', g).map(c => c.textContent)})),
+      classes: all('#waits tbody td.n').map(c => c.innerText), findings: all('#findings tbody tr').length,
+      waits: waits, migrations: all('.plot .items rect.m').length, gaps: all('.plot .lost').length, body: document.body.innerText};"""
 
 
 def report(database, form, *options):
@@ -63,14 +81,18 @@ class Page:
         self.errors()
         self.requests_seen()
         self.resize(width)
-        self.driver.execute_cdp_cmd("Emulation.setEmulatedMedia",
-                                    {"media": "", "features": [{"name": "prefers-color-scheme", "value": scheme}]})
+        self.media("", scheme)
         self.url = "file://" + path
         self.driver.get(self.url)
 
     def resize(self, width):
         self.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride",
                                     {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": False})
+
+    def media(self, kind, scheme):
+        # Without motion, so that what was scrolled to is there.
+        self.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": kind, "features": [
+            {"name": "prefers-color-scheme", "value": scheme}, {"name": "prefers-reduced-motion", "value": "reduce"}]})
 
     def __enter__(self):
         return self
@@ -104,10 +126,6 @@ class Page:
     def settle(self):
         """Until what was asked for is drawn."""
         self.driver.execute_async_script("const done = arguments[0]; requestAnimationFrame(() => requestAnimationFrame(done));")
-
-    def bars(self, kind):
-        """How many of a kind are drawn in the time line, whatever of it is in view."""
-        return len(self.all(".plot .items rect." + kind))
 
 
 class HtmlReport(unittest.TestCase):
@@ -144,50 +162,48 @@ class HtmlReport(unittest.TestCase):
         for sample in SAMPLES:
             with self.subTest(sample), Page(self.pages[sample]) as page:
                 facts = json.loads(report(self.databases[sample], "json"))
-                self.assertEqual(int(page.one("#verdict").get_attribute("data-exit-code")), facts["exit_code"])
+                seen = page.run(SEEN)
+                self.assertEqual(int(seen["exit_code"]), facts["exit_code"])
                 words = {"found": "FOUND", "no finding": "NO FINDING", "cannot tell": "CANNOT TELL"}
-                self.assertTrue(page.one("h1").text.startswith(words[facts["verdict"]]), page.one("h1").text)
-                grades = {b.text.split()[1]: int(b.text.split()[0].replace(",", "")) for b in page.all(".verdict .badge")}
+                self.assertTrue(seen["heading"].startswith(words[facts["verdict"]]), seen["heading"])
+                grades = {b.split()[1]: int(b.split()[0].replace(",", "")) for b in seen["badges"]}
                 self.assertEqual(grades, {name: count for name, count in facts["grades"].items() if count})
-                self.check_groups(page, facts)
-                self.check_figures(page, facts)
+                self.check_groups(seen, facts)
+                self.check_figures(seen, facts)
                 self.check_quiet(page)
 
-    def check_groups(self, page, facts):
-        groups = page.all("article.group")
-        self.assertEqual([g.get_attribute("data-fingerprint") for g in groups], [g["fingerprint"] for g in facts["groups"]])
-        for group, fact in zip(groups, facts["groups"]):
+    def check_groups(self, seen, facts):
+        self.assertEqual([g["fingerprint"] for g in seen["groups"]], [g["fingerprint"] for g in facts["groups"]])
+        for group, fact in zip(seen["groups"], facts["groups"]):
             # The same events in the same order, in both shapes, each with its original line.
             lines = fact["strongest"]["lines"]
             for shape in ("wide", "narrow"):
-                drawn = group.find_elements(By.CSS_SELECTOR, ".picture.%s .ev" % shape)
-                self.assertEqual([int(e.get_attribute("data-event")) for e in drawn], [line["event"] for line in lines])
-                for element, line in zip(drawn, lines):
-                    self.assertIn(line["original"], element.get_attribute("aria-label"))
-            originals = [page.run("return arguments[0].textContent", e) for e in group.find_elements(By.CSS_SELECTOR, ".originals code")]
-            self.assertEqual(originals, [line["original"] for line in lines])
-            self.assertEqual(len(group.find_elements(By.CSS_SELECTOR, ".proofs li")), len(fact["strongest"]["proofs"]))
+                self.assertEqual([int(event) for event, _ in group[shape]], [line["event"] for line in lines])
+                for (_, label), line in zip(group[shape], lines):
+                    self.assertIn(line["original"], label)
+            self.assertEqual(group["originals"], [line["original"] for line in lines])
+            self.assertEqual(group["proofs"], len(fact["strongest"]["proofs"]))
             kernel = fact["strongest"]["kernel_report"]
-            self.assertEqual(len(group.find_elements(By.CSS_SELECTOR, ".console pre")), 1 if kernel else 0)
+            self.assertEqual(len(group["console"]), 1 if kernel else 0)
             if kernel:
-                self.assertTrue(group.find_element(By.CSS_SELECTOR, ".console figcaption").text.endswith(":%d" % kernel["line"]))
+                self.assertTrue(group["console"][0].endswith(":%d" % kernel["line"]))
             # The page's counts, as the diagram has them.
             counts = [line["count"] for line in lines]
             steps = [c for i, c in enumerate(counts) if c is not None and (i == 0 or counts[i - 1] != c)]
-            self.assertEqual([int(t.text) for t in group.find_elements(By.CSS_SELECTOR, ".picture.wide .count")], steps)
+            self.assertEqual([int(count) for count in group["counts"]], steps)
 
-    def check_figures(self, page, facts):
-        body = page.one("body").text
+    def check_figures(self, seen, facts):
+        body = seen["body"]
         lines = facts["input"]["lines"]
         self.assertIn("{:,} lines = {:,} event".format(lines["total"], lines["events"]), body)
-        classes = [int(e.text.replace(",", "")) for e in page.all("#waits tbody td.n")]
-        self.assertEqual(classes, [one["count"] for one in facts["wait_classes"]])
-        self.assertEqual(len(page.all("#findings tbody tr")), min(300, len(facts["findings"])))
-        self.assertEqual(page.bars("w"), facts["waits"]["total"])
-        for verdict in ("confirmed", "probable", "latent", "unknown", "benign"):
-            self.assertEqual(page.bars("w." + verdict), sum(one["count"] for one in facts["wait_classes"] if one["verdict"] == verdict))
-        self.assertEqual(page.bars("m"), sum(facts["migrations"].values()))
-        self.assertEqual(len(page.all(".plot .lost")), len(facts["gaps"]))
+        self.assertEqual([int(n.replace(",", "")) for n in seen["classes"]], [one["count"] for one in facts["wait_classes"]])
+        self.assertEqual(seen["findings"], min(300, len(facts["findings"])))
+        waits = {}
+        for one in facts["wait_classes"]:
+            waits[one["verdict"]] = waits.get(one["verdict"], 0) + one["count"]
+        self.assertEqual({look: count for look, count in seen["waits"].items() if count}, waits)
+        self.assertEqual(seen["migrations"], sum(facts["migrations"].values()))
+        self.assertEqual(seen["gaps"], len(facts["gaps"]))
         if facts["fidelity"]["anchors"]:
             self.assertIn("{matched:,} of {anchors:,} certain".format(**facts["fidelity"]), body)
         for missing in facts["not_shown"]:
@@ -205,8 +221,11 @@ class HtmlReport(unittest.TestCase):
             self.assertIn("trace.txt:4072:", tip.text)
             # The keyboard alone: focus, then down to the next event.
             page.run("arguments[0].focus()", page.all(".picture.wide .ev")[0])
+            page.settle()
             first = tip.text
+            self.assertTrue(tip.is_displayed())
             ActionChains(page.driver).send_keys(Keys.ARROW_DOWN).perform()
+            page.settle()
             self.assertTrue(tip.is_displayed())
             self.assertNotEqual(tip.text, first)
             ActionChains(page.driver).send_keys(Keys.ESCAPE).perform()
@@ -292,10 +311,9 @@ class HtmlReport(unittest.TestCase):
         with Page(self.pages["x86-panic"], scheme="light") as page:
             colour = lambda: page.run("return getComputedStyle(document.body).backgroundColor")
             self.assertEqual(colour(), "rgb(255, 255, 255)")
-            page.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [{"name": "prefers-color-scheme", "value": "dark"}]})
+            page.media("", "dark")
             self.assertNotEqual(colour(), "rgb(255, 255, 255)")
-            page.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {
-                "media": "print", "features": [{"name": "prefers-color-scheme", "value": "dark"}]})
+            page.media("print", "dark")
             self.assertEqual(colour(), "rgb(255, 255, 255)")
             self.assertFalse(page.one("nav").is_displayed())
             self.assertTrue(page.one(".picture.wide").is_displayed())
@@ -330,11 +348,12 @@ class HtmlReport(unittest.TestCase):
                     self.assertIn(EVIL[0] + EVIL[3], page.one(".source").text)
                     event = page.one(".picture.wide .ev.fatal")
                     page.run("arguments[0].focus()", event)
+                    page.settle()
                     self.assertIn(EVIL[2], page.one("#tip").text)
                     self.check_quiet(page)
 
     def test_the_policy_lets_only_our_script_run(self):
-        html = report(self.databases["arm64-stock"], "html").replace(
+        html = report(self.databases["410-x86-held0"], "html").replace(
             b"</body>", b"<script>document.title='run'</script><img src='http://127.0.0.1:9/x.png'></body>")
         with Page(self.write("injected.html", html)) as page:
             page.settle()

@@ -38,14 +38,17 @@
     showTip(node, e.clientX, e.clientY);
     mark(node.dataset.event || null);
   });
-  document.addEventListener('focusin', (e) => {
-    if (!tips.has(e.target)) return hideTip();
-    const box = e.target.getBoundingClientRect();
-    showTip(e.target, box.left + 40, box.bottom - 12);
-    mark(e.target.dataset.event || null);
-  });
+  const tipAtFocus = () => {
+    const node = document.activeElement;
+    if (!tips.has(node)) return hideTip();
+    const box = node.getBoundingClientRect();
+    showTip(node, box.left + 40, box.bottom - 12);
+    mark(node.dataset.event || null);
+  };
+  document.addEventListener('focusin', tipAtFocus);
   document.addEventListener('focusout', hideTip);
-  document.addEventListener('scroll', hideTip, { passive: true });
+  // Focus may scroll: then the tip goes along.
+  document.addEventListener('scroll', () => { if (!tip.hidden) tipAtFocus(); }, { passive: true });
   document.addEventListener('keydown', (e) => {
     if (e.key === 'Escape') hideTip();
     const here = e.target.closest ? e.target.closest('.ev') : null;
