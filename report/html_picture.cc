@@ -108,11 +108,11 @@ class Drawing {
       layout_.width = 356;
       for (size_t i = 0; i < lanes; ++i) layout_.lanes.push_back(14 + 22 * static_cast<double>(i));
       layout_.text_left = layout_.lanes.back() + 16;
-      layout_.page_left = layout_.width - 82;
+      layout_.page_left = layout_.width - 88;
       layout_.count_left = layout_.page_left + 10;
-      layout_.count_width = 28;
-      layout_.locked_left = layout_.page_left + 46;
-      layout_.waiters_left = layout_.page_left + 58;
+      layout_.count_width = 24;
+      layout_.locked_left = layout_.page_left + 50;
+      layout_.waiters_left = layout_.page_left + 63;
       layout_.text_chars = static_cast<size_t>((layout_.page_left - 4 - layout_.text_left) / kCharWidth);
       return;
     }
@@ -272,7 +272,7 @@ class Drawing {
     size_t column = 0;
     for (const LaneBar& wait : picture_.page_waiters) {
       if (column == kWaitersDrawn) break;
-      double step = narrow_ ? 3.6 : 5.5;
+      double step = narrow_ ? 3.8 : 5.5;
       Add("<rect class=\"page-wait\" x=\"{:.1f}\" y=\"{:.1f}\" width=\"{:.1f}\" "
           "height=\"{:.1f}\"><title>{}</title></rect>",
           layout_.waiters_left + step * static_cast<double>(column++), Top(wait.span), narrow_ ? 2.4 : 3.6,

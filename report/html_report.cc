@@ -486,13 +486,18 @@ void WriteFinding(const Finding& finding, const TraceClock& clock, bool several_
     if (wait.outcome == "freed_before_queue") order = OrderText(wait, clock);
   }
   std::string kernel = finding.kernel ? fmt::format("console line {}", finding.kernel->line) : "";
+  // Where the window is narrow the cells follow one another, each with its name.
+  auto cell = [](const char* name, const std::string& text, const char* look = "") {
+    return fmt::format("<td{}{}>{}</td>", text.empty() ? "" : fmt::format(" data-l=\"{}\"", name), look,
+                       Html(text));
+  };
   write(
       fmt::format("<tr><td class=\"grade {0}\">{1}{0}</td><td class=\"whole\">{2}</td><td "
-                  "class=\"whole\">{3}</td><td>{4}</td><td class=\"whole\">{5}"
-                  "</td><td>{6}</td><td>{7}</td><td>{8}</td><td class=\"events\">{9}</td></tr>\n",
+                  "class=\"whole\">{3}</td><td>{4}</td>",
                   Html(finding.grade), Shape(finding.grade), Html(TaskText(finding.comm, finding.pid)),
-                  finding.pfn ? PfnText(finding.pfn) : "", Html(story), Html(when), Html(freed), Html(order),
-                  Html(kernel), events));
+                  finding.pfn ? PfnText(finding.pfn) : "", Html(story)));
+  write(cell("wait", when, " class=\"whole\"") + cell("freed by", freed) + cell("order:", order) +
+        cell("kernel:", kernel) + cell("events", events, " class=\"events\"") + "</tr>\n");
 }
 
 void WriteFindings(const Database& database, const ReportContent& content, const WriteFn& write) {
