@@ -1,132 +1,136 @@
---What reports ask.One statement per name.
+-- What reports ask. One statement per name.
 
-  --name : verdict
-           SELECT(SELECT lines_events FROM traces) AS events,
-    (SELECT coalesce(sum(findings), 0) FROM rule_results WHERE severity IN('error', 'warning'))AS findings,
-    (SELECT count(*)
-         FROM rule_results WHERE rule = 'wait_on_freed_page' AND applicable) AS wait_rule_applicable,
-    (SELECT count(*) FROM page_waits)AS waits,
-    (SELECT count(*) FROM page_waits WHERE verdict = 'unknown') AS unknown_waits,
-    (SELECT count(*) FROM page_wait_evidence WHERE gap)AS waits_in_gaps;
+-- name: verdict
+SELECT
+  (SELECT lines_events FROM traces) AS events,
+  (SELECT coalesce(sum(findings), 0) FROM rule_results WHERE severity IN ('error', 'warning')) AS findings,
+  (SELECT count(*) FROM rule_results WHERE rule = 'wait_on_freed_page' AND applicable) AS wait_rule_applicable,
+  (SELECT count(*) FROM page_waits) AS waits,
+  (SELECT count(*) FROM page_waits WHERE verdict = 'unknown') AS unknown_waits,
+  (SELECT count(*) FROM page_wait_evidence WHERE gap) AS waits_in_gaps;
 
---name : clock SELECT clock, clock_unit = 'ticks', clock_error FROM trace;
+-- name: clock
+SELECT clock, clock_unit = 'ticks', clock_error FROM trace;
 
---name : input SELECT path, format, kernel_release, machine, lines_total, lines_events, lines_comments,
-    lines_continuations, lines_markers, lines_rejected FROM traces;
+-- name: input
+SELECT path, format, kernel_release, machine, lines_total, lines_events, lines_comments, lines_continuations,
+       lines_markers, lines_rejected
+FROM traces;
 
---name : sources SELECT role, path, lines_total FROM sources ORDER BY id;
+-- name: sources
+SELECT role, path, lines_total FROM sources ORDER BY id;
 
 -- Findings that count: those of severity info are for the reader to know, see `also seen`.
 -- name: grades
 SELECT f.grade, count(*) FROM findings f JOIN rule_result r ON r.rule = f.rule WHERE r.severity <> 'info' GROUP BY f.grade;
 
---name : also seen SELECT rule, summary,
-    findings FROM rule_result WHERE severity = 'info' AND findings > 0 ORDER BY rule;
+-- name: also seen
+SELECT rule, summary, findings FROM rule_result WHERE severity = 'info' AND findings > 0 ORDER BY rule;
 
---Those that count before those of severity info,
-    then the strongest first
-    : grade,
-      then those that queued on a free page,
-      then those the kernel complained about.--name : findings SELECT f.id,
-      f.rule,
-      f.grade,
-      f.comm,
-      f.pid,
-      f.pfn,
-      f.subject,
-      f.subject_id,
-      f.summary,
-      f.fingerprint,
-      w.function,
-      w.begin_ts,
-      w.end_ts,
-      w.protection,
-      w.outcome,
-      x.death_comm,
-      x.death_pid,
-      x.death_ts,
-      x.event_order,
-      x.order_ns,
-      CASE WHEN w.outcome LIKE 'freed%' THEN x.report_id END AS report_id,
-      r.severity FROM findings f JOIN rule_result r ON
-          r.rule = f.rule LEFT JOIN page_waits w ON f.subject = 'page_waits' AND w.id =
-          f.subject_id LEFT JOIN page_wait_evidence x ON x.wait_id = w.id ORDER BY r.severity = 'info',
-          f.grade<> 'confirmed',
-          f.grade<> 'probable',
-          w.outcome IS NOT 'freed_before_queue',
-          CASE WHEN w.outcome LIKE 'freed%' THEN x.report_id END IS NULL,
-          w.begin_event,
-          f.id;
+-- Those that count before those of severity info, then the strongest first: grade, then those that queued on a free page, then those the kernel complained about.
+-- name: findings
+SELECT f.id, f.rule, f.grade, f.comm, f.pid, f.pfn, f.subject, f.subject_id, f.summary, f.fingerprint,
+       w.function, w.begin_ts, w.end_ts, w.protection, w.outcome, x.death_comm, x.death_pid, x.death_ts, x.event_order,
+       x.order_ns, CASE WHEN w.outcome LIKE 'freed%' THEN x.report_id END AS report_id,
+       r.severity
+FROM findings f
+JOIN rule_result r ON r.rule = f.rule
+LEFT JOIN page_waits w ON f.subject = 'page_waits' AND w.id = f.subject_id
+LEFT JOIN page_wait_evidence x ON x.wait_id = w.id
+ORDER BY r.severity = 'info', f.grade <> 'confirmed', f.grade <> 'probable', w.outcome IS NOT 'freed_before_queue',
+         CASE WHEN w.outcome LIKE 'freed%' THEN x.report_id END IS NULL, w.begin_event, f.id;
 
---name : evidence SELECT event_id, role FROM finding_events WHERE finding_id = ? 1 ORDER BY event_id, role;
+-- name: evidence
+SELECT event_id, role FROM finding_events WHERE finding_id = ?1 ORDER BY event_id, role;
 
---Orders of its events, in the order of the trace.--name : proofs SELECT first_event, second_event, kind,
-    detail FROM proofs WHERE finding_id = ? 1 ORDER BY min(first_event, second_event),
-                             max(first_event, second_event);
+-- Orders of its events, in the order of the trace.
+-- name: proofs
+SELECT first_event, second_event, kind, detail FROM proofs WHERE finding_id = ?1
+ORDER BY min(first_event, second_event), max(first_event, second_event);
 
---name : kernel report SELECT r.kind, r.comm, r.flags, r.reason, r.pfn, s.path,
-    r.line FROM console_report r LEFT JOIN source s ON s.id = r.source WHERE r.id = ? 1;
+-- name: kernel report
+SELECT r.kind, r.comm, r.flags, r.reason, r.pfn, s.path, r.line
+FROM console_report r LEFT JOIN source s ON s.id = r.source
+WHERE r.id = ?1;
 
---Findings of one cause, the strongest cause first.--name : groups SELECT f.fingerprint, f.rule, r.severity,
-    r.summary, r.why, r.reference, sum(f.grade = 'confirmed'), sum(f.grade = 'probable'),
-    sum(f.grade = 'latent'), count(DISTINCT f.pfn),
-    count(DISTINCT f.pid) FROM findings f JOIN rule_result r ON r.rule =
-        f.rule WHERE r.severity<> 'info' GROUP BY f.fingerprint ORDER BY
-        max(CASE f.grade WHEN 'confirmed' THEN 3 WHEN 'probable' THEN 2 ELSE 1 END) DESC,
-                                                                count(*) DESC, f.fingerprint;
+-- Findings of one cause, the strongest cause first.
+-- name: groups
+SELECT f.fingerprint, f.rule, r.severity, r.summary, r.why, r.reference, sum(f.grade = 'confirmed'),
+       sum(f.grade = 'probable'), sum(f.grade = 'latent'), count(DISTINCT f.pfn), count(DISTINCT f.pid)
+FROM findings f JOIN rule_result r ON r.rule = f.rule
+WHERE r.severity <> 'info'
+GROUP BY f.fingerprint
+ORDER BY max(CASE f.grade WHEN 'confirmed' THEN 3 WHEN 'probable' THEN 2 ELSE 1 END) DESC,
+         count(*) DESC, f.fingerprint;
 
---name : strongest SELECT f.id,
-    f.summary FROM findings f LEFT JOIN page_waits w ON
-        f.subject = 'page_waits' AND w.id = f.subject_id LEFT JOIN page_wait_evidence x ON x.wait_id =
-        w.id WHERE f.fingerprint = ? 1 ORDER BY f.grade<> 'confirmed',
-        f.grade<> 'probable', w.outcome IS NOT 'freed_before_queue',
-        CASE WHEN w.outcome LIKE 'freed%' THEN x.report_id END IS NULL, w.begin_event, f.id LIMIT 1;
+-- name: strongest
+SELECT f.id, f.summary
+FROM findings f
+LEFT JOIN page_waits w ON f.subject = 'page_waits' AND w.id = f.subject_id
+LEFT JOIN page_wait_evidence x ON x.wait_id = w.id
+WHERE f.fingerprint = ?1
+ORDER BY f.grade <> 'confirmed', f.grade <> 'probable', w.outcome IS NOT 'freed_before_queue',
+         CASE WHEN w.outcome LIKE 'freed%' THEN x.report_id END IS NULL, w.begin_event, f.id
+LIMIT 1;
 
 -- name: functions of group
 SELECT group_concat(function, ', ') FROM (
   SELECT DISTINCT w.function FROM findings f JOIN page_waits w ON w.id = f.subject_id
   WHERE f.fingerprint = ?1 AND f.subject = 'page_waits' ORDER BY 1);
 
---name : contract of group SELECT x.contract FROM findings f JOIN page_wait_evidence x ON x.wait_id =
-    f.subject_id WHERE f.fingerprint =
-        ? 1 AND f.subject = 'page_waits' AND x.contract<> '' GROUP BY 1 ORDER BY count(*) DESC,
-                                                                                          1 LIMIT 1;
+-- name: contract of group
+SELECT x.contract
+FROM findings f JOIN page_wait_evidence x ON x.wait_id = f.subject_id
+WHERE f.fingerprint = ?1 AND f.subject = 'page_waits' AND x.contract <> ''
+GROUP BY 1 ORDER BY count(*) DESC, 1 LIMIT 1;
 
---Waits by verdict;
-legal ones by why they are, unknown ones by what is missing,
-    the rest by what became-- of the
-        page.The caller is read off the entry probe of the call in which the page was
-            found.--name : wait classes SELECT w.verdict,
-    w.function, coalesce((SELECT e.args FROM event e WHERE e.id = x.call_event), '') AS call, x.reason,
-    CASE WHEN w.verdict IN('benign', 'unknown') THEN '' ELSE w.outcome END AS fate, x.contract,
-    coalesce((SELECT e.name FROM events e WHERE e.id = x.call_event), '') AS call_name FROM page_waits w JOIN
-    page_wait_evidence x ON x.wait_id = w.id ORDER BY w.id;
+-- Waits by verdict; legal ones by why they are, unknown ones by what is missing, the rest by what became
+-- of the page. The caller is read off the entry probe of the call in which the page was found.
+-- name: wait classes
+SELECT w.verdict, w.function, coalesce((SELECT e.args FROM event e WHERE e.id = x.call_event), '') AS call, x.reason,
+       CASE WHEN w.verdict IN ('benign', 'unknown') THEN '' ELSE w.outcome END AS fate, x.contract,
+       coalesce((SELECT e.name FROM events e WHERE e.id = x.call_event), '') AS call_name
+FROM page_waits w
+JOIN page_wait_evidence x ON x.wait_id = w.id
+ORDER BY w.id;
 
---name : waits that ended SELECT EXISTS(SELECT 1 FROM page_waits WHERE end_event IS NOT NULL);
+-- name: waits that ended
+SELECT EXISTS (SELECT 1 FROM page_waits WHERE end_event IS NOT NULL);
 
---name : wait functions SELECT DISTINCT function FROM page_waits ORDER BY 1;
+-- name: wait functions
+SELECT DISTINCT function FROM page_waits ORDER BY 1;
 
---name : migrations SELECT result, count(*) FROM migrations GROUP BY 1 ORDER BY 1;
+-- name: migrations
+SELECT result, count(*) FROM migrations GROUP BY 1 ORDER BY 1;
 
---name : reports SELECT count(*) FROM console_reports;
+-- name: reports
+SELECT count(*) FROM console_reports;
 
---name : rules SELECT rule, applicable, missing, findings, severity FROM rule_results ORDER BY rule;
+-- name: rules
+SELECT rule, applicable, missing, findings, severity FROM rule_results ORDER BY rule;
 
---Events,
-    probed functions and views the recording could have shown.--name : recordable SELECT name FROM recordable;
+-- Events, probed functions and views the recording could have shown.
+-- name: recordable
+SELECT name FROM recordable;
 
---name : fidelity SELECT t.ref_anchors, t.ref_anchors_matched, b.ref_first_mismatch,
-    (SELECT line FROM events WHERE id = b.ref_first_mismatch) FROM traces t JOIN trace b ON b.id = t.id;
+-- name: fidelity
+SELECT t.ref_anchors, t.ref_anchors_matched, b.ref_first_mismatch,
+       (SELECT line FROM events WHERE id = b.ref_first_mismatch)
+FROM traces t JOIN trace b ON b.id = t.id;
 
---name : anomalies SELECT invariant, count(*) FROM anomalies GROUP BY 1 ORDER BY 1;
+-- name: anomalies
+SELECT invariant, count(*) FROM anomalies GROUP BY 1 ORDER BY 1;
 
---name : gaps SELECT cpu, from_ts, to_ts, lost FROM gaps ORDER BY cpu, from_ts, id;
+-- name: gaps
+SELECT cpu, from_ts, to_ts, lost FROM gaps ORDER BY cpu, from_ts, id;
 
---name : issues SELECT severity, kind, count, text, first_line FROM trace_issues;
+-- name: issues
+SELECT severity, kind, count, text, first_line FROM trace_issues;
 
---name : near misses SELECT n.comm, n.pid, n.pfn, n.function, n.begin_ts, n.end_ts, n.outcome, n.reason,
-    n.failed_step, n.event_id,
-    e.line FROM near_misses n LEFT JOIN events e ON e.id = n.event_id ORDER BY n.begin_event, n.wait_id;
+-- name: near misses
+SELECT n.comm, n.pid, n.pfn, n.function, n.begin_ts, n.end_ts, n.outcome, n.reason, n.failed_step, n.event_id, e.line
+FROM near_misses n LEFT JOIN events e ON e.id = n.event_id
+ORDER BY n.begin_event, n.wait_id;
 
 -- For the doctor: what there was of each kind of evidence.
 -- name: evidence had
@@ -306,6 +310,7 @@ FROM event e
 WHERE e.pfn IN (SELECT pfn FROM finding WHERE pfn IS NOT NULL) AND (e.delta IS NOT NULL OR e.replayed IS NOT NULL)
 ORDER BY e.pfn, e.id;
 
+-- A finding lasts from its first piece of evidence to its last.
 -- name: perfetto findings
 SELECT f.comm, f.pid, (SELECT min(e.ts) FROM finding_event x JOIN event e ON e.id = x.event WHERE x.finding = f.id) AS begin_ts,
        (SELECT max(e.ts) FROM finding_event x JOIN event e ON e.id = x.event WHERE x.finding = f.id) AS end_ts,
