@@ -157,6 +157,8 @@
   const step = (way) => {
     if (stops.length === 0) return;
     if (stop >= 0) stops[stop].node.classList.remove('now');
+    // At first, from what is in view.
+    else stop = Math.max(0, stops.findIndex((item) => item.b >= from)) - (way > 0 ? 1 : 0);
     stop = (stop + way + stops.length) % stops.length;
     const item = stops[stop];
     item.node.classList.add('now');
