@@ -50,7 +50,7 @@ inline constexpr const char* kVerdictExitCodes =
 inline constexpr const char* kPlainExitCodes = "0 done, 2 trouble";
 
 // Beside several commands' names.
-inline constexpr const char* kReportFormats = "text|json|jsonl|sarif|junit";
+inline constexpr const char* kReportFormats = "text|json|jsonl|sarif|junit|html|perfetto";
 inline constexpr const char* kRulesOption = "rules of your own, beside or instead of ours";
 
 }  // namespace mmreplay

@@ -249,6 +249,8 @@ std::string ManualPage(const std::string& date) {
       {"jsonl", "one object a line, the first the header, the last the summary; report-lines.schema.json"},
       {"sarif", "SARIF 2.1.0: one result per finding, each task of it a thread flow"},
       {"junit", "JUnit XML: the trace a test suite, each rule a test case; junit.xsd"},
+      {"html", "a picture to look at and to pass on: one file that needs no network"},
+      {"perfetto", "Chrome trace JSON for ui.perfetto.dev and chrome://tracing"},
   };
   for (const auto& [name, about] : formats)
     roff += std::string(".TP\n.B ") + name + "\n" + Roff(about) + "\n";

@@ -503,10 +503,10 @@ Command TriageCommand() {
       .exit_codes =
           "1 a finding that is neither in the baseline nor suppressed; else 2 a log could not be read or "
           "judged, or an option is wrong; else 3 a log cannot tell; else 0",
-      .examples =
-          {{"mmreplay triage samples/x86-fired.tar.xz samples/410-x86-held0.tar.xz", "judges two logs"},
-           {"find samples/ -name '*.tar.xz' -print0 | mmreplay triage -0 --format jsonl -o fleet.db -",
-            "judges those of a list, and keeps a row of each"}},
+      .examples = {{"mmreplay triage samples/x86-fired.tar.xz samples/410-x86-held0.tar.xz",
+                    "judges two logs"},
+                   {"mmreplay triage --jobs 2 --format jsonl -o fleet.db samples/",
+                    "judges a folder of logs, and keeps a row of each"}},
       .run = RunTriage,
   };
 }

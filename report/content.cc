@@ -1,5 +1,7 @@
 #include "report/content.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <array>
 #include <map>
@@ -7,6 +9,7 @@
 #include <tuple>
 
 #include "parser/error.h"
+#include "parser/input_format.h"
 #include "parser/probe_signatures.h"
 #include "replay/kernel_contracts.h"
 #include "report/format.h"
@@ -74,12 +77,14 @@ std::vector<FindingGroup> ReadGroups(const Database& db, const TraceClock& clock
                        .tasks = query.Int(10),
                        .functions = FirstText(db, "functions of group", query.Text(0)),
                        .contract = FirstText(db, "contract of group", query.Text(0)),
+                       .finding = 0,
                        .strongest = {},
                        .strongest_summary = {},
                        .lines = {}};
     Statement strongest(db, ReportSql("strongest"));
     strongest.Bind(1, query.Text(0));
     if (strongest.Step()) {
+      group.finding = strongest.Int(0);
       group.strongest = MakeDiagram(db, clock, strongest.Int(0));
       if (!group.strongest) {
         group.strongest_summary = String(strongest.Text(1));
@@ -182,7 +187,7 @@ const std::vector<RecordableEvidence>& RecordableKinds() {
   return kinds;
 }
 
-std::vector<NotShown> ReadNotShown(const Database& db, const Verdict& verdict,
+std::vector<NotShown> ReadNotShown(const Database& db, const Verdict& verdict, const InputFacts& input,
                                    const std::vector<SourceFile>& sources) {
   std::set<std::string, std::less<>> recordable;
   Statement query(db, ReportSql("recordable"));
@@ -213,6 +218,7 @@ std::vector<NotShown> ReadNotShown(const Database& db, const Verdict& verdict,
                        "return probes on the wait functions (r256:..., they block for long)"});
   }
   bool console =
+      input.format == FormatName(InputFormat::kConsoleLog) ||
       std::any_of(sources.begin(), sources.end(), [](const SourceFile& s) { return s.role == "console"; });
   if (!console)
     missing.push_back({EvidenceKind::kConsole, "the console",
@@ -224,6 +230,17 @@ Fidelity ReadFidelity(const Database& db) {
   Statement query(db, ReportSql("fidelity"));
   if (!query.Step()) return {};
   return {query.Int(0), query.Int(1), query.OptionalInt(2), query.OptionalInt(3)};
+}
+
+// "68 waits on a page that nothing kept alive", "76 findings of 2 rules"
+std::string Subject(const ReportContent& content) {
+  std::set<std::string> rules;
+  for (const FindingGroup& group : content.groups) rules.insert(group.rule);
+  int64_t total = content.grades.total();
+  if (rules == std::set<std::string>{"wait_on_freed_page"})
+    return Plural(total, "wait", "waits") + " on a page that nothing kept alive";
+  return Plural(total, "finding", "findings") + " of " +
+         Plural(static_cast<int64_t>(rules.size()), "rule", "rules");
 }
 
 }  // namespace
@@ -367,7 +384,7 @@ ReportContent ReadContent(const Database& database) {
                              .why = String(rules.Text(6)),
                              .reference = String(rules.Text(7))});
   }
-  content.not_shown = ReadNotShown(database, content.verdict, content.sources);
+  content.not_shown = ReadNotShown(database, content.verdict, content.input, content.sources);
   content.fidelity = ReadFidelity(database);
   content.anomalies = ReadCounts(database, "anomalies");
   Statement gaps(database, ReportSql("gaps"));
@@ -379,6 +396,62 @@ ReportContent ReadContent(const Database& database) {
                               String(issues.Text(3)), issues.OptionalInt(4)});
   }
   return content;
+}
+
+const char* const kSafeWaits =
+    "A task that waits for a page must keep it from being freed until it is on the wait queue: by a "
+    "reference of its own, or by queueing while it holds the page-table lock. Each of these waits did.";
+
+std::string VerdictText(const ReportContent& content) {
+  const Verdict& verdict = content.verdict;
+  switch (verdict.ExitCode()) {
+    case 1:
+      return fmt::format("FOUND: {}: {}", Subject(content), content.grades.Text());
+    case 2:
+      return "NOTHING READ: no event in the input could be read";
+    case 3:
+      if (!verdict.wait_rule_applicable)
+        return "CANNOT TELL: no wait function was probed, so no wait can be judged";
+      if (verdict.unknown_waits > 0) {
+        return fmt::format("CANNOT TELL: no finding, but the recording leaves {} open",
+                           Plural(verdict.unknown_waits, "wait", "waits"));
+      }
+      return fmt::format("CANNOT TELL: no finding, but events were lost during {}",
+                         Plural(verdict.waits_in_gaps, "wait", "waits"));
+    default:
+      if (verdict.waits == 0) return "NO FINDING: no task waited on a page in this recording";
+      return fmt::format("NO FINDING: {} on pages, every one of them safe",
+                         Plural(verdict.waits, "wait", "waits"));
+  }
+}
+
+std::string FidelityText(const Fidelity& fidelity) {
+  if (fidelity.anchors == 0) return {};
+  // Hundredths of a percent, rounded down: 100.00 means all of them.
+  int64_t share = fidelity.matched * 10000 / fidelity.anchors;
+  std::string miss;
+  if (fidelity.first_mismatch)
+    miss = fmt::format("; first miss at event {}, line {}", *fidelity.first_mismatch,
+                       fidelity.first_mismatch_line.value_or(0));
+  return fmt::format("{} of {} certain reference counts predicted ({}.{:02} %){}",
+                     CountText(fidelity.matched), CountText(fidelity.anchors), share / 100, share % 100,
+                     miss);
+}
+
+std::string GapText(const LostEvents& gap, bool ticks) {
+  return fmt::format("{} of cpu {} lost from {} to {}",
+                     gap.lost ? Plural(*gap.lost, "event", "events") : "events", gap.cpu,
+                     gap.from_ts ? TimeText(gap.from_ts, ticks) : "the beginning",
+                     gap.to_ts ? TimeText(gap.to_ts, ticks) : "the end");
+}
+
+std::string OrderText(const WaitOfFinding& wait, const TraceClock& clock) {
+  if (wait.order == "same cpu") return "same-cpu";
+  if (wait.order == "count") return "count 0 at the wait";
+  if (wait.order == "lock hand-over" || wait.order == "wake-up" || wait.order == "fork") return wait.order;
+  if (wait.order != "apart" || !wait.distance) return "open";
+  return fmt::format("{} apart, clock error {}", DurationText(*wait.distance, clock.ticks),
+                     DurationText(clock.error, clock.ticks));
 }
 
 }  // namespace mmreplay

@@ -126,11 +126,11 @@ class Suite {
     for (const RuleAnswer& rule : content_.rules) WriteCase(rule);
     if (nothing_read) {
       write_("<testcase classname=\"mmreplay\" name=\"input\">\n<error" +
-             Attribute("message", VerdictLine(content_)) + " type=\"nothing read\"/>\n</testcase>\n");
+             Attribute("message", VerdictText(content_)) + " type=\"nothing read\"/>\n</testcase>\n");
     }
     std::string out;
     WriteBelowFindings(database_, content_, near_misses, [&](std::string_view text) { out += text; });
-    write_("<system-out>" + XmlText(VerdictLine(content_) + "\n" + out) + "</system-out>\n");
+    write_("<system-out>" + XmlText(VerdictText(content_) + "\n" + out) + "</system-out>\n");
     write_("</testsuite>\n</testsuites>\n");
   }
 
@@ -141,7 +141,7 @@ class Suite {
     std::vector<std::pair<const char*, std::string>> properties = {
         {"mmreplay.version", kProgramVersion},
         {"exit_code", std::to_string(content_.verdict.ExitCode())},
-        {"verdict", VerdictLine(content_)},
+        {"verdict", VerdictText(content_)},
         {"format", input.format},
         {"kernel_release", input.kernel_release},
         {"machine", input.machine},

@@ -167,19 +167,6 @@ Stretch StretchOf(const Database& database, const WaitRow& wait) {
   return stretch;
 }
 
-// The events of the page by others.
-std::vector<int64_t> PageEvents(const Database& database, const WaitRow& wait, const Stretch& stretch) {
-  std::vector<int64_t> found;
-  if (!wait.pfn) return found;
-  Statement events(database, ReportSql("diagram page events"));
-  events.Bind(1, *wait.pfn);
-  events.Bind(2, stretch.first);
-  events.Bind(3, stretch.last);
-  events.Bind(4, wait.pid);
-  while (events.Step()) found.push_back(events.Int(0));
-  return found;
-}
-
 // The page's reference count where the last event before or at `event` leaves it.
 std::optional<int64_t> CountAt(Statement* query, std::optional<int64_t> pfn, int64_t event) {
   if (!pfn) return std::nullopt;
@@ -221,7 +208,8 @@ int64_t AddOthers(const Database& database, const WaitRow& wait, Builder* builde
     of_lock.Bind(4, *wait.lock);
     AddHolds(&of_lock, builder);
   }
-  std::vector<int64_t> events = PageEvents(database, wait, stretch);
+  std::vector<int64_t> events;
+  if (wait.pfn) events = EventsOfPage(database, *wait.pfn, stretch.first, stretch.last, wait.pid);
   int64_t left_out = 0;
   Statement holds(database, ReportSql("holds at"));
   for (size_t i = 0; i < events.size(); ++i) {
@@ -275,7 +263,8 @@ std::string Cell(const DiagramLine& line, const RaceDiagram& diagram) {
   return text + line.text;
 }
 
-// Between neighbours: with them, any two events of the finding are ordered.
+}  // namespace
+
 std::vector<OrderProof> NeighbourProofs(const Database& database, int64_t finding) {
   std::vector<OrderProof> neighbours;
   for (OrderProof& proof : OrderProofs(database).Read(finding)) {
@@ -287,7 +276,17 @@ std::vector<OrderProof> NeighbourProofs(const Database& database, int64_t findin
   return neighbours;
 }
 
-}  // namespace
+std::vector<int64_t> EventsOfPage(const Database& database, int64_t pfn, int64_t first, int64_t last,
+                                  std::optional<int64_t> pid) {
+  std::vector<int64_t> found;
+  Statement events(database, ReportSql("diagram page events"));
+  events.Bind(1, pfn);
+  events.Bind(2, first);
+  events.Bind(3, last);
+  events.Bind(4, pid);
+  while (events.Step()) found.push_back(events.Int(0));
+  return found;
+}
 
 std::optional<RaceDiagram> MakeDiagram(const Database& database, const TraceClock& clock, int64_t finding) {
   Statement row(database, ReportSql("diagram wait"));
@@ -304,6 +303,13 @@ std::optional<RaceDiagram> MakeDiagram(const Database& database, const TraceCloc
   diagram.why = wait.why;
   if (wait.report && wait.outcome.starts_with("freed"))
     diagram.kernel = ReadKernelReport(database, *wait.report);
+
+  if (wait.protection == "none") {
+    diagram.hazard_begin = wait.lock_dropped ? wait.lock_dropped : wait.call;
+    diagram.hazard_end = wait.freed() && wait.death ? std::max(wait.death, wait.begin)
+                         : wait.end                 ? wait.end
+                                                    : wait.begin;
+  }
 
   Builder builder(database, clock.ticks);
   AddWaiter(wait, &builder);

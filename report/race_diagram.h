@@ -39,10 +39,22 @@ struct RaceDiagram {
   std::vector<OrderProof> proofs;  // of neighbours among the evidence
   int64_t left_out = 0;            // events of the page that would not fit
   std::optional<KernelReport> kernel;
+  // Events between which the waiter had nothing that keeps the page alive, and the page mattered to it: from
+  // the drop of the lock (or its lookup) until it queued, or until the page was freed under it, or the wait
+  // ended.
+  std::optional<int64_t> hazard_begin = {};
+  std::optional<int64_t> hazard_end = {};
 };
 
 // nullopt for a finding that is not about a page wait.
 std::optional<RaceDiagram> MakeDiagram(const Database& database, const TraceClock& clock, int64_t finding);
+
+// The proofs of a finding between neighbours of its evidence: with them, any two of its events are ordered.
+std::vector<OrderProof> NeighbourProofs(const Database& database, int64_t finding);
+
+// The events of a page between two others, in the order of the trace, without those of task `pid`.
+std::vector<int64_t> EventsOfPage(const Database& database, int64_t pfn, int64_t first, int64_t last,
+                                  std::optional<int64_t> pid);
 
 std::string DrawDiagram(const RaceDiagram& diagram, const TraceClock& clock, TextStyle style);
 

@@ -4,9 +4,11 @@
 #include <utility>
 
 #include "parser/error.h"
+#include "report/html_report.h"
 #include "report/json_report.h"
 #include "report/jsonl_report.h"
 #include "report/junit_report.h"
+#include "report/perfetto_report.h"
 #include "report/sarif_report.h"
 #include "report/text_report.h"
 
@@ -14,9 +16,10 @@ namespace mmreplay {
 namespace {
 
 constexpr std::array kFormats = {
-    std::pair{"text", ReportFormat::kText},       std::pair{"json", ReportFormat::kJson},
-    std::pair{"jsonl", ReportFormat::kJsonLines}, std::pair{"sarif", ReportFormat::kSarif},
-    std::pair{"junit", ReportFormat::kJunit},
+    std::pair{"text", ReportFormat::kText},         std::pair{"json", ReportFormat::kJson},
+    std::pair{"jsonl", ReportFormat::kJsonLines},   std::pair{"sarif", ReportFormat::kSarif},
+    std::pair{"junit", ReportFormat::kJunit},       std::pair{"html", ReportFormat::kHtml},
+    std::pair{"perfetto", ReportFormat::kPerfetto},
 };
 
 }  // namespace
@@ -42,6 +45,10 @@ void WriteReport(const Database& database, const ReportOptions& options, const W
       return WriteSarifReport(database, options.near_misses, write);
     case ReportFormat::kJunit:
       return WriteJunitReport(database, options.near_misses, write);
+    case ReportFormat::kHtml:
+      return WriteHtmlReport(database, options.near_misses, write);
+    case ReportFormat::kPerfetto:
+      return WritePerfettoReport(database, write);
   }
 }
 

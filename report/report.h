@@ -11,9 +11,9 @@
 
 namespace mmreplay {
 
-enum class ReportFormat : uint8_t { kText, kJson, kJsonLines, kSarif, kJunit };
+enum class ReportFormat : uint8_t { kText, kJson, kJsonLines, kSarif, kJunit, kHtml, kPerfetto };
 
-// "text", "json", "jsonl", "sarif", "junit". Throws Error for anything else.
+// "text", "json", "jsonl", "sarif", "junit", "html", "perfetto". Throws Error for anything else.
 ReportFormat ReportFormatOf(std::string_view name);
 
 struct ReportOptions {

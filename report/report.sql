@@ -234,3 +234,88 @@ WHERE r.pfn = ?1 ORDER BY r.line;
 
 -- name: page anomalies
 SELECT event_id, invariant, detail FROM anomalies WHERE pfn = ?1 ORDER BY id;
+
+-- Pictures: waits on a page that touch a stretch of the trace.
+-- name: waits on page between
+SELECT comm, pid, begin_event, end_event FROM page_waits
+WHERE pfn = ?1 AND begin_event <= ?3 AND (end_event IS NULL OR end_event >= ?2)
+ORDER BY begin_event, id;
+
+-- name: lives of page
+SELECT alloc_event, free_event FROM page_lifetimes WHERE pfn = ?1 ORDER BY coalesce(alloc_event, 0), id;
+
+-- name: page of finding
+SELECT pfn FROM findings WHERE id = ?1;
+
+-- The overview: how much there is, when it was, and the most telling of it.
+-- name: overview totals
+SELECT (SELECT count(*) FROM page_waits) AS waits, (SELECT count(begin_ts) FROM page_waits) AS with_time,
+       (SELECT count(*) FROM migrations) AS migrations, (SELECT count(coalesce(begin_ts, end_ts)) FROM migrations) AS with_time,
+       (SELECT count(*) FROM ptl_holds) AS holds, (SELECT count(coalesce(acquire_ts, release_ts)) FROM ptl_holds) AS with_time;
+
+-- name: overview waits
+SELECT w.comm, w.pid, w.begin_ts, w.end_ts, w.verdict, w.pfn, w.function, w.outcome, w.protection
+FROM page_waits w
+WHERE w.begin_ts IS NOT NULL
+ORDER BY CASE w.verdict WHEN 'confirmed' THEN 0 WHEN 'probable' THEN 1 WHEN 'latent' THEN 2 WHEN 'unknown' THEN 3 ELSE 4 END,
+         coalesce(w.end_ts - w.begin_ts, 0) DESC, w.id
+LIMIT ?1;
+
+-- name: overview migrations
+SELECT comm, pid, begin_ts, end_ts, result, src_pfn, dst_pfn, why
+FROM migrations
+WHERE begin_ts IS NOT NULL OR end_ts IS NOT NULL
+ORDER BY coalesce(end_ts - begin_ts, 0) DESC, id
+LIMIT ?1;
+
+-- name: overview holds
+SELECT comm, pid, acquire_ts, release_ts, lock, contended_ts IS NOT NULL, protects
+FROM ptl_holds
+WHERE acquire_ts IS NOT NULL OR release_ts IS NOT NULL
+ORDER BY coalesce(release_ts - acquire_ts, 0) DESC, id
+LIMIT ?1;
+
+-- name: overview reports
+SELECT ts, id FROM console_reports WHERE ts IS NOT NULL AND ts_error_ns IS NOT NULL ORDER BY ts, id LIMIT ?1;
+
+-- Perfetto: rows of a task by begin, the longer first, so that each fits into or behind those before it.
+-- name: perfetto waits
+SELECT comm, pid, function, begin_ts, end_ts, id, pfn, verdict, protection, outcome, why, begin_event, end_event
+FROM page_waits ORDER BY pid, begin_ts, end_ts DESC, id;
+
+-- name: perfetto migrations
+SELECT comm, pid, begin_ts, end_ts, id, src_pfn, dst_pfn, reason, result, why, begin_event, end_event
+FROM migrations ORDER BY pid, begin_ts, end_ts DESC, id;
+
+-- name: perfetto holds
+SELECT comm, pid, acquire_ts, release_ts, id, lock, protects, contended_ts IS NOT NULL, acquire_event, release_event
+FROM ptl_holds ORDER BY pid, acquire_ts, release_ts DESC, id;
+
+-- name: perfetto has switches
+SELECT EXISTS (SELECT 1 FROM event_kinds WHERE name = 'sched_switch' AND sql_name = 'sched_switch'
+               AND ' ' || columns || ' ' LIKE '% prev_pid %' AND ' ' || columns || ' ' LIKE '% next_pid %'
+               AND ' ' || columns || ' ' LIKE '% next_comm %');
+
+-- name: perfetto switches
+SELECT common_cpu, common_ts, lead(common_ts) OVER cpu AS until, next_pid, next_comm, lead(prev_pid) OVER cpu AS left_pid
+FROM sched_switch WINDOW cpu AS (PARTITION BY common_cpu ORDER BY event_id)
+ORDER BY common_cpu, event_id;
+
+-- name: perfetto gaps
+SELECT cpu, from_ts, to_ts, lost FROM gaps ORDER BY cpu, from_ts, to_ts DESC, id;
+
+-- name: perfetto counts
+SELECT e.pfn, e.lifetime, e.ts, e.replayed
+FROM event e
+WHERE e.pfn IN (SELECT pfn FROM finding WHERE pfn IS NOT NULL) AND (e.delta IS NOT NULL OR e.replayed IS NOT NULL)
+ORDER BY e.pfn, e.id;
+
+-- A finding lasts from its first piece of evidence to its last.
+-- name: perfetto findings
+SELECT f.comm, f.pid, (SELECT min(e.ts) FROM finding_event x JOIN event e ON e.id = x.event WHERE x.finding = f.id) AS begin_ts,
+       (SELECT max(e.ts) FROM finding_event x JOIN event e ON e.id = x.event WHERE x.finding = f.id) AS end_ts,
+       NULL, f.id, f.grade, f.rule, f.pfn, f.summary, f.fingerprint
+FROM findings f ORDER BY f.pid, begin_ts, end_ts DESC, f.id;
+
+-- name: perfetto reports
+SELECT id, ts, ts_error_ns FROM console_reports ORDER BY line, id;

@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <set>
 
 #include "report/content.h"
 #include "report/evidence.h"
@@ -14,25 +13,9 @@ namespace {
 constexpr size_t kGroupsDrawn = 3;
 constexpr size_t kListed = 10;  // gaps
 
-constexpr const char* kSafe =
-    "A task that waits for a page must keep it from being freed until it is on the wait queue: by a "
-    "reference of its "
-    "own, or by queueing while it holds the page-table lock. Each of these waits did.";
-
 // In quotes where it holds blanks, so that the line can be split at blanks.
 std::string Quoted(const std::string& text) {
   return text.find_first_of(" \"") == std::string::npos ? text : "\"" + text + "\"";
-}
-
-// "68 waits on a page that nothing kept alive", "76 findings of 2 rules"
-std::string Subject(const ReportContent& content) {
-  std::set<std::string> rules;
-  for (const FindingGroup& group : content.groups) rules.insert(group.rule);
-  int64_t total = content.grades.total();
-  if (rules == std::set<std::string>{"wait_on_freed_page"})
-    return Plural(total, "wait", "waits") + " on a page that nothing kept alive";
-  return Plural(total, "finding", "findings") + " of " +
-         Plural(static_cast<int64_t>(rules.size()), "rule", "rules");
 }
 
 // Words carry the meaning, colours only help the eye: vermilion, yellow and blue differ for everybody.
@@ -40,17 +23,6 @@ std::string Coloured(const std::string& text, int exit_code, TextStyle style) {
   if (!style.colour) return text;
   const char* colour = exit_code == 1 ? "\x1b[1;31m" : exit_code == 0 ? "\x1b[1;34m" : "\x1b[1;33m";
   return colour + text + "\x1b[0m";
-}
-
-// How sure it is that the page was free when the waiter queued.
-std::string OrderText(const WaitOfFinding& wait, const TraceClock& clock) {
-  if (wait.order == "same cpu") return "same-cpu";
-  if (wait.order == "count") return "\"count 0 at the wait\"";
-  if (wait.order == "lock hand-over" || wait.order == "wake-up" || wait.order == "fork")
-    return Quoted(wait.order);
-  if (wait.order != "apart" || !wait.distance) return "open";
-  return fmt::format("\"{} apart, clock error {}\"", DurationText(*wait.distance, clock.ticks),
-                     DurationText(clock.error, clock.ticks));
 }
 
 void WriteGroups(const ReportContent& content, TextStyle style, const WriteFn& write) {
@@ -161,16 +133,7 @@ void WriteModel(const ReportContent& content, const WriteFn& write) {
   if (fidelity.anchors == 0) {
     write("\nreplay: reference counts not applicable (no reference events)\n");
   } else {
-    // Hundredths of a percent, rounded down: 100.00 means all of them.
-    int64_t share = fidelity.matched * 10000 / fidelity.anchors;
-    std::string miss;
-    if (fidelity.first_mismatch)
-      miss = fmt::format("; first miss at event {}, line {}", *fidelity.first_mismatch,
-                         fidelity.first_mismatch_line.value_or(0));
-    write("\n" + Wrap(fmt::format("replay: {} of {} certain reference counts predicted ({}.{:02} %){}",
-                                  CountText(fidelity.matched), CountText(fidelity.anchors), share / 100,
-                                  share % 100, miss),
-                      0, 2));
+    write("\n" + Wrap("replay: " + FidelityText(fidelity), 0, 2));
   }
   if (!content.anomalies.empty())
     write("anomalies: " + CountList(content.anomalies) + " (mmreplay query DB @anomalies)\n");
@@ -189,13 +152,8 @@ void WriteInput(const ReportContent& content, const WriteFn& write) {
                     Plural(input.events, "event", "events"), Plural(input.comments, "comment", "comments"),
                     Plural(input.continuations, "continuation", "continuations"),
                     Plural(input.markers, "marker", "markers"), CountText(input.rejected)));
-  for (size_t i = 0; i < content.gaps.size() && i < kListed; ++i) {
-    const LostEvents& gap = content.gaps[i];
-    write(fmt::format("gap: {} of cpu {} lost from {} to {}\n",
-                      gap.lost ? Plural(*gap.lost, "event", "events") : "events", gap.cpu,
-                      gap.from_ts ? TimeText(gap.from_ts, content.clock.ticks) : "the beginning",
-                      gap.to_ts ? TimeText(gap.to_ts, content.clock.ticks) : "the end"));
-  }
+  for (size_t i = 0; i < content.gaps.size() && i < kListed; ++i)
+    write("gap: " + GapText(content.gaps[i], content.clock.ticks) + "\n");
   if (content.gaps.size() > kListed)
     write(fmt::format("gap: ... and {} more (mmreplay query DB @loss)\n",
                       CountText(static_cast<int64_t>(content.gaps.size() - kListed))));
@@ -209,29 +167,6 @@ void WriteInput(const ReportContent& content, const WriteFn& write) {
 }
 
 }  // namespace
-
-std::string VerdictLine(const ReportContent& content) {
-  const Verdict& verdict = content.verdict;
-  switch (verdict.ExitCode()) {
-    case 1:
-      return fmt::format("FOUND: {}: {}", Subject(content), content.grades.Text());
-    case 2:
-      return "NOTHING READ: no event in the input could be read";
-    case 3:
-      if (!verdict.wait_rule_applicable)
-        return "CANNOT TELL: no wait function was probed, so no wait can be judged";
-      if (verdict.unknown_waits > 0) {
-        return fmt::format("CANNOT TELL: no finding, but the recording leaves {} open",
-                           Plural(verdict.unknown_waits, "wait", "waits"));
-      }
-      return fmt::format("CANNOT TELL: no finding, but events were lost during {}",
-                         Plural(verdict.waits_in_gaps, "wait", "waits"));
-    default:
-      if (verdict.waits == 0) return "NO FINDING: no task waited on a page in this recording";
-      return fmt::format("NO FINDING: {} on pages, every one of them safe",
-                         Plural(verdict.waits, "wait", "waits"));
-  }
-}
 
 void WriteGroup(const FindingGroup& group, const TraceClock& clock, TextStyle style, const WriteFn& write) {
   std::string counts = fmt::format("{}; {}, {}", group.grades.Text(), Plural(group.pages, "page", "pages"),
@@ -265,7 +200,7 @@ std::string FindingLine(const Finding& finding, const TraceClock& clock) {
     if (wait.freed) line += " freed=" + TimeText(wait.freed_ts, clock.ticks);
     line += fmt::format(" wait={}..{} {}", TimeText(wait.begin_ts, clock.ticks),
                         TimeText(wait.end_ts, clock.ticks), wait.outcome);
-    if (wait.outcome == "freed_before_queue") line += " order=" + OrderText(wait, clock);
+    if (wait.outcome == "freed_before_queue") line += " order=" + Quoted(OrderText(wait, clock));
   } else {
     line += " task=" + task;
     if (finding.pfn) line += " pfn=" + PfnText(finding.pfn);
@@ -294,8 +229,8 @@ void WriteBelowFindings(const Database& database, const ReportContent& content, 
 
 void WriteTextReport(const Database& database, TextStyle style, bool near_misses, const WriteFn& write) {
   ReportContent content = ReadContent(database);
-  write(Coloured(VerdictLine(content), content.verdict.ExitCode(), style) + "\n");
-  if (content.verdict.ExitCode() == 0 && content.verdict.waits > 0) write(Wrap(kSafe, 2, 2));
+  write(Coloured(VerdictText(content), content.verdict.ExitCode(), style) + "\n");
+  if (content.verdict.ExitCode() == 0 && content.verdict.waits > 0) write(Wrap(kSafeWaits, 2, 2));
   WriteGroups(content, style, write);
   WriteFindings(database, content, write);
   WriteBelowFindings(database, content, near_misses, write);

@@ -17,9 +17,6 @@ void WriteTextReport(const Database& database, TextStyle style, bool near_misses
 // Findings shown one by one; of the others how many there are.
 inline constexpr int64_t kFindingsShown = 10;
 
-// "FOUND: 68 waits on a page that nothing kept alive: 20 confirmed, 3 probable, 45 latent"
-std::string VerdictLine(const ReportContent& content);
-
 // A cause with its strongest finding drawn.
 void WriteGroup(const FindingGroup& group, const TraceClock& clock, TextStyle style, const WriteFn& write);
 

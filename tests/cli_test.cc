@@ -36,7 +36,7 @@ TEST_CASE("a stored trace prints what its analysis printed, in each format, and 
   for (const char* sample : {"x86-fired", "410-x86-held0", "arm64-stock"}) {
     std::string analyze = std::string("samples/") + sample + ".tar.xz -o " + folder.path();
     Run text = Shell("$MMREPLAY analyze " + analyze + "/a.db");
-    for (const char* format : {"text", "json", "jsonl", "sarif", "junit"}) {
+    for (const char* format : {"text", "json", "jsonl", "sarif", "junit", "html", "perfetto"}) {
       std::string how = std::string(" --near-misses --format ") + format + " ";
       CAPTURE(sample, format);
       Run analysis = Shell("$MMREPLAY analyze" + how + analyze + "/b.db");

@@ -1,0 +1,14 @@
+// Text in HTML and SVG.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+namespace mmreplay {
+
+// Bytes of a trace as they may stand anywhere in a document, in element content as in quoted attributes:
+// control characters and bytes that are not UTF-8 as \x1b, the five characters that mean something to a
+// parser as entities.
+std::string Html(std::string_view text);
+
+}  // namespace mmreplay
