@@ -6,7 +6,7 @@
 #include <map>
 #include <tuple>
 
-#include "report/html_text.h"
+#include "report/markup.h"
 #include "report/report_sql.h"
 
 namespace mmreplay {

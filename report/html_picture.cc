@@ -7,7 +7,7 @@
 #include <map>
 
 #include "report/format.h"
-#include "report/html_text.h"
+#include "report/markup.h"
 
 namespace mmreplay {
 namespace {

@@ -9,7 +9,7 @@
 #include "report/embedded_html.h"
 #include "report/html_overview.h"
 #include "report/html_picture.h"
-#include "report/html_text.h"
+#include "report/markup.h"
 #include "report/page_biography.h"
 #include "report/race_picture.h"
 

@@ -5,16 +5,6 @@
 namespace mmreplay {
 namespace {
 
-// Unknown is null, as in the database.
-template <typename T>
-Json OrNull(const std::optional<T>& value) {
-  return value ? Json(*value) : Json(nullptr);
-}
-
-Json OrNull(const std::string& text) {
-  return text.empty() ? Json(nullptr) : Json(text);
-}
-
 Json ToJson(const std::optional<KernelReport>& report) {
   if (!report) return nullptr;
   return {{"kind", report->kind},

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -11,6 +12,15 @@
 namespace mmreplay {
 
 using Json = nlohmann::ordered_json;
+
+// Unknown is null, as in the database.
+template <typename T>
+Json OrNull(const std::optional<T>& value) {
+  return value ? Json(*value) : Json(nullptr);
+}
+inline Json OrNull(const std::string& text) {
+  return text.empty() ? Json(nullptr) : Json(text);
+}
 
 // Bytes that are not UTF-8 become U+FFFD. `indent` -1: on one line.
 std::string Dump(const Json& json, int indent);

@@ -6,49 +6,12 @@
 #include <vector>
 
 #include "report/content.h"
+#include "report/markup.h"
 #include "report/text_report.h"
 #include "report/version.h"
 
 namespace mmreplay {
 namespace {
-
-// Text of several lines as XML 1.0 can hold it, in elements and attributes: what is no character there
-// is shown as the text report shows it.
-std::string XmlText(std::string_view text) {
-  std::string xml;
-  while (!text.empty()) {
-    std::string_view line = text.substr(0, text.find('\n'));
-    for (char c : Printable(line)) {
-      switch (c) {
-        case '&':
-          xml += "&amp;";
-          break;
-        case '<':
-          xml += "&lt;";
-          break;
-        case '>':
-          xml += "&gt;";
-          break;
-        case '"':
-          xml += "&quot;";
-          break;
-        default:
-          xml += c;
-      }
-    }
-    text.remove_prefix(line.size());
-    if (!text.empty()) {
-      xml += '\n';
-      text.remove_prefix(1);
-    }
-  }
-  // U+FFFE and U+FFFF are UTF-8, but no XML.
-  for (const char* none : {"\xef\xbf\xbe", "\xef\xbf\xbf"}) {
-    for (size_t at = xml.find(none); at != std::string::npos; at = xml.find(none, at))
-      xml.replace(at, 3, none[2] == '\xbe' ? "\\xef\\xbf\\xbe" : "\\xef\\xbf\\xbf");
-  }
-  return xml;
-}
 
 std::string Attribute(const char* name, std::string_view value) {
   return fmt::format(" {}=\"{}\"", name, XmlText(value));

@@ -1,33 +1,16 @@
 // A triage as JSON lines: a row per log as it is done, then one per group, then the summary.
-#include <nlohmann/json.hpp>
-
+#include "report/json_values.h"
 #include "report/triage_formats.h"
 
 namespace mmreplay {
 namespace {
 
-using Json = nlohmann::ordered_json;
-
-template <typename T>
-Json OrNull(const std::optional<T>& value) {
-  return value ? Json(*value) : Json(nullptr);
-}
-
-Json OrNull(const std::string& text) {
-  return text.empty() ? Json(nullptr) : Json(text);
-}
-
-Json ToJson(const GradeCounts& grades) {
-  return {{"confirmed", grades.confirmed}, {"probable", grades.probable}, {"latent", grades.latent}};
-}
-
 Json Row(const char* kind) {
   return {{"format", kTriageFormat}, {"version", kTriageVersion}, {"row", kind}};
 }
 
-// Bytes that are not UTF-8 become U+FFFD.
 std::string Line(const Json& row) {
-  return row.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
+  return Dump(row, -1) + "\n";
 }
 
 }  // namespace

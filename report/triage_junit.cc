@@ -1,39 +1,16 @@
 // A triage as JUnit: one test case per log. A log fails by findings that are not known or suppressed; one
 // that could not be read or judged is an error, one that cannot tell is skipped.
+#include "report/markup.h"
 #include "report/triage_formats.h"
 
 namespace mmreplay {
 namespace {
 
-// For text and attributes of XML 1.0, which has no control characters.
-std::string Xml(std::string_view text) {
-  std::string safe;
-  for (char c : Printable(text)) {
-    switch (c) {
-      case '&':
-        safe += "&amp;";
-        break;
-      case '<':
-        safe += "&lt;";
-        break;
-      case '>':
-        safe += "&gt;";
-        break;
-      case '"':
-        safe += "&quot;";
-        break;
-      default:
-        safe += c;
-    }
-  }
-  return safe;
-}
-
 std::string Element(const char* name, std::string_view type, std::string_view message,
                     const std::string& body) {
   std::string text = std::string("      <") + name;
-  if (!type.empty()) text += " type=\"" + Xml(type) + "\"";
-  text += " message=\"" + Xml(message) + "\"";
+  if (!type.empty()) text += " type=\"" + XmlText(type) + "\"";
+  text += " message=\"" + XmlText(message) + "\"";
   return text + (body.empty() ? "/>\n" : ">" + body + "</" + name + ">\n");
 }
 
@@ -42,7 +19,7 @@ std::string ShareLine(const TriageShare& share) {
   if (!share.function.empty()) line += " in " + share.function;
   line += ", first " +
           (share.path.empty() ? "" : share.path + ":" + std::to_string(share.line.value_or(0)) + ": ");
-  return Xml(line + share.summary) + "\n";
+  return XmlText(line + share.summary) + "\n";
 }
 
 }  // namespace
@@ -67,7 +44,7 @@ std::string TestCase(const TriageLog& one, const LogWeight& weight) {
   // What is known, suppressed or for information.
   if (!shares.empty() && weight.failing.total() == 0)
     body += "      <system-out>" + shares + "</system-out>\n";
-  std::string start = "    <testcase classname=\"mmreplay.triage\" name=\"" + Xml(one.log.path) + "\"";
+  std::string start = "    <testcase classname=\"mmreplay.triage\" name=\"" + XmlText(one.log.path) + "\"";
   return body.empty() ? start + "/>\n" : start + ">\n" + body + "    </testcase>\n";
 }
 

@@ -1,4 +1,4 @@
-// Text in HTML and SVG.
+// Text in HTML, SVG and XML.
 #pragma once
 
 #include <string>
@@ -10,5 +10,8 @@ namespace mmreplay {
 // control characters and bytes that are not UTF-8 as \x1b, the five characters that mean something to a
 // parser as entities.
 std::string Html(std::string_view text);
+
+// The same for XML 1.0, which knows fewer characters. Ends of lines stay.
+std::string XmlText(std::string_view text);
 
 }  // namespace mmreplay
