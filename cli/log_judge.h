@@ -41,7 +41,7 @@ void JudgeLogs(const JudgeOptions& options, Channel* channel);
 // SHA-256 of what decides how a log is judged: this program, its rules, the policy.
 std::string AnalysisHash(const JudgeOptions& options);
 
-std::string Pack(const TriageLog& log);
+std::string Pack(const TriageLog& one);
 TriageLog UnpackLog(std::string_view body);
 std::string Pack(const FleetFinding& finding);
 FleetFinding UnpackFinding(std::string_view body);

@@ -1,5 +1,7 @@
 #include "cli/manual.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <vector>
 
@@ -207,12 +209,12 @@ std::string ZshCommand(const Command& command) {
     std::string value = option.value.empty() ? "" : ZshValues(option.value);
     std::string name = "--" + LongName(option);
     if (option.repeated) {
-      zsh += " \\\n        '*" + name + about + value + "'";
+      zsh += fmt::format(" \\\n        '*{}{}{}'", name, about, value);
     } else if (ShortName(option).empty()) {
-      zsh += " \\\n        '" + name + about + value + "'";
+      zsh += fmt::format(" \\\n        '{}{}{}'", name, about, value);
     } else {
-      std::string both = "-" + ShortName(option) + " " + name;
-      zsh += " \\\n        '(" + both + ")'{-" + ShortName(option) + "," + name + "}'" + about + value + "'";
+      zsh +=
+          fmt::format(" \\\n        '(-{0} {1})'{{-{0},{1}}}'{2}{3}'", ShortName(option), name, about, value);
     }
   }
   for (size_t i = 0; i < command.operands.size(); ++i) {
