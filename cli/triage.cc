@@ -20,6 +20,7 @@
 #include "cli/output.h"
 #include "cli/worker_process.h"
 #include "db/fleet_store.h"
+#include "db/output_file.h"
 #include "db/trace_store.h"
 #include "parser/error.h"
 #include "parser/numbers.h"
@@ -70,7 +71,7 @@ class Progress {
     fmt::print(stderr, "\r\x1b[Ktriage: {} of {} files, {} found, {} not judged", CountText(files_done),
                CountText(files), CountText(counts.of(LogStatus::kFound)),
                CountText(counts.of(LogStatus::kUnreadable) + counts.of(LogStatus::kFailed)));
-    std::fflush(stderr);
+    static_cast<void>(std::fflush(stderr));
   }
 
  private:
@@ -412,16 +413,19 @@ void CheckRules(const JudgeOptions& options) {
 }
 
 void WriteBaseline(const std::string& path, const Triage& triage) {
-  std::string partial = path + ".mmreplay-partial." + std::to_string(getpid());
+  std::string target = OutputFile(path);
+  std::string partial = target + ".mmreplay-partial." + std::to_string(getpid());
+  errno = 0;
   std::ofstream file(partial, std::ios::binary);
   file << BaselineText(triage);
   file.close();
+  std::string reason = errno != 0 ? ": " + Reason(errno) : "";
   std::error_code error;
-  if (file) std::filesystem::rename(partial, path, error);
+  if (file) std::filesystem::rename(partial, target, error);
   if (file && !error) return;
   std::error_code ignored;
   std::filesystem::remove(partial, ignored);
-  throw Error(path + ": cannot be written" + (error ? ": " + error.message() : ""));
+  throw Error(path + ": cannot be written" + (error ? ": " + error.message() : reason));
 }
 
 int RunTriage(const std::vector<std::string>& arguments) {
@@ -448,6 +452,8 @@ int RunTriage(const std::vector<std::string>& arguments) {
   if (auto path = given.Text("baseline")) policy.baseline = ReadBaseline(*path);
   if (auto path = given.Text("suppress")) policy.suppressions = ReadSuppressions(*path);
   CheckRules(options.judge);
+
+  if (auto path = given.Text("write-baseline")) OutputFile(*path);
 
   Walk walk = WalkPaths(PathsOf(given));
   std::unique_ptr<FleetStore> fleet;

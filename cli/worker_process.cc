@@ -47,7 +47,7 @@ Channel::~Channel() {
   close(fd_);
 }
 
-bool Channel::Send(char type, std::string_view body) {
+bool Channel::Send(char type, std::string_view body) const {
   std::string message(kHeaderBytes, type);
   auto length = static_cast<uint32_t>(body.size());
   std::memcpy(message.data(), &length, sizeof(length));
@@ -137,7 +137,7 @@ WorkerProcess::~WorkerProcess() {
   WaitForEnd();
 }
 
-void WorkerProcess::Kill() {
+void WorkerProcess::Kill() const {
   if (pid_ > 0) kill(-pid_, SIGKILL);
 }
 

@@ -30,7 +30,7 @@ class Channel {
   ~Channel();
 
   // False where the other end is gone.
-  bool Send(char type, std::string_view body);
+  bool Send(char type, std::string_view body) const;
   // nullopt where the other end is gone, or `deadline` is past.
   std::optional<Message> Receive(std::optional<Deadline> deadline = {});
   int fd() const { return fd_; }
@@ -55,7 +55,7 @@ class WorkerProcess {
 
   Channel* channel() { return channel_.get(); }
   // Kills it with all its children.
-  void Kill();
+  void Kill() const;
   // Waits for its end: "was killed by signal 11 (Segmentation fault)", "ended with status 1".
   std::string WaitForEnd();
 

@@ -1,4 +1,5 @@
 #include "db/database.h"
+#include "db/output_file.h"
 
 #include <fstream>
 
@@ -6,7 +7,10 @@
 
 namespace mmreplay {
 
-Database::Database(const std::string& path, Mode mode) : path_(path.empty() ? "temporary database" : path) {
+Database::Database(const std::string& path, Mode mode, const std::string& name)
+    : path_(!name.empty()  ? name
+            : path.empty() ? "temporary database"
+                           : path) {
   int flags = SQLITE_OPEN_NOMUTEX;
   switch (mode) {
     case Mode::kReadOnly:
@@ -107,6 +111,7 @@ Statement InsertInto(const Database& database, const std::string& table) {
 }
 
 std::unique_ptr<Database> OpenTraceDatabase(const std::string& path, Database::Mode mode) {
+  RequireRegularFile(path);
   if (!std::ifstream(path)) throw Error(path + ": cannot be opened");
   auto database = std::make_unique<Database>(path, mode);
   int64_t id = 0;

@@ -22,8 +22,9 @@ class Database {
  public:
   enum class Mode : uint8_t { kReadOnly, kReadWrite, kCreate };
 
-  // An empty path is a private temporary database on disk, gone when closed.
-  Database(const std::string& path, Mode mode);
+  // An empty path is a private temporary database on disk, gone when closed. Messages call it `name`, or by
+  // its path.
+  Database(const std::string& path, Mode mode, const std::string& name = {});
 
   // One or several statements without parameters and results.
   void Exec(const char* sql);

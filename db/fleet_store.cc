@@ -1,4 +1,5 @@
 #include "db/fleet_store.h"
+#include "db/output_file.h"
 
 #include <array>
 #include <chrono>
@@ -159,7 +160,7 @@ struct FleetStore::Statements {
 };
 
 FleetStore::FleetStore(const std::string& path, std::string_view version, std::string analysis)
-    : database_(path, Database::Mode::kCreate), analysis_(std::move(analysis)) {
+    : database_(OutputFile(path), Database::Mode::kCreate), analysis_(std::move(analysis)) {
   sqlite3_busy_timeout(database_.handle(), kBusyMilliseconds);
   CreateTables();
   statements_ = std::make_unique<Statements>(database_);

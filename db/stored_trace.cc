@@ -188,7 +188,7 @@ class StoredSource : public EventSource {
       event.line = events_.Int(10);
       event.source = static_cast<uint32_t>(std::max(events_.Int(11), int64_t{1}) - 1);
       if (!event.copy) event.payload = decoder_->Decode(event.name, event.args);
-      batch->events.push_back(std::move(event));
+      batch->events.push_back(event);
     }
     if (batch->events.empty()) return;
     for (; frame_ && frames_.Int(0) <= Value(batch->events.back().id); frame_ = frames_.Step()) {

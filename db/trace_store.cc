@@ -13,6 +13,7 @@
 
 #include "db/embedded_sql.h"
 #include "db/kind_views.h"
+#include "db/output_file.h"
 #include "parser/error.h"
 
 namespace mmreplay {
@@ -78,13 +79,14 @@ void BindField(Statement* statement, int parameter, const FieldValue& value) {
 // behind is removed by the next run for the same output.
 class TraceStore::PartialFile {
  public:
-  explicit PartialFile(const std::string& path) : final_(path) {
-    if (fs::is_directory(path)) throw Error(path + ": is a directory");
-    if (fs::exists(path)) OpenTraceDatabase(path, Database::Mode::kReadOnly);  // else not ours: refused
+  explicit PartialFile(const std::string& path) : final_(OutputFile(path)) {
+    if (fs::exists(final_)) OpenTraceDatabase(path, Database::Mode::kReadOnly);  // else not ours: refused
     RemoveStale();
     partial_ = path + std::string(kPartialSuffix) + "." + std::to_string(getpid());
     fd_ = open(partial_.c_str(), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-    if (fd_ < 0) throw Error(partial_ + ": " + Reason(errno));
+    if (fd_ < 0)
+      throw Error(path + ": cannot be written: " + Reason(errno) +
+                  "; keep the result elsewhere with -o, in a folder you may write");
     flock(fd_, LOCK_EX | LOCK_NB);
   }
   PartialFile(const PartialFile&) = delete;
@@ -280,7 +282,9 @@ struct TraceStore::Statements {
 
 TraceStore::TraceStore(const std::optional<std::string>& path) {
   if (path) partial_ = std::make_unique<PartialFile>(*path);
-  database_ = std::make_unique<Database>(partial_ ? partial_->partial() : "", Database::Mode::kCreate);
+  database_ = partial_ ? std::make_unique<Database>(partial_->partial(), Database::Mode::kCreate,
+                                                    partial_->published())
+                       : std::make_unique<Database>("", Database::Mode::kCreate);
   CreateTables();
   statements_ = std::make_unique<Statements>(*database_);
 }

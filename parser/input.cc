@@ -111,6 +111,10 @@ class ArchiveReader {
 
   [[noreturn]] void Fail() {
     const char* text = archive_error_string(archive_.get());
+    // Whatever there is reads as a file of unknown form; what does not even is nothing at all.
+    bool nothing = archive_filter_count(archive_.get()) > 1 && text &&
+                   std::string_view(text) == "Unrecognized archive format";
+    if (nothing) throw Error(path_ + ": is empty");
     throw Error(path_ + ": " + (text ? text : "damaged archive"));
   }
 

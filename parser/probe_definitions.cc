@@ -128,9 +128,12 @@ std::string ProbeDefinitionText(const ProbeDefinition& probe) {
     std::string fetch = "$comm";
     if (argument.base == FetchArgument::Base::kArgument) fetch = "$arg" + std::to_string(argument.index);
     if (argument.base == FetchArgument::Base::kReturn) fetch = "$retval";
-    for (int64_t offset : argument.offsets)
-      fetch = (offset < 0 ? "-" : "+") + std::to_string(offset < 0 ? -offset : offset) + "(" + fetch + ")";
-    text += " " + argument.field + "=" + fetch;
+    for (int64_t offset : argument.offsets) {
+      fetch.insert(0, (offset < 0 ? "-" : "+") + std::to_string(offset < 0 ? -offset : offset) + "(");
+      fetch += ")";
+    }
+    text += " " + argument.field + "=";
+    text += fetch;
   }
   return text;
 }

@@ -77,7 +77,10 @@ void MigrationTracker::OnEntrySet(const Task* task, uint64_t address, std::optio
   }
   if (!open) open = &Begin(task, source, at);
   if (!open->address) open->address = address;
-  if (open->address == address) open->entry_set = at;
+  if (open->address == address) {
+    open->entry_set = at;
+    open->gaps_before = gaps_;
+  }
 }
 
 std::optional<Pfn> MigrationTracker::OnEntryRemoved(const Task* task, uint64_t address,
@@ -183,7 +186,7 @@ void MigrationTracker::Emit1(Open open, std::optional<Moment> end) {
 
 // I13. A process that exits takes its entries along, and a removal may be lost.
 void MigrationTracker::EntryLeft(const Open& open, std::string detail) {
-  if (!open.entry_set || !removals_seen_) return;
+  if (!open.entry_set || !removals_seen_ || open.gaps_before != gaps_) return;
   emit_(Anomaly{.invariant = "I13",
                 .at = *open.entry_set,
                 .pfn = open.migration.source,

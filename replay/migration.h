@@ -54,6 +54,9 @@ class MigrationTracker {
   Migration* HugeMigration(const Task* task);
   void OnHugeEnd(const Task* task, std::optional<int64_t> ret, const Moment& at);
 
+  // Events are missing up to here.
+  void OnGap() { ++gaps_; }
+
   // `last_ts`: latest stamp of the recording, ns; nullopt where stamps are no times.
   void Finish(std::optional<int64_t> last_ts);
 
@@ -62,6 +65,7 @@ class MigrationTracker {
     Migration migration;
     std::optional<uint64_t> address;
     std::optional<Moment> entry_set;  // the entry of `address`; nullopt once it is removed
+    int64_t gaps_before = 0;          // known of when it was
     bool mapping_seen = false;
     int64_t mapping_ret = 0;
     bool huge_call = false;
@@ -78,6 +82,7 @@ class MigrationTracker {
 
   Emit emit_;
   bool removals_seen_ = false;
+  int64_t gaps_ = 0;
   std::unordered_map<const Task*, OfTask> tasks_;
 };
 

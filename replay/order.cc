@@ -33,16 +33,23 @@ ClockError::ClockError(std::optional<std::string_view> clock, bool ticks) : tick
 
 void ClockError::HandOver(int32_t from_cpu, int32_t to_cpu, int64_t later_by) {
   constexpr int64_t kLikely = 50'000;  // ns
-  constexpr int64_t kOften = 3;
-  constexpr int64_t kOneIn = 20;
-  Evidence& pair = evidence_[{from_cpu, to_cpu}];
-  ++pair.hand_overs;
-  if (later_by <= 0) return;
-  ++pair.contradictions;
-  pair.worst = std::max(pair.worst, later_by);
-  if (!ticks_ && later_by <= kLikely) learned_ = std::max(learned_, later_by);
-  if (pair.contradictions >= kOften && pair.contradictions * kOneIn >= pair.hand_overs)
-    learned_ = std::max(learned_, pair.worst);
+  if (!ticks_ && later_by > 0 && later_by <= kLikely) learned_ = std::max(learned_, later_by);
+  Learn(&late_[from_cpu], later_by);
+  Learn(&early_[to_cpu], later_by);
+}
+
+void ClockError::Learn(Evidence* cpu, int64_t later_by) {
+  constexpr size_t kOften = 3;
+  constexpr size_t kOneIn = 50;
+  constexpr size_t kKept = 64;
+  ++cpu->hand_overs;
+  std::vector<int64_t>& all = cpu->contradictions;
+  if (later_by <= 0 || all.size() >= kKept) return;
+  all.insert(std::upper_bound(all.begin(), all.end(), later_by), later_by);
+  if (all.size() < kOften || all.size() * kOneIn < static_cast<size_t>(cpu->hand_overs)) return;
+  // Of an error E they are spread over 0 to E. One lost event among them may be far above.
+  int64_t median = all[all.size() / 2];
+  learned_ = std::max(learned_, median > all.back() / 2 ? all.back() : 2 * median);
 }
 
 bool ClockError::Proves(const Moment& first, const Moment& second) const {

@@ -14,7 +14,6 @@
 #include <map>
 #include <optional>
 #include <string_view>
-#include <utility>
 #include <vector>
 
 #include "replay/ids.h"
@@ -30,7 +29,7 @@ class ClockError {
   // One cpu did something that another one had to wait for: dropped a lock the other took next, woke a
   // task that then ran there. `later_by`: by how much it is stamped later than what came after it; the
   // clocks err by at least that much where it is above 0. But an event that is not on record looks the
-  // same: what no clock is likely to err by counts only where it happens again and again.
+  // same: what no clock is likely to err by counts only where it happens to one cpu again and again.
   void HandOver(int32_t from_cpu, int32_t to_cpu, int64_t later_by);
 
   // Stamps of different cpus further apart than this are ordered. ns, or ticks.
@@ -43,14 +42,16 @@ class ClockError {
  private:
   struct Evidence {
     int64_t hand_overs = 0;
-    int64_t contradictions = 0;
-    int64_t worst = 0;
+    std::vector<int64_t> contradictions;  // by how much, ascending; the first ones
   };
+
+  void Learn(Evidence* cpu, int64_t later_by);
 
   bool ticks_;
   int64_t base_;
   int64_t learned_ = 0;
-  std::map<std::pair<int32_t, int32_t>, Evidence> evidence_;  // from, to
+  std::map<int32_t, Evidence> late_;   // by the cpu that is stamped late
+  std::map<int32_t, Evidence> early_;  // and the one that is stamped early
 };
 
 enum class Before : uint8_t { kNo, kYes, kOpen };

@@ -95,6 +95,7 @@ void PageTracker::BeginLife(Page* page, const Moment& at) {
   fresh.first_event = at.event;
   fresh.previous_life = page->life;
   fresh.previous_death = page->death;
+  fresh.previous_takers = std::move(page->takers);
   fresh.gaps_before = gaps_;
   *page = std::move(fresh);
 }
@@ -346,7 +347,7 @@ void PageTracker::OnMovedAway(Pfn pfn, EventId since, const Moment& at) {
   Page* page = Find(pfn);
   // A life that began since the move is another page's.
   if (page && page->alive && !page->death && Value(page->first_event) < Value(since))
-    moved_away_[page->life] = at;
+    moved_away_[page->life] = {at, gaps_};
 }
 
 void PageTracker::OnPageCache(Pfn pfn, const Moment& at) {
@@ -420,26 +421,41 @@ void PageTracker::CheckCount(Page* page, const PageRef& ref, const Moment& at) {
 }
 
 // page_ref_freeze sets the count to 0 so that nobody can take a reference until page_ref_unfreeze.
-void PageTracker::CheckFrozen(Page* page, const PageRef& ref, std::optional<int32_t> old, const Moment& at) {
-  bool frozen = page->frozen && page->frozen_at;
+std::optional<Anomaly> PageTracker::CheckFrozen(const Page& page, const PageRef& ref,
+                                                std::optional<int32_t> old, const Moment& at) const {
+  auto anomaly = [&](std::string_view invariant, std::string_view kind, std::string detail,
+                     Certainty certainty, std::optional<EventId> earlier) {
+    return Anomaly{.invariant = invariant,
+                   .at = at,
+                   .pfn = page.pfn,
+                   .detail = std::move(detail),
+                   .kind = kind,
+                   .certainty = certainty,
+                   .earlier = earlier,
+                   .lifetime = page.life};
+  };
+  bool frozen = page.frozen && page.frozen_at;
   bool from_zero = ref.op == PageRefOp::kMod && ref.val > 0 && ref.count == ref.val;
   // 4.10 thaws the head of a split huge page with page_ref_inc(): the freezer itself may.
-  if (frozen && from_zero && page->frozen_at->pid != at.pid) {
-    AddAnomaly("I7", "reference taken while frozen", at, *page,
-               "a reference was taken while the count was frozen (" + EventText(page->frozen_at->event) +
-                   "): it went from 0 to " + Number(ref.val),
-               page->gaps_before == gaps_ ? Certainty::kCertain : Certainty::kOpen, page->frozen_at->event);
+  if (frozen && from_zero && page.frozen_at->pid != at.pid) {
+    return anomaly("I7", "reference taken while frozen",
+                   "a reference was taken while the count was frozen (" + EventText(page.frozen_at->event) +
+                       "): it went from 0 to " + Number(ref.val),
+                   page.gaps_before == gaps_ ? Certainty::kCertain : Certainty::kOpen, page.frozen_at->event);
   }
-  if (ref.op == PageRefOp::kUnfreeze && !page->frozen && old.value_or(0) > 0) {
-    AddAnomaly("I7", "unfrozen while not frozen", at, *page,
-               "the count is set to " + Number(ref.val) + " by page_ref_unfreeze, but it was " +
-                   Number(*old) + " and not frozen: references are lost, or the freeze is not on record");
+  if (ref.op == PageRefOp::kUnfreeze && !page.frozen && old.value_or(0) > 0) {
+    return anomaly("I7", "unfrozen while not frozen",
+                   "the count is set to " + Number(ref.val) + " by page_ref_unfreeze, but it was " +
+                       Number(*old) + " and not frozen: references are lost, or the freeze is not on record",
+                   Certainty::kOpen, std::nullopt);
   }
-  if (ref.op == PageRefOp::kModUnless && ref.ret == 0 && old.value_or(0) > 0 && !page->frozen) {
-    AddAnomaly("I15", "no reference to be had", at, *page,
-               "get_page_unless_zero() failed with a replayed count of " + Number(*old) +
-                   ": the page was free or frozen, which is not on record");
+  if (ref.op == PageRefOp::kModUnless && ref.ret == 0 && old.value_or(0) > 0 && !page.frozen) {
+    return anomaly("I15", "no reference to be had",
+                   "get_page_unless_zero() failed with a replayed count of " + Number(*old) +
+                       ": the page was free or frozen, which is not on record",
+                   Certainty::kOpen, std::nullopt);
   }
+  return std::nullopt;
 }
 
 namespace {
@@ -537,6 +553,8 @@ std::optional<int32_t> PageTracker::RepairWith(Page* page, const RefStep& step) 
   }
   EmitRepaired(open.steps, *repaired);
   ++stats_.ref_anchors_matched;
+  // An unrecorded reference of the waiter's would explain it as well: where it matters, it may be one.
+  if (open.too_low) observers_.on_unrecorded_reference(*page, EventId{});
   page->unsettled.reset();
   ForgetSteps(*page);
   return repaired->replayed.back();
@@ -637,7 +655,22 @@ void PageTracker::OnRef(const PageRef& ref, const Moment& at, const Task* task, 
     return;
   }
 
-  if (page && page->death && ProvesAlive(ref, *page) && clock_->Proves(page->death->at, at))
+  RefStep step{.op = ref.op,
+               .val = ref.val,
+               .ret = ref.ret,
+               .count = ref.count,
+               .at = at,
+               .not_before = {},
+               .resumed = {}};
+  if (task && !in_interrupt) {
+    step.not_before = task->last_own;
+    if (task->switched_in && step.not_before &&
+        Value(task->switched_in->event) > Value(step.not_before->event))
+      step.resumed = task->switched_in;
+  }
+  std::optional<int32_t> repaired;  // count after it, were the order another one
+  if (page && page->unsettled) repaired = RepairWith(page, step);
+  if (!repaired && page && page->death && ProvesAlive(ref, *page) && clock_->Proves(page->death->at, at))
     OnFoundAlive(page, at);
   if (!page || !page->alive) {
     Page* covering = Find(ref.pfn);
@@ -654,7 +687,7 @@ void PageTracker::OnRef(const PageRef& ref, const Moment& at, const Task* task, 
   Settle(page, at, false);
   CheckCount(page, ref, at);
   if (!page->alive) page->used_while_free = true;
-  CheckFrozen(page, ref, old, at);
+  std::optional<Anomaly> strange_freeze = CheckFrozen(*page, ref, old, at);
   page->last_locked.reset();
   bool certain = ref.op != PageRefOp::kMod && (ref.ret || ref.op == PageRefOp::kUnfreeze);
   bool matched = true;
@@ -731,26 +764,13 @@ void PageTracker::OnRef(const PageRef& ref, const Moment& at, const Task* task, 
       page->frozen_at.reset();
       break;
   }
-  RefStep step{.op = ref.op,
-               .val = ref.val,
-               .ret = ref.ret,
-               .count = ref.count,
-               .at = at,
-               .not_before = {},
-               .resumed = {}};
-  if (task && !in_interrupt) {
-    step.not_before = task->last_own;
-    if (task->switched_in && step.not_before &&
-        Value(task->switched_in->event) > Value(step.not_before->event))
-      step.resumed = task->switched_in;
-  }
   bool strange = old && now && ref.count && *ref.count != *now;
-  std::optional<int32_t> repaired;  // count after it, were the order another one
-  if (page->unsettled) repaired = RepairWith(page, step);
   if (!repaired && old && (!matched || strange)) repaired = RepairBack(page, step, matched);
   if (repaired) {
     now = repaired;
     matched = true;
+  } else if (strange_freeze) {
+    emit_(std::move(*strange_freeze));
   }
   if (old && certain) {
     ++stats_.ref_anchors;
@@ -828,11 +848,11 @@ void PageTracker::Finish(std::optional<int64_t> last_ts) {
     if (page.pending) emit_(*page.pending);
     if (!page.alive) continue;
     auto moved = moved_away_.find(page.life);
-    if (moved != moved_away_.end() && last_ts && moved->second.ts &&
-        *last_ts - *moved->second.ts > kOverdue) {
-      AddAnomaly("I14", "source of a migration kept", moved->second, page,
+    bool on_record = moved != moved_away_.end() && moved->second.gaps == gaps_ && moved->second.at.ts;
+    if (on_record && last_ts && *last_ts - *moved->second.at.ts > kOverdue) {
+      AddAnomaly("I14", "source of a migration kept", moved->second.at, page,
                  "moved to another page and not freed in the " +
-                     Number((*last_ts - *moved->second.ts) / 1'000'000'000) +
+                     Number((*last_ts - *moved->second.at.ts) / 1'000'000'000) +
                      " s that follow: somebody has a reference");
     }
     LifetimeQuality quality =

@@ -102,6 +102,7 @@ struct Page {
   // The life before this one, for waits that looked the page up in it.
   std::optional<LifetimeId> previous_life;
   std::optional<Death> previous_death;
+  std::vector<RefTaker> previous_takers;
 };
 
 struct PageStats {
@@ -186,7 +187,8 @@ class PageTracker {
   void EmitRepaired(const std::vector<RefStep>& steps, const RepairedOrder& repaired);
   void ForgetSteps(const Page& page);
   void CheckCount(Page* page, const PageRef& ref, const Moment& at);
-  void CheckFrozen(Page* page, const PageRef& ref, std::optional<int32_t> old, const Moment& at);
+  std::optional<Anomaly> CheckFrozen(const Page& page, const PageRef& ref, std::optional<int32_t> old,
+                                     const Moment& at) const;
 
   Emit emit_;
   Observers observers_;
@@ -199,7 +201,11 @@ class PageTracker {
   int64_t gaps_ = 0;
   PageStats stats_;
   bool ticks_;
-  std::unordered_map<LifetimeId, Moment> moved_away_;  // and not dead since
+  struct MovedAway {
+    Moment at;
+    int64_t gaps;  // known of until then
+  };
+  std::unordered_map<LifetimeId, MovedAway> moved_away_;  // and not dead since
 
   // The latest operations of all pages whose count before them is known, for repairs of their order.
   struct RecentStep {

@@ -37,23 +37,13 @@ void PtlTracker::OnLock(const LockEvent& event, const Moment& at, Task* task, bo
       }
       Begin(&holder, event.lock, at, contended, task);
       // Sections of a lock do not overlap: one that began before this one was over before it.
-      if (lock.acquired && lock.released->pid != at.pid) {
-        if (clock_->Proves(*lock.acquired, at))
-          task->led_by.Add({EventOrder::kLockHandOver, *lock.released, at.event});
-        if (lock.released->cpu && at.cpu) clock_->HandOver(*lock.released->cpu, *at.cpu, 0);
-      }
-      lock.last_acquired = at;
+      if (lock.acquired && lock.released->pid != at.pid && clock_->Proves(*lock.acquired, at))
+        task->led_by.Add({EventOrder::kLockHandOver, *lock.released, at.event});
       break;
     }
     case LockStep::kRelease: {
       auto hold = std::find_if(holder.holds.rbegin(), holder.holds.rend(),
                                [&](const Hold& h) { return h.lock == event.lock; });
-      // The next owner has the lock only after this release: a release stamped later than that
-      // shows how far the clocks of the two cpus are apart.
-      const std::optional<Moment>& next = lock.last_acquired;
-      if (next && next->pid != at.pid && next->ts && next->cpu && at.ts && at.cpu && *at.ts > *next->ts &&
-          hold != holder.holds.rend() && hold->acquire && hold->acquire->ts && *hold->acquire->ts < *next->ts)
-        clock_->HandOver(*at.cpu, *next->cpu, *at.ts - *next->ts);
       if (acquired_recordable && hold != holder.holds.rend()) {
         lock.acquired = hold->acquire;
         lock.released = at;

@@ -31,7 +31,7 @@ class PtlTracker {
  public:
   using Emit = std::function<void(Record&&)>;
 
-  PtlTracker(Emit emit, ClockError* clock) : emit_(std::move(emit)), clock_(clock) {}
+  PtlTracker(Emit emit, const ClockError* clock) : emit_(std::move(emit)), clock_(clock) {}
 
   // `acquired_recordable`: lock_acquired events exist in this recording.
   void OnLock(const LockEvent& event, const Moment& at, Task* task, bool acquired_recordable);
@@ -67,8 +67,7 @@ class PtlTracker {
   };
   struct Lock {
     LockClass lock_class = LockClass::kUnknown;
-    std::optional<Moment> last_acquired;  // by anybody: for clock contradictions
-    std::optional<Moment> acquired;       // of the section that ended last
+    std::optional<Moment> acquired;  // of the section that ended last
     std::optional<Moment> released;
   };
   struct Intent {
@@ -90,7 +89,7 @@ class PtlTracker {
   void EmitUnreleased(std::vector<Hold> holds);
 
   Emit emit_;
-  ClockError* clock_;
+  const ClockError* clock_;
   int64_t next_hold_ = 1;
   std::unordered_map<uint64_t, Lock> locks_;
   std::unordered_map<Task*, Holder> holders_;

@@ -31,6 +31,7 @@ ShadowMm::ShadowMm(ReplayOptions options, Sink sink)
     : options_(std::move(options)),
       sink_(std::move(sink)),
       clock_(options_.clock, options_.ticks),
+      clock_learner_(&clock_),
       ptes_(options_.architecture, options_.release, options_.page_shift),
       page_map_(ptes_),
       locks_(sink_, &clock_),
@@ -60,6 +61,7 @@ ShadowMm::ShadowMm(ReplayOptions options, Sink sink)
 }
 
 void ShadowMm::Learn(const Event& event) {
+  clock_learner_.Learn(event);
   // set_event_pid never lets the idle task's events through, nor kthreadd's.
   if (event.pid && (Value(*event.pid) == 0 || Value(*event.pid) == 2)) {
     summary_.all_tasks |= std::holds_alternative<PageRef>(event.payload) ||
@@ -103,6 +105,7 @@ void ShadowMm::CloseGap(const Event& event) {
     cpu.last_gap = event.id;
     last_gap_ = event.id;
     pages_.OnGap();
+    migrations_.OnGap();
     sink_(*cpu.open_gap);
     cpu.open_gap.reset();
   }
@@ -120,6 +123,7 @@ void ShadowMm::Replay(const LossMarker& marker) {
   locks_.OnGap(marker.cpu);
   waits_.OnGap(marker.cpu, cpu.last_event);
   pages_.OnGap();
+  migrations_.OnGap();
 }
 
 // Events that would show a reference of the task may be missing since then.
@@ -236,17 +240,13 @@ void ShadowMm::OnSwitch(const SchedSwitch& sched, const Event& event, const Mome
       if (prev->waiting) waits_.EndUnseen(prev, at);
       prev->last_idle = at;
     }
-    bool slept = sched.prev_state == SleepState::kUninterruptible || sched.prev_state == SleepState::kOther;
-    prev->sleep = slept ? Sleep::kAsleep : Sleep::kNotSeen;
+    prev->asleep = sched.prev_state == SleepState::kUninterruptible || sched.prev_state == SleepState::kOther;
     prev->woken.reset();
   }
   if (Task* next = tasks_.Of(sched.next, event.cpu)) {
     next->switched_in = at;
-    if (next->sleep == Sleep::kAsleep && next->woken) {
-      next->led_by.Add({EventOrder::kWakeUp, *next->woken, at.event});
-      if (next->woken->cpu && at.cpu) clock_.HandOver(*next->woken->cpu, *at.cpu, 0);
-    }
-    next->sleep = next->sleep == Sleep::kAsleep && !next->woken ? Sleep::kRanUnwoken : Sleep::kNotSeen;
+    if (next->asleep && next->woken) next->led_by.Add({EventOrder::kWakeUp, *next->woken, at.event});
+    next->asleep = false;
     next->woken.reset();
     waits_.OnRun(*next, at);
     if (next->scope_cpu && next->scope_cpu != event.cpu) next->scope_moved = true;
@@ -258,15 +258,6 @@ void ShadowMm::OnWaking(const SchedWaking& waking, const Moment& at) {
   if (!woken) return;
   waits_.OnWaking(*woken, at);
   if (!woken->woken) woken->woken = at;
-  // A task that was asleep runs only after it was woken: a wake-up stamped a little later than that shows how
-  // far the cpus' clocks are apart. Much later it is another one's, and where events are lost perhaps too.
-  constexpr int64_t kNear = 100'000;
-  const std::optional<Moment>& ran = woken->switched_in;
-  if (woken->sleep == Sleep::kRanUnwoken && !last_gap_ && ran->cpu != at.cpu && ran->ts && at.ts &&
-      *at.ts > *ran->ts && *at.ts - *ran->ts <= kNear) {
-    if (at.cpu && ran->cpu) clock_.HandOver(*at.cpu, *ran->cpu, *at.ts - *ran->ts);
-  }
-  if (woken->sleep == Sleep::kRanUnwoken) woken->sleep = Sleep::kNotSeen;
 }
 
 void ShadowMm::OnMigrationEntry(const MigrationEntry& entry, const Moment& at, Task* task) {

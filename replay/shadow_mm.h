@@ -13,6 +13,7 @@
 
 #include "parser/event.h"
 #include "parser/probe_definitions.h"
+#include "replay/clock_learner.h"
 #include "replay/migration.h"
 #include "replay/order.h"
 #include "replay/page.h"
@@ -64,7 +65,7 @@ class ShadowMm {
   // Records are handed to `sink` in replay order; `sink` outlives the model.
   ShadowMm(ReplayOptions options, Sink sink);
 
-  // Events pass twice, in file order: first Learn (struct page addresses, which probes exist), some
+  // Events pass twice, in file order: first Learn (struct page addresses, clocks, which probes exist), some
   // way ahead, then Replay.
   void Learn(const Event& event);
   void Replay(const Event& event);
@@ -94,6 +95,7 @@ class ShadowMm {
   ReplayOptions options_;
   Sink sink_;
   ClockError clock_;
+  ClockLearner clock_learner_;
   PteDecoder ptes_;
   PageMap page_map_;
   TaskTracker tasks_;

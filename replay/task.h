@@ -32,12 +32,6 @@ struct ReleasedHold {
   bool direct;
 };
 
-enum class Sleep : uint8_t {
-  kNotSeen,
-  kAsleep,      // it went off its cpu asleep
-  kRanUnwoken,  // and was put on one again without a wake-up on record so far
-};
-
 struct Task {
   std::optional<Pid> pid;
   StringId comm{};
@@ -55,8 +49,8 @@ struct Task {
   std::optional<HoldId> holding;  // innermost page-table lock held
   std::optional<ReleasedHold> last_hold;
   std::optional<WaitId> waiting;
-  SyncEdges led_by;  // what others did before it could go on
-  Sleep sleep = Sleep::kNotSeen;
+  SyncEdges led_by;             // what others did before it could go on
+  bool asleep = false;          // it went off its cpu asleep, and was put on none since
   std::optional<Moment> woken;  // first wake-up since it was put on a cpu, or off it
   // Cpus the task's own events of this scope were on: one, or several.
   std::optional<int32_t> scope_cpu;

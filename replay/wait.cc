@@ -377,8 +377,10 @@ void WaitTracker::Begin(Task* task, const Moment& at, const Entry& entry) {
       facts.freed_again = page->death;
     }
     record.frame_life = page->life;
+    const std::vector<RefTaker>& takers =
+        record.lifetime == page->life ? page->takers : page->previous_takers;
     facts.page_cache = page->in_page_cache;
-    if (entry.references_recordable) facts.own = OwnReferenceOf(*page, *task, facts, &facts.own_event);
+    if (entry.references_recordable) facts.own = OwnReferenceOf(takers, *task, facts, &facts.own_event);
     // Among events lost since the page was found may be an allocation that gave it a new owner.
     facts.gap_before_wait =
         facts.death && entry.last_gap &&
@@ -406,9 +408,9 @@ void WaitTracker::Begin(Task* task, const Moment& at, const Entry& entry) {
   }
 }
 
-OwnReference WaitTracker::OwnReferenceOf(const Page& page, const Task& task, const WaitFacts& facts,
-                                         std::optional<EventId>* taken) const {
-  for (const RefTaker& taker : page.takers) {
+OwnReference WaitTracker::OwnReferenceOf(const std::vector<RefTaker>& takers, const Task& task,
+                                         const WaitFacts& facts, std::optional<EventId>* taken) const {
+  for (const RefTaker& taker : takers) {
     if (taker.task != &task) continue;
     bool in_scope = taker.scope == task.scope && taker.net_in_scope > 0;
     if (in_scope || taker.net_in_life > 0) *taken = taker.last_taken->event;

@@ -147,7 +147,7 @@ class WaitTracker {
   };
 
   Wait* Get(WaitId id);
-  OwnReference OwnReferenceOf(const Page& page, const Task& task, const WaitFacts& facts,
+  OwnReference OwnReferenceOf(const std::vector<RefTaker>& takers, const Task& task, const WaitFacts& facts,
                               std::optional<EventId>* taken) const;
   void Close(Wait* wait);
   void EmitWait(Wait& wait);

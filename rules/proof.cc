@@ -56,6 +56,10 @@ class Prover {
                       "ON s.next_pid = w.pid AND s.event_id BETWEEN w.event_id AND ?2 "
                       "JOIN event a ON a.id = ?1 JOIN event b ON b.id = ?2 "
                       "WHERE w.event_id BETWEEN ?1 AND ?2 AND w.pid = b.pid "
+                      // It was asleep: a runnable task runs without being woken.
+                      "AND (SELECT iif(typeof(o.prev_state) = 'integer', o.prev_state & 255 <> 0, "
+                      "o.prev_state NOT LIKE 'R%') FROM sched_switch o WHERE o.prev_pid = w.pid "
+                      "AND o.event_id < w.event_id ORDER BY o.event_id DESC LIMIT 1) "
                       "AND (w.common_pid = a.pid AND a.pid <> 0 OR w.common_cpu = a.cpu) "
                       "ORDER BY w.event_id LIMIT 1");
     }

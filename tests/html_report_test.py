@@ -16,6 +16,7 @@ import unittest
 
 try:
     from selenium import webdriver
+    from selenium.common.exceptions import WebDriverException
     from selenium.webdriver.chrome.options import Options
     from selenium.webdriver.chrome.service import Service
     from selenium.webdriver.common.action_chains import ActionChains
@@ -73,7 +74,10 @@ class Page:
         for argument in ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--hide-scrollbars"):
             options.add_argument(argument)
         options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-        cls.driver = webdriver.Chrome(service=Service(DRIVER), options=options)
+        try:
+            cls.driver = webdriver.Chrome(service=Service(DRIVER), options=options)
+        except WebDriverException as error:  # a bare system may not even know localhost
+            raise unittest.SkipTest("the browser does not start here: " + str(error)) from error
         cls.driver.execute_cdp_cmd("Network.enable", {})
 
     def __init__(self, path, width=1280, scheme="light"):

@@ -145,4 +145,39 @@ TEST_CASE("replay on the command line", "[stored_trace]") {
   }
 }
 
+TEST_CASE("what a result may replace", "[stored_trace]") {
+  TemporaryFolder folder;
+  std::string original = folder.path() + "/original.db";
+  Analyse({MMREPLAY_SOURCE_DIR "/samples/x86-panic.tar.xz"}, original);
+  Run run = Shell("cd " + folder.path() +
+                  " && mkdir links && ln -s ../original.db links/link.db && mkfifo fifo && " +
+                  "echo mine > baseline && ln -s baseline other");
+  REQUIRE(run.exit_code == 0);
+  SECTION("a symbolic link stays, and its file is replaced") {
+    Database(original, Database::Mode::kReadWrite).Exec("UPDATE trace SET tracer = 'before'");
+    CHECK(Shell("$MMREPLAY replay " + folder.path() + "/links/link.db").exit_code == 1);
+    CHECK(fs::is_symlink(folder.path() + "/links/link.db"));
+    CHECK(Shell("$MMREPLAY triage samples/x86-panic.tar.xz --write-baseline " + folder.path() + "/other")
+              .exit_code == 1);
+    CHECK(fs::is_symlink(folder.path() + "/other"));
+    CHECK(ReadFile(folder.path() + "/baseline").find("mine") == std::string::npos);
+  }
+  SECTION("a fifo is no database, and nothing waits for it") {
+    for (const std::string command :
+         {"replay ", "report ", "analyze samples/x86-panic.tar.xz -o ", "triage samples/x86-panic.tar.xz -o ",
+          "triage samples/x86-panic.tar.xz --write-baseline "}) {
+      Run refused = Shell("timeout 20 $MMREPLAY " + command + folder.path() + "/fifo");
+      CAPTURE(command, refused.err);
+      CHECK(refused.exit_code == 2);
+      CHECK(refused.err.find("/fifo: is a device, fifo or socket, and no file") != std::string::npos);
+    }
+    CHECK(fs::is_fifo(folder.path() + "/fifo"));
+  }
+  SECTION("a folder is none either") {
+    Run refused = Shell("$MMREPLAY replay " + folder.path());
+    CHECK(refused.exit_code == 2);
+    CHECK(refused.err.find("is a directory") != std::string::npos);
+  }
+}
+
 }  // namespace mmreplay
