@@ -339,7 +339,7 @@ TEST_CASE("since 6.7 each buffer keeps its own promise", "[capture]") {
 
 TEST_CASE("^C keeps what was recorded and restores", "[capture]") {
   FreshMachine machine("1408 (expanded: 1408)\n", "1*\n");
-  Run run = machine.Capture("-o b.tar.gz --max-size 33 --duration 60", "timeout -s INT 2");
+  Run run = machine.Capture("-o b.tar.gz --max-size 33 --duration 60", "timeout --foreground -s INT 2");
   CAPTURE(run.err);
   CHECK(run.err.find("interrupted") != std::string::npos);
   CHECK(machine.HasBundle("b.tar.gz"));
