@@ -1,6 +1,7 @@
 #include "replay/order.h"
 
 #include <algorithm>
+#include <limits>
 
 namespace mmreplay {
 namespace {
@@ -47,9 +48,12 @@ void ClockError::Learn(Evidence* cpu, int64_t later_by) {
   if (later_by <= 0 || all.size() >= kKept) return;
   all.insert(std::upper_bound(all.begin(), all.end(), later_by), later_by);
   if (all.size() < kOften || all.size() * kOneIn < static_cast<size_t>(cpu->hand_overs)) return;
-  // Of an error E they are spread over 0 to E. One lost event among them may be far above.
-  int64_t median = all[all.size() / 2];
-  learned_ = std::max(learned_, median > all.back() / 2 ? all.back() : 2 * median);
+  // They are spread over 0 to the error, which may be above the largest that happened to be seen; a lost
+  // event among them may be far above it.
+  constexpr int64_t kSpread = 4;  // times the median
+  int64_t median = std::min(all[all.size() / 2], std::numeric_limits<int64_t>::max() / (2 * kSpread));
+  int64_t seen = std::min(all.back(), kSpread * median);
+  learned_ = std::max(learned_, seen + std::min(seen, std::numeric_limits<int64_t>::max() - seen));
 }
 
 bool ClockError::Proves(const Moment& first, const Moment& second) const {

@@ -132,7 +132,7 @@ TEST_CASE("how far clocks err is learned from what must not be", "[order]") {
     for (int i = 0; i < 8; ++i) clock.HandOver(i % 3, 3, 2'000'000 + i);
     clock.HandOver(0, 3, 700'000'000);
     CHECK(clock.learned() >= 2'000'007);
-    CHECK(clock.learned() < 5'000'000);
+    CHECK(clock.learned() < 20'000'000);
   }
   SECTION("unless most are as they should be") {
     for (int i = 0; i < 300; ++i) clock.HandOver(0, 1, 0);
