@@ -41,7 +41,7 @@ class ClockLearner {
     bool ran_unwoken = false;
   };
 
-  void OnLock(const LockEvent& lock, const Moment& at);
+  void OnLock(const LockEvent& event, const Moment& at);
   void OnSwitch(const SchedSwitch& sched, const Moment& at);
   void OnWaking(const SchedWaking& waking, const Moment& at);
   // `first` must have happened before `second`.
