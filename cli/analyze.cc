@@ -24,7 +24,8 @@ int RunAnalyze(const std::vector<std::string>& arguments) {
   Recording recording = OpenRecording(inputs);
   TraceStore store(given.Text("output"));
   ProgressLine progress;
-  TraceFacts facts = Ingest(recording, &store, {.progress = [&](int64_t events) { progress.Show(events); }});
+  TraceFacts facts =
+      Ingest(recording, &store, {.progress = [&](int64_t events) { progress.ShowEvents(events); }});
   progress.Clear();
   return judgement.Pronounce(&store, facts.lines.events);
 }

@@ -10,10 +10,9 @@ constexpr size_t kOptionColumn = 30;  // where what an option does begins
 
 // "  -o, --output DB             keep the database under this name"
 std::string OptionText(const Option& option) {
-  size_t comma = option.name.find(',');
   std::string text = "  ";
-  if (comma != std::string::npos) text += "-" + option.name.substr(comma + 1) + ", ";
-  text += "--" + option.name.substr(0, comma);
+  if (std::string name = ShortName(option); !name.empty()) text += "-" + name + ", ";
+  text += "--" + LongName(option);
   if (!option.value.empty()) text += " " + option.value;
   std::string about = Wrap(option.about, kOptionColumn, kOptionColumn);
   if (text.size() + 2 > kOptionColumn) return text + "\n" + about;
@@ -27,6 +26,22 @@ std::string ExamplesText(const std::vector<Example>& examples) {
 }
 
 }  // namespace
+
+std::string LongName(const Option& option) {
+  return option.name.substr(0, option.name.find(','));
+}
+
+// Empty where there is none.
+std::string ShortName(const Option& option) {
+  size_t comma = option.name.find(',');
+  return comma == std::string::npos ? "" : option.name.substr(comma + 1);
+}
+
+std::vector<Option> AllOptions(const Command& command) {
+  std::vector<Option> options = command.options;
+  options.push_back({.name = "help,h", .value = "", .about = "this text"});
+  return options;
+}
 
 const std::vector<Command>& Commands() {
   static const std::vector<Command> commands = {AnalyzeCommand(), ReplayCommand(),  ReportCommand(),
@@ -42,8 +57,7 @@ std::string HelpText(const Command& command) {
             (usage.empty() ? "" : " " + usage) + "\n";
   for (const std::string& paragraph : command.about) text += "\n" + Wrap(paragraph, 0, 0);
   text += "\nOptions:\n";
-  for (const Option& option : command.options) text += OptionText(option);
-  text += OptionText({.name = "help,h", .value = "", .about = "this text"});
+  for (const Option& option : AllOptions(command)) text += OptionText(option);
   text += "\n" + Wrap("Exit code: " + command.exit_codes + ".", 0, 2);
   return text + ExamplesText(command.examples);
 }

@@ -13,6 +13,10 @@ struct Option {
   bool repeated = false;
 };
 
+// "output,o" -> "output", "o"; the short one is empty where there is none.
+std::string LongName(const Option& option);
+std::string ShortName(const Option& option);
+
 struct Operand {
   std::string name;   // for Arguments::Text; "input..." takes all that is left
   std::string value;  // as Option::value; "PFN" and the like complete to nothing
@@ -35,6 +39,9 @@ struct Command {
   int (*run)(const std::vector<std::string>& arguments) = nullptr;
 };
 
+// With --help.
+std::vector<Option> AllOptions(const Command& command);
+
 // All there are, in the order in which they are told. `mmreplay` itself is none of them.
 const std::vector<Command>& Commands();
 
@@ -50,7 +57,6 @@ inline constexpr const char* kVerdictExitCodes =
 inline constexpr const char* kPlainExitCodes = "0 done, 2 trouble";
 
 // Beside several commands' names.
-inline constexpr const char* kReportFormats = "text|json|jsonl|sarif|junit|html|perfetto";
 inline constexpr const char* kRulesOption = "rules of your own, beside or instead of ours";
 
 }  // namespace mmreplay

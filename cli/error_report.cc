@@ -4,12 +4,13 @@
 
 #include <algorithm>
 #include <cstdio>
-#include <nlohmann/json.hpp>
 
 #include "cli/command.h"
 #include "cli/output.h"
 #include "parser/error.h"
 #include "parser/numbers.h"
+#include "report/json_values.h"
+#include "report/report.h"
 
 namespace mmreplay {
 namespace {
@@ -120,7 +121,10 @@ bool AskedForJson(const std::vector<std::string>& words) {
     } else if (i + 1 < words.size()) {
       value = words[i + 1];
     }
-    json = value == "json" || value == "jsonl" || value == "sarif";
+    auto formats = ReportFormats();
+    json = std::any_of(formats.begin(), formats.end(), [&](const ReportFormatFacts& format) {
+      return format.json_errors && format.name == value;
+    });
   }
   return json;
 }
@@ -131,18 +135,13 @@ void ReportError(const std::string& message, const std::vector<std::string>& wor
   if (!facts.says_next) fmt::print(stderr, "  next: {}\n", facts.next);
   // A report that was begun is not followed by something else.
   if (!AskedForJson(words) || OutputBegun()) return;
-  using Json = nlohmann::ordered_json;
-  auto or_null = [](const auto& value, bool known) { return known ? Json(value) : Json(nullptr); };
   Json json = {{"type", "error"}, {"version", kVersion}};
-  json["error"] = {{"message", message},
-                   {"command", or_null(facts.command, !facts.command.empty())},
-                   {"file", or_null(facts.file, !facts.file.empty())},
-                   {"line", or_null(facts.line.value_or(0), facts.line.has_value())},
-                   {"column", or_null(facts.column.value_or(0), facts.column.has_value())},
-                   {"exit_code", exit_code},
-                   {"next", facts.next}};
+  json["error"] = {
+      {"message", message},         {"command", OrNull(facts.command)}, {"file", OrNull(facts.file)},
+      {"line", OrNull(facts.line)}, {"column", OrNull(facts.column)},   {"exit_code", exit_code},
+      {"next", facts.next}};
   try {
-    WriteOutput(json.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n");
+    WriteOutput(Dump(json) + "\n");
   } catch (const Error&) {
     // Standard output is what failed: standard error has said it.
   }

@@ -13,7 +13,7 @@ namespace mmreplay {
 
 void AddJudgementOptions(std::vector<Option>* options) {
   options->insert(options->end(),
-                  {{"format", kReportFormats, "form of the report (default: text)"},
+                  {{"format", ReportFormatNames("|"), "form of the report (default: text)"},
                    {"near-misses", "", "waits that matched all but one step of the rule, too"},
                    {"rules", "DIR", kRulesOption},
                    {"fail-on", "error|warning|info",
@@ -22,16 +22,22 @@ void AddJudgementOptions(std::vector<Option>* options) {
                     "exit with 3 where this rule cannot be judged; may be given several times", true}});
 }
 
-Judgement::Judgement(const Arguments& given)
-    : format_(ReportFormatOf(given.Text("format").value_or("text"))), near_misses_(given.Has("near-misses")) {
+ExitPolicy ExitPolicyOf(const Arguments& given) {
+  ExitPolicy policy;
   if (auto name = given.Text("fail-on")) {
     auto severity = SeverityOf(*name);
     if (!severity) throw Error("--fail-on: " + *name + ": is none of error, warning, info");
-    policy_.fail_on = *severity;
+    policy.fail_on = *severity;
   }
-  policy_.required = given.List("require");
-  rules_ = LoadRules(given.Text("rules"));
+  policy.required = given.List("require");
+  return policy;
 }
+
+Judgement::Judgement(const Arguments& given)
+    : rules_(LoadRules(given.Text("rules"))),
+      policy_(ExitPolicyOf(given)),
+      format_(ReportFormatOf(given.Text("format").value_or("text"))),
+      near_misses_(given.Has("near-misses")) {}
 
 int Judgement::Pronounce(TraceStore* store, int64_t events) const {
   JudgeTrace(rules_, &store->database());
@@ -44,7 +50,7 @@ int Judgement::Pronounce(TraceStore* store, int64_t events) const {
               out.writer());
   out.Flush();
   // For people only: a report of the same bytes is the same bytes.
-  if (!ProgressLine().shown()) return exit_code;
+  if (!IsErrorTerminal()) return exit_code;
   auto rate = static_cast<int64_t>(static_cast<double>(events) / seconds.count());
   fmt::print(stderr, "mmreplay: {} events in {:.2f} s, {} events/s\n", CountText(events), seconds.count(),
              CountText(rate));

@@ -13,6 +13,9 @@
 
 namespace mmreplay {
 
+// --fail-on and --require. Throws Error for a severity there is not.
+ExitPolicy ExitPolicyOf(const Arguments& given);
+
 void AddJudgementOptions(std::vector<Option>* options);
 
 class Judgement {

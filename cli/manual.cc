@@ -10,27 +10,12 @@
 #include "db/named_sql.h"
 #include "parser/input_format.h"
 #include "parser/lines.h"
+#include "report/report.h"
 #include "report/version.h"
 #include "rules/rule.h"
 
 namespace mmreplay {
 namespace {
-
-std::string LongName(const Option& option) {
-  return option.name.substr(0, option.name.find(','));
-}
-
-// Empty where there is none.
-std::string ShortName(const Option& option) {
-  size_t comma = option.name.find(',');
-  return comma == std::string::npos ? "" : option.name.substr(comma + 1);
-}
-
-std::vector<Option> AllOptions(const Command& command) {
-  std::vector<Option> options = command.options;
-  options.push_back({.name = "help,h", .value = "", .about = "this text"});
-  return options;
-}
 
 // --- The manual page -------------------------------------------------------------------------------------
 
@@ -245,17 +230,8 @@ std::string ManualPage(const std::string& date) {
       "line of progress is shown on a terminal only.\n.SH COMMANDS\n";
   for (const Command& command : Commands()) roff += RoffCommand(command);
   roff += ".SH FORMATS\n";
-  const std::vector<std::pair<const char*, const char*>> formats = {
-      {"text", "for people: the verdict, the race of each cause as a drawing, one line per finding"},
-      {"json", "one object: all that the text says, findings one by one; report.schema.json describes it"},
-      {"jsonl", "one object a line, the first the header, the last the summary; report-lines.schema.json"},
-      {"sarif", "SARIF 2.1.0: one result per finding, each task of it a thread flow"},
-      {"junit", "JUnit XML: the trace a test suite, each rule a test case; junit.xsd"},
-      {"html", "a picture to look at and to pass on: one file that needs no network"},
-      {"perfetto", "Chrome trace JSON for ui.perfetto.dev and chrome://tracing"},
-  };
-  for (const auto& [name, about] : formats)
-    roff += std::string(".TP\n.B ") + name + "\n" + Roff(about) + "\n";
+  for (const ReportFormatFacts& format : ReportFormats())
+    roff += ".TP\n.B " + std::string(format.name) + "\n" + Roff(std::string(format.about)) + "\n";
   roff += ".PP\n" +
           Roff(
               "With json, jsonl and sarif an error is one object on standard output too; error.schema.json "
@@ -268,8 +244,8 @@ std::string ManualPage(const std::string& date) {
 }
 
 std::string BashCompletion() {
-  std::string names;
-  for (const Command& command : Commands()) names += (names.empty() ? "" : " ") + command.name;
+  std::vector<std::string> names;
+  for (const Command& command : Commands()) names.push_back(command.name);
   std::string bash =
       "# bash completion of mmreplay, made from its own help\n"
       "\n"
@@ -296,7 +272,7 @@ std::string BashCompletion() {
       "  [[ ${COMP_WORDS[COMP_CWORD]} == = ]] && previous=${COMP_WORDS[COMP_CWORD - 1]}\n"
       "  if ((COMP_CWORD == 1)); then\n"
       "    COMPREPLY=($(compgen -W '" +
-      names +
+      Joined(names) +
       " --help --version' -- \"$current\"))\n"
       "    return\n"
       "  fi\n"

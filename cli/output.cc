@@ -45,19 +45,29 @@ void BufferedOutput::Flush() {
   buffer_.clear();
 }
 
-ProgressLine::ProgressLine()
-    : terminal_(isatty(STDERR_FILENO) == 1), begun_(std::chrono::steady_clock::now()), last_(begun_) {}
+bool IsErrorTerminal() {
+  static const bool terminal = isatty(STDERR_FILENO) == 1;
+  return terminal;
+}
 
-void ProgressLine::Show(int64_t events) {
-  if (!terminal_) return;
+ProgressLine::ProgressLine() : begun_(std::chrono::steady_clock::now()), last_(begun_) {}
+
+void ProgressLine::Show(const std::function<std::string()>& text) {
+  if (!IsErrorTerminal()) return;
   constexpr std::chrono::milliseconds kBetween(200);
   constexpr std::chrono::seconds kPatience(1);
   auto now = std::chrono::steady_clock::now();
   if (now - begun_ < kPatience || now - last_ < kBetween) return;
   last_ = now;
   drawn_ = true;
-  std::chrono::duration<double> seconds = now - begun_;
-  fmt::print(stderr, "\r\x1b[Kmmreplay: {} events, {:.0f} s", CountText(events), seconds.count());
+  fmt::print(stderr, "\r\x1b[K{}", text());
+}
+
+void ProgressLine::ShowEvents(int64_t events) {
+  Show([&] {
+    std::chrono::duration<double> seconds = last_ - begun_;
+    return fmt::format("mmreplay: {} events, {:.0f} s", CountText(events), seconds.count());
+  });
 }
 
 void ProgressLine::Clear() {

@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <string_view>
 
@@ -31,18 +32,24 @@ class BufferedOutput {
   std::string buffer_;
 };
 
+// Whether people read standard error as it comes.
+bool IsErrorTerminal();
+
 // What is being done, on one line of standard error that is written over. Only on a terminal, and only
-// for work that takes longer than a second.
+// for work that takes longer than a second. Gone with its owner.
 class ProgressLine {
  public:
   ProgressLine();
-  void Show(int64_t events);
+  ProgressLine(const ProgressLine&) = delete;
+  ProgressLine& operator=(const ProgressLine&) = delete;
+  ~ProgressLine() { Clear(); }
+
+  // `text` is asked for where the line is due.
+  void Show(const std::function<std::string()>& text);
+  void ShowEvents(int64_t events);
   void Clear();
-  // A terminal is there to be shown something.
-  bool shown() const { return terminal_; }
 
  private:
-  bool terminal_;
   bool drawn_ = false;
   std::chrono::steady_clock::time_point begun_;
   std::chrono::steady_clock::time_point last_;

@@ -33,7 +33,7 @@ Command ReportCommand() {
       .summary = "print what the analysis of a stored trace said",
       .usage = {"DB [OPTIONS]"},
       .about = {"Prints the report of a stored trace: what `mmreplay analyze -o DB` printed, in any form."},
-      .options = {{"format", kReportFormats, "form of the report (default: text)"},
+      .options = {{"format", ReportFormatNames("|"), "form of the report (default: text)"},
                   {"near-misses", "", "waits that matched all but one step of the rule, too"}},
       .operands = {{"database", "DB"}},
       .exit_codes = kPlainExitCodes,

@@ -14,6 +14,7 @@
 #include <thread>
 
 #include "cli/commands.h"
+#include "cli/judgement.h"
 #include "cli/log_judge.h"
 #include "cli/log_walk.h"
 #include "cli/options.h"
@@ -53,33 +54,6 @@ struct Job {
   bool is_question = false;
 };
 
-// On standard error, if that is a terminal, after a second.
-class Progress {
- public:
-  Progress() : shown_on_terminal_(isatty(STDERR_FILENO) == 1), last_(Clock::now()) {}
-  Progress(const Progress&) = delete;
-  Progress& operator=(const Progress&) = delete;
-  ~Progress() {
-    if (drawn_) fmt::print(stderr, "\r\x1b[K");
-  }
-
-  bool on() const { return shown_on_terminal_; }
-  void Show(const TriageCounts& counts, int64_t files, int64_t files_done) {
-    if (!shown_on_terminal_ || Clock::now() - last_ < std::chrono::milliseconds(drawn_ ? 200 : 1000)) return;
-    last_ = Clock::now();
-    drawn_ = true;
-    fmt::print(stderr, "\r\x1b[Ktriage: {} of {} files, {} found, {} not judged", CountText(files_done),
-               CountText(files), CountText(counts.of(LogStatus::kFound)),
-               CountText(counts.of(LogStatus::kUnreadable) + counts.of(LogStatus::kFailed)));
-    static_cast<void>(std::fflush(stderr));
-  }
-
- private:
-  bool shown_on_terminal_;
-  bool drawn_ = false;
-  Clock::time_point last_;
-};
-
 // Hands jobs to children and takes their results, which leave it in the order of the walk.
 class LogBatch {
  public:
@@ -105,7 +79,7 @@ class LogBatch {
       Flush();
       if (!busy) break;
       WaitForMessages();
-      progress_.Show(triage_->counts(), walk_.files, files_done_);
+      ShowProgress();
     }
     TriageCounts* counts = triage_->mutable_counts();
     counts->files = walk_.files;
@@ -209,7 +183,7 @@ class LogBatch {
     std::vector<pollfd> polls;
     std::vector<Worker*> polled;
     std::optional<Clock::time_point> wake;
-    if (progress_.on()) wake = Clock::now() + std::chrono::milliseconds(500);
+    if (IsErrorTerminal()) wake = Clock::now() + std::chrono::milliseconds(500);
     for (Worker& worker : workers_) {
       if (!worker.job) continue;
       polls.push_back({.fd = worker.process->channel()->fd(), .events = POLLIN, .revents = 0});
@@ -336,6 +310,15 @@ class LogBatch {
     results_[job.entry].logs[job.place] = std::move(log);
   }
 
+  void ShowProgress() {
+    progress_.Show([&] {
+      const TriageCounts& counts = triage_->counts();
+      return fmt::format("triage: {} of {} files, {} found, {} not judged", CountText(files_done_),
+                         CountText(walk_.files), CountText(counts.of(LogStatus::kFound)),
+                         CountText(counts.of(LogStatus::kUnreadable) + counts.of(LogStatus::kFailed)));
+    });
+  }
+
   // Passes on what is complete up to the first log that is not.
   void Flush() {
     for (; first_entry_ < results_.size(); ++first_entry_, first_log_ = 0) {
@@ -367,7 +350,7 @@ class LogBatch {
   int64_t files_alone_ = 0;
   int64_t files_in_bundles_ = 0;
   int64_t files_done_ = 0;
-  Progress progress_;
+  ProgressLine progress_;
 };
 
 uint64_t NumberOption(const Arguments& given, const char* name, uint64_t otherwise, uint64_t lowest,
@@ -441,14 +424,9 @@ int RunTriage(const std::vector<std::string>& arguments) {
       std::chrono::seconds(NumberOption(given, "time-limit", kDefaultSeconds, 0, 10'000'000));
   options.judge.memory_bytes = NumberOption(given, "memory-limit", kDefaultMebibytes, 0, 1 << 24) << 20;
   options.judge.rules = LoadRules(given.Text("rules"));
-  options.judge.policy.required = given.List("require");
+  options.judge.policy = ExitPolicyOf(given);
   TriagePolicy policy;
-  if (auto name = given.Text("fail-on")) {
-    auto severity = SeverityOf(*name);
-    if (!severity) throw Error("--fail-on: " + *name + ": is none of error, warning, info");
-    policy.fail_on = *severity;
-    options.judge.policy.fail_on = *severity;
-  }
+  policy.fail_on = options.judge.policy.fail_on;
   if (auto path = given.Text("baseline")) policy.baseline = ReadBaseline(*path);
   if (auto path = given.Text("suppress")) policy.suppressions = ReadSuppressions(*path);
   CheckRules(options.judge);

@@ -1,8 +1,8 @@
 #include "db/database.h"
+
+#include <unistd.h>
+
 #include "db/output_file.h"
-
-#include <fstream>
-
 #include "parser/error.h"
 
 namespace mmreplay {
@@ -11,6 +11,8 @@ Database::Database(const std::string& path, Mode mode, const std::string& name)
     : path_(!name.empty()  ? name
             : path.empty() ? "temporary database"
                            : path) {
+  // SQLite would wait for a fifo, and leave its journal beside a device.
+  if (!path.empty()) RequireRegularFile(path);
   int flags = SQLITE_OPEN_NOMUTEX;
   switch (mode) {
     case Mode::kReadOnly:
@@ -111,8 +113,7 @@ Statement InsertInto(const Database& database, const std::string& table) {
 }
 
 std::unique_ptr<Database> OpenTraceDatabase(const std::string& path, Database::Mode mode) {
-  RequireRegularFile(path);
-  if (!std::ifstream(path)) throw Error(path + ": cannot be opened");
+  if (access(path.c_str(), R_OK) != 0) throw Error(path + ": cannot be opened");
   auto database = std::make_unique<Database>(path, mode);
   int64_t id = 0;
   int64_t version = 0;

@@ -43,6 +43,12 @@ class Database {
   std::unique_ptr<sqlite3, Close> handle_;
 };
 
+// For columns in which no text is NULL. Borrows.
+inline std::optional<std::string_view> NullIfEmpty(const std::string& text) {
+  if (text.empty()) return std::nullopt;
+  return std::string_view(text);
+}
+
 class Statement {
  public:
   // `database` must outlive the statement.

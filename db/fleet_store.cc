@@ -1,5 +1,4 @@
 #include "db/fleet_store.h"
-#include "db/output_file.h"
 
 #include <array>
 #include <chrono>
@@ -23,11 +22,6 @@ LogStatus StatusOf(std::string_view name) {
     if (kStatusNames[i] == name) return static_cast<LogStatus>(i);
   }
   return LogStatus::kFailed;
-}
-
-std::optional<std::string_view> NullIfEmpty(const std::string& text) {
-  if (text.empty()) return std::nullopt;
-  return std::string_view(text);
 }
 
 int64_t Pragma(const Database& database, const char* sql) {
@@ -160,7 +154,7 @@ struct FleetStore::Statements {
 };
 
 FleetStore::FleetStore(const std::string& path, std::string_view version, std::string analysis)
-    : database_(OutputFile(path), Database::Mode::kCreate), analysis_(std::move(analysis)) {
+    : database_(path, Database::Mode::kCreate), analysis_(std::move(analysis)) {
   sqlite3_busy_timeout(database_.handle(), kBusyMilliseconds);
   CreateTables();
   statements_ = std::make_unique<Statements>(database_);

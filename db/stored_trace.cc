@@ -160,8 +160,11 @@ class StoredSource : public EventSource {
 
  private:
   static TraceIssue::Severity SeverityNamed(std::string_view name) {
-    if (name == "error") return TraceIssue::Severity::kError;
-    return name == "warning" ? TraceIssue::Severity::kWarning : TraceIssue::Severity::kInfo;
+    using Severity = TraceIssue::Severity;
+    for (Severity severity : {Severity::kError, Severity::kWarning}) {
+      if (SeverityName(severity) == name) return severity;
+    }
+    return Severity::kInfo;
   }
 
   StringId Known(int64_t id) const {

@@ -42,23 +42,6 @@ std::optional<int64_t> PidOf(const std::optional<Moment>& moment) {
   return OptionalValue(moment->pid);
 }
 
-std::optional<std::string_view> NullIfEmpty(const std::string& text) {
-  if (text.empty()) return std::nullopt;
-  return std::string_view(text);
-}
-
-const char* SeverityName(TraceIssue::Severity severity) {
-  switch (severity) {
-    case TraceIssue::Severity::kInfo:
-      return "info";
-    case TraceIssue::Severity::kWarning:
-      return "warning";
-    case TraceIssue::Severity::kError:
-      return "error";
-  }
-  return "info";
-}
-
 void BindField(Statement* statement, int parameter, const FieldValue& value) {
   switch (value.type) {
     case FieldValue::Type::kNull:
@@ -279,6 +262,18 @@ struct TraceStore::Statements {
   Statement anomaly;
   Statement gap;
 };
+
+const char* SeverityName(TraceIssue::Severity severity) {
+  switch (severity) {
+    case TraceIssue::Severity::kInfo:
+      return "info";
+    case TraceIssue::Severity::kWarning:
+      return "warning";
+    case TraceIssue::Severity::kError:
+      return "error";
+  }
+  return "info";
+}
 
 TraceStore::TraceStore(const std::optional<std::string>& path) {
   if (path) partial_ = std::make_unique<PartialFile>(*path);

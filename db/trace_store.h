@@ -34,6 +34,9 @@ struct TraceFacts {
   std::vector<std::string> recordable;  // events, functions and views: see schema.sql
 };
 
+// "info", "warning", "error": trace_issue.severity.
+const char* SeverityName(TraceIssue::Severity severity);
+
 // Values of event.flags.
 constexpr int64_t kInInterrupt = 1;
 constexpr int64_t kCopy = 2;

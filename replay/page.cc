@@ -26,6 +26,20 @@ std::string Number(int64_t n) {
   return std::to_string(n);
 }
 
+// About the page in its present life.
+Anomaly AnomalyOf(std::string_view invariant, std::string_view kind, const Moment& at, const Page& page,
+                  std::string detail, Certainty certainty = Certainty::kOpen,
+                  std::optional<EventId> earlier = {}) {
+  return {.invariant = invariant,
+          .at = at,
+          .pfn = page.pfn,
+          .detail = std::move(detail),
+          .kind = kind,
+          .certainty = certainty,
+          .earlier = earlier,
+          .lifetime = page.life};
+}
+
 }  // namespace
 
 PageTracker::PageTracker(Emit emit, Observers observers, const ClockError* clock, bool ticks)
@@ -423,37 +437,26 @@ void PageTracker::CheckCount(Page* page, const PageRef& ref, const Moment& at) {
 // page_ref_freeze sets the count to 0 so that nobody can take a reference until page_ref_unfreeze.
 std::optional<Anomaly> PageTracker::CheckFrozen(const Page& page, const PageRef& ref,
                                                 std::optional<int32_t> old, const Moment& at) const {
-  auto anomaly = [&](std::string_view invariant, std::string_view kind, std::string detail,
-                     Certainty certainty, std::optional<EventId> earlier) {
-    return Anomaly{.invariant = invariant,
-                   .at = at,
-                   .pfn = page.pfn,
-                   .detail = std::move(detail),
-                   .kind = kind,
-                   .certainty = certainty,
-                   .earlier = earlier,
-                   .lifetime = page.life};
-  };
   bool frozen = page.frozen && page.frozen_at;
   bool from_zero = ref.op == PageRefOp::kMod && ref.val > 0 && ref.count == ref.val;
   // 4.10 thaws the head of a split huge page with page_ref_inc(): the freezer itself may.
   if (frozen && from_zero && page.frozen_at->pid != at.pid) {
-    return anomaly("I7", "reference taken while frozen",
-                   "a reference was taken while the count was frozen (" + EventText(page.frozen_at->event) +
-                       "): it went from 0 to " + Number(ref.val),
-                   page.gaps_before == gaps_ ? Certainty::kCertain : Certainty::kOpen, page.frozen_at->event);
+    return AnomalyOf("I7", "reference taken while frozen", at, page,
+                     "a reference was taken while the count was frozen (" + EventText(page.frozen_at->event) +
+                         "): it went from 0 to " + Number(ref.val),
+                     page.gaps_before == gaps_ ? Certainty::kCertain : Certainty::kOpen,
+                     page.frozen_at->event);
   }
   if (ref.op == PageRefOp::kUnfreeze && !page.frozen && old.value_or(0) > 0) {
-    return anomaly("I7", "unfrozen while not frozen",
-                   "the count is set to " + Number(ref.val) + " by page_ref_unfreeze, but it was " +
-                       Number(*old) + " and not frozen: references are lost, or the freeze is not on record",
-                   Certainty::kOpen, std::nullopt);
+    return AnomalyOf("I7", "unfrozen while not frozen", at, page,
+                     "the count is set to " + Number(ref.val) + " by page_ref_unfreeze, but it was " +
+                         Number(*old) +
+                         " and not frozen: references are lost, or the freeze is not on record");
   }
   if (ref.op == PageRefOp::kModUnless && ref.ret == 0 && old.value_or(0) > 0 && !page.frozen) {
-    return anomaly("I15", "no reference to be had",
-                   "get_page_unless_zero() failed with a replayed count of " + Number(*old) +
-                       ": the page was free or frozen, which is not on record",
-                   Certainty::kOpen, std::nullopt);
+    return AnomalyOf("I15", "no reference to be had", at, page,
+                     "get_page_unless_zero() failed with a replayed count of " + Number(*old) +
+                         ": the page was free or frozen, which is not on record");
   }
   return std::nullopt;
 }
@@ -516,15 +519,9 @@ void PageTracker::Contradict(Page* page, const PageRef& ref, int32_t old, const 
   page->unsettled = std::make_unique<Contradiction>(Contradiction{
       .start = old,
       .steps = {step},
-      .anomaly = {.invariant = "I6",
-                  .at = step.at,
-                  .pfn = page->pfn,
-                  .detail = "the replayed count was " + Number(old) +
-                            " before this event, which the outcome contradicts: " + MissingText(ref, old),
-                  .kind = "count contradicted",
-                  .certainty = Certainty::kOpen,
-                  .earlier = {},
-                  .lifetime = page->life},
+      .anomaly = AnomalyOf("I6", "count contradicted", step.at, *page,
+                           "the replayed count was " + Number(old) +
+                               " before this event, which the outcome contradicts: " + MissingText(ref, old)),
       .too_low = too_low});
 }
 
@@ -864,14 +861,7 @@ void PageTracker::Finish(std::optional<int64_t> last_ts) {
 void PageTracker::AddAnomaly(std::string_view invariant, std::string_view kind, const Moment& at,
                              const Page& page, std::string detail, Certainty certainty,
                              std::optional<EventId> earlier) {
-  emit_(Anomaly{.invariant = invariant,
-                .at = at,
-                .pfn = page.pfn,
-                .detail = std::move(detail),
-                .kind = kind,
-                .certainty = certainty,
-                .earlier = earlier,
-                .lifetime = page.life});
+  emit_(AnomalyOf(invariant, kind, at, page, std::move(detail), certainty, earlier));
 }
 
 }  // namespace mmreplay

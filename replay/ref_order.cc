@@ -104,10 +104,6 @@ RefOutcome Apply(int32_t old, const RefStep& step) {
   return {false, old};
 }
 
-bool IsAnchor(const RefStep& step) {
-  return step.op != PageRefOp::kMod && (step.ret || step.op == PageRefOp::kUnfreeze);
-}
-
 bool MayPrecede(const RefStep& later, const RefStep& earlier, const ClockError& clock, bool ticks) {
   const Moment& second = later.at;
   const Moment& first = earlier.at;

@@ -36,9 +36,6 @@ struct RefOutcome {
 };
 RefOutcome Apply(int32_t old, const RefStep& step);
 
-// Whether the outcome tells more than the printed count does.
-bool IsAnchor(const RefStep& step);
-
 // The operation logged later may have come first: of another task and cpu, and logged so shortly after the
 // other, or after its task was put on a cpu again, that the step between operation and event explains it.
 bool MayPrecede(const RefStep& later, const RefStep& earlier, const ClockError& clock, bool ticks);

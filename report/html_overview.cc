@@ -41,17 +41,22 @@ std::string Interval(std::optional<int64_t> begin, std::optional<int64_t> end, b
   return text;
 }
 
+// What the three statements have in common: comm, pid, begin, end.
+Item ReadItem(const Statement& query, ItemKind kind, std::string_view look) {
+  return {kind,
+          query.OptionalInt(1),
+          TaskText(query.Text(0), query.OptionalInt(1)),
+          query.OptionalInt(2),
+          query.OptionalInt(3),
+          std::string(look),
+          {}};
+}
+
 void ReadWaits(const Database& db, bool ticks, std::vector<Item>* items) {
   Statement query(db, ReportSql("overview waits"));
   query.Bind(1, kMostWaits);
   while (query.Step()) {
-    Item item{ItemKind::kWait,
-              query.OptionalInt(1),
-              TaskText(query.Text(0), query.OptionalInt(1)),
-              query.OptionalInt(2),
-              query.OptionalInt(3),
-              std::string(query.Text(4)),
-              {}};
+    Item item = ReadItem(query, ItemKind::kWait, query.Text(4));
     std::string grade = item.look == "benign" ? "legal" : item.look;
     item.title = fmt::format("{} waits on page {} in {}: {}; {}, protection {}; {}", item.task,
                              PfnText(query.OptionalInt(5)), query.Text(6), grade, query.Text(7),
@@ -64,13 +69,7 @@ void ReadMigrations(const Database& db, bool ticks, std::vector<Item>* items) {
   Statement query(db, ReportSql("overview migrations"));
   query.Bind(1, kMostMigrations);
   while (query.Step()) {
-    Item item{ItemKind::kMigration,
-              query.OptionalInt(1),
-              TaskText(query.Text(0), query.OptionalInt(1)),
-              query.OptionalInt(2),
-              query.OptionalInt(3),
-              std::string(query.Text(4)),
-              {}};
+    Item item = ReadItem(query, ItemKind::kMigration, query.Text(4));
     item.title =
         fmt::format("{} migrates page {} to {}: {}{}{}; {}", item.task, PfnText(query.OptionalInt(5)),
                     PfnText(query.OptionalInt(6)), query.Text(4), query.Text(7).empty() ? "" : ", ",
@@ -83,13 +82,7 @@ void ReadHolds(const Database& db, bool ticks, std::vector<Item>* items) {
   Statement query(db, ReportSql("overview holds"));
   query.Bind(1, kMostHolds);
   while (query.Step()) {
-    Item item{ItemKind::kHold,
-              query.OptionalInt(1),
-              TaskText(query.Text(0), query.OptionalInt(1)),
-              query.OptionalInt(2),
-              query.OptionalInt(3),
-              query.Int(5) != 0 ? "contended" : "",
-              {}};
+    Item item = ReadItem(query, ItemKind::kHold, query.Int(5) != 0 ? "contended" : "");
     item.title = fmt::format("{} holds ptl {}{}{}; {}", item.task, PfnText(query.OptionalInt(4)),
                              query.Text(6).empty() ? "" : " of ", query.Text(6),
                              Interval(item.begin, item.end, ticks));

@@ -222,6 +222,7 @@ std::string InvariantText(std::string_view invariant) {
         Name{"I7", "count frozen or unfrozen out of turn"}, Name{"I8", "wait without protection"},
         Name{"I9", "exempt wait on a free page"}, Name{"I10", "wait across lives"},
         Name{"I11", "unlocked while not locked"}, Name{"I12", "slept with a page-table lock"},
+        Name{"I13", "migration entry left"}, Name{"I14", "source of a migration kept"},
         Name{"I15", "no reference to be had"}}) {
     if (name.invariant == invariant) return std::string(invariant) + " " + name.text;
   }
@@ -411,9 +412,7 @@ void WriteGroup(const Database& database, const TraceClock& clock, const Finding
   const RaceDiagram* diagram = group.strongest ? &*group.strongest : nullptr;
   RacePicture picture = MakePicture(database, clock, group);
   if (diagram) {
-    std::string page = diagram->pfn ? "page " + PfnText(diagram->pfn) : "a page that could not be identified";
-    std::string heading = diagram->waiter + " waited on " + page;
-    if (!diagram->releaser.empty()) heading += ", " + diagram->releaser + " freed it";
+    std::string heading = RaceHeading(*diagram, PageName(*diagram));
     write("<p class=\"story\"><b>The strongest:</b> " + Html(heading + ": " + diagram->why) + ".</p>\n");
   } else if (!group.strongest_summary.empty()) {
     write("<p class=\"story\"><b>The strongest:</b> " + Html(group.strongest_summary) + "</p>\n");

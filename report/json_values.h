@@ -23,7 +23,7 @@ inline Json OrNull(const std::string& text) {
 }
 
 // Bytes that are not UTF-8 become U+FFFD. `indent` -1: on one line.
-std::string Dump(const Json& json, int indent);
+std::string Dump(const Json& json, int indent = -1);
 
 // "found", "no finding", "cannot tell", "nothing read"
 const char* VerdictName(const Verdict& verdict);

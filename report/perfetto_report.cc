@@ -4,18 +4,16 @@
 
 #include <algorithm>
 #include <map>
-#include <nlohmann/json.hpp>
 #include <set>
 #include <vector>
 
 #include "replay/text.h"
+#include "report/json_values.h"
 #include "report/race_diagram.h"
 #include "report/report_sql.h"
 
 namespace mmreplay {
 namespace {
-
-using Json = nlohmann::ordered_json;
 
 // A group of tracks ("process") per task, named by the task's own id. Groups of other things have ids no task
 // can have: the kernel's largest is 4,194,304 (PID_MAX_LIMIT).
@@ -55,20 +53,12 @@ const char* RowName(Row row) {
   return "";
 }
 
-Json OrNull(const std::optional<int64_t>& value) {
-  return value ? Json(*value) : Json(nullptr);
-}
-
 // Microseconds with all digits of the nanoseconds: "5801402.125". A number to a JSON parser, never a double
 // to us.
 std::string Microseconds(int64_t ns) {
   bool negative = ns < 0;
   auto size = negative ? 0 - static_cast<uint64_t>(ns) : static_cast<uint64_t>(ns);
   return fmt::format("{}{}.{:03}", negative ? "-" : "", size / 1000, size % 1000);
-}
-
-std::string Dump(const Json& json) {
-  return json.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 
 struct Slice {

@@ -322,6 +322,16 @@ std::optional<RaceDiagram> MakeDiagram(const Database& database, const TraceCloc
   return diagram;
 }
 
+std::string PageName(const RaceDiagram& diagram) {
+  return diagram.pfn ? "page " + PfnText(diagram.pfn) : "a page that could not be identified";
+}
+
+std::string RaceHeading(const RaceDiagram& diagram, const std::string& page) {
+  std::string heading = diagram.waiter + " waited on " + page;
+  if (!diagram.releaser.empty()) heading += ", " + diagram.releaser + " freed it";
+  return heading;
+}
+
 std::string DrawDiagram(const RaceDiagram& diagram, const TraceClock& clock, TextStyle style) {
   const std::string bold = style.colour ? "\x1b[1m" : "";
   const std::string red = style.colour ? "\x1b[1;31m" : "";
@@ -331,11 +341,9 @@ std::string DrawDiagram(const RaceDiagram& diagram, const TraceClock& clock, Tex
     time_width = std::max(time_width, TimeText(line.event.ts, clock.ticks).size());
   size_t column = (kReportWidth - time_width - kCountColumn - 4) / 2;
 
-  std::string page = diagram.pfn ? "page " + PfnText(diagram.pfn) : "a page that could not be identified";
+  std::string page = PageName(diagram);
   if (diagram.page_order) page += fmt::format(" (order {})", *diagram.page_order);
-  std::string heading = diagram.waiter + " waited on " + page;
-  if (!diagram.releaser.empty()) heading += ", " + diagram.releaser + " freed it";
-  std::string out = Wrap(heading + ": " + Printable(diagram.why), 2, 2) + "\n";
+  std::string out = Wrap(RaceHeading(diagram, page) + ": " + Printable(diagram.why), 2, 2) + "\n";
 
   std::string others = diagram.releaser.empty() ? "others" : diagram.releaser;
   out += fmt::format("{}{:>{}}  {} {} {:>{}}{}\n", bold, clock.ticks ? "ticks" : "time", time_width,

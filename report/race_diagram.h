@@ -56,6 +56,11 @@ std::vector<OrderProof> NeighbourProofs(const Database& database, int64_t findin
 std::vector<int64_t> EventsOfPage(const Database& database, int64_t pfn, int64_t first, int64_t last,
                                   std::optional<int64_t> pid);
 
+// "page 0x28000", or that it is not known.
+std::string PageName(const RaceDiagram& diagram);
+// "toucher/1-71 waited on page 0x28000, toucher/3-73 freed it". `page` is what to call it.
+std::string RaceHeading(const RaceDiagram& diagram, const std::string& page);
+
 std::string DrawDiagram(const RaceDiagram& diagram, const TraceClock& clock, TextStyle style);
 
 }  // namespace mmreplay

@@ -1,7 +1,6 @@
 #include "report/report.h"
 
 #include <array>
-#include <utility>
 
 #include "parser/error.h"
 #include "report/html_report.h"
@@ -16,21 +15,45 @@ namespace mmreplay {
 namespace {
 
 constexpr std::array kFormats = {
-    std::pair{"text", ReportFormat::kText},         std::pair{"json", ReportFormat::kJson},
-    std::pair{"jsonl", ReportFormat::kJsonLines},   std::pair{"sarif", ReportFormat::kSarif},
-    std::pair{"junit", ReportFormat::kJunit},       std::pair{"html", ReportFormat::kHtml},
-    std::pair{"perfetto", ReportFormat::kPerfetto},
+    ReportFormatFacts{ReportFormat::kText, "text",
+                      "for people: the verdict, the race of each cause as a drawing, one line per finding"},
+    ReportFormatFacts{
+        ReportFormat::kJson, "json",
+        "one object: all that the text says, findings one by one; report.schema.json describes it", true},
+    ReportFormatFacts{
+        ReportFormat::kJsonLines, "jsonl",
+        "one object a line, the first the header, the last the summary; report-lines.schema.json", true},
+    ReportFormatFacts{ReportFormat::kSarif, "sarif",
+                      "SARIF 2.1.0: one result per finding, each task of it a thread flow", true},
+    ReportFormatFacts{ReportFormat::kJunit, "junit",
+                      "JUnit XML: the trace a test suite, each rule a test case; junit.xsd"},
+    ReportFormatFacts{ReportFormat::kHtml, "html",
+                      "a picture to look at and to pass on: one file that needs no network"},
+    ReportFormatFacts{ReportFormat::kPerfetto, "perfetto",
+                      "Chrome trace JSON for ui.perfetto.dev and chrome://tracing"},
 };
 
 }  // namespace
 
-ReportFormat ReportFormatOf(std::string_view name) {
-  for (const auto& [known, format] : kFormats) {
-    if (name == known) return format;
-  }
+std::span<const ReportFormatFacts> ReportFormats() {
+  return kFormats;
+}
+
+std::string ReportFormatNames(std::string_view between) {
   std::string names;
-  for (const auto& [known, format] : kFormats) names += (names.empty() ? "" : ", ") + std::string(known);
-  throw Error("--format: " + std::string(name) + ": a report is written as one of " + names);
+  for (const ReportFormatFacts& known : kFormats) {
+    if (!names.empty()) names += between;
+    names += known.name;
+  }
+  return names;
+}
+
+ReportFormat ReportFormatOf(std::string_view name) {
+  for (const ReportFormatFacts& known : kFormats) {
+    if (name == known.name) return known.format;
+  }
+  throw Error("--format: " + std::string(name) + ": a report is written as one of " +
+              ReportFormatNames(", "));
 }
 
 void WriteReport(const Database& database, const ReportOptions& options, const WriteFn& write) {

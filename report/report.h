@@ -2,6 +2,7 @@
 // analysis said.
 #pragma once
 
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -13,7 +14,18 @@ namespace mmreplay {
 
 enum class ReportFormat : uint8_t { kText, kJson, kJsonLines, kSarif, kJunit, kHtml, kPerfetto };
 
-// "text", "json", "jsonl", "sarif", "junit", "html", "perfetto". Throws Error for anything else.
+struct ReportFormatFacts {
+  ReportFormat format;
+  std::string_view name;  // of --format
+  std::string_view about;
+  bool json_errors = false;  // who asks for it wants errors as JSON, too
+};
+
+// All there are, in the order in which they are told.
+std::span<const ReportFormatFacts> ReportFormats();
+std::string ReportFormatNames(std::string_view between);
+
+// Throws Error for a name that is none of them.
 ReportFormat ReportFormatOf(std::string_view name);
 
 struct ReportOptions {

@@ -8,8 +8,10 @@
 namespace mmreplay {
 
 std::string_view ReportSql(std::string_view name) {
-  for (const NamedSql& statement : SplitNamedSql(EmbeddedReport().front().text)) {
-    if (statement.name == name) return statement.sql;
+  for (const EmbeddedSql& file : EmbeddedReport()) {
+    for (const NamedSql& statement : SplitNamedSql(file.text)) {
+      if (statement.name == name) return statement.sql;
+    }
   }
   assert(false);
   return {};

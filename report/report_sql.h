@@ -4,7 +4,7 @@
 
 namespace mmreplay {
 
-// The statement of that name in report/report.sql. A name that is not there is a bug.
+// The statement of that name in report/*.sql. A name that is not there is a bug.
 std::string_view ReportSql(std::string_view name);
 
 }  // namespace mmreplay

@@ -7,21 +7,10 @@
 #include "db/named_sql.h"
 #include "parser/probe_signatures.h"
 #include "replay/kernel_contracts.h"
-#include "report/embedded_report.h"
+#include "report/report_sql.h"
 
 namespace mmreplay {
 namespace {
-
-std::string_view TriageSql(std::string_view name) {
-  for (const EmbeddedSql& file : EmbeddedReport()) {
-    if (file.name != "triage.sql") continue;
-    for (const NamedSql& statement : SplitNamedSql(file.text)) {
-      if (statement.name == name) return statement.sql;
-    }
-  }
-  assert(false);
-  return {};
-}
 
 // "put by another task" -> "put-by-another-task": one word, to be matched by a pattern and cut out of a line.
 std::string OneWord(std::string_view text) {
@@ -105,7 +94,7 @@ std::string TriageFingerprint(const Rule& rule, std::string_view member, std::st
 
 void ForEachTriageFinding(const Database& trace, const std::vector<Rule>& rules,
                           const std::function<void(const FleetFinding&)>& visit) {
-  Statement query(trace, TriageSql("triage findings"));
+  Statement query(trace, ReportSql("triage findings"));
   FleetFinding finding;
   while (query.Step()) {
     finding.rule = query.Text(0);
@@ -131,7 +120,7 @@ void ForEachTriageFinding(const Database& trace, const std::vector<Rule>& rules,
 TriageLog ReadTriageLog(const Database& trace, const ExitPolicy& policy) {
   TriageLog result;
   FleetLog& log = result.log;
-  Statement query(trace, TriageSql("triage trace"));
+  Statement query(trace, ReportSql("triage trace"));
   if (query.Step()) {
     log.format = query.Text(0);
     log.kernel_release = query.Text(1);

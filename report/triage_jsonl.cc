@@ -10,7 +10,7 @@ Json Row(const char* kind) {
 }
 
 std::string Line(const Json& row) {
-  return Dump(row, -1) + "\n";
+  return Dump(row) + "\n";
 }
 
 }  // namespace
