@@ -122,6 +122,11 @@ TEST_CASE("the race in a 6.1 kernel as a diagram", "[report]") {
                     "O 2389 migration entry -> pmd 1", "O 2390 drops it 1", "O 2392 folio_unlock() 1",
                     "O 2395 drops the last reference 0", "O 2396 PAGE FREED 0",
                     "W 2413 folio_wait_bit(): queues on a FREE page 0", "W 2414 wait returns 0"});
+  // What happens inside a lock section is drawn inside it.
+  std::string text = Text(analysis.db());
+  CHECK(text.find("|  [0] drops a reference") != std::string::npos);
+  CHECK(text.find("|  [0] migration entry -> pmd") != std::string::npos);
+  CHECK(text.find("|  [0] folio_unlock()") == std::string::npos);
 }
 
 TEST_CASE("a report is at most 100 columns wide where it is drawn, and has no colour unless asked",
