@@ -43,6 +43,22 @@ void FailInSql(const SqlSource& source, std::string_view what, int offset) {
               std::string(column, ' ') + "^");
 }
 
+std::optional<std::set<std::string>> TablesReadBy(const Database& database, const std::string& sql) {
+  std::set<std::string> tables;
+  auto note = [](void* to, int action, const char* table, const char*, const char*, const char*) {
+    if (action == SQLITE_READ && table) static_cast<std::set<std::string>*>(to)->insert(table);
+    return SQLITE_OK;
+  };
+  sqlite3_set_authorizer(database.handle(), note, &tables);
+  sqlite3_stmt* statement = nullptr;
+  int code =
+      sqlite3_prepare_v2(database.handle(), sql.c_str(), static_cast<int>(sql.size()), &statement, nullptr);
+  sqlite3_finalize(statement);
+  sqlite3_set_authorizer(database.handle(), nullptr, nullptr);
+  if (code != SQLITE_OK) return std::nullopt;
+  return tables;
+}
+
 ReadOnlyStatement::Restriction::Restriction(sqlite3* db, int64_t max_steps) : db_(db), max_steps_(max_steps) {
   sqlite3_set_authorizer(db_, &Authorize, nullptr);
   sqlite3_progress_handler(db_, kStepsPerCall, &Count, this);

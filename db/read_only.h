@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 
@@ -20,6 +21,9 @@ struct SqlSource {
 };
 
 [[noreturn]] void FailInSql(const SqlSource& source, std::string_view what, int offset);
+
+// The tables a statement reads, through views too; nullopt where it cannot be prepared.
+std::optional<std::set<std::string>> TablesReadBy(const Database& database, const std::string& sql);
 
 class ReadOnlyStatement {
  public:

@@ -9,6 +9,7 @@
 #include <sstream>
 
 #include "db/read_only.h"
+#include "db/trace_store.h"
 #include "parser/error.h"
 #include "parser/lines.h"
 #include "rules/embedded_rules.h"
@@ -314,6 +315,15 @@ RuleOutcome RunRule(const Rule& rule, Database* database, int64_t max_steps) {
   result.Bind(8, outcome.findings);
   result.Run();
   return outcome;
+}
+
+bool NeedEveryEvent(const std::vector<Rule>& rules) {
+  std::unique_ptr<Database> empty = EmptyTraceDatabase();
+  return std::any_of(rules.begin(), rules.end(), [&](const Rule& rule) {
+    auto tables = TablesReadBy(*empty, rule.sql);
+    if (!tables) return true;  // a kind of event has its view only where it occurs
+    return tables->contains("event") || tables->contains("stack");
+  });
 }
 
 void JudgeTrace(const std::vector<Rule>& rules, Database* database) {
