@@ -1,5 +1,7 @@
 #include "cli/ingest.h"
 
+#include <pthread.h>
+
 #include <algorithm>
 #include <deque>
 #include <exception>
@@ -59,6 +61,7 @@ class ReaderThread {
  public:
   ReaderThread(EventSource* source, TypedFields* fields, bool keep_fields, BatchPool* pool)
       : thread_([=, this] {
+          pthread_setname_np(pthread_self(), "mmreplay-read");
           try {
             for (;;) {
               ReadBatch read{pool->Take(), {}, {}};
@@ -103,6 +106,7 @@ class StoreThread {
  public:
   StoreThread(TraceStore* store, BatchPool* pool)
       : thread_([=, this] {
+          pthread_setname_np(pthread_self(), "mmreplay-store");
           try {
             while (auto replayed = batches_.Pop()) {
               store->Write(*replayed);

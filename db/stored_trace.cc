@@ -109,7 +109,7 @@ class StoredSource : public EventSource {
         frames_(db, "SELECT event, depth, frame FROM stack ORDER BY rowid") {
     if (auto form = MakeLineFormat(format); form && form->user_space_text()) decoder_->set_user_space_text();
     // Ids as they were, so that a replay stores what the analysis did.
-    Statement text(db, "SELECT text FROM string ORDER BY id");
+    Statement text(db, "SELECT text FROM string WHERE id >= 0 ORDER BY id");
     while (text.Step()) strings_->Intern(text.Text(0));
     marker_ = markers_.Step();
     frame_ = frames_.Step();

@@ -224,8 +224,8 @@ struct TraceStore::Statements {
     wait.Bind(++i, w.order_ns);
     wait.Bind(++i, w.gap);
     wait.Bind(++i, w.weakened);
-    wait.Bind(++i, w.contract);
-    wait.Bind(++i, w.reason);
+    wait.Bind(++i, PhraseId(w.contract));
+    wait.Bind(++i, PhraseId(w.reason));
     wait.Bind(++i, w.why);
     wait.Bind(++i, static_cast<int64_t>(w.path));
     wait.Bind(++i, EventOf(w.unlocked));
@@ -258,6 +258,9 @@ struct TraceStore::Statements {
     gap.Run();
   }
 
+  int64_t PhraseId(std::string_view phrase) { return -1 - static_cast<int64_t>(phrases.Intern(phrase)); }
+
+  StringTable phrases;             // the model's own
   std::optional<Statement> event;  // where all events are stored
   std::optional<Statement> event_more;
   Statement stack;
@@ -426,6 +429,13 @@ void TraceStore::Finish(const Recording& recording, const TraceFacts& facts, con
   for (uint32_t i = 0; i < strings.size(); ++i) {
     text.Bind(1, int64_t{i});
     text.Bind(2, strings.Text(static_cast<StringId>(i)));
+    text.Run();
+  }
+
+  const StringTable& phrases = statements_->phrases;
+  for (uint32_t i = 0; i < phrases.size(); ++i) {
+    text.Bind(1, -1 - int64_t{i});
+    text.Bind(2, phrases.Text(static_cast<StringId>(i)));
     text.Run();
   }
 

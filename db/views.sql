@@ -126,10 +126,10 @@ SELECT w.id, w.call_event, (SELECT h.acquire_event FROM ptl_hold h WHERE h.id = 
        w.free_event,
        CASE w.event_order WHEN 0 THEN 'none' WHEN 1 THEN 'open' WHEN 2 THEN 'same cpu' WHEN 3 THEN 'apart' WHEN 4 THEN 'count'
             WHEN 5 THEN 'lock hand-over' WHEN 6 THEN 'wake-up' WHEN 7 THEN 'fork' END,
-       w.order_ns, w.gap, w.reason,
+       w.order_ns, w.gap, (SELECT s.text FROM string s WHERE s.id = w.reason),
        (SELECT min(m.report_id) FROM report_matches m WHERE m.lifetime_id = w.lifetime
         OR w.outcome = 2 AND m.lifetime_id = w.frame_life),
-       w.contract,
+       (SELECT s.text FROM string s WHERE s.id = w.contract),
        CASE w.path WHEN 0 THEN 'unknown' WHEN 1 THEN 'numa fault' WHEN 2 THEN 'pmd migration entry'
                    WHEN 3 THEN 'pte migration entry' WHEN 4 THEN 'hugetlb migration entry' WHEN 5 THEN 'page cache' END,
        w.unlocked_event, w.unlocked_ts, w.woken_ts, w.over_event, w.over_ts,

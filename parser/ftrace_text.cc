@@ -91,7 +91,10 @@ TraceBody SplitTraceBody(std::string_view body) {
   if (body.starts_with("<stack trace>")) return {"kernel_stack", body};
   if (body.starts_with("<user stack trace>")) return {"user_stack", body};
   // The name ends at the first colon; no event name holds a blank or a parenthesis.
-  size_t end = body.find_first_of(": (<");
+  size_t end = 0;
+  auto ends_name = [](char c) { return c == ':' || c == ' ' || c == '(' || c == '<'; };
+  while (end < body.size() && !ends_name(body[end])) ++end;
+  if (end == body.size()) end = kNotFound;
   if (end != kNotFound && end > 0 && body[end] == ':') {
     std::string_view args = body.substr(end + 1);
     if (!args.empty() && args[0] == ' ') args.remove_prefix(1);

@@ -251,6 +251,15 @@ LineKind TraceReader::AddMarker(const LossMarker& marker, Batch* batch) const {
   return LineKind::kMarker;
 }
 
+TraceReader::LastOnCpu& TraceReader::LastOn(int32_t cpu) {
+  // NR_CPUS is 8192 at most (arch/x86/Kconfig); what an odd log may name besides is kept apart.
+  constexpr size_t kCpus = 8192;
+  auto index = static_cast<size_t>(cpu);
+  if (cpu < 0 || index >= kCpus) return last_on_other_cpu_[cpu];
+  if (index >= last_on_cpu_.size()) last_on_cpu_.resize(index + 1);
+  return last_on_cpu_[index];
+}
+
 LineKind TraceReader::AddEvent(const TraceLine& split, const TraceBody& body, Batch* batch) {
   if (split.ts) {
     if (!clock_is_ticks_) clock_is_ticks_ = split.ts->is_ticks;
@@ -263,34 +272,32 @@ LineKind TraceReader::AddEvent(const TraceLine& split, const TraceBody& body, Ba
   without_time_ |= !split.ts;
   without_task_ |= !split.pid;
   auto id = static_cast<EventId>(next_event_++);
-  Event& event = batch->events.emplace_back(Event{
-      .id = id,
-      .ts = split.ts ? std::optional(split.ts->value) : std::nullopt,
-      .cpu = split.cpu,
-      .pid = split.pid ? std::optional(static_cast<Pid>(*split.pid)) : std::nullopt,
-      .tgid = split.tgid,
-      .comm = strings_->Intern(split.comm),
-      .name = strings_->Intern(body.name),
-      .context = strings_->Intern(split.context),
-      .in_interrupt = ContextIsInterrupt(split.context),
-      .args = body.args,
-      .line = line_,
-      .payload = Opaque{},
-  });
+  Event& event = batch->events.emplace_back();
+  event.id = id;
+  if (split.ts) event.ts = split.ts->value;
+  event.cpu = split.cpu;
+  if (split.pid) event.pid = static_cast<Pid>(*split.pid);
+  event.tgid = split.tgid;
+  event.comm = strings_->Intern(split.comm);
+  event.name = strings_->Intern(body.name);
+  event.context = strings_->Intern(split.context);
+  event.in_interrupt = ContextIsInterrupt(split.context);
+  event.args = body.args;
+  event.line = line_;
   event.payload = decoder_->Decode(event.name, body.args);
 
   bool is_stack = body.name == "kernel_stack" || body.name == "user_stack";
-  auto [last, first_on_cpu] = last_on_cpu_.try_emplace(split.cpu.value_or(-1), LastOnCpu{split.pid, id});
+  LastOnCpu& last = LastOn(split.cpu.value_or(-1));
   if (is_stack) {
     // The stack is a record of its own behind the event it belongs to, on the same cpu.
-    stack_owner_ = !first_on_cpu && last->second.pid == split.pid ? last->second.event : id;
+    stack_owner_ = last.event && last.pid == split.pid ? *last.event : id;
   } else {
     if (format_->frames_follow_events()) {
       stack_owner_ = id;
     } else {
       stack_owner_.reset();
     }
-    last->second = {split.pid, id};
+    last = {split.pid, id};
   }
   next_depth_ = 0;
   text_may_continue_ =

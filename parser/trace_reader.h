@@ -75,9 +75,11 @@ class TraceReader : public EventSource {
   // What a line without an event of its own may belong to.
   struct LastOnCpu {
     std::optional<int32_t> pid;
-    EventId event;
+    std::optional<EventId> event;  // nullopt: none yet
   };
-  std::unordered_map<int32_t, LastOnCpu> last_on_cpu_;
+  LastOnCpu& LastOn(int32_t cpu);
+  std::vector<LastOnCpu> last_on_cpu_;
+  std::unordered_map<int32_t, LastOnCpu> last_on_other_cpu_;
   std::optional<EventId> stack_owner_;  // event the frames below belong to
   int32_t next_depth_ = 0;
   bool text_may_continue_ = false;  // the last event carries user text, which may hold newlines

@@ -359,14 +359,18 @@ uint32_t TypedFields::KindOf(const Event& event) {
   EventShape shape = EventShape::kEvent;
   if (std::holds_alternative<FunctionReturn>(event.payload)) {
     shape = EventShape::kReturn;
+  } else if (std::holds_alternative<FunctionEntry>(event.payload)) {
+    shape = EventShape::kProbe;
   } else if (event.args.starts_with('(')) {
     size_t close = event.args.find(')');
     bool is_return = event.args.substr(0, close).find(" <- ") != kNotFound;
     shape = is_return ? EventShape::kReturn : EventShape::kProbe;
   }
-  uint64_t key = static_cast<uint64_t>(event.name) << 2 | static_cast<uint64_t>(shape);
-  auto [known, fresh] = by_name_and_shape_.try_emplace(key, kinds_.size());
-  if (fresh) {
+  auto name = static_cast<size_t>(event.name);
+  if (name >= by_name_.size()) by_name_.resize(strings_->size());
+  uint32_t& known = by_name_[name][static_cast<size_t>(shape)];
+  if (known == 0) {
+    known = static_cast<uint32_t>(kinds_.size()) + 1;
     EventKind kind{.name = event.name, .shape = shape, .system = {}, .fields = {}};
     kind.system = SystemOf(strings_->Text(event.name), shape);
     kinds_.push_back(std::move(kind));
@@ -376,7 +380,7 @@ uint32_t TypedFields::KindOf(const Event& event) {
     kinds_.back().typed = typed;
     ++(typed ? typed_kinds_ : untyped_kinds_);
   }
-  return static_cast<uint32_t>(known->second);
+  return known - 1;
 }
 
 void TypedFields::AssignKind(Event* event) {

@@ -102,27 +102,24 @@ int VerdictRank(std::string_view verdict) {
 }
 
 std::vector<WaitClass> ReadWaits(const Database& db) {
-  std::map<std::tuple<int, std::string, std::string, std::string, std::string>, WaitClass> classes;
+  std::vector<WaitClass> waits;
   Statement query(db, ReportSql("wait classes"));
   while (query.Step()) {
-    std::string caller(query.Text(2));
-    WaitClass& one = classes[{VerdictRank(query.Text(0)), String(query.Text(1)), caller,
-                              String(query.Text(3)), String(query.Text(4))}];
-    if (one.count++ > 0) continue;
+    WaitClass& one = waits.emplace_back();
     one.verdict = query.Text(0);
     one.function = query.Text(1);
-    one.caller = caller;
+    one.caller = query.Text(2);
     one.reason = query.Text(3);
     one.outcome = query.Text(4);
     one.contract = query.Text(5);
+    one.count = query.Int(6);
   }
-  std::vector<WaitClass> waits;
-  waits.reserve(classes.size());
-  for (auto& [key, one] : classes) waits.push_back(std::move(one));
-  std::stable_sort(waits.begin(), waits.end(), [](const WaitClass& a, const WaitClass& b) {
-    int rank_a = VerdictRank(a.verdict);
-    int rank_b = VerdictRank(b.verdict);
-    return rank_a != rank_b ? rank_a < rank_b : a.count > b.count;
+  std::sort(waits.begin(), waits.end(), [](const WaitClass& a, const WaitClass& b) {
+    auto key = [](const WaitClass& one) {
+      return std::tuple(VerdictRank(one.verdict), -one.count, std::string_view(one.function),
+                        std::string_view(one.caller), std::string_view(one.reason), std::string_view(one.outcome));
+    };
+    return key(a) < key(b);
   });
   return waits;
 }

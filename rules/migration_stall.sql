@@ -37,7 +37,8 @@ stalls AS (
 storms AS (
   SELECT 'livelock' AS kind, *, 1 AS tasks, min(begin_event) AS longest
   FROM (SELECT *, begin_ts - lag(begin_ts, 99) OVER (PARTITION BY pid, lifetime_id ORDER BY begin_event) AS hundred
-        FROM waits WHERE lifetime_id IS NOT NULL)
+        FROM waits
+        WHERE (pid, lifetime_id) IN (SELECT pid, lifetime_id FROM page_waits GROUP BY pid, lifetime_id HAVING count(*) >= 100))
   WHERE hundred <= 10000000
   GROUP BY pid, lifetime_id
 )
