@@ -8,6 +8,7 @@
 #include <mutex>
 #include <set>
 #include <thread>
+#include <utility>
 
 #include "cli/channel.h"
 #include "parser/console_timeline.h"
@@ -25,6 +26,9 @@ constexpr size_t kBatchesAhead = 16;
 
 // Batches on their way from one stage to the next: enough to even out what a batch costs in each.
 constexpr size_t kInFlight = 4;
+
+// What is open when the trace ends is handed on in portions of this size.
+constexpr size_t kLastRecords = 1024;
 
 // A batch as it was read, and what the reader knew of the trace by then.
 struct ReadBatch {
@@ -303,6 +307,8 @@ TraceFacts Ingest(const Recording& recording, TraceStore* store, const IngestOpt
                                              current->Add(std::move(record));
                                            } else {
                                              last_records.push_back(std::move(record));
+                                             if (last_records.size() == kLastRecords)
+                                               writer.Push(ReplayedBatch(std::exchange(last_records, {})));
                                            }
                                          });
     }

@@ -573,6 +573,7 @@ void TraceStore::Finish(const Recording& recording, const TraceFacts& facts, con
   } else {
     CreateKindViews(database_.get(), facts.kinds, strings);
     database_->Exec(std::string(DatabaseSql("event_indexes.sql")).c_str());
+    IndexEvidence(database_.get());
   }
   database_->Exec(std::string(DatabaseSql("indexes.sql")).c_str());
 }
@@ -584,6 +585,10 @@ void TraceStore::Publish() {
   database_.reset();
   partial_->Publish();
   database_ = OpenTraceDatabase(partial_->published(), Database::Mode::kReadOnly);
+}
+
+void IndexEvidence(Database* database) {
+  database->Exec(std::string(DatabaseSql("evidence_indexes.sql")).c_str());
 }
 
 std::unique_ptr<Database> EmptyTraceDatabase() {

@@ -99,6 +99,9 @@ class TraceStore {
   int64_t batches_ = 0;
 };
 
+// Makes sure that what reports look up is found by index.
+void IndexEvidence(Database* database);
+
 // A trace without events, for what only needs the views.
 std::unique_ptr<Database> EmptyTraceDatabase();
 

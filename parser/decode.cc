@@ -75,7 +75,6 @@ std::optional<Int> Narrow(std::optional<int64_t> value) {
   return static_cast<Int>(*value);
 }
 
-
 std::optional<uint64_t> UnsignedField(std::string_view args, std::string_view key) {
   auto text = FindField(args, key);
   if (!text) return std::nullopt;
@@ -88,15 +87,16 @@ std::optional<uint64_t> PointerField(std::string_view args, std::string_view key
   return ParsePointer(*text);
 }
 
-// Finds fields that come in the order they are asked for, each from where the last one ended; one that does not
-// is looked for from the start.
+// Finds fields that come in the order they are asked for, each from where the last one ended; one that does
+// not is looked for from the start.
 class FieldCursor {
  public:
   explicit FieldCursor(std::string_view args) : args_(args) {}
 
   std::optional<std::string_view> Find(std::string_view key) {
     for (size_t at = at_; at < args_.size();) {
-      if (args_.substr(at).starts_with(key) && at + key.size() < args_.size() && args_[at + key.size()] == '=') {
+      if (args_.substr(at).starts_with(key) && at + key.size() < args_.size() &&
+          args_[at + key.size()] == '=') {
         auto value = FieldAt(args_, at + key.size());
         at_ = std::min(static_cast<size_t>(value.data() + value.size() - args_.data()), args_.size());
         return value;

@@ -69,22 +69,23 @@ bool SplitTimeAndBody(std::string_view right, TraceLine* out) {
 
 }  // namespace
 
-std::optional<TraceLine> SplitTraceLine(std::string_view line) {
+bool SplitTraceLine(std::string_view line, TraceLine* out) {
   // "[007]" may occur in a comm or in the arguments too; the first one with a task on its left and
   // a time on its right is the cpu column.
   for (size_t open = line.find('['); open != kNotFound; open = line.find('[', open + 1)) {
     if (open == 0 || !IsBlank(line[open - 1])) continue;
     size_t close = open + 1;
-    while (close < line.size() && IsDigit(line[close])) ++close;
+    int32_t cpu = 0;
+    for (; close < line.size() && IsDigit(line[close]) && close - open <= 7; ++close)
+      cpu = cpu * 10 + (line[close] - '0');
     size_t digits = close - open - 1;
     if (digits == 0 || digits > 6 || close >= line.size() || line[close] != ']') continue;
-    TraceLine result;
-    if (!SplitTask(line.substr(0, open), &result)) continue;
-    if (!SplitTimeAndBody(line.substr(close + 1), &result)) continue;
-    result.cpu = static_cast<int32_t>(*ParseDecimal(line.substr(open + 1, digits)));
-    return result;
+    if (!SplitTask(line.substr(0, open), out)) continue;
+    if (!SplitTimeAndBody(line.substr(close + 1), out)) continue;
+    out->cpu = cpu;
+    return true;
   }
-  return std::nullopt;
+  return false;
 }
 
 TraceBody SplitTraceBody(std::string_view body) {

@@ -33,8 +33,8 @@ class StringTable {
   void Grow();
 
   std::deque<std::string> texts_;  // a deque, so that views of them stay valid
-  std::vector<Slot> slots_;         // a power of two, at most half of them taken
-  uint64_t seed_;                   // so that no input can be made of texts that collide
+  std::vector<Slot> slots_;        // a power of two, at most half of them taken
+  uint64_t seed_;                  // so that no input can be made of texts that collide
 };
 
 }  // namespace mmreplay

@@ -80,7 +80,7 @@ class TypedFields {
   std::map<std::string, std::string, std::less<>> probe_groups_;  // by event
   std::vector<EventKind> kinds_;
   std::vector<std::array<uint32_t, 3>> by_name_;  // by StringId and shape: kind plus one; 0: none yet
-  std::array<EventId, kMaxFields> used_by_{};  // event that used the field last
+  std::array<EventId, kMaxFields> used_by_{};     // event that used the field last
   int64_t typed_kinds_ = 0;
   int64_t untyped_kinds_ = 0;
   int64_t untyped_fields_ = 0;

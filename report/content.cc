@@ -117,7 +117,8 @@ std::vector<WaitClass> ReadWaits(const Database& db) {
   std::sort(waits.begin(), waits.end(), [](const WaitClass& a, const WaitClass& b) {
     auto key = [](const WaitClass& one) {
       return std::tuple(VerdictRank(one.verdict), -one.count, std::string_view(one.function),
-                        std::string_view(one.caller), std::string_view(one.reason), std::string_view(one.outcome));
+                        std::string_view(one.caller), std::string_view(one.reason),
+                        std::string_view(one.outcome));
     };
     return key(a) < key(b);
   });

@@ -327,7 +327,10 @@ bool NeedEveryEvent(const std::vector<Rule>& rules) {
 }
 
 void JudgeTrace(const std::vector<Rule>& rules, Database* database) {
-  for (const Rule& rule : rules) RunRule(rule, database);
+  int64_t findings = 0;
+  for (const Rule& rule : rules) findings += RunRule(rule, database).findings;
+  if (findings == 0) return;
+  IndexEvidence(database);
   ProveFindings(database);
 }
 
