@@ -25,7 +25,7 @@ int RunAnalyze(const std::vector<std::string>& arguments) {
   std::unique_ptr<TraceStore> store = judgement.MakeStore(recording, given.Text("output"));
   ProgressLine progress;
   TraceFacts facts =
-      Ingest(recording, store.get(), {.progress = [&](int64_t events) { progress.ShowEvents(events); }});
+      Ingest(recording, store.get(), {.progress = [&](int64_t events) { progress.ShowReading(events, ProgressOf(recording)); }});
   progress.Clear();
   return judgement.Pronounce(store.get(), facts.lines.events);
 }

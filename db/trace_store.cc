@@ -71,12 +71,14 @@ class TraceStore::PartialFile {
     if (fd_ < 0)
       throw Error(path + ": cannot be written: " + Reason(errno) +
                   "; keep the result elsewhere with -o, in a folder you may write");
+    SetPartialOutput(partial_.c_str());
     flock(fd_, LOCK_EX | LOCK_NB);
   }
   PartialFile(const PartialFile&) = delete;
   PartialFile& operator=(const PartialFile&) = delete;
   ~PartialFile() {
     if (!published_) unlink(partial_.c_str());
+    SetPartialOutput(nullptr);
     close(fd_);
   }
 
@@ -86,6 +88,7 @@ class TraceStore::PartialFile {
     fchmod(fd_, 0666 & ~mask);
     if (rename(partial_.c_str(), final_.c_str()) != 0) throw Error(final_ + ": " + Reason(errno));
     published_ = true;
+    SetPartialOutput(nullptr);
   }
 
   const std::string& partial() const { return partial_; }
