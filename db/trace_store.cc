@@ -342,8 +342,14 @@ void TraceStore::WriteMarkers(const Batch& batch) {
 }
 
 void ReplayedBatch::Add(Record&& record) {
+  // A filter may leave gaps between the ids.
   auto result_of = [&](EventId event) -> PageResult& {
-    return pages[static_cast<size_t>(Value(event) - Value(batch.events.front().id))];
+    const std::vector<Event>& events = batch.events;
+    auto offset = static_cast<size_t>(Value(event) - Value(events.front().id));
+    if (offset < events.size() && events[offset].id == event) return pages[offset];
+    auto found = std::lower_bound(events.begin(), events.end(), event,
+                                  [](const Event& one, EventId id) { return Value(one.id) < Value(id); });
+    return pages[static_cast<size_t>(found - events.begin())];
   };
   if (const auto* ref = std::get_if<PageRefResult>(&record)) {
     result_of(ref->event) = {ref->pfn,      ref->lifetime,    ref->delta,
