@@ -4,8 +4,11 @@
 
 #include <cstdint>
 #include <deque>
+#include <memory>
+#include <new>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "parser/event.h"
@@ -35,6 +38,24 @@ struct TraceIssue {
   std::string text;
 };
 
+// Characters that are not set to 0 before they are read into.
+template <typename T>
+struct UninitializedAllocator : std::allocator<T> {
+  template <typename U>
+  struct rebind {
+    using other = UninitializedAllocator<U>;
+  };
+  template <typename U>
+  void construct(U* at) {
+    ::new (static_cast<void*>(at)) U;
+  }
+  template <typename U, typename... Arguments>
+  void construct(U* at, Arguments&&... arguments) {
+    ::new (static_cast<void*>(at)) U(std::forward<Arguments>(arguments)...);
+  }
+};
+using TextBuffer = std::vector<char, UninitializedAllocator<char>>;
+
 struct Batch {
   Batch() = default;
   Batch(Batch&&) = default;
@@ -53,7 +74,7 @@ struct Batch {
     fields.clear();
   }
 
-  std::vector<char> text;           // what the views in events and frames borrow from
+  TextBuffer text;                  // what the views in events and frames borrow from
   std::optional<uint64_t> text_at;  // where text begins in the trace's file, if it is there as it stands
   std::deque<std::string> owned;    // and texts that are not in the input as they stand
   std::vector<Event> events;

@@ -79,7 +79,7 @@ TraceReader::TraceReader(ReadFn read, std::unique_ptr<LineFormat> format, String
 }
 
 // Fills `text` with whole lines. The unfinished rest waits in carry_ for the next batch.
-bool TraceReader::FillText(std::vector<char>* text) {
+bool TraceReader::FillText(TextBuffer* text) {
   text->assign(carry_.begin(), carry_.end());
   carry_.clear();
   size_t filled = text->size();

@@ -39,7 +39,7 @@ class TraceReader : public EventSource {
   std::optional<bool> clock_is_ticks() const override { return clock_is_ticks_; }
 
  private:
-  bool FillText(std::vector<char>* text);
+  bool FillText(TextBuffer* text);
   void ReadLine(std::string_view line, bool terminated, Batch* batch);
   bool Unfold(std::string_view* line, bool last, Batch* batch);
   void FinishFolded(Batch* batch);

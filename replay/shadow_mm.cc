@@ -101,9 +101,17 @@ bool ShadowMm::ReferencesRecordable() const {
   return saw_page_ref_mod_ && saw_page_ref_mod_unless_;
 }
 
+ShadowMm::CpuState& ShadowMm::CpuOf(int32_t cpu) {
+  auto index = static_cast<size_t>(cpu);
+  if (cpu < 0 || index >= known_cpus_.size()) return cpus_[cpu];
+  CpuState*& known = known_cpus_[index];
+  if (!known) known = &cpus_[cpu];
+  return *known;
+}
+
 void ShadowMm::CloseGap(const Event& event) {
   if (!event.cpu) return;
-  CpuState& cpu = cpus_[*event.cpu];
+  CpuState& cpu = CpuOf(*event.cpu);
   if (!cpu.seen) {
     cpu.seen = true;
     const auto& listed = options_.overwritten_cpus;

@@ -2,6 +2,7 @@
 // hands what it establishes to one callable.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -121,7 +122,9 @@ class ShadowMm {
     std::optional<Gap> open_gap;  // waiting for its end: the cpu's next event
     bool seen = false;
   };
+  CpuState& CpuOf(int32_t cpu);
   std::map<int32_t, CpuState> cpus_;
+  std::array<CpuState*, 1024> known_cpus_{};  // of them, for every event's look-up
   std::optional<EventId> last_gap_;
 
   // Pages a task has locked for migration, see Page::migrating_by.

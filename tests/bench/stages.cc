@@ -52,7 +52,9 @@ class Stages {
     TypedFields fields(&strings_, recording_.formats, recording_.probes);
     for (Batch batch; source->Next(&batch); batch = Batch()) {
       for (Event& event : batch.events) fields.Assign(&event, &batch);
-      batches_.emplace_back(std::move(batch));
+      ReplayedBatch& replayed = batches_.emplace_back();
+      replayed.batch = std::move(batch);
+      replayed.Begin();
     }
     facts_.format = FormatName(recording_.trace_format);
     facts_.lines = source->lines();
@@ -68,7 +70,7 @@ class Stages {
       facts_.batches.push_back(static_cast<int64_t>(replayed.batch.events.size()));
     }
     facts_.replay = model->Finish();
-    batches_.emplace_back(std::move(records));
+    batches_.emplace_back().records = std::move(records);
   }
 
   int64_t events() const { return facts_.lines.events; }
