@@ -5,6 +5,7 @@
 #include "cli/judgement.h"
 #include "cli/options.h"
 #include "cli/output.h"
+#include "db/output_file.h"
 #include "parser/error.h"
 #include "parser/input_format.h"
 
@@ -20,6 +21,7 @@ int RunAnalyze(const std::vector<std::string>& arguments) {
                           .probes = given.Text("probes"),
                           .input_format = given.Text("input-format")};
   if (inputs.inputs.empty()) throw Error("analyze: no INPUT given; see mmreplay analyze --help");
+  if (auto output = given.Text("output")) KeepTemporariesBeside(*output);
   Judgement judgement(given);
   Recording recording = OpenRecording(inputs);
   std::unique_ptr<TraceStore> store = judgement.MakeStore(recording, given.Text("output"));

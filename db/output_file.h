@@ -9,6 +9,9 @@ namespace mmreplay {
 // what is no file to be replaced: a folder, a device, a fifo, a socket. The file need not exist.
 std::string OutputFile(const std::string& path);
 
+// Temporary files lie in the folder of this result from now on: see parser/temporary_file.h.
+void KeepTemporariesBeside(const std::string& path);
+
 // Throws Error if the name stands for something that is no regular file.
 void RequireRegularFile(const std::string& path);
 
