@@ -35,6 +35,7 @@ struct ReadBatch {
   ReplayedBatch work;
   std::optional<bool> clock_is_ticks;
   TraceHeader header;
+  int64_t left_out = 0;  // by filters, so far
 };
 
 // Batches whose memory is used again.
@@ -80,6 +81,7 @@ class ReaderThread {
               }
               read.clock_is_ticks = source->clock_is_ticks();
               read.header = source->header();
+              read.left_out = source->lines().left_out;
               if (!batches_.Push(std::move(read))) break;
             }
             batches_.Close();
@@ -226,6 +228,7 @@ std::vector<std::string> RecordableOf(const Recording& recording, const StringTa
   if (has({"folio_unlock", "unlock_page"})) names.insert("page_unlocks");
   if (has({"lock_contended", "contention_begin"})) names.insert("ptl_contention");
   if (replay.all_tasks) names.insert("all_tasks");
+  if (!replay.blinded) names.insert("all_events");
   if (ticks && !*ticks) names.insert("nanoseconds");
   return {names.begin(), names.end()};
 }
@@ -330,7 +333,7 @@ TraceFacts Ingest(const Recording& recording, TraceStore* store, const IngestOpt
       console.See(event);
     }
     for (; loss != batch.markers.end(); ++loss) console.See(*loss);
-    if (options.progress) options.progress(events);
+    if (options.progress) options.progress(events + read->left_out);
     ahead.push_back(std::move(read->work));
     if (ahead.size() > kBatchesAhead) replay_front();
   }
@@ -352,7 +355,7 @@ TraceFacts Ingest(const Recording& recording, TraceStore* store, const IngestOpt
   // The latency format counts from the start of the buffer, which no printk tells.
   bool from_boot = recording.trace_format != InputFormat::kConsoleLog &&
                    recording.trace_format != InputFormat::kLatencyText &&
-                   !facts.clock_is_ticks.value_or(true);
+                   !facts.clock_is_ticks.value_or(true) && !facts.replay.blinded;
   if (from_boot) facts.console_offset = console.Find();
   if (facts.console_offset) {
     facts.issues.push_back({TraceIssue::Severity::kInfo, "console time", 0, facts.console_offset->reports,

@@ -72,12 +72,14 @@ class TraceStore::PartialFile {
     if (fd_ < 0)
       throw Error(path + ": cannot be written: " + Reason(errno) +
                   "; keep the result elsewhere with -o, in a folder you may write");
+    SetPartialOutput(partial_.c_str());
     flock(fd_, LOCK_EX | LOCK_NB);
   }
   PartialFile(const PartialFile&) = delete;
   PartialFile& operator=(const PartialFile&) = delete;
   ~PartialFile() {
     if (!published_) unlink(partial_.c_str());
+    SetPartialOutput(nullptr);
     close(fd_);
   }
 
@@ -87,6 +89,7 @@ class TraceStore::PartialFile {
     fchmod(fd_, 0666 & ~mask);
     if (rename(partial_.c_str(), final_.c_str()) != 0) throw Error(final_ + ": " + Reason(errno));
     published_ = true;
+    SetPartialOutput(nullptr);
   }
 
   const std::string& partial() const { return partial_; }
@@ -357,8 +360,14 @@ void TraceStore::WriteMarkers(const Batch& batch) {
 }
 
 void ReplayedBatch::Add(Record&& record) {
+  // A filter may leave gaps between the ids.
   auto result_of = [&](EventId event) -> PageResult& {
-    return pages[static_cast<size_t>(Value(event) - Value(batch.events.front().id))];
+    const std::vector<Event>& events = batch.events;
+    auto offset = static_cast<size_t>(Value(event) - Value(events.front().id));
+    if (offset < events.size() && events[offset].id == event) return pages[offset];
+    auto found = std::lower_bound(events.begin(), events.end(), event,
+                                  [](const Event& one, EventId id) { return Value(one.id) < Value(id); });
+    return pages[static_cast<size_t>(found - events.begin())];
   };
   if (const auto* ref = std::get_if<PageRefResult>(&record)) {
     result_of(ref->event) = {ref->pfn,      ref->lifetime,    ref->delta,

@@ -23,6 +23,7 @@ struct LineCounts {
   int64_t continuations = 0;  // stack frames, further lines of a marker's text
   int64_t markers = 0;        // lost events, buffer starts
   int64_t rejected = 0;       // looks like an event and could not be read
+  int64_t left_out = 0;       // of the events, by filters (event_filter.h)
 
   bool operator==(const LineCounts&) const = default;
 };

@@ -53,6 +53,15 @@ size_t ReadFully(const ReadFn& read, char* buffer, size_t size) {
   return filled;
 }
 
+ReadFn Counted(ReadFn read, std::shared_ptr<ReadCount> bytes) {
+  bytes->read = 0;
+  return [read = std::move(read), bytes = std::move(bytes)](char* buffer, size_t size) {
+    size_t got = read(buffer, size);
+    bytes->read += static_cast<int64_t>(got);
+    return got;
+  };
+}
+
 ReadFn OpenFile(const std::string& path) {
   auto file = std::make_shared<Descriptor>(open(path.c_str(), O_RDONLY | O_CLOEXEC));
   if (file->get() < 0) throw Error(path + ": " + Reason(errno));
@@ -67,14 +76,22 @@ ReadFn ReadFromStart(std::shared_ptr<SeekableFile> file) {
   };
 }
 
+std::vector<InputMember> WithCount(std::vector<InputMember> members,
+                                   const std::shared_ptr<ReadCount>& bytes) {
+  for (InputMember& member : members) member.bytes = bytes;
+  return members;
+}
+
 std::vector<InputMember> OpenRegular(const std::string& path, HeadBudget* heads) {
-  auto open = [path] { return OpenFile(path); };
-  bool whole = false;
-  std::string head = heads->Read(path, open(), &whole);
-  if (IsPacked(head)) return ArchiveMembers(path, open, heads);
   struct stat info {};
   bool is_file = stat(path.c_str(), &info) == 0 && S_ISREG(info.st_mode);
-  return {{path, std::move(head), whole, open, is_file}};
+  auto bytes = std::make_shared<ReadCount>();
+  if (is_file) bytes->total = info.st_size;
+  auto open = [path, bytes] { return Counted(OpenFile(path), bytes); };
+  bool whole = false;
+  std::string head = heads->Read(path, open(), &whole);
+  if (IsPacked(head)) return WithCount(ArchiveMembers(path, open, heads), bytes);
+  return {{path, std::move(head), whole, open, is_file, bytes}};
 }
 
 std::shared_ptr<SeekableFile> Spool(const ReadFn& read, const std::string& name) {
@@ -105,10 +122,13 @@ std::vector<InputMember> OpenStdin() {
     at += take;
     return take;
   };
-  if (!IsPacked(*head)) return {{name, *head, whole, [rest] { return ReadFn(rest); }}};
+  if (!IsPacked(*head)) {
+    auto bytes = std::make_shared<ReadCount>();
+    return {{name, *head, whole, [rest, bytes] { return Counted(rest, bytes); }, false, bytes}};
+  }
   std::shared_ptr<SeekableFile> spool = Spool(rest, name);
-  return ArchiveMembers(
-      name, [spool] { return ReadFromStart(spool); }, &heads);
+  auto open = [spool] { return Counted(ReadFromStart(spool), spool->bytes()); };
+  return WithCount(ArchiveMembers(name, open, &heads), spool->bytes());
 }
 
 }  // namespace
@@ -151,6 +171,7 @@ SeekableFile::SeekableFile(int fd, std::string name) : fd_(fd), name_(std::move(
   struct stat info {};
   if (fstat(fd_, &info) != 0) throw Error(name_ + ": " + Reason(errno));
   size_ = static_cast<uint64_t>(info.st_size);
+  bytes_->total = info.st_size;
 }
 
 SeekableFile::~SeekableFile() {
@@ -186,7 +207,8 @@ std::shared_ptr<SeekableFile> OpenSeekable(const InputMember& member) {
 void Unpack(InputMember* member) {
   if (member->is_file) return;
   std::shared_ptr<SeekableFile> file = OpenSeekable(*member);
-  member->open = [file] { return ReadFromStart(file); };
+  member->open = [file] { return Counted(ReadFromStart(file), file->bytes()); };
+  member->bytes = file->bytes();
 }
 
 std::optional<std::string> ReadAll(const InputMember& member, size_t limit) {

@@ -57,6 +57,7 @@ struct ReplaySummary {
   bool flags_at_last_put = false;
   bool migration_results = false;  // returns of functions that move a page were recorded
   std::optional<int64_t> last_ts;  // latest stamp of the recording
+  bool blinded = false;            // a filter left out events with a meaning to the model
 };
 
 class ShadowMm {
@@ -90,6 +91,7 @@ class ShadowMm {
   void NotePage(Pfn pfn, const Moment& at);
   std::optional<Pfn> PfnOf(const FunctionEntry& call, ProbeRole role);
   bool ReferencesRecordable() const;
+  void Cut(const LossMarker& marker);
   bool GapSince(const Task& task, EventId since) const;
   void CloseGap(const Event& event);
 
