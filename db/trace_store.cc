@@ -231,7 +231,7 @@ class TraceStore::PartialFile {
     if (fs::exists(final_)) OpenTraceDatabase(path, Database::Mode::kReadOnly);  // else not ours: refused
     RemoveStale();
     partial_ = path + std::string(kPartialSuffix) + "." + std::to_string(getpid());
-    fd_ = open(partial_.c_str(), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    fd_ = open(partial_.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     if (fd_ < 0)
       throw Error(path + ": cannot be written: " + Reason(errno) +
                   "; keep the result elsewhere with -o, in a folder you may write");
@@ -266,7 +266,7 @@ class TraceStore::PartialFile {
     std::error_code error;
     for (const auto& entry : fs::directory_iterator(directory, error)) {
       if (!entry.path().filename().string().starts_with(prefix)) continue;
-      int fd = open(entry.path().c_str(), O_RDWR | O_CLOEXEC);
+      int fd = open(entry.path().c_str(), O_RDWR | O_NOFOLLOW | O_CLOEXEC);
       if (fd < 0) continue;
       // Its writer holds the lock as long as it lives.
       if (flock(fd, LOCK_EX | LOCK_NB) == 0) unlink(entry.path().c_str());
