@@ -1,10 +1,10 @@
 #include "cli/output.h"
 
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <unistd.h>
 
 #include <cerrno>
-#include <cstdio>
 #include <cstdlib>
 
 #include "parser/error.h"
@@ -27,6 +27,24 @@ void WriteOutput(std::string_view text) {
     } else if (errno != EINTR) {
       throw Error("standard output: " + Reason(errno));
     }
+  }
+}
+
+void WriteToPeople(std::string_view text) {
+  while (!text.empty()) {
+    ssize_t written = write(STDERR_FILENO, text.data(), text.size());
+    if (written < 0 && errno == EINTR) continue;
+    if (written <= 0) return;
+    text.remove_prefix(static_cast<size_t>(written));
+  }
+}
+
+void OccupyStandardFiles() {
+  for (int standard : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
+    if (fcntl(standard, F_GETFD) >= 0 || errno != EBADF) continue;
+    // Open the wrong way round: using it fails, as if it were closed.
+    int fd = open("/dev/null", standard == STDIN_FILENO ? O_WRONLY : O_RDONLY);
+    if (fd > STDERR_FILENO) close(fd);
   }
 }
 
@@ -60,7 +78,7 @@ void ProgressLine::Show(const std::function<std::string()>& text) {
   if (now - begun_ < kPatience || now - last_ < kBetween) return;
   last_ = now;
   drawn_ = true;
-  fmt::print(stderr, "\r\x1b[K{}", text());
+  WriteToPeople("\r\x1b[K" + text());
 }
 
 void ProgressLine::ShowEvents(int64_t events) {
@@ -71,7 +89,7 @@ void ProgressLine::ShowEvents(int64_t events) {
 }
 
 void ProgressLine::Clear() {
-  if (drawn_) fmt::print(stderr, "\r\x1b[K");
+  if (drawn_) WriteToPeople("\r\x1b[K");
   drawn_ = false;
 }
 

@@ -14,6 +14,13 @@ namespace mmreplay {
 // is an Error.
 void WriteOutput(std::string_view text);
 
+// To standard error. That it cannot be written changes no result.
+void WriteToPeople(std::string_view text);
+
+// To be called first: a standard file that is closed would be the next file that is opened, and a report be
+// written into the database.
+void OccupyStandardFiles();
+
 // Something was written.
 bool OutputBegun();
 

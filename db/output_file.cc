@@ -1,12 +1,29 @@
 #include "db/output_file.h"
 
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdlib>
 #include <filesystem>
 
 #include "parser/error.h"
 
 namespace mmreplay {
+namespace {
 
 namespace fs = std::filesystem;
+
+constexpr std::string_view kPartialSuffix = ".mmreplay-partial.";
+
+std::string FolderOf(const std::string& path) {
+  fs::path folder = fs::path(path).parent_path();
+  return folder.empty() ? "." : folder.string();
+}
+
+}  // namespace
 
 void RequireRegularFile(const std::string& path) {
   std::error_code ignored;
@@ -35,6 +52,73 @@ std::string OutputFile(const std::string& path) {
     target = link.is_absolute() ? link : target.parent_path() / link;
   }
   throw Error(path + ": is a loop of symbolic links");
+}
+
+PartialFile::PartialFile(const std::string& path) : final_(OutputFile(path)) {
+  RemoveStale();
+  while (!Create()) {
+  }
+}
+
+PartialFile::~PartialFile() {
+  if (!published_) unlink(partial_.c_str());
+  close(fd_);
+}
+
+// False where another run took it for left behind, before it was locked.
+bool PartialFile::Create() {
+  partial_ = final_ + std::string(kPartialSuffix) + "XXXXXX";
+  fd_ = mkostemp(partial_.data(), O_CLOEXEC);
+  if (fd_ < 0)
+    throw Error(final_ + ": cannot be written: " + Reason(errno) +
+                "; keep the result elsewhere, in a folder you may write");
+  flock(fd_, LOCK_EX);
+  struct stat info {};
+  if (fstat(fd_, &info) != 0 || info.st_nlink > 0) return true;
+  close(fd_);
+  return false;
+}
+
+void PartialFile::Write(std::string_view text) {
+  while (!text.empty()) {
+    ssize_t written = write(fd_, text.data(), text.size());
+    if (written < 0 && errno == EINTR) continue;
+    if (written < 0) throw Error(final_ + ": cannot be written: " + Reason(errno));
+    text.remove_prefix(static_cast<size_t>(written));
+  }
+}
+
+void PartialFile::Publish() {
+  mode_t mask = umask(0);
+  umask(mask);
+  fchmod(fd_, 0666 & ~mask);
+  // A rename may reach the disk before the bytes do: without this, a power failure can leave the name with an
+  // empty or torn file, and a disk that refuses the bytes only now (a network file system, a quota) would not
+  // be noticed. It costs what the disk needs for the file once: tests/bench/README.md has the figure.
+  if (fsync(fd_) != 0) throw Error(final_ + ": cannot be written: " + Reason(errno));
+  if (rename(partial_.c_str(), final_.c_str()) != 0)
+    throw Error(final_ + ": cannot be written: " + Reason(errno));
+  published_ = true;
+  // Whether the old or the new file is there after a power failure is settled here, and both are right: that
+  // some file systems cannot sync a folder is no error.
+  int folder = open(FolderOf(final_).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (folder < 0) return;
+  fsync(folder);
+  close(folder);
+}
+
+void PartialFile::RemoveStale() const {
+  std::string prefix = fs::path(final_).filename().string() + std::string(kPartialSuffix);
+  std::error_code error;
+  for (fs::directory_iterator entry(FolderOf(final_), error), end; !error && entry != end;
+       entry.increment(error)) {
+    if (!entry->path().filename().string().starts_with(prefix)) continue;
+    int fd = open(entry->path().c_str(), O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+    if (fd < 0) continue;
+    // Its writer holds the lock as long as it lives.
+    if (flock(fd, LOCK_EX | LOCK_NB) == 0) unlink(entry->path().c_str());
+    close(fd);
+  }
 }
 
 }  // namespace mmreplay

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "db/database.h"
+#include "db/output_file.h"
 #include "parser/batch.h"
 #include "parser/bundle.h"
 #include "parser/console_timeline.h"
@@ -64,7 +65,6 @@ class TraceStore {
 
  private:
   struct Statements;
-  class PartialFile;
 
   void CreateTables();
   void WriteMarkers(const Batch& batch);

@@ -53,11 +53,15 @@ size_t ReadFully(const ReadFn& read, char* buffer, size_t size) {
   return filled;
 }
 
+}  // namespace
+
 ReadFn OpenFile(const std::string& path) {
   auto file = std::make_shared<Descriptor>(open(path.c_str(), O_RDONLY | O_CLOEXEC));
   if (file->get() < 0) throw Error(path + ": " + Reason(errno));
   return [file, path](char* buffer, size_t size) { return ReadDescriptor(file->get(), path, buffer, size); };
 }
+
+namespace {
 
 // libarchive wants to be fed; this keeps what feeds it alive.
 class ArchiveReader {
@@ -104,12 +108,14 @@ class ArchiveReader {
       *data = reader->buffer_.data();
       return static_cast<la_ssize_t>(reader->source_(reader->buffer_.data(), reader->buffer_.size()));
     } catch (const Error& error) {
+      reader->read_error_ = error.what();
       archive_set_error(a, EIO, "%s", error.what());
       return -1;
     }
   }
 
   [[noreturn]] void Fail() {
+    if (!read_error_.empty()) throw Error(read_error_);
     const char* text = archive_error_string(archive_.get());
     // Whatever there is reads as a file of unknown form; what does not even is nothing at all.
     bool nothing = archive_filter_count(archive_.get()) > 1 && text &&
@@ -120,6 +126,7 @@ class ArchiveReader {
 
   std::string path_;
   ReadFn source_;
+  std::string read_error_;  // of the file itself, not of what is in it
   std::vector<char> buffer_ = std::vector<char>(size_t{256} * 1024);
   std::unique_ptr<archive, Free> archive_;
 };
@@ -182,7 +189,11 @@ std::vector<InputMember> OpenRegular(const std::string& path) {
 int OpenTemporary(const std::string& name) {
   std::error_code error;
   std::filesystem::path folder = std::filesystem::temp_directory_path(error);
-  std::string path = ((error ? "/tmp" : folder) / "mmreplay-XXXXXX").string();
+  if (error) folder = "/tmp";
+  // One that never had a name cannot be left behind.
+  int unnamed = open(folder.c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+  if (unnamed >= 0) return unnamed;
+  std::string path = (folder / "mmreplay-XXXXXX").string();
   int fd = mkostemp(path.data(), O_CLOEXEC);
   if (fd < 0) throw Error("temporary file for " + name + ": " + Reason(errno));
   unlink(path.c_str());

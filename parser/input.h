@@ -15,6 +15,9 @@ namespace mmreplay {
 // Fills up to `size` bytes and returns how many; 0 only at the end. Throws Error.
 using ReadFn = std::function<size_t(char* buffer, size_t size)>;
 
+// A file from its first byte. Throws Error for one that cannot be opened.
+ReadFn OpenFile(const std::string& path);
+
 // One readable thing inside what the user named: the file itself, a member of a tar archive, a
 // file of a directory. Compression (gzip, bzip2, xz, zstd) is transparent.
 struct InputMember {
