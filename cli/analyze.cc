@@ -22,12 +22,12 @@ int RunAnalyze(const std::vector<std::string>& arguments) {
   if (inputs.inputs.empty()) throw Error("analyze: no INPUT given; see mmreplay analyze --help");
   Judgement judgement(given);
   Recording recording = OpenRecording(inputs);
-  TraceStore store(given.Text("output"));
+  std::unique_ptr<TraceStore> store = judgement.MakeStore(recording, given.Text("output"));
   ProgressLine progress;
   TraceFacts facts =
-      Ingest(recording, &store, {.progress = [&](int64_t events) { progress.ShowEvents(events); }});
+      Ingest(recording, store.get(), {.progress = [&](int64_t events) { progress.ShowEvents(events); }});
   progress.Clear();
-  return judgement.Pronounce(&store, facts.lines.events);
+  return judgement.Pronounce(store.get(), facts.lines.events);
 }
 
 }  // namespace

@@ -30,10 +30,11 @@ int RunDoctor(const std::vector<std::string>& arguments) {
   } else {
     Recording recording =
         OpenRecording({.inputs = inputs, .dmesg = given.Text("dmesg"), .probes = given.Text("probes")});
-    TraceStore store(std::nullopt);
-    Ingest(recording, &store);
-    JudgeTrace(LoadRules(given.Text("rules")), &store.database());
-    WriteDoctor(store.database(), out.writer());
+    std::vector<Rule> rules = LoadRules(given.Text("rules"));
+    std::unique_ptr<TraceStore> store = MakeTemporaryStore(recording, NeedEveryEvent(rules));
+    Ingest(recording, store.get());
+    JudgeTrace(rules, &store->database());
+    WriteDoctor(store->database(), out.writer());
   }
   out.Flush();
   return 0;

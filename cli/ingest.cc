@@ -1,13 +1,13 @@
 #include "cli/ingest.h"
 
 #include <algorithm>
-#include <condition_variable>
 #include <deque>
 #include <exception>
 #include <mutex>
 #include <set>
 #include <thread>
 
+#include "cli/channel.h"
 #include "parser/console_timeline.h"
 #include "parser/decode.h"
 #include "parser/event_source.h"
@@ -21,73 +21,119 @@ namespace {
 // little later than it is needed.
 constexpr size_t kBatchesAhead = 16;
 
-// A batch with what the replay made of it. Records borrow from the batch's text.
-struct Replayed {
+// Batches on their way from one stage to the next: enough to even out what a batch costs in each.
+constexpr size_t kInFlight = 4;
+
+// A batch as it was read, and what the reader knew of the trace by then.
+struct ReadBatch {
   Batch batch;
-  std::vector<Record> records;
+  std::optional<bool> clock_is_ticks;
+  TraceHeader header;
+};
+
+// Batches whose memory is used again.
+class BatchPool {
+ public:
+  Batch Take() {
+    std::lock_guard lock(mutex_);
+    if (batches_.empty()) return {};
+    Batch batch = std::move(batches_.back());
+    batches_.pop_back();
+    return batch;
+  }
+  void Give(Batch batch) {
+    batch.Clear();
+    std::lock_guard lock(mutex_);
+    batches_.push_back(std::move(batch));
+  }
+
+ private:
+  std::mutex mutex_;
+  std::vector<Batch> batches_;
+};
+
+// Reads on a thread of its own: lines are split and decoded, and events get their kinds and, where they are
+// stored, their typed fields. Only this thread uses the string table, the decoder and the fields until it has
+// ended.
+class ReaderThread {
+ public:
+  ReaderThread(EventSource* source, TypedFields* fields, bool keep_fields, BatchPool* pool)
+      : thread_([=, this] {
+          try {
+            for (;;) {
+              ReadBatch read{pool->Take(), {}, {}};
+              if (!source->Next(&read.batch)) break;
+              for (Event& event : read.batch.events) {
+                if (keep_fields) {
+                  fields->Assign(&event, &read.batch);
+                } else {
+                  fields->AssignKind(&event);
+                }
+              }
+              read.clock_is_ticks = source->clock_is_ticks();
+              read.header = source->header();
+              if (!batches_.Push(std::move(read))) break;
+            }
+            batches_.Close();
+          } catch (...) {
+            batches_.Close(std::current_exception());
+          }
+        }) {}
+  ReaderThread(const ReaderThread&) = delete;
+  ReaderThread& operator=(const ReaderThread&) = delete;
+  ~ReaderThread() {
+    batches_.Abandon();
+    if (thread_.joinable()) thread_.join();
+  }
+
+  // nullopt at the end: the source may then be asked for what it counted. Throws what reading threw.
+  std::optional<ReadBatch> Next() {
+    auto read = batches_.Pop();
+    if (!read) thread_.join();
+    return read;
+  }
+
+ private:
+  Channel<ReadBatch> batches_{kInFlight};
+  std::thread thread_;
 };
 
 // Writes on a thread of its own, in order. Errors surface at the next Push or at Finish.
 class StoreThread {
  public:
-  explicit StoreThread(TraceStore* store) : store_(store), thread_([this] { Run(); }) {}
+  StoreThread(TraceStore* store, BatchPool* pool)
+      : thread_([=, this] {
+          try {
+            while (auto replayed = batches_.Pop()) {
+              store->Write(*replayed);
+              pool->Give(std::move(replayed->batch));
+            }
+          } catch (...) {
+            error_ = std::current_exception();
+            batches_.Abandon();
+          }
+        }) {}
   StoreThread(const StoreThread&) = delete;
   StoreThread& operator=(const StoreThread&) = delete;
-  ~StoreThread() {
-    {
-      std::lock_guard lock(mutex_);
-      closed_ = true;
-    }
-    changed_.notify_all();
-    if (thread_.joinable()) thread_.join();
-  }
+  ~StoreThread() { Join(); }
 
-  void Push(Replayed work) {
-    std::unique_lock lock(mutex_);
-    changed_.wait(lock, [&] { return queue_.size() < kQueued || error_; });
-    if (error_) std::rethrow_exception(error_);
-    queue_.push_back(std::move(work));
-    changed_.notify_all();
+  void Push(ReplayedBatch replayed) {
+    if (!batches_.Push(std::move(replayed))) Finish();
   }
 
   void Finish() {
-    {
-      std::lock_guard lock(mutex_);
-      closed_ = true;
-    }
-    changed_.notify_all();
-    thread_.join();
+    Join();
     if (error_) std::rethrow_exception(error_);
   }
 
  private:
-  static constexpr size_t kQueued = 4;
-
-  void Run() {
-    try {
-      for (;;) {
-        std::unique_lock lock(mutex_);
-        changed_.wait(lock, [&] { return !queue_.empty() || closed_; });
-        if (queue_.empty()) return;
-        Replayed work = std::move(queue_.front());
-        queue_.pop_front();
-        changed_.notify_all();
-        lock.unlock();
-        store_->Write(work.batch, work.records);
-      }
-    } catch (...) {
-      std::lock_guard lock(mutex_);
-      error_ = std::current_exception();
-      changed_.notify_all();
-    }
+  void Join() {
+    batches_.Close();
+    if (thread_.joinable()) thread_.join();
   }
 
-  TraceStore* store_;
-  std::mutex mutex_;
-  std::condition_variable changed_;
-  std::deque<Replayed> queue_;
-  bool closed_ = false;
-  std::exception_ptr error_;
+  Channel<ReplayedBatch> batches_{kInFlight};
+  std::exception_ptr error_;  // read after the thread has ended
   std::thread thread_;
 };
 
@@ -203,6 +249,13 @@ void AddReplayIssues(const Recording& recording, const ReplaySummary& replay,
 
 }  // namespace
 
+std::unique_ptr<TraceStore> MakeTemporaryStore(const Recording& recording, bool every_event) {
+  if (every_event) return std::make_unique<TraceStore>(std::nullopt);
+  bool as_it_stands = recording.trace.is_file && recording.more_traces.empty();
+  return std::make_unique<TraceStore>(
+      std::make_unique<EventSpool>(as_it_stands ? OpenSeekable(recording.trace) : nullptr));
+}
+
 TraceFacts Ingest(const Recording& recording, TraceStore* store, const IngestOptions& options) {
   StringTable strings;
   std::optional<KernelRelease> release;
@@ -212,46 +265,54 @@ TraceFacts Ingest(const Recording& recording, TraceStore* store, const IngestOpt
   std::unique_ptr<EventSource> reader = options.open(recording, &strings, &decoder);
 
   ConsoleTimeline console(recording.console.reports);
-  std::vector<Record> records;
-  std::unique_ptr<ShadowMm> model;  // made when the header has been read
-  StoreThread writer(store);
+  std::vector<Record> last_records;
+  ReplayedBatch* current = nullptr;  // whose events are being replayed
+  std::unique_ptr<ShadowMm> model;   // made when the header has been read
+  BatchPool pool;
+  StoreThread writer(store, &pool);
+  ReaderThread batches(reader.get(), &fields, store->keeps_fields(), &pool);
   std::deque<Batch> ahead;
   auto replay_front = [&] {
-    Replayed work{std::move(ahead.front()), {}};
+    ReplayedBatch replayed(std::move(ahead.front()));
     ahead.pop_front();
-    auto marker = work.batch.markers.begin();
-    for (const Event& event : work.batch.events) {
-      for (; marker != work.batch.markers.end() && marker->next_event <= event.id; ++marker)
+    current = &replayed;
+    auto marker = replayed.batch.markers.begin();
+    for (const Event& event : replayed.batch.events) {
+      for (; marker != replayed.batch.markers.end() && marker->next_event <= event.id; ++marker)
         model->Replay(*marker);
       model->Replay(event);
     }
-    for (; marker != work.batch.markers.end(); ++marker) model->Replay(*marker);
-    work.records.swap(records);
-    writer.Push(std::move(work));
+    for (; marker != replayed.batch.markers.end(); ++marker) model->Replay(*marker);
+    current = nullptr;
+    writer.Push(std::move(replayed));
   };
 
   TraceFacts facts;
-  Batch batch;
-  while (reader->Next(&batch)) {
+  int64_t events = 0;
+  while (auto read = batches.Next()) {
+    Batch& batch = read->batch;
     if (!model) {
-      model = std::make_unique<ShadowMm>(OptionsOf(recording, reader->clock_is_ticks(), reader->header()),
+      model = std::make_unique<ShadowMm>(OptionsOf(recording, read->clock_is_ticks, read->header),
                                          [&](Record&& record) {
                                            if (options.record) options.record(&record);
-                                           records.push_back(std::move(record));
+                                           if (current) {
+                                             current->Add(std::move(record));
+                                           } else {
+                                             last_records.push_back(std::move(record));
+                                           }
                                          });
     }
     facts.batches.push_back(static_cast<int64_t>(batch.events.size()));
+    events += static_cast<int64_t>(batch.events.size());
     auto loss = batch.markers.begin();
-    for (Event& event : batch.events) {
+    for (const Event& event : batch.events) {
       for (; loss != batch.markers.end() && loss->next_event <= event.id; ++loss) console.See(*loss);
       model->Learn(event);
       console.See(event);
-      fields.Assign(&event, &batch);
     }
     for (; loss != batch.markers.end(); ++loss) console.See(*loss);
-    if (options.progress) options.progress(reader->lines().events);
+    if (options.progress) options.progress(events);
     ahead.push_back(std::move(batch));
-    batch = Batch();
     if (ahead.size() > kBatchesAhead) replay_front();
   }
   while (!ahead.empty()) replay_front();
@@ -265,7 +326,7 @@ TraceFacts Ingest(const Recording& recording, TraceStore* store, const IngestOpt
   facts.input_issues = facts.issues.size();
   if (model) {
     facts.replay = model->Finish();
-    writer.Push({Batch(), std::move(records)});
+    writer.Push(ReplayedBatch(std::move(last_records)));
   }
   writer.Finish();
   AddReplayIssues(recording, facts.replay, &facts.issues);

@@ -1,10 +1,11 @@
 // One pass over a recording: parse, learn, replay, store. The only place that knows all stages, and
-// the only seam with threads: parsing and the replay run here, SQLite runs behind a bounded queue.
+// the only seam with threads: reading and storing have a thread each, with the replay between them.
 #pragma once
 
 #include <cstdint>
 
 #include <functional>
+#include <memory>
 
 #include "db/trace_store.h"
 #include "parser/bundle.h"
@@ -27,6 +28,9 @@ struct IngestOptions {
   ProgressFn progress = {};
   SourceOpener open = OpenEventSource;
 };
+
+// A temporary store for that recording: with every event, or with what a report reads.
+std::unique_ptr<TraceStore> MakeTemporaryStore(const Recording& recording, bool every_event);
 
 // Reads the whole recording into the store, replayed; indexes and views are built. The store is not
 // published.

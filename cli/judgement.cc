@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "cli/ingest.h"
 #include "cli/output.h"
 #include "parser/error.h"
 #include "report/content.h"
@@ -36,6 +37,13 @@ Judgement::Judgement(const Arguments& given)
       policy_(ExitPolicyOf(given)),
       format_(ReportFormatOf(given.Text("format").value_or("text"))),
       near_misses_(given.Has("near-misses")) {}
+
+std::unique_ptr<TraceStore> Judgement::MakeStore(const Recording& recording,
+                                                 const std::optional<std::string>& output) const {
+  if (output) return std::make_unique<TraceStore>(output);
+  // Perfetto's tracks of cpus are made of every task switch.
+  return MakeTemporaryStore(recording, format_ == ReportFormat::kPerfetto || NeedEveryEvent(rules_));
+}
 
 int Judgement::Pronounce(TraceStore* store, int64_t events) const {
   JudgeTrace(rules_, &store->database());

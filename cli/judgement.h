@@ -2,6 +2,9 @@
 #pragma once
 
 #include <chrono>
+#include <memory>
+#include <optional>
+#include <string>
 #include <vector>
 
 #include "cli/command.h"
@@ -22,6 +25,10 @@ class Judgement {
  public:
   // Reads the rules: throws Error before anything else is read.
   explicit Judgement(const Arguments& given);
+
+  // Where the analysis goes: `output`, or a temporary store that holds what the rules and the report read.
+  std::unique_ptr<TraceStore> MakeStore(const Recording& recording,
+                                        const std::optional<std::string>& output) const;
 
   // Judges the store's trace, publishes it and prints the report, and on a terminal how long it took.
   // Returns the exit code.

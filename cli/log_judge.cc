@@ -113,16 +113,16 @@ class Judge {
       auto answer = channel_->Receive();
       if (!answer || answer->type == JudgeMessage::kSkip) return;
     }
-    TraceStore store({});
-    Ingest(recording, &store);
-    JudgeTrace(options_.rules, &store.database());
-    store.Publish();
-    TriageLog log = ReadTriageLog(store.database(), options_.policy);
-    ForEachTriageFinding(store.database(), options_.rules,
+    std::unique_ptr<TraceStore> store = MakeTemporaryStore(recording, NeedEveryEvent(options_.rules));
+    Ingest(recording, store.get());
+    JudgeTrace(options_.rules, &store->database());
+    store->Publish();
+    TriageLog log = ReadTriageLog(store->database(), options_.policy);
+    ForEachTriageFinding(store->database(), options_.rules,
                          [&](const FleetFinding& finding) { AddToShares(finding, &log.shares); });
     Send(std::move(log));
     if (!options_.keep_findings) return;
-    ForEachTriageFinding(store.database(), options_.rules, [&](const FleetFinding& finding) {
+    ForEachTriageFinding(store->database(), options_.rules, [&](const FleetFinding& finding) {
       channel_->Send(JudgeMessage::kFinding, Pack(finding));
     });
   }

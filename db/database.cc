@@ -128,9 +128,7 @@ Database::Database(const std::string& path, Mode mode, const std::string& name)
   if (mode != Mode::kReadOnly && !path.empty() && sqlite3_db_readonly(raw, "main") == 1)
     throw Error(path_ + ": cannot be written: " + Reason(sqlite3_system_errno(raw)));
   sqlite3_extended_result_codes(raw, 1);
-  // What is stored is data. Nothing of ours is a trigger or a virtual table; their code is where damaged
-  // files hurt.
-  sqlite3_db_config(raw, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, nullptr);
+  // Nothing we store is a trigger, and the virtual tables SQLite has of its own are where damaged files hurt.
   sqlite3_db_config(raw, SQLITE_DBCONFIG_ENABLE_TRIGGER, 0, nullptr);
   sqlite3_db_config(raw, SQLITE_DBCONFIG_ENABLE_LOAD_EXTENSION, 0, nullptr);
   std::array<const char*, 3> keep = {"json_each", "json_tree", nullptr};
@@ -142,6 +140,7 @@ void Database::Lift::operator()(Restriction* restriction) const {
 }
 
 void Database::Distrust(bool known_schema) {
+  sqlite3_db_config(handle_.get(), SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, nullptr);
   sqlite3_db_config(handle_.get(), SQLITE_DBCONFIG_DEFENSIVE, 1, nullptr);
   Exec("PRAGMA query_only=ON; PRAGMA cell_size_check=ON; PRAGMA mmap_size=0");
   int64_t bytes = 0;
@@ -276,8 +275,8 @@ void RequireSchema(const Database& database, const Database& expected) {
 }
 
 void RequireSound(const Database& database, const Database& expected) {
-  // SQLite finds what was torn or overwritten between the records; numbers within them it cannot know. A large
-  // file would take longer than what is asked of it.
+  // SQLite finds what was torn or overwritten between the records; numbers within them it cannot know. A
+  // large file would take longer than what is asked of it.
   constexpr int64_t kSmall = int64_t{16} << 20;
   std::error_code error;
   auto bytes = std::filesystem::file_size(database.path(), error);

@@ -16,7 +16,7 @@ inline constexpr int32_t kApplicationId = 0x6d6d7270;
 // "mmfl": marks a fleet database: see db/fleet_store.h.
 inline constexpr int32_t kFleetApplicationId = 0x6d6d666c;
 // Raised whenever columns or views are appended.
-inline constexpr int32_t kSchemaVersion = 3;
+inline constexpr int32_t kSchemaVersion = 4;
 
 // What the first bytes of a file say of it.
 struct DatabaseHeader {

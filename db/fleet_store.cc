@@ -197,6 +197,8 @@ void FleetStore::CreateTables() {
   }
   if (Pragma(database_, "PRAGMA user_version") > kFleetSchemaVersion)
     throw Error(database_.path() + ": was written by a newer mmreplay");
+  sqlite3_db_config(database_.handle(), SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, nullptr);
+  sqlite3_db_config(database_.handle(), SQLITE_DBCONFIG_DEFENSIVE, 1, nullptr);
   SetUp(&database_);
   database_.Exec("BEGIN IMMEDIATE");
   // Another process may have made the tables since.

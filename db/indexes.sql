@@ -1,6 +1,4 @@
 -- Built after loading. Everything about one page or one task is found by index.
-CREATE INDEX event_kind ON event(kind);
-CREATE INDEX event_pfn ON event(pfn) WHERE pfn IS NOT NULL;
 CREATE INDEX event_page_pfn ON event_page(pfn);
 CREATE INDEX page_lifetime_pfn ON page_lifetime(pfn);
 CREATE INDEX ptl_hold_task ON ptl_hold(pid, acquire_event);

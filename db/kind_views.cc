@@ -196,6 +196,29 @@ void CreatePageRefs(Database* database, const std::vector<EventKind>& kinds, con
                      .c_str());
 }
 
+void InsertKinds(Database* database, const std::vector<EventKind>& kinds, const StringTable& strings,
+                 const std::vector<std::string>& sql_names, const std::vector<std::string>& columns) {
+  Statement insert = InsertInto(*database, "kind");
+  for (size_t k = 0; k < kinds.size(); ++k) {
+    insert.Bind(1, static_cast<int64_t>(k));
+    insert.Bind(2, strings.Text(kinds[k].name));
+    if (kinds[k].system.empty()) {
+      insert.BindNull(3);
+    } else {
+      insert.Bind(3, kinds[k].system);
+    }
+    insert.Bind(4, ShapeName(kinds[k].shape));
+    if (sql_names[k].empty()) {
+      insert.BindNull(5);
+    } else {
+      insert.Bind(5, sql_names[k]);
+    }
+    insert.Bind(6, kinds[k].rows);
+    insert.Bind(7, columns[k]);
+    insert.Run();
+  }
+}
+
 }  // namespace
 
 void CreateKindViews(Database* database, const std::vector<EventKind>& kinds, const StringTable& strings) {
@@ -225,25 +248,12 @@ void CreateKindViews(Database* database, const std::vector<EventKind>& kinds, co
   }
   CreatePageRefs(database, kinds, strings);
 
-  Statement insert = InsertInto(*database, "kind");
-  for (size_t k = 0; k < kinds.size(); ++k) {
-    insert.Bind(1, static_cast<int64_t>(k));
-    insert.Bind(2, strings.Text(kinds[k].name));
-    if (kinds[k].system.empty()) {
-      insert.BindNull(3);
-    } else {
-      insert.Bind(3, kinds[k].system);
-    }
-    insert.Bind(4, ShapeName(kinds[k].shape));
-    if (sql_names[k].empty()) {
-      insert.BindNull(5);
-    } else {
-      insert.Bind(5, sql_names[k]);
-    }
-    insert.Bind(6, kinds[k].rows);
-    insert.Bind(7, columns[k]);
-    insert.Run();
-  }
+  InsertKinds(database, kinds, strings, sql_names, columns);
+}
+
+void StoreKinds(Database* database, const std::vector<EventKind>& kinds, const StringTable& strings) {
+  std::vector<std::string> none(kinds.size());
+  InsertKinds(database, kinds, strings, none, none);
 }
 
 }  // namespace mmreplay

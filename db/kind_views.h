@@ -16,4 +16,7 @@ inline constexpr size_t kFieldsInRow = 16;
 // views. To be called once all events are stored, before indexes are built.
 void CreateKindViews(Database* database, const std::vector<EventKind>& kinds, const StringTable& strings);
 
+// Fills the table `kind` only.
+void StoreKinds(Database* database, const std::vector<EventKind>& kinds, const StringTable& strings);
+
 }  // namespace mmreplay

@@ -81,9 +81,9 @@ FROM trace_issues;
 
 -- name: anomalies
 -- Transitions that cannot happen on a healthy machine with a complete recording.
-SELECT a.invariant, a.event_id, e.line, a.ts, a.pid, e.comm, printf('%#x', a.pfn) AS pfn, x.kind, x.certainty,
-       x.earlier_event, a.detail
-FROM anomalies a JOIN anomaly_evidence x ON x.anomaly_id = a.id LEFT JOIN events e ON e.id = a.event_id
+SELECT a.invariant, a.event_id, (SELECT e.line FROM events e WHERE e.id = a.event_id) AS line, a.ts, a.pid, x.comm,
+       printf('%#x', a.pfn) AS pfn, x.kind, x.certainty, x.earlier_event, a.detail
+FROM anomalies a JOIN anomaly_evidence x ON x.anomaly_id = a.id
 ORDER BY a.id;
 
 -- name: kinds

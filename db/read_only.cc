@@ -28,6 +28,8 @@ constexpr std::array<std::pair<int, int>, 5> kLimits = {{{SQLITE_LIMIT_LENGTH, 1
                                                          {SQLITE_LIMIT_ATTACHED, 0},
                                                          {SQLITE_LIMIT_LIKE_PATTERN_LENGTH, 1000},
                                                          {SQLITE_LIMIT_WORKER_THREADS, 0}}};
+// Views in views can make a few lines a large statement.
+constexpr std::chrono::seconds kPrepareTime(20);
 constexpr int64_t kUnlimited = INT64_MAX;
 
 std::atomic<int64_t> temporary_bytes_left{kUnlimited};
@@ -70,6 +72,23 @@ void FailInSql(const SqlSource& source, std::string_view what, int offset) {
   throw Error(source.name + ":" + std::to_string(source.first_line + lines_before) + ":" +
               std::to_string(column + 1) + ": " + std::string(what) + "\n  " + line + "\n  " +
               std::string(column, ' ') + "^");
+}
+
+std::optional<std::set<std::string>> TablesReadBy(const Database& database, const std::string& sql) {
+  std::set<std::string> tables;
+  StatementLimits limits(database.handle());
+  Restriction restriction(database.handle(), "rule", {.cpu = kPrepareTime}, database.restriction());
+  auto note = [](void* to, int action, const char* table, const char*, const char*, const char*) {
+    if (action == SQLITE_READ && table) static_cast<std::set<std::string>*>(to)->insert(table);
+    return SQLITE_OK;
+  };
+  sqlite3_set_authorizer(database.handle(), note, &tables);
+  sqlite3_stmt* statement = nullptr;
+  int code =
+      sqlite3_prepare_v2(database.handle(), sql.c_str(), static_cast<int>(sql.size()), &statement, nullptr);
+  sqlite3_finalize(statement);
+  if (code != SQLITE_OK) return std::nullopt;
+  return tables;
 }
 
 void SetLastResort(LastResort call) {
@@ -158,13 +177,13 @@ std::string Restriction::Why() const {
   return "stopped: it did not end within " + std::to_string(budget_.cpu.count()) + " s";
 }
 
-ReadOnlyStatement::Limits::Limits(sqlite3* db) : db_(db) {
+StatementLimits::StatementLimits(sqlite3* db) : db_(db) {
   for (const auto& [what, most] : kLimits) former_.push_back(sqlite3_limit(db, what, most));
   former_heap_ = sqlite3_hard_heap_limit64(sqlite3_memory_used() + kHeapBytes);
   temporary_bytes_left = kTemporaryBytes;
 }
 
-ReadOnlyStatement::Limits::~Limits() {
+StatementLimits::~StatementLimits() {
   temporary_bytes_left = kUnlimited;
   sqlite3_hard_heap_limit64(former_heap_);
   sqlite3_soft_heap_limit64(former_heap_);  // the hard limit had lowered it

@@ -10,6 +10,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <thread>
@@ -78,6 +79,23 @@ class Restriction {
 // What SQLite calls to write: temporary files of a restricted statement must not fill the disk.
 ssize_t WriteWithinBudget(int fd, const void* data, size_t size, off64_t offset);
 
+// The tables a statement reads, through views too; nullopt where it cannot be prepared.
+std::optional<std::set<std::string>> TablesReadBy(const Database& database, const std::string& sql);
+
+// Of the connection and of all of SQLite, while it lives.
+class StatementLimits {
+ public:
+  explicit StatementLimits(sqlite3* db);
+  StatementLimits(const StatementLimits&) = delete;
+  StatementLimits& operator=(const StatementLimits&) = delete;
+  ~StatementLimits();
+
+ private:
+  sqlite3* db_;
+  std::vector<int> former_;
+  int64_t former_heap_;
+};
+
 class ReadOnlyStatement {
  public:
   // Prepares the one statement in `source`; both must outlive this. The connection is restricted to
@@ -104,19 +122,6 @@ class ReadOnlyStatement {
   [[noreturn]] void Fail(std::string_view what) const { FailInSql(source_, what, 0); }
 
  private:
-  // Of the connection and of all of SQLite, while it lives.
-  class Limits {
-   public:
-    explicit Limits(sqlite3* db);
-    Limits(const Limits&) = delete;
-    Limits& operator=(const Limits&) = delete;
-    ~Limits();
-
-   private:
-    sqlite3* db_;
-    std::vector<int> former_;
-    int64_t former_heap_;
-  };
   struct Finalize {
     void operator()(sqlite3_stmt* statement) const { sqlite3_finalize(statement); }
   };
@@ -125,7 +130,7 @@ class ReadOnlyStatement {
 
   const Database& database_;
   const SqlSource& source_;
-  Limits limits_;
+  StatementLimits limits_;
   Restriction restriction_;
   std::unique_ptr<sqlite3_stmt, Finalize> statement_;
 };

@@ -95,38 +95,6 @@ CREATE TABLE kind (
   columns  TEXT NOT NULL      -- of the view, after the common ones, separated by blanks
 );
 
--- Every event, understood or not: one wide row.
-CREATE TABLE event (
-  id      INTEGER PRIMARY KEY,  -- order of the input
-  ts      INTEGER,              -- trace.clock_unit
-  cpu     INTEGER,
-  pid     INTEGER,              -- task id
-  tgid    INTEGER,
-  comm    INTEGER NOT NULL,     -- string
-  kind    INTEGER NOT NULL,
-  args    TEXT NOT NULL,        -- verbatim
-  line    INTEGER NOT NULL,     -- in its source
-  context INTEGER NOT NULL,     -- string; the flag columns verbatim
-  source  INTEGER NOT NULL,
-  flags   INTEGER NOT NULL,     -- 1 in an interrupt, 2 a copy of an event in another buffer
-  -- What the model makes of it, where it is about a page.
-  pfn         INTEGER,
-  lifetime    INTEGER,
-  delta       INTEGER,  -- change of the reference count; 0 for an attempt that failed
-  replayed    INTEGER,  -- the model's count after the event
-  replayed_lo INTEGER,
-  replayed_hi INTEGER,
-  -- Typed fields in the order of their kind; the seventeenth and later are in event_more.
-  f0, f1, f2, f3, f4, f5, f6, f7, f8, f9, f10, f11, f12, f13, f14, f15
-);
-
-CREATE TABLE event_more (
-  event INTEGER NOT NULL,
-  field INTEGER NOT NULL,  -- 16 and above
-  value,
-  PRIMARY KEY (event, field)
-) WITHOUT ROWID;
-
 -- page_ref events that were logged out of order, as the counts show.
 CREATE TABLE repaired_ref (
   event    INTEGER PRIMARY KEY,
@@ -187,6 +155,7 @@ CREATE TABLE migration (
   why         TEXT,
   holders      INTEGER NOT NULL, -- other tasks with a reference on the source, where it failed
   holder_pid   INTEGER,          -- of these, who took it last
+  holder_comm  INTEGER,          -- string
   holder_event INTEGER
 );
 
@@ -205,16 +174,19 @@ CREATE TABLE page_wait (
   begin_ts      INTEGER,
   end_ts        INTEGER,
   call_event    INTEGER,           -- entry of the function in which the page was found
+  call_function INTEGER,           -- string; its name
   hold          INTEGER,           -- ptl_hold under which the page was found
   lock_dropped  INTEGER,           -- event that ended it
   reference_event INTEGER,         -- the waiter's own: taken before the wait, or dropped after it
   asleep_event  INTEGER,           -- it went off its cpu
   woken_event   INTEGER,           -- somebody woke it
+  woken_ts      INTEGER,
   protection    INTEGER NOT NULL,
   outcome       INTEGER NOT NULL,
   death_event   INTEGER,           -- the count fell to 0, or the free
   death_ts      INTEGER,
   death_pid     INTEGER,
+  death_comm    INTEGER,           -- string
   death_cpu     INTEGER,
   free_event    INTEGER,           -- mm_page_free
   event_order   INTEGER NOT NULL,  -- of death and begin
@@ -241,6 +213,7 @@ CREATE TABLE anomaly (
   detail    TEXT NOT NULL,
   kind      TEXT NOT NULL,     -- short, for rules and for counting
   certainty INTEGER NOT NULL,
+  comm      INTEGER NOT NULL,  -- string; of the event's task
   earlier   INTEGER,           -- event it contradicts
   lifetime  INTEGER
 );

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "db/embedded_sql.h"
+#include "db/event_table.h"
 #include "db/kind_views.h"
 #include "db/output_file.h"
 #include "parser/error.h"
@@ -56,10 +57,8 @@ void BindField(Statement* statement, int parameter, const FieldValue& value) {
 }  // namespace
 
 struct TraceStore::Statements {
-  explicit Statements(const Database& db)
-      : event(InsertInto(db, "event")),
-        stack(InsertInto(db, "stack")),
-        event_more(InsertInto(db, "event_more")),
+  Statements(const Database& db, bool every_event)
+      : stack(InsertInto(db, "stack")),
         event_page(InsertInto(db, "event_page")),
         marker(InsertInto(db, "trace_marker")),
         repaired_ref(InsertInto(db, "repaired_ref")),
@@ -68,7 +67,11 @@ struct TraceStore::Statements {
         migration(InsertInto(db, "migration")),
         wait(InsertInto(db, "page_wait")),
         anomaly(InsertInto(db, "anomaly")),
-        gap(InsertInto(db, "gap")) {}
+        gap(InsertInto(db, "gap")) {
+    if (!every_event) return;
+    event.emplace(InsertInto(db, "event"));
+    event_more.emplace(InsertInto(db, "event_more"));
+  }
 
   void operator()(const PageLifetime& life) {
     lifetime.Bind(1, Value(life.id));
@@ -84,7 +87,7 @@ struct TraceStore::Statements {
     lifetime.Run();
   }
 
-  // Part of their event's row.
+  // Part of their event's row: see ReplayedBatch::Add.
   void operator()(const PageRefResult&) {}
   void operator()(const PageEvent&) {}
 
@@ -123,7 +126,9 @@ struct TraceStore::Statements {
     migration.Bind(12, NullIfEmpty(moved.why));
     migration.Bind(13, moved.holders.count);
     migration.Bind(14, OptionalValue(moved.holders.latest));
-    migration.Bind(15, OptionalValue(moved.holders.taken));
+    migration.Bind(
+        15, moved.holders.taken ? std::optional(static_cast<int64_t>(moved.holders.comm)) : std::nullopt);
+    migration.Bind(16, OptionalValue(moved.holders.taken));
     migration.Run();
   }
 
@@ -143,16 +148,19 @@ struct TraceStore::Statements {
     wait.Bind(++i, w.begin.ts);
     wait.Bind(++i, TimeOf(w.end));
     wait.Bind(++i, OptionalValue(w.call));
+    wait.Bind(++i, w.call ? std::optional(static_cast<int64_t>(w.call_function)) : std::nullopt);
     wait.Bind(++i, OptionalValue(w.hold));
     wait.Bind(++i, OptionalValue(w.hold_release));
     wait.Bind(++i, OptionalValue(w.reference));
     wait.Bind(++i, OptionalValue(w.asleep));
-    wait.Bind(++i, OptionalValue(w.woken));
+    wait.Bind(++i, EventOf(w.woken));
+    wait.Bind(++i, TimeOf(w.woken));
     wait.Bind(++i, static_cast<int64_t>(w.protection));
     wait.Bind(++i, static_cast<int64_t>(w.outcome));
     wait.Bind(++i, EventOf(w.death));
     wait.Bind(++i, TimeOf(w.death));
     wait.Bind(++i, PidOf(w.death));
+    wait.Bind(++i, w.death ? std::optional(static_cast<int64_t>(w.death->comm)) : std::nullopt);
     wait.Bind(++i, w.death ? OptionalValue(w.death->cpu) : std::nullopt);
     wait.Bind(++i, OptionalValue(w.free));
     wait.Bind(++i, static_cast<int64_t>(w.order));
@@ -179,8 +187,9 @@ struct TraceStore::Statements {
     anomaly.Bind(7, found.detail);
     anomaly.Bind(8, found.kind);
     anomaly.Bind(9, static_cast<int64_t>(found.certainty));
-    anomaly.Bind(10, OptionalValue(found.earlier));
-    anomaly.Bind(11, OptionalValue(found.lifetime));
+    anomaly.Bind(10, static_cast<int64_t>(found.at.comm));
+    anomaly.Bind(11, OptionalValue(found.earlier));
+    anomaly.Bind(12, OptionalValue(found.lifetime));
     anomaly.Run();
   }
 
@@ -192,9 +201,9 @@ struct TraceStore::Statements {
     gap.Run();
   }
 
-  Statement event;
+  std::optional<Statement> event;  // where all events are stored
+  std::optional<Statement> event_more;
   Statement stack;
-  Statement event_more;
   Statement event_page;
   Statement marker;
   Statement repaired_ref;
@@ -227,7 +236,13 @@ TraceStore::TraceStore(const std::optional<std::string>& path) {
                                                     partial_->published())
                        : std::make_unique<Database>("", Database::Mode::kCreate);
   CreateTables();
-  statements_ = std::make_unique<Statements>(*database_);
+  statements_ = std::make_unique<Statements>(*database_, true);
+}
+
+TraceStore::TraceStore(std::unique_ptr<EventSpool> spool)
+    : spool_(std::move(spool)), database_(std::make_unique<Database>("", Database::Mode::kCreate)) {
+  CreateTables();
+  statements_ = std::make_unique<Statements>(*database_, false);
 }
 
 TraceStore::~TraceStore() {
@@ -245,6 +260,11 @@ void TraceStore::CreateTables() {
   database_->Exec(mark.c_str());
   database_->Exec("BEGIN");
   database_->Exec(std::string(DatabaseSql("schema.sql")).c_str());
+  if (spool_) {
+    CreateEventTable(database_.get(), spool_.get());
+  } else {
+    database_->Exec(std::string(DatabaseSql("event_schema.sql")).c_str());
+  }
 }
 
 void TraceStore::WriteMarkers(const Batch& batch) {
@@ -261,32 +281,29 @@ void TraceStore::WriteMarkers(const Batch& batch) {
   }
 }
 
-void TraceStore::Write(const Batch& batch, const std::vector<Record>& records) {
-  // What the replay says of single events, by their place in the batch.
-  struct OfEvent {
-    const PageRefResult* ref = nullptr;
-    const PageEvent* page = nullptr;
+void ReplayedBatch::Add(Record&& record) {
+  auto result_of = [&](EventId event) -> PageResult& {
+    return pages[static_cast<size_t>(Value(event) - Value(batch.events.front().id))];
   };
-  std::vector<OfEvent> of_event(batch.events.size());
-  for (const Record& record : records) {
-    auto place = [&](EventId event) -> OfEvent& {
-      return of_event[static_cast<size_t>(Value(event) - Value(batch.events.front().id))];
-    };
-    if (const auto* ref = std::get_if<PageRefResult>(&record)) place(ref->event).ref = ref;
-    const auto* page = std::get_if<PageEvent>(&record);
-    if (!page) continue;
-    OfEvent& of = place(page->event);
-    if (!of.page) {
-      of.page = page;
-    } else if (of.page->pfn != page->pfn) {
-      statements_->event_page.Bind(1, Value(page->event));
-      statements_->event_page.Bind(2, Value(page->pfn));
-      statements_->event_page.Run();
+  if (const auto* ref = std::get_if<PageRefResult>(&record)) {
+    result_of(ref->event) = {ref->pfn,      ref->lifetime,    ref->delta,
+                             ref->replayed, ref->replayed_lo, ref->replayed_hi};
+  } else if (const auto* page = std::get_if<PageEvent>(&record)) {
+    PageResult& result = result_of(page->event);
+    if (!result.pfn) {
+      result.pfn = page->pfn;
+      result.lifetime = page->lifetime;
+    } else if (result.pfn != page->pfn) {
+      more_pages.emplace_back(page->event, page->pfn);
     }
+  } else {
+    records.push_back(std::move(record));
   }
+}
 
-  WriteMarkers(batch);
-  Statement& insert = statements_->event;
+void TraceStore::WriteEvents(const ReplayedBatch& replayed) {
+  const Batch& batch = replayed.batch;
+  Statement& insert = *statements_->event;
   for (size_t e = 0; e < batch.events.size(); ++e) {
     const Event& event = batch.events[e];
     int i = 0;
@@ -302,20 +319,13 @@ void TraceStore::Write(const Batch& batch, const std::vector<Record>& records) {
     insert.Bind(++i, static_cast<int64_t>(event.context));
     insert.Bind(++i, int64_t{1} + event.source);
     insert.Bind(++i, (event.in_interrupt ? kInInterrupt : 0) | (event.copy ? kCopy : 0));
-    const PageRefResult* ref = of_event[e].ref;
-    const PageEvent* page = of_event[e].page;
-    if (ref) {
-      insert.Bind(++i, Value(ref->pfn));
-      insert.Bind(++i, OptionalValue(ref->lifetime));
-      insert.Bind(++i, ref->delta);
-      insert.Bind(++i, ref->replayed);
-      insert.Bind(++i, ref->replayed_lo);
-      insert.Bind(++i, ref->replayed_hi);
-    } else {
-      insert.Bind(++i, page ? std::optional(Value(page->pfn)) : std::nullopt);
-      insert.Bind(++i, page ? OptionalValue(page->lifetime) : std::nullopt);
-      for (int rest = 0; rest < 4; ++rest) insert.BindNull(++i);
-    }
+    const PageResult& page = replayed.pages[e];
+    insert.Bind(++i, OptionalValue(page.pfn));
+    insert.Bind(++i, OptionalValue(page.lifetime));
+    insert.Bind(++i, page.delta);
+    insert.Bind(++i, page.replayed);
+    insert.Bind(++i, page.replayed_lo);
+    insert.Bind(++i, page.replayed_hi);
     for (size_t f = 0; f < kFieldsInRow; ++f) {
       if (f < event.field_count) {
         BindField(&insert, ++i, batch.fields[event.first_field + f]);
@@ -327,10 +337,10 @@ void TraceStore::Write(const Batch& batch, const std::vector<Record>& records) {
     for (size_t f = kFieldsInRow; f < event.field_count; ++f) {
       const FieldValue& value = batch.fields[event.first_field + f];
       if (value.type == FieldValue::Type::kNull) continue;
-      statements_->event_more.Bind(1, Value(event.id));
-      statements_->event_more.Bind(2, static_cast<int64_t>(f));
-      BindField(&statements_->event_more, 3, value);
-      statements_->event_more.Run();
+      statements_->event_more->Bind(1, Value(event.id));
+      statements_->event_more->Bind(2, static_cast<int64_t>(f));
+      BindField(&*statements_->event_more, 3, value);
+      statements_->event_more->Run();
     }
   }
   for (const StackFrame& frame : batch.frames) {
@@ -339,7 +349,21 @@ void TraceStore::Write(const Batch& batch, const std::vector<Record>& records) {
     statements_->stack.Bind(3, frame.text);
     statements_->stack.Run();
   }
-  for (const Record& record : records) std::visit(*statements_, record);
+}
+
+void TraceStore::Write(const ReplayedBatch& replayed) {
+  WriteMarkers(replayed.batch);
+  if (spool_) {
+    spool_->Write(replayed.batch, replayed.pages);
+  } else {
+    WriteEvents(replayed);
+  }
+  for (const auto& [event, pfn] : replayed.more_pages) {
+    statements_->event_page.Bind(1, Value(event));
+    statements_->event_page.Bind(2, Value(pfn));
+    statements_->event_page.Run();
+  }
+  for (const Record& record : replayed.records) std::visit(*statements_, record);
 }
 
 void TraceStore::Finish(const Recording& recording, const TraceFacts& facts, const StringTable& strings) {
@@ -480,7 +504,12 @@ void TraceStore::Finish(const Recording& recording, const TraceFacts& facts, con
   }
 
   database_->Exec(std::string(DatabaseSql("views.sql")).c_str());
-  CreateKindViews(database_.get(), facts.kinds, strings);
+  if (spool_) {
+    StoreKinds(database_.get(), facts.kinds, strings);
+  } else {
+    CreateKindViews(database_.get(), facts.kinds, strings);
+    database_->Exec(std::string(DatabaseSql("event_indexes.sql")).c_str());
+  }
   database_->Exec(std::string(DatabaseSql("indexes.sql")).c_str());
 }
 
@@ -495,8 +524,8 @@ void TraceStore::Publish() {
 
 std::unique_ptr<Database> EmptyTraceDatabase() {
   auto database = std::make_unique<Database>("", Database::Mode::kCreate);
-  database->Exec(std::string(DatabaseSql("schema.sql")).c_str());
-  database->Exec(std::string(DatabaseSql("views.sql")).c_str());
+  for (const char* file : {"schema.sql", "event_schema.sql", "views.sql"})
+    database->Exec(std::string(DatabaseSql(file)).c_str());
   CreateKindViews(database.get(), {}, StringTable());
   return database;
 }

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "db/database.h"
+#include "db/event_spool.h"
 #include "db/output_file.h"
 #include "parser/batch.h"
 #include "parser/bundle.h"
@@ -38,6 +39,22 @@ struct TraceFacts {
 // "info", "warning", "error": trace_issue.severity.
 const char* SeverityName(TraceIssue::Severity severity);
 
+// A batch with what the replay made of it. Records borrow from the batch's text.
+struct ReplayedBatch {
+  explicit ReplayedBatch(Batch read) : batch(std::move(read)), pages(batch.events.size()) {}
+  // What comes after the last event.
+  explicit ReplayedBatch(std::vector<Record> last) : records(std::move(last)) {}
+
+  // Takes a record made while an event of the batch is replayed. Records about single events are about
+  // events of the batch.
+  void Add(Record&& record);
+
+  Batch batch;
+  std::vector<PageResult> pages;                    // one per event
+  std::vector<std::pair<EventId, Pfn>> more_pages;  // of an event that is about another page, too
+  std::vector<Record> records;                      // about more than one event
+};
+
 // Values of event.flags.
 constexpr int64_t kInInterrupt = 1;
 constexpr int64_t kCopy = 2;
@@ -48,11 +65,13 @@ class TraceStore {
   // beside it; Finish gives it the name. An existing file is replaced if mmreplay wrote it, and
   // refused otherwise.
   explicit TraceStore(const std::optional<std::string>& path);
+  // A temporary database in which events are read from a spool, as far as a report needs them: the table
+  // `event` has no typed fields, and there are no stacks and no views of event kinds.
+  explicit TraceStore(std::unique_ptr<EventSpool> spool);
   ~TraceStore();
 
-  // A batch with what the replay made of it. Records about single events are about events of the
-  // batch. Not thread-safe; one thread at a time.
-  void Write(const Batch& batch, const std::vector<Record>& records);
+  // Batches in order. One thread at a time.
+  void Write(const ReplayedBatch& replayed);
 
   // Everything that is known at the end only, the indexes and the views.
   void Finish(const Recording& recording, const TraceFacts& facts, const StringTable& strings);
@@ -63,13 +82,18 @@ class TraceStore {
   // Commits and gives the file its name. Statements on database() must be gone.
   void Publish();
 
+  // Typed fields are stored with the events.
+  bool keeps_fields() const { return !spool_; }
+
  private:
   struct Statements;
 
   void CreateTables();
   void WriteMarkers(const Batch& batch);
+  void WriteEvents(const ReplayedBatch& replayed);
 
   std::unique_ptr<PartialFile> partial_;  // outlives the connection
+  std::unique_ptr<EventSpool> spool_;     // so does this
   std::unique_ptr<Database> database_;
   std::unique_ptr<Statements> statements_;
   int64_t batches_ = 0;

@@ -114,14 +114,15 @@ JOIN string f ON f.id = w.function;
 -- order_ns: beginning minus death. reason: the verdict's cause in a few words. contract: which kernel versions
 -- protect such a wait, and how. path: how the waiter came to the page: numa fault, pmd / pte / hugetlb migration
 -- entry, page cache, unknown. unlocked_event: the page's last unlock during the wait.
--- over_event: after its sleep the waiter ran again, or did something a waiter cannot do.
+-- over_event: after its sleep the waiter ran again, or did something a waiter cannot do. call_function: name of
+-- the function that call_event enters.
 CREATE VIEW page_wait_evidence(wait_id, call_event, lock_acquired_event, lock_dropped_event, reference_event,
                                asleep_event, woken_event, death_event, death_ts, death_pid, death_comm,
                                free_event, event_order, order_ns, gap, reason, report_id, contract, path,
-                               unlocked_event, unlocked_ts, woken_ts, over_event, over_ts) AS
+                               unlocked_event, unlocked_ts, woken_ts, over_event, over_ts, call_function) AS
 SELECT w.id, w.call_event, (SELECT h.acquire_event FROM ptl_hold h WHERE h.id = w.hold), w.lock_dropped,
        w.reference_event, w.asleep_event, w.woken_event, w.death_event, w.death_ts, w.death_pid,
-       (SELECT s.text FROM event e JOIN string s ON s.id = e.comm WHERE e.id = w.death_event),
+       (SELECT s.text FROM string s WHERE s.id = w.death_comm),
        w.free_event,
        CASE w.event_order WHEN 0 THEN 'none' WHEN 1 THEN 'open' WHEN 2 THEN 'same cpu' WHEN 3 THEN 'apart' WHEN 4 THEN 'count'
             WHEN 5 THEN 'lock hand-over' WHEN 6 THEN 'wake-up' WHEN 7 THEN 'fork' END,
@@ -131,8 +132,8 @@ SELECT w.id, w.call_event, (SELECT h.acquire_event FROM ptl_hold h WHERE h.id = 
        w.contract,
        CASE w.path WHEN 0 THEN 'unknown' WHEN 1 THEN 'numa fault' WHEN 2 THEN 'pmd migration entry'
                    WHEN 3 THEN 'pte migration entry' WHEN 4 THEN 'hugetlb migration entry' WHEN 5 THEN 'page cache' END,
-       w.unlocked_event, w.unlocked_ts, (SELECT e.ts FROM event e WHERE e.id = w.woken_event),
-       w.over_event, w.over_ts
+       w.unlocked_event, w.unlocked_ts, w.woken_ts, w.over_event, w.over_ts,
+       (SELECT s.text FROM string s WHERE s.id = w.call_function)
 FROM page_wait w;
 
 -- Waits that matched all of wait_on_freed_page but one step: which, why, and the event that decided it.
@@ -163,14 +164,14 @@ SELECT id, 1, event, ts, invariant, pfn, pid, detail FROM anomaly;
 --   I15 no reference to be had
 CREATE VIEW anomaly_evidence(anomaly_id, kind, certainty, earlier_event, lifetime_id, comm) AS
 SELECT a.id, a.kind, CASE a.certainty WHEN 0 THEN 'open' WHEN 1 THEN 'if complete' WHEN 2 THEN 'certain' END,
-       a.earlier, a.lifetime, (SELECT s.text FROM event e JOIN string s ON s.id = e.comm WHERE e.id = a.event)
+       a.earlier, a.lifetime, (SELECT s.text FROM string s WHERE s.id = a.comm)
 FROM anomaly a;
 
 -- Who had references on a page whose migration failed: how many tasks besides the migrating one, the one that took
 -- its reference last, and the event that shows it. 0 where reference events do not tell.
 CREATE VIEW migration_evidence(migration_id, holders, holder_pid, holder_comm, holder_event) AS
 SELECT m.id, m.holders, m.holder_pid,
-       (SELECT s.text FROM event e JOIN string s ON s.id = e.comm WHERE e.id = m.holder_event), m.holder_event
+       (SELECT s.text FROM string s WHERE s.id = m.holder_comm), m.holder_event
 FROM migration m;
 
 -- What the recording covers. all_tasks: events of the idle task show that no task was filtered out.

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <deque>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -40,8 +41,20 @@ struct Batch {
   Batch(const Batch&) = delete;
   Batch& operator=(const Batch&) = delete;
 
-  std::vector<char> text;         // what the views in events and frames borrow from
-  std::deque<std::string> owned;  // and texts that are not in the input as they stand
+  // Empty, with the memory it has.
+  void Clear() {
+    text.clear();
+    text_at.reset();
+    owned.clear();
+    events.clear();
+    markers.clear();
+    frames.clear();
+    fields.clear();
+  }
+
+  std::vector<char> text;           // what the views in events and frames borrow from
+  std::optional<uint64_t> text_at;  // where text begins in the trace's file, if it is there as it stands
+  std::deque<std::string> owned;    // and texts that are not in the input as they stand
   std::vector<Event> events;
   std::vector<LossMarker> markers;
   std::vector<StackFrame> frames;

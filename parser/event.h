@@ -260,9 +260,9 @@ enum class EventShape : uint8_t {
 // Recorded, stored, but without meaning for the model.
 struct Opaque {};
 
-using Payload =
-    std::variant<Opaque, PageRef, PageAlloc, PageFree, PageCacheEvent, LockEvent, ContentionEvent,
-                 SchedSwitch, SchedWaking, SchedFork, MigratePages, MigrationEntry, FunctionEntry, FunctionReturn>;
+using Payload = std::variant<Opaque, PageRef, PageAlloc, PageFree, PageCacheEvent, LockEvent, ContentionEvent,
+                             SchedSwitch, SchedWaking, SchedFork, MigratePages, MigrationEntry, FunctionEntry,
+                             FunctionReturn>;
 
 struct Event {
   EventId id;

@@ -185,21 +185,6 @@ std::vector<InputMember> OpenRegular(const std::string& path) {
   return {{path, std::move(head), whole, open, is_file}};
 }
 
-// An unnamed file with mode 0600 in the folder for temporary files.
-int OpenTemporary(const std::string& name) {
-  std::error_code error;
-  std::filesystem::path folder = std::filesystem::temp_directory_path(error);
-  if (error) folder = "/tmp";
-  // One that never had a name cannot be left behind.
-  int unnamed = open(folder.c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
-  if (unnamed >= 0) return unnamed;
-  std::string path = (folder / "mmreplay-XXXXXX").string();
-  int fd = mkostemp(path.data(), O_CLOEXEC);
-  if (fd < 0) throw Error("temporary file for " + name + ": " + Reason(errno));
-  unlink(path.c_str());
-  return fd;
-}
-
 std::shared_ptr<SeekableFile> Spool(const ReadFn& read, const std::string& name) {
   Descriptor file(OpenTemporary(name));
   std::vector<char> buffer(size_t{256} * 1024);
@@ -289,6 +274,20 @@ std::string SeekableFile::ReadAt(uint64_t offset, size_t size) const {
   std::string bytes(size, '\0');
   if (ReadAt(offset, bytes.data(), size) != size) return {};
   return bytes;
+}
+
+int OpenTemporary(const std::string& name) {
+  std::error_code error;
+  std::filesystem::path folder = std::filesystem::temp_directory_path(error);
+  if (error) folder = "/tmp";
+  // One that never had a name cannot be left behind.
+  int unnamed = open(folder.c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+  if (unnamed >= 0) return unnamed;
+  std::string path = (folder / "mmreplay-XXXXXX").string();
+  int fd = mkostemp(path.data(), O_CLOEXEC);
+  if (fd < 0) throw Error("temporary file for " + name + ": " + Reason(errno));
+  unlink(path.c_str());
+  return fd;
 }
 
 std::shared_ptr<SeekableFile> OpenSeekable(const InputMember& member) {

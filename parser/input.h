@@ -57,6 +57,10 @@ class SeekableFile {
   uint64_t size_ = 0;
 };
 
+// An unnamed file with mode 0600 in the folder for temporary files; the caller owns the descriptor. `name` is
+// what errors call it. Throws Error.
+int OpenTemporary(const std::string& name);
+
 // The file itself where the member is one; what is compressed, in an archive or on standard input is spooled
 // to an unnamed temporary file that only this user can read. Takes standard input.
 std::shared_ptr<SeekableFile> OpenSeekable(const InputMember& member);

@@ -100,11 +100,7 @@ bool TraceReader::FillText(std::vector<char>* text) {
 }
 
 bool TraceReader::Next(Batch* batch) {
-  batch->events.clear();
-  batch->markers.clear();
-  batch->frames.clear();
-  batch->fields.clear();
-  batch->owned.clear();
+  batch->Clear();
   if (input_ended_ && carry_.empty()) return false;
   if (!FillText(&batch->text)) {
     if (folded_lines_ == 0) return false;
@@ -112,6 +108,8 @@ bool TraceReader::Next(Batch* batch) {
     return true;
   }
 
+  batch->text_at = text_at_;
+  text_at_ += batch->text.size();
   std::string_view rest(batch->text.data(), batch->text.size());
   if (!quoted_printable_) quoted_printable_ = LooksQuotedPrintable(rest);
   while (!rest.empty()) {

@@ -53,7 +53,8 @@ class TraceReader : public EventSource {
   Decoder* decoder_;
   size_t batch_bytes_;
 
-  std::string carry_;  // the unfinished last line of the previous batch
+  uint64_t text_at_ = 0;  // where the next batch's text begins in the input
+  std::string carry_;     // the unfinished last line of the previous batch
   bool input_ended_ = false;
   bool skipping_line_ = false;  // inside a line longer than a batch
   LineCounts lines_;

@@ -379,10 +379,14 @@ uint32_t TypedFields::KindOf(const Event& event) {
   return static_cast<uint32_t>(known->second);
 }
 
-void TypedFields::Assign(Event* event, Batch* batch) {
+void TypedFields::AssignKind(Event* event) {
   event->kind = KindOf(*event);
+  ++kinds_[event->kind].rows;
+}
+
+void TypedFields::Assign(Event* event, Batch* batch) {
+  AssignKind(event);
   EventKind& kind = kinds_[event->kind];
-  ++kind.rows;
   event->first_field = static_cast<uint32_t>(batch->fields.size());
   if (!kind.typed) return;
 

@@ -63,6 +63,8 @@ class TypedFields {
 
   // Gives the event its kind, and appends its field values to the batch.
   void Assign(Event* event, Batch* batch);
+  // Its kind only: kinds() then have no fields.
+  void AssignKind(Event* event);
 
   // Index is the kind of the events.
   const std::vector<EventKind>& kinds() const { return kinds_; }

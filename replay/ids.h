@@ -30,6 +30,7 @@ struct Moment {
   std::optional<int64_t> ts;
   std::optional<int32_t> cpu;
   std::optional<Pid> pid;
+  StringId comm{};
 };
 
 }  // namespace mmreplay

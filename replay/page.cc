@@ -392,6 +392,7 @@ RefHolders PageTracker::HoldersOf(Pfn pfn, const Task* migrator, EventId begin) 
     if (Value(taker.last_taken->event) < Value(latest)) continue;
     latest = taker.last_taken->event;
     holders.latest = taker.task->pid;
+    holders.comm = taker.last_taken->comm;
     holders.taken = latest;
   }
   return holders;

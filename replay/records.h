@@ -58,6 +58,16 @@ struct PageEvent {
   std::optional<LifetimeId> lifetime;
 };
 
+// What the replay makes of one event as it is stored: of its PageRefResult, or of its first PageEvent.
+struct PageResult {
+  std::optional<Pfn> pfn;
+  std::optional<LifetimeId> lifetime;
+  std::optional<int32_t> delta;
+  std::optional<int32_t> replayed;
+  std::optional<int32_t> replayed_lo;
+  std::optional<int32_t> replayed_hi;
+};
+
 struct PtlHold {
   HoldId id;
   KernelAddress lock;
@@ -73,6 +83,7 @@ struct PtlHold {
 struct RefHolders {
   int32_t count = 0;                  // tasks, besides the migrating one
   std::optional<Pid> latest = {};     // the one that took its reference last
+  StringId comm{};                    // its name
   std::optional<EventId> taken = {};  // the event that shows it
 };
 
@@ -141,11 +152,12 @@ struct PageWait {
   Moment begin;
   std::optional<Moment> end;
   std::optional<EventId> call;  // entry of the function in which the page was found
+  StringId call_function{};     // its symbol, where there is a call
   std::optional<HoldId> hold;
   std::optional<EventId> hold_release;
   std::optional<EventId> reference;     // the waiter's own, taken before or dropped after the wait
   std::optional<EventId> asleep;        // it went off its cpu
-  std::optional<EventId> woken;         // somebody woke it
+  std::optional<Moment> woken;          // somebody woke it
   std::optional<Moment> unlocked = {};  // the page's last unlock while it waited
   std::optional<Moment> over = {};      // it ran again, or did something a waiter cannot do
   WaitPath path = WaitPath::kUnknown;

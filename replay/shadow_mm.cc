@@ -15,7 +15,7 @@ uint64_t Bit(Function function) {
 }
 
 Moment MomentOf(const Event& event) {
-  return {event.id, event.ts, event.cpu, event.pid};
+  return {event.id, event.ts, event.cpu, event.pid, event.comm};
 }
 
 template <typename... Cases>
@@ -373,9 +373,12 @@ void ShadowMm::OnEntry(const FunctionEntry& call, const Moment& at, Task* task) 
     BeginWait(call, at, task);
     return;
   }
-  if (LooksUpPageTable(call.function)) task->last_lookup_call = at;
+  if (LooksUpPageTable(call.function)) {
+    task->last_lookup_call = at;
+    task->last_lookup_symbol = call.symbol;
+  }
   if (returns_known_ & Bit(call.function) && call.function != Function::kOther)
-    summary_.returns_missing += static_cast<int64_t>(tasks_.Enter(task, call.function, at, call.fields));
+    summary_.returns_missing += static_cast<int64_t>(tasks_.Enter(task, call, at));
 
   auto pfn = PfnOf(call, ProbeRole::kPage);
   // page->flags as fetched by the probe; PG_locked is bit 0 in every kernel.

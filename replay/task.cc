@@ -30,15 +30,14 @@ Task* TaskTracker::Of(std::optional<Pid> pid, std::optional<int32_t> cpu) {
   return &task;
 }
 
-size_t TaskTracker::Enter(Task* task, KernelFunction function, const Moment& entry,
-                          const ProbeFields& fields) {
+size_t TaskTracker::Enter(Task* task, const FunctionEntry& call, const Moment& entry) {
   size_t lost = 0;
-  while (task->FindFrame(function)) {
+  while (task->FindFrame(call.function)) {
     task->frames.pop_back();
     ++lost;
   }
   if (task->frames.empty()) NewScope(task);
-  task->frames.push_back({function, entry, fields});
+  task->frames.push_back({call.function, call.symbol, entry, call.fields});
   return lost;
 }
 

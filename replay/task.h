@@ -19,6 +19,7 @@ namespace mmreplay {
 // One function the task is inside of.
 struct CallFrame {
   KernelFunction function;
+  StringId symbol;
   Moment entry;
   ProbeFields fields;
 };
@@ -45,6 +46,7 @@ struct Task {
   // A page-table lookup of what it waits on next comes after both: the last entry into a function
   // that looks one up, and the last sleep of a kind no fault sleeps between lookup and wait.
   std::optional<Moment> last_lookup_call;
+  StringId last_lookup_symbol{};
   std::optional<Moment> last_idle;
   std::optional<HoldId> holding;  // innermost page-table lock held
   std::optional<ReleasedHold> last_hold;
@@ -73,7 +75,7 @@ class TaskTracker {
 
   // Opens a bracket. A frame of the same function that is still open lost its return: it and what
   // is inside it are closed first; returns how many were.
-  size_t Enter(Task* task, KernelFunction function, const Moment& entry, const ProbeFields& fields);
+  size_t Enter(Task* task, const FunctionEntry& call, const Moment& entry);
 
   // Closes the innermost bracket of that function, and frames left open inside it. nullopt when the
   // entry was not recorded.

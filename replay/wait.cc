@@ -336,9 +336,11 @@ void WaitTracker::Begin(Task* task, const Moment& at, const Entry& entry) {
   }
   if (in_lookup_call) {
     record.call = task->frames.back().entry.event;
+    record.call_function = task->frames.back().symbol;
   } else if (task->last_lookup_call &&
              (!task->last_idle || Value(task->last_idle->event) < Value(task->last_lookup_call->event))) {
     record.call = task->last_lookup_call->event;
+    record.call_function = task->last_lookup_symbol;
   }
   if (task->last_hold) {
     const ReleasedHold& hold = *task->last_hold;
@@ -477,7 +479,7 @@ void WaitTracker::OnSleep(const Task& task, const Moment& at) {
 
 void WaitTracker::OnWaking(const Task& task, const Moment& at) {
   if (!task.waiting) return;
-  if (Wait* wait = Get(*task.waiting); wait && !wait->record.woken) wait->record.woken = at.event;
+  if (Wait* wait = Get(*task.waiting); wait && !wait->record.woken) wait->record.woken = at;
 }
 
 void WaitTracker::OnRun(const Task& task, const Moment& at) {

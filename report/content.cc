@@ -105,7 +105,7 @@ std::vector<WaitClass> ReadWaits(const Database& db) {
   std::map<std::tuple<int, std::string, std::string, std::string, std::string>, WaitClass> classes;
   Statement query(db, ReportSql("wait classes"));
   while (query.Step()) {
-    std::string caller = ProbedFunction(query.Text(6), query.Text(2));
+    std::string caller(query.Text(2));
     WaitClass& one = classes[{VerdictRank(query.Text(0)), String(query.Text(1)), caller,
                               String(query.Text(3)), String(query.Text(4))}];
     if (one.count++ > 0) continue;

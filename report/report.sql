@@ -85,11 +85,10 @@ WHERE f.fingerprint = ?1 AND f.subject = 'page_waits' AND x.contract <> ''
 GROUP BY 1 ORDER BY count(*) DESC, 1 LIMIT 1;
 
 -- Waits by verdict; legal ones by why they are, unknown ones by what is missing, the rest by what became
--- of the page. The caller is read off the entry probe of the call in which the page was found.
+-- of the page. The caller is the call in which the page was found.
 -- name: wait classes
-SELECT w.verdict, w.function, coalesce((SELECT e.args FROM event e WHERE e.id = x.call_event), '') AS call, x.reason,
-       CASE WHEN w.verdict IN ('benign', 'unknown') THEN '' ELSE w.outcome END AS fate, x.contract,
-       coalesce((SELECT e.name FROM events e WHERE e.id = x.call_event), '') AS call_name
+SELECT w.verdict, w.function, coalesce(x.call_function, ''), x.reason,
+       CASE WHEN w.verdict IN ('benign', 'unknown') THEN '' ELSE w.outcome END AS fate, x.contract
 FROM page_waits w
 JOIN page_wait_evidence x ON x.wait_id = w.id
 ORDER BY w.id;
@@ -128,8 +127,9 @@ SELECT cpu, from_ts, to_ts, lost FROM gaps ORDER BY cpu, from_ts, id;
 SELECT severity, kind, count, text, first_line FROM trace_issues;
 
 -- name: near misses
-SELECT n.comm, n.pid, n.pfn, n.function, n.begin_ts, n.end_ts, n.outcome, n.reason, n.failed_step, n.event_id, e.line
-FROM near_misses n LEFT JOIN events e ON e.id = n.event_id
+SELECT n.comm, n.pid, n.pfn, n.function, n.begin_ts, n.end_ts, n.outcome, n.reason, n.failed_step, n.event_id,
+       (SELECT e.line FROM event e WHERE e.id = n.event_id)
+FROM near_misses n
 ORDER BY n.begin_event, n.wait_id;
 
 -- For the doctor: what there was of each kind of evidence.

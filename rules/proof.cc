@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "parser/decode.h"
 #include "replay/text.h"
 
 namespace mmreplay {
@@ -21,13 +22,12 @@ struct Proof {
   std::string detail;
 };
 
-// Events of a kind occurred, and carry that field.
-bool HasView(const Database& database, const char* view, const char* column) {
-  Statement statement(database, "SELECT 1 FROM pragma_table_info(?1) WHERE name = ?2");
-  statement.Bind(1, view);
-  statement.Bind(2, column);
-  return statement.Step();
-}
+// An event of the pair, or between its two.
+struct ProofEvent {
+  int64_t id;
+  std::optional<int64_t> cpu;
+  std::optional<int64_t> pid;
+};
 
 class Prover {
  public:
@@ -36,11 +36,6 @@ class Prover {
                "SELECT x.death_event, w.begin_event FROM findings f JOIN page_waits w ON w.id = f.subject_id "
                "JOIN page_wait_evidence x ON x.wait_id = w.id "
                "WHERE f.id = ?1 AND f.subject = 'page_waits' AND x.event_order = 'count'"),
-        last_(database,
-              "SELECT a.event_id, b.event_id FROM page_refs a JOIN page_refs b ON b.lifetime_id = "
-              "a.lifetime_id "
-              "WHERE a.event_id IN (?1, ?2) AND b.event_id IN (?1, ?2) AND a.event_id <> b.event_id "
-              "AND b.op = 'mod_and_test' AND b.ret = 1 AND a.delta <> 0"),
         handover_(
             database,
             "SELECT h1.lock, h1.release_event, h2.acquire_event FROM ptl_hold h1 JOIN ptl_hold h2 "
@@ -49,34 +44,26 @@ class Prover {
             "WHERE h1.pid = (SELECT pid FROM event WHERE id = ?1) AND h1.release_event BETWEEN ?1 AND ?2 "
             // Sections do not overlap: that the first began first must be beyond the clocks' error.
             "AND h2.acquire_ts - h1.acquire_ts > (SELECT clock_error FROM trace) "
-            "ORDER BY h2.acquire_event LIMIT 1") {
-    if (HasView(database, "sched_waking", "pid") && HasView(database, "sched_switch", "next_pid")) {
-      wakeup_.emplace(database,
-                      "SELECT w.event_id, s.event_id FROM sched_waking w JOIN sched_switch s "
-                      "ON s.next_pid = w.pid AND s.event_id BETWEEN w.event_id AND ?2 "
-                      "JOIN event a ON a.id = ?1 JOIN event b ON b.id = ?2 "
-                      "WHERE w.event_id BETWEEN ?1 AND ?2 AND w.pid = b.pid "
-                      // It was asleep: a runnable task runs without being woken.
-                      "AND (SELECT iif(typeof(o.prev_state) = 'integer', o.prev_state & 255 <> 0, "
-                      "o.prev_state NOT LIKE 'R%') FROM sched_switch o WHERE o.prev_pid = w.pid "
-                      "AND o.event_id < w.event_id ORDER BY o.event_id DESC LIMIT 1) "
-                      "AND (w.common_pid = a.pid AND a.pid <> 0 OR w.common_cpu = a.cpu) "
-                      "ORDER BY w.event_id LIMIT 1");
-    }
-    if (HasView(database, "sched_process_fork", "child_pid")) {
-      fork_.emplace(database,
-                    "SELECT f.event_id FROM sched_process_fork f JOIN event a ON a.id = ?1 "
-                    "JOIN event b ON b.id = ?2 WHERE f.event_id BETWEEN ?1 AND ?2 AND f.child_pid = b.pid "
-                    "AND (f.common_pid = a.pid AND a.pid <> 0 OR f.common_cpu = a.cpu) LIMIT 1");
-    }
-  }
+            "ORDER BY h2.acquire_event LIMIT 1"),
+        event_(database,
+               "SELECT e.cpu, e.pid, e.lifetime, e.delta, k.name, e.args FROM event e JOIN kind k ON k.id = "
+               "e.kind "
+               "WHERE e.id = ?1"),
+        between_(database,
+                 "SELECT e.id, e.cpu, e.pid, k.name, e.args FROM event e CROSS JOIN kind k ON k.id = e.kind "
+                 "WHERE e.id BETWEEN ?1 AND ?2 AND k.name IN ('sched_waking', 'sched_switch', "
+                 "'sched_process_fork') "
+                 "ORDER BY e.id"),
+        before_(database,
+                "SELECT e.args FROM event e CROSS JOIN kind k ON k.id = e.kind "
+                "WHERE e.id BETWEEN ?1 AND ?2 AND k.name = 'sched_switch' ORDER BY e.id DESC"),
+        decoder_(&strings_, {}, {}) {}
 
   std::optional<Proof> Prove(const Pair& pair) {
     if (auto proof = ByWaitCount(pair)) return proof;
     if (auto proof = ByLastReference(pair)) return proof;
     if (auto proof = ByLock(pair)) return proof;
-    if (auto proof = ByWakeUp(pair)) return proof;
-    return ByFork(pair);
+    return ByScheduler(pair);
   }
 
  private:
@@ -96,13 +83,33 @@ class Prover {
 
   // The operation that took the count to 0 comes after every other of that life.
   std::optional<Proof> ByLastReference(const Pair& pair) {
-    last_.Bind(1, pair.first);
-    last_.Bind(2, pair.second);
-    std::optional<Proof> proof;
-    if (last_.Step())
-      proof = {{pair.finding, last_.Int(0), last_.Int(1)}, "count", "the second took the page's count to 0"};
-    last_.Reset();
-    return proof;
+    struct RefEvent {
+      std::optional<int64_t> lifetime;
+      bool changes_count = false;
+      bool is_last = false;
+    };
+    auto read = [&](int64_t id) {
+      RefEvent ref;
+      event_.Bind(1, id);
+      if (event_.Step()) {
+        ref.lifetime = event_.OptionalInt(2);
+        ref.changes_count = event_.OptionalInt(3).value_or(0) != 0;
+        Payload payload = Decode(event_.Text(4), event_.Text(5));
+        const auto* decoded = std::get_if<PageRef>(&payload);
+        ref.is_last = decoded && decoded->op == PageRefOp::kModAndTest && decoded->ret == 1;
+      }
+      event_.Reset();
+      return ref;
+    };
+    RefEvent first = read(pair.first);
+    RefEvent second = read(pair.second);
+    if (!first.lifetime || first.lifetime != second.lifetime) return std::nullopt;
+    auto proof = [&](int64_t before, int64_t last) {
+      return Proof{{pair.finding, before, last}, "count", "the second took the page's count to 0"};
+    };
+    if (second.is_last && first.changes_count) return proof(pair.first, pair.second);
+    if (first.is_last && second.changes_count) return proof(pair.second, pair.first);
+    return std::nullopt;
   }
 
   // The first's task dropped a page-table lock after it, the second's task took that lock before it.
@@ -119,36 +126,77 @@ class Prover {
     return proof;
   }
 
-  // The first's task, or its cpu, woke the second's task, which then ran.
-  std::optional<Proof> ByWakeUp(const Pair& pair) {
-    if (!wakeup_) return std::nullopt;
-    wakeup_->Bind(1, pair.first);
-    wakeup_->Bind(2, pair.second);
+  // The first's task, or its cpu, woke the second's task, which then ran; or made it.
+  std::optional<Proof> ByScheduler(const Pair& pair) {
+    auto first = Find(pair.first);
+    auto second = Find(pair.second);
+    if (!first || !second || !second->pid) return std::nullopt;
+    auto by_first = [&](std::optional<int64_t> pid, std::optional<int64_t> cpu) {
+      return (pid && pid == first->pid && *pid != 0) || (cpu && cpu == first->cpu);
+    };
     std::optional<Proof> proof;
-    if (wakeup_->Step()) {
-      proof = {pair, "wake-up",
-               "woken at event " + std::to_string(wakeup_->Int(0)) + ", ran at event " +
-                   std::to_string(wakeup_->Int(1))};
+    std::optional<int64_t> woken;
+    between_.Bind(1, pair.first);
+    between_.Bind(2, pair.second);
+    while (!proof && between_.Step()) {
+      int64_t id = between_.Int(0);
+      Payload payload = Decode(between_.Text(3), between_.Text(4));
+      bool theirs = by_first(between_.OptionalInt(2), between_.OptionalInt(1));
+      if (const auto* waking = std::get_if<SchedWaking>(&payload)) {
+        // It was asleep: a runnable task runs without being woken.
+        if (!woken && !waking->done && theirs && Value(waking->pid) == *second->pid &&
+            SleptBefore(waking->pid, id))
+          woken = id;
+      } else if (const auto* sched = std::get_if<SchedSwitch>(&payload)) {
+        if (woken && Value(sched->next) == *second->pid) {
+          proof = {pair, "wake-up",
+                   "woken at event " + std::to_string(*woken) + ", ran at event " + std::to_string(id)};
+        }
+      } else if (const auto* fork = std::get_if<SchedFork>(&payload)) {
+        if (theirs && Value(fork->child) == *second->pid)
+          proof = {pair, "fork", "forked at event " + std::to_string(id)};
+      }
     }
-    wakeup_->Reset();
+    between_.Reset();
     return proof;
   }
 
-  std::optional<Proof> ByFork(const Pair& pair) {
-    if (!fork_) return std::nullopt;
-    fork_->Bind(1, pair.first);
-    fork_->Bind(2, pair.second);
-    std::optional<Proof> proof;
-    if (fork_->Step()) proof = {pair, "fork", "forked at event " + std::to_string(fork_->Int(0))};
-    fork_->Reset();
-    return proof;
+  // The last switch away from the task before that event put it to sleep.
+  bool SleptBefore(Pid pid, int64_t event) {
+    constexpr int64_t kFarthest = 1'000'000;
+    bool slept = false;
+    before_.Bind(1, event - kFarthest);
+    before_.Bind(2, event - 1);
+    while (before_.Step()) {
+      Payload payload = Decode("sched_switch", before_.Text(0));
+      const auto* sched = std::get_if<SchedSwitch>(&payload);
+      if (!sched || sched->prev != pid) continue;
+      slept = sched->prev_state == SleepState::kUninterruptible || sched->prev_state == SleepState::kOther;
+      break;
+    }
+    before_.Reset();
+    return slept;
+  }
+
+  std::optional<ProofEvent> Find(int64_t id) {
+    event_.Bind(1, id);
+    std::optional<ProofEvent> found;
+    if (event_.Step()) found = {id, event_.OptionalInt(0), event_.OptionalInt(1)};
+    event_.Reset();
+    return found;
+  }
+
+  Payload Decode(std::string_view name, std::string_view args) {
+    return decoder_.Decode(strings_.Intern(name), args);
   }
 
   Statement count_;
-  Statement last_;
   Statement handover_;
-  std::optional<Statement> wakeup_;  // where the recording has the events
-  std::optional<Statement> fork_;
+  Statement event_;
+  Statement between_;
+  Statement before_;
+  StringTable strings_;  // outlives the decoder
+  Decoder decoder_;
 };
 
 }  // namespace

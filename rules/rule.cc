@@ -8,6 +8,7 @@
 
 #include "db/output_file.h"
 #include "db/read_only.h"
+#include "db/trace_store.h"
 #include "parser/error.h"
 #include "parser/lines.h"
 #include "parser/small_file.h"
@@ -337,6 +338,15 @@ RuleOutcome RunRule(const Rule& rule, Database* database, int64_t max_steps) {
   result.Bind(8, outcome.findings);
   result.Run();
   return outcome;
+}
+
+bool NeedEveryEvent(const std::vector<Rule>& rules) {
+  std::unique_ptr<Database> empty = EmptyTraceDatabase();
+  return std::any_of(rules.begin(), rules.end(), [&](const Rule& rule) {
+    auto tables = TablesReadBy(*empty, rule.sql);
+    if (!tables) return true;  // a kind of event has its view only where it occurs
+    return tables->contains("event") || tables->contains("stack");
+  });
 }
 
 void JudgeTrace(const std::vector<Rule>& rules, Database* database) {

@@ -82,6 +82,10 @@ inline constexpr int64_t kMaxStepsOfAllRules = 2 * kMaxRuleSteps;
 inline constexpr std::chrono::seconds kMaxRuleTime(120);
 RuleOutcome RunRule(const Rule& rule, Database* database, int64_t max_steps = kMaxRuleSteps);
 
+// A rule reads events one by one, by kind or with their stacks: it can be judged only where all are stored.
+// The rules that come with mmreplay read intervals.
+bool NeedEveryEvent(const std::vector<Rule>& rules);
+
 // Runs them all, then proves the order of their evidence (rules/proof.h). Once per database.
 void JudgeTrace(const std::vector<Rule>& rules, Database* database);
 

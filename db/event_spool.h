@@ -1,0 +1,104 @@
+// Every event of a recording, one row of fixed size each, in an unnamed temporary file: what an analysis that
+// keeps no database reads the lines of its evidence from. Texts stay in the file they came from where that
+// can be read again, else they are in the spool too.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "parser/batch.h"
+#include "parser/input.h"
+#include "replay/records.h"
+
+namespace mmreplay {
+
+// One event, and what the replay made of it. Values of unset bits of `known` mean nothing.
+struct SpooledEvent {
+  enum Known : uint16_t {
+    kTs = 1,
+    kCpu = 2,
+    kPid = 4,
+    kTgid = 8,
+    kPfn = 16,
+    kLifetime = 32,
+    kDelta = 64,
+    kReplayed = 128,
+    kReplayedLo = 256,
+    kReplayedHi = 512,
+  };
+  int64_t ts;
+  int64_t line;
+  uint64_t args_at;
+  uint64_t pfn;
+  int64_t lifetime;
+  uint32_t args_size;
+  uint32_t id;  // after the first of its batch
+  int32_t cpu;
+  int32_t pid;
+  int32_t tgid;
+  uint32_t comm;
+  uint32_t context;
+  uint32_t kind;
+  uint32_t source;
+  int32_t delta;
+  int32_t replayed;
+  int32_t replayed_lo;
+  int32_t replayed_hi;
+  uint16_t known;
+  uint8_t flags;         // as event.flags
+  uint8_t args_in_file;  // args_at counts in the trace's own file, not in the spool
+};
+
+class EventSpool {
+ public:
+  // `text`: the file that Batch::text_at counts in; nullptr where there is none.
+  explicit EventSpool(std::shared_ptr<SeekableFile> text);
+
+  // Batches in order, with one result per event. Throws Error.
+  void Write(const Batch& batch, const std::vector<PageResult>& results);
+
+  // Batches that hold events.
+  size_t batches() const { return index_.size(); }
+  // The first batch that ends at or after the event, and its number of rows.
+  size_t BatchOf(int64_t id) const;
+  uint32_t rows(size_t batch) const { return index_[batch].rows; }
+  int64_t first_id(size_t batch) const { return index_[batch].first_id; }
+  int64_t last_id(size_t batch) const { return index_[batch].last_id; }
+  // False: no event of the batch is about that page.
+  bool MayHavePage(size_t batch, uint64_t pfn) const;
+
+  // Borrowed until the next Read. Throws Error when the file cannot be read.
+  const SpooledEvent& Read(size_t batch, uint32_t row);
+  std::string Args(const SpooledEvent& event) const;
+
+ private:
+  // Of the pages a batch is about, two bits each.
+  using PageFilter = std::array<uint64_t, 256>;
+  struct BatchIndex {
+    int64_t first_id;
+    int64_t last_id;
+    uint64_t at;
+    uint32_t rows;
+    std::unique_ptr<PageFilter> pages;
+  };
+
+  void Append(const void* data, size_t size);
+
+  std::unique_ptr<SeekableFile> file_;
+  std::shared_ptr<SeekableFile> text_;
+  uint64_t end_ = 0;
+  std::vector<BatchIndex> index_;
+  std::vector<SpooledEvent> rows_;  // being written
+  std::string texts_;
+
+  // Rows read last.
+  std::vector<SpooledEvent> window_;
+  size_t window_batch_ = SIZE_MAX;
+  uint32_t window_row_ = 0;
+};
+
+}  // namespace mmreplay
