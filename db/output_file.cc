@@ -93,8 +93,9 @@ void PartialFile::Publish() {
   umask(mask);
   fchmod(fd_, 0666 & ~mask);
   // A rename may reach the disk before the bytes do: without this, a power failure can leave the name with an
-  // empty or torn file, and a disk that refuses the bytes only now (a network file system, a quota) would not
-  // be noticed. It costs what the disk needs for the file once: tests/bench/README.md has the figure.
+  // empty or torn file, and what a disk refuses only now (of a network file system, over a quota) would go
+  // unnoticed. It takes as long as the disk needs for the file: 60 ms for the 170 MB of a million events on the
+  // machine of tests/bench, 1.6 % of the analysis.
   if (fsync(fd_) != 0) throw Error(final_ + ": cannot be written: " + Reason(errno));
   if (rename(partial_.c_str(), final_.c_str()) != 0)
     throw Error(final_ + ": cannot be written: " + Reason(errno));

@@ -69,9 +69,28 @@ void FailInSql(const SqlSource& source, std::string_view what, int offset) {
   auto is_start = [](char c) { return (static_cast<unsigned char>(c) & 0xc0) != 0x80; };
   auto column = static_cast<size_t>(std::count_if(sql.begin() + static_cast<std::ptrdiff_t>(line_start),
                                                   sql.begin() + static_cast<std::ptrdiff_t>(at), is_start));
+  // A line may be of any length, and hold what moves a terminal's cursor.
+  constexpr size_t kBefore = 60;
+  constexpr size_t kShown = 160;
+  size_t place = at - line_start;
+  size_t shown_column = column;
+  if (line.size() > kShown) {
+    size_t from = place > kBefore ? place - kBefore : 0;
+    line = line.substr(from, kShown);
+    shown_column = static_cast<size_t>(std::count_if(
+        line.begin(), line.begin() + static_cast<std::ptrdiff_t>(std::min(place - from, line.size())),
+        is_start));
+  }
+  auto show = [](std::string_view text) {
+    std::string shown(text);
+    std::replace_if(
+        shown.begin(), shown.end(), [](char c) { return static_cast<unsigned char>(c) < ' ' || c == '\x7f'; },
+        ' ');
+    return shown;
+  };
   throw Error(source.name + ":" + std::to_string(source.first_line + lines_before) + ":" +
-              std::to_string(column + 1) + ": " + std::string(what) + "\n  " + line + "\n  " +
-              std::string(column, ' ') + "^");
+              std::to_string(column + 1) + ": " + show(what) + "\n  " + show(line) + "\n  " +
+              std::string(shown_column, ' ') + "^");
 }
 
 std::optional<std::set<std::string>> TablesReadBy(const Database& database, const std::string& sql) {
@@ -133,14 +152,16 @@ void Restriction::Install() {
   sqlite3_progress_handler(db_, kStepsPerCall, &Count, this);
 }
 
-int Restriction::Authorize(void* self, int action, const char*, const char* name, const char*, const char*) {
+int Restriction::Authorize(void* self, int action, const char* pragma, const char* function, const char*,
+                           const char*) {
   switch (action) {
     case SQLITE_FUNCTION:
-      return sqlite3_stricmp(name, "load_extension") == 0 || sqlite3_stricmp(name, "fts3_tokenizer") == 0
+      return sqlite3_stricmp(function, "load_extension") == 0 ||
+                     sqlite3_stricmp(function, "fts3_tokenizer") == 0
                  ? SQLITE_DENY
                  : SQLITE_OK;
     case SQLITE_PRAGMA:
-      return static_cast<Restriction*>(self)->budget_.may_check && std::string_view(name) == "quick_check"
+      return static_cast<Restriction*>(self)->budget_.may_check && std::string_view(pragma) == "quick_check"
                  ? SQLITE_OK
                  : SQLITE_DENY;
     case SQLITE_SELECT:
