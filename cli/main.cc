@@ -11,6 +11,7 @@
 
 #include "cli/command.h"
 #include "cli/error_report.h"
+#include "cli/interrupt.h"
 #include "cli/output.h"
 #include "db/read_only.h"
 #include "parser/error.h"
@@ -53,6 +54,7 @@ void GiveUp(const std::string& message) {
 int main(int argc, char** argv) {
   static_cast<void>(std::signal(SIGPIPE, SIG_IGN));  // a closed pipe is seen where it is written to
   mmreplay::OccupyStandardFiles();
+  mmreplay::EndCleanlyOnSignals();
   std::vector<std::string> words(argv + std::min(argc, 1), argv + argc);
   words_of_run = words;
   mmreplay::SetLastResort(&GiveUp);

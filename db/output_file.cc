@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cerrno>
 #include <cstdlib>
 #include <filesystem>
@@ -23,7 +24,18 @@ std::string FolderOf(const std::string& path) {
   return folder.empty() ? "." : folder.string();
 }
 
+std::atomic<const char*> partial_output = nullptr;
+static_assert(std::atomic<const char*>::is_always_lock_free);
+
 }  // namespace
+
+void SetPartialOutput(const char* path) {
+  partial_output = path;
+}
+
+void RemovePartialOutput() {
+  if (const char* path = partial_output) unlink(path);
+}
 
 void RequireRegularFile(const std::string& path) {
   std::error_code ignored;
@@ -58,10 +70,12 @@ PartialFile::PartialFile(const std::string& path) : final_(OutputFile(path)) {
   RemoveStale();
   while (!Create()) {
   }
+  SetPartialOutput(partial_.c_str());
 }
 
 PartialFile::~PartialFile() {
   if (!published_) unlink(partial_.c_str());
+  SetPartialOutput(nullptr);
   close(fd_);
 }
 
@@ -94,12 +108,13 @@ void PartialFile::Publish() {
   fchmod(fd_, 0666 & ~mask);
   // A rename may reach the disk before the bytes do: without this, a power failure can leave the name with an
   // empty or torn file, and what a disk refuses only now (of a network file system, over a quota) would go
-  // unnoticed. It takes as long as the disk needs for the file: 60 ms for the 170 MB of a million events on the
-  // machine of tests/bench, 1.6 % of the analysis.
+  // unnoticed. It takes as long as the disk needs for the file: 60 ms for the 170 MB of a million events on
+  // the machine of tests/bench, 1.6 % of the analysis.
   if (fsync(fd_) != 0) throw Error(final_ + ": cannot be written: " + Reason(errno));
   if (rename(partial_.c_str(), final_.c_str()) != 0)
     throw Error(final_ + ": cannot be written: " + Reason(errno));
   published_ = true;
+  SetPartialOutput(nullptr);
   // Whether the old or the new file is there after a power failure is settled here, and both are right: that
   // some file systems cannot sync a folder is no error.
   int folder = open(FolderOf(final_).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);

@@ -5,7 +5,7 @@
 -- as SQLite's own hex literals), unknown is NULL. Enumerations are stored as the values of
 -- replay/records.h.
 
--- Texts that repeat: comms, event names, flag columns, function names.
+-- Texts that repeat: comms, event names, flag columns, function names, and below 0 the model's own phrases.
 CREATE TABLE string (
   id   INTEGER PRIMARY KEY,
   text TEXT NOT NULL
@@ -59,8 +59,9 @@ CREATE TABLE trace_batch (
 
 CREATE TABLE trace_marker (
   batch      INTEGER NOT NULL,
-  kind       INTEGER NOT NULL,  -- LossMarker::Kind
-  cpu        INTEGER NOT NULL,
+  kind       INTEGER NOT NULL,  -- LossMarker::Kind: 0 lost, 1 buffer started; of filters 2 begin, 3 end of a
+                                -- stretch of time, 4 events with a meaning left out
+  cpu        INTEGER NOT NULL,  -- -1 where it is about all
   lost       INTEGER,
   line       INTEGER NOT NULL,
   next_event INTEGER NOT NULL
@@ -193,8 +194,8 @@ CREATE TABLE page_wait (
   order_ns      INTEGER,           -- begin minus death, clock_unit
   gap           INTEGER NOT NULL,  -- events are missing during the wait or the lookup before it
   weakened      INTEGER NOT NULL,  -- and they are evidence: one grade less
-  contract      TEXT NOT NULL,     -- what kernel versions do in such a wait; empty where not known
-  reason        TEXT NOT NULL,     -- short, for counting
+  contract      INTEGER NOT NULL,  -- string; what kernel versions do in such a wait, empty where not known
+  reason        INTEGER NOT NULL,  -- string; short, for counting
   why           TEXT NOT NULL,
   path          INTEGER NOT NULL,  -- how the waiter came to the page
   unlocked_event INTEGER,          -- the page's last unlock during the wait

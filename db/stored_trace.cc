@@ -4,6 +4,7 @@
 
 #include "db/trace_store.h"
 #include "parser/error.h"
+#include "parser/event_filter.h"
 #include "parser/line_format.h"
 #include "parser/lines.h"
 #include "parser/probe_definitions.h"
@@ -121,7 +122,7 @@ class StoredSource : public EventSource {
         frames_(db, "SELECT event, depth, frame FROM stack ORDER BY rowid") {
     if (auto form = MakeLineFormat(format); form && form->user_space_text()) decoder_->set_user_space_text();
     // Ids as they were, so that a replay stores what the analysis did.
-    Statement text(db, "SELECT id, text FROM string ORDER BY id");
+    Statement text(db, "SELECT id, text FROM string WHERE id >= 0 ORDER BY id");
     while (text.Step()) {
       if (text.Int(0) != static_cast<int64_t>(known_.size())) db.FailDamaged("its texts are not numbered");
       known_.push_back(strings_->Intern(text.Text(1)));
@@ -148,6 +149,7 @@ class StoredSource : public EventSource {
     while (issue.Step()) {
       issues_.push_back({SeverityNamed(issue.Text(0)), std::string(issue.Text(1)), issue.Int(2), issue.Int(3),
                          std::string(issue.Text(4))});
+      if (issues_.back().kind == kFilteredIssue) lines_.left_out += issues_.back().count;
     }
   }
 
@@ -156,9 +158,7 @@ class StoredSource : public EventSource {
     if (!batches_.Step()) return false;
     ReadEvents(batches_.Int(1), batch);
     for (; marker_ && markers_.Int(0) <= batches_.Int(0); marker_ = markers_.Step()) {
-      batch->markers.push_back({.kind = markers_.Int(1) == static_cast<int64_t>(LossMarker::Kind::kLost)
-                                            ? LossMarker::Kind::kLost
-                                            : LossMarker::Kind::kBufferStarted,
+      batch->markers.push_back({.kind = MarkerKind(markers_.Int(1)),
                                 .cpu = Id<int32_t>(markers_, 2),
                                 .lost = markers_.OptionalInt(3),
                                 .line = markers_.Int(4),
@@ -180,6 +180,13 @@ class StoredSource : public EventSource {
       if (SeverityName(severity) == name) return severity;
     }
     return Severity::kInfo;
+  }
+
+  LossMarker::Kind MarkerKind(int64_t stored) const {
+    auto kind = static_cast<LossMarker::Kind>(stored);
+    if (stored < 0 || kind > LossMarker::Kind::kLeftOut)
+      db_.FailDamaged("it holds a marker of an unknown kind");
+    return kind;
   }
 
   StringId Known(int64_t id) const {

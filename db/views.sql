@@ -2,13 +2,16 @@
 -- removed (PRAGMA user_version counts). Times are in traces.clock_unit: nanoseconds, or ticks of an
 -- integer clock; NULL is unknown. pfn and addresses are integers.
 
--- The recording: what it is, what its lines were, how well the model predicted it.
+-- The recording: what it is, what its lines were, how well the model predicted it. lines_events counts the
+-- events of the input; events_left_out of them were left out by --time, --cpu, --pid, --comm and --event (a
+-- row of trace_issues each, kind 'filtered'), and the view events has the others.
 CREATE VIEW traces(id, path, format, kernel_release, machine, clock, page_shift, lines_total, lines_events,
                    lines_comments, lines_continuations, lines_markers, lines_rejected, ref_anchors,
-                   ref_anchors_matched, clock_unit) AS
+                   ref_anchors_matched, clock_unit, events_left_out) AS
 SELECT id, path, format, kernel_release, machine, clock, page_shift, lines_total, lines_events,
        lines_comments, lines_continuations, lines_markers, lines_rejected, ref_anchors,
-       ref_anchors_matched, clock_unit
+       ref_anchors_matched, clock_unit,
+       (SELECT coalesce(sum(count), 0) FROM trace_issue WHERE kind = 'filtered')
 FROM trace;
 
 -- Its files.
@@ -58,7 +61,8 @@ SELECT id, 1, line, kind, pfn, flags, reason, comm, ts, ts_error_ns, event FROM 
 
 -- A report that fits a life of its page: PG_waiters set on a page about to be allocated. The kernel
 -- never uses such a page again (mm/page_alloc.c: a page that fails check_new_page stays off the free
--- lists), so it is the frame's last life, and that life has ended.
+-- lists), so it is the frame's last life, and that life has ended. Which life was the last one a trace whose
+-- end was left out (a marker of kind 3) does not show, unless the report is known to be from before.
 CREATE VIEW report_matches(report_id, lifetime_id) AS
 SELECT r.id, l.id
 FROM console_report r
@@ -68,7 +72,9 @@ WHERE (r.kind = 'bad_page_state'
        OR r.kind = 'vm_bug_on_page' AND r.reason LIKE 'VM_BUG_ON_PAGE(page->flags &%')
   AND '|' || r.flags || '|' LIKE '%|waiters|%'
   AND l.free_event IS NOT NULL
-  AND NOT EXISTS (SELECT 1 FROM page_lifetime later WHERE later.pfn = l.pfn AND later.id > l.id);
+  AND NOT EXISTS (SELECT 1 FROM page_lifetime later WHERE later.pfn = l.pfn AND later.id > l.id)
+  AND (NOT EXISTS (SELECT 1 FROM trace_marker WHERE kind = 3)
+       OR r.ts + r.ts_error_ns <= (SELECT last_ts FROM trace));
 
 -- Waits of tasks on pages.
 --   protection: reference, queued_under_ptl, none, unknown
@@ -126,10 +132,10 @@ SELECT w.id, w.call_event, (SELECT h.acquire_event FROM ptl_hold h WHERE h.id = 
        w.free_event,
        CASE w.event_order WHEN 0 THEN 'none' WHEN 1 THEN 'open' WHEN 2 THEN 'same cpu' WHEN 3 THEN 'apart' WHEN 4 THEN 'count'
             WHEN 5 THEN 'lock hand-over' WHEN 6 THEN 'wake-up' WHEN 7 THEN 'fork' END,
-       w.order_ns, w.gap, w.reason,
+       w.order_ns, w.gap, (SELECT s.text FROM string s WHERE s.id = w.reason),
        (SELECT min(m.report_id) FROM report_matches m WHERE m.lifetime_id = w.lifetime
         OR w.outcome = 2 AND m.lifetime_id = w.frame_life),
-       w.contract,
+       (SELECT s.text FROM string s WHERE s.id = w.contract),
        CASE w.path WHEN 0 THEN 'unknown' WHEN 1 THEN 'numa fault' WHEN 2 THEN 'pmd migration entry'
                    WHEN 3 THEN 'pte migration entry' WHEN 4 THEN 'hugetlb migration entry' WHEN 5 THEN 'page cache' END,
        w.unlocked_event, w.unlocked_ts, w.woken_ts, w.over_event, w.over_ts,

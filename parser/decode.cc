@@ -55,17 +55,24 @@ namespace {
 
 constexpr size_t kNotFound = std::string_view::npos;
 
+// The value behind the '=' at `equals`.
+std::string_view FieldAt(std::string_view args, size_t equals) {
+  std::string_view value = args.substr(equals + 1);
+  // %p pads "(null)" to the width of a pointer on 4.x: "mapping=          (null) mt=1".
+  if (!value.empty() && value[0] == ' ') {
+    if (size_t text = value.find_first_not_of(' '); text != kNotFound && value[text] == '(')
+      value.remove_prefix(text);
+  }
+  value = value.substr(0, value.find(' '));
+  if (!value.empty() && value.back() == ',') value.remove_suffix(1);
+  return value;
+}
+
 template <typename Int>
 std::optional<Int> Narrow(std::optional<int64_t> value) {
   if (!value || *value < std::numeric_limits<Int>::min() || *value > std::numeric_limits<Int>::max())
     return std::nullopt;
   return static_cast<Int>(*value);
-}
-
-std::optional<int32_t> IntField(std::string_view args, std::string_view key) {
-  auto text = FindField(args, key);
-  if (!text) return std::nullopt;
-  return Narrow<int32_t>(ParseSigned(*text));
 }
 
 std::optional<uint64_t> UnsignedField(std::string_view args, std::string_view key) {
@@ -80,17 +87,51 @@ std::optional<uint64_t> PointerField(std::string_view args, std::string_view key
   return ParsePointer(*text);
 }
 
+// Finds fields that come in the order they are asked for, each from where the last one ended; one that does
+// not is looked for from the start.
+class FieldCursor {
+ public:
+  explicit FieldCursor(std::string_view args) : args_(args) {}
+
+  std::optional<std::string_view> Find(std::string_view key) {
+    for (size_t at = at_; at < args_.size();) {
+      if (args_.substr(at).starts_with(key) && at + key.size() < args_.size() &&
+          args_[at + key.size()] == '=') {
+        auto value = FieldAt(args_, at + key.size());
+        at_ = std::min(static_cast<size_t>(value.data() + value.size() - args_.data()), args_.size());
+        return value;
+      }
+      size_t blank = args_.find(' ', at);
+      if (blank == kNotFound) break;
+      at = blank + 1;
+    }
+    return FindField(args_, key);
+  }
+
+ private:
+  std::string_view args_;
+  size_t at_ = 0;
+};
+
 // page_ref_mod_and_test: pfn=0xbe00 flags= count=1 mapcount=0 mapping=ffff888003499b61 mt=1 val=-1 ret=0
 // page_ref_set: pfn=0x59654 flags=none count=1 mapcount=0 mapping=          (null) mt=0 val=1
 Payload DecodePageRef(PageRefOp op, std::string_view args) {
-  auto pfn = UnsignedField(args, "pfn");
-  auto val = IntField(args, "val");
-  if (!pfn || !val) return Opaque{};
-  PageRef ref{.op = op, .pfn = static_cast<Pfn>(*pfn), .val = *val, .ret = {}, .count = {}, .flags = {}};
+  FieldCursor cursor(args);
+  auto number = [&](std::string_view key) -> std::optional<int32_t> {
+    auto text = cursor.Find(key);
+    return text ? Narrow<int32_t>(ParseSigned(*text)) : std::nullopt;
+  };
+  auto pfn_text = cursor.Find("pfn");
+  auto pfn = pfn_text ? ParseUnsigned(*pfn_text) : std::nullopt;
+  if (!pfn) return Opaque{};
+  PageRef ref{.op = op, .pfn = static_cast<Pfn>(*pfn), .val = 0, .ret = {}, .count = {}, .flags = {}};
+  ref.flags = ParsePageFlags(cursor.Find("flags").value_or(""));
+  ref.count = number("count");
+  auto val = number("val");
+  if (!val) return Opaque{};
+  ref.val = *val;
   bool has_ret = op != PageRefOp::kSet && op != PageRefOp::kMod && op != PageRefOp::kUnfreeze;
-  if (has_ret) ref.ret = IntField(args, "ret");
-  ref.count = IntField(args, "count");
-  ref.flags = ParsePageFlags(FindField(args, "flags").value_or(""));
+  if (has_ret) ref.ret = number("ret");
   return ref;
 }
 
@@ -329,13 +370,7 @@ std::optional<std::string_view> FindField(std::string_view args, std::string_vie
     size_t equals = at + key.size();
     if (equals >= args.size() || args[equals] != '=') continue;
     if (at > 0 && args[at - 1] != ' ') continue;
-    std::string_view value = args.substr(equals + 1);
-    // %p pads "(null)" to the width of a pointer on 4.x: "mapping=          (null) mt=1".
-    if (size_t text = value.find_first_not_of(' '); text != kNotFound && text > 0 && value[text] == '(')
-      value.remove_prefix(text);
-    value = value.substr(0, value.find(' '));
-    if (!value.empty() && value.back() == ',') value.remove_suffix(1);
-    return value;
+    return FieldAt(args, equals);
   }
   return std::nullopt;
 }

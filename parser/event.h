@@ -214,11 +214,13 @@ class ProbeFields {
  public:
   static constexpr size_t kMax = 8;
   void Set(ProbeRole role, uint64_t value) {
-    if (size_ < kMax && !Get(role)) fields_[size_++] = {value, role};
+    if (size_ == kMax || Get(role)) return;
+    values_[size_] = value;
+    roles_[size_++] = role;
   }
   std::optional<uint64_t> Get(ProbeRole role) const {
     for (size_t i = 0; i < size_; ++i) {
-      if (fields_[i].role == role) return fields_[i].value;
+      if (roles_[i] == role) return values_[i];
     }
     return std::nullopt;
   }
@@ -229,12 +231,9 @@ class ProbeFields {
   }
 
  private:
-  struct Field {
-    uint64_t value;
-    ProbeRole role;
-  };
-  std::array<Field, kMax> fields_{};
-  size_t size_ = 0;
+  std::array<uint64_t, kMax> values_{};
+  std::array<ProbeRole, kMax> roles_{};
+  uint8_t size_ = 0;
 };
 
 struct FunctionEntry {
@@ -298,6 +297,10 @@ struct LossMarker {
   enum class Kind : uint8_t {
     kLost,           // CPU:3 [LOST 5255 EVENTS]
     kBufferStarted,  // ##### CPU 3 buffer started ####
+    // No lines of the trace: what an EventFilter leaves out, see there. Of no cpu.
+    kStretchBegins,  // events before it were left out
+    kStretchEnds,    // events after it were left out
+    kLeftOut,        // events with a meaning to the model are left out from here on
   };
   Kind kind;
   int32_t cpu;

@@ -23,8 +23,13 @@ struct TraceLine {
   std::string_view body;  // everything after "<time>: "
 };
 
-// nullopt when the line is not an event line.
-std::optional<TraceLine> SplitTraceLine(std::string_view line);
+// False when the line is not an event line: `out` then means nothing.
+bool SplitTraceLine(std::string_view line, TraceLine* out);
+inline std::optional<TraceLine> SplitTraceLine(std::string_view line) {
+  TraceLine split;
+  if (!SplitTraceLine(line, &split)) return std::nullopt;
+  return split;
+}
 
 // The body of an event line.
 struct TraceBody {

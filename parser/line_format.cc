@@ -37,10 +37,8 @@ class FtraceFormat : public LineFormat {
  public:
   bool Split(std::string_view line, std::deque<std::string>* /*owned*/, TraceLine* event,
              TraceBody* body) override {
-    auto split = SplitTraceLine(line);
-    if (!split) return false;
-    *event = *split;
-    *body = SplitTraceBody(split->body);
+    if (!SplitTraceLine(line, event)) return false;
+    *body = SplitTraceBody(event->body);
     return true;
   }
 };

@@ -4,33 +4,13 @@
 #include <limits>
 
 namespace mmreplay {
-namespace {
 
-template <typename Int>
-std::optional<Int> WholeText(std::string_view text, int base) {
-  Int value{};
+std::optional<uint64_t> ParseLongDecimal(std::string_view text) {
+  uint64_t value{};
   const char* end = text.data() + text.size();
-  auto [stop, error] = std::from_chars(text.data(), end, value, base);
+  auto [stop, error] = std::from_chars(text.data(), end, value, 10);
   if (text.empty() || error != std::errc{} || stop != end) return std::nullopt;
   return value;
-}
-
-bool HasHexPrefix(std::string_view text) {
-  return text.size() > 2 && text[0] == '0' && (text[1] == 'x' || text[1] == 'X');
-}
-
-}  // namespace
-
-std::optional<uint64_t> ParseDecimal(std::string_view text) {
-  return WholeText<uint64_t>(text, 10);
-}
-
-std::optional<uint64_t> ParseHexDigits(std::string_view text) {
-  return WholeText<uint64_t>(text, 16);
-}
-
-std::optional<uint64_t> ParseUnsigned(std::string_view text) {
-  return HasHexPrefix(text) ? ParseHexDigits(text.substr(2)) : ParseDecimal(text);
 }
 
 std::optional<int64_t> ParseSigned(std::string_view text) {
@@ -40,11 +20,11 @@ std::optional<int64_t> ParseSigned(std::string_view text) {
     if (!bits) return std::nullopt;
     return static_cast<int64_t>(*bits);
   }
-  return WholeText<int64_t>(text, 10);
-}
-
-std::optional<uint64_t> ParsePointer(std::string_view text) {
-  return ParseHexDigits(HasHexPrefix(text) ? text.substr(2) : text);
+  bool negative = !text.empty() && text[0] == '-';
+  auto digits = ParseDecimal(negative ? text.substr(1) : text);
+  constexpr auto kMax = static_cast<uint64_t>(std::numeric_limits<int64_t>::max());
+  if (!digits || *digits > kMax + negative) return std::nullopt;
+  return static_cast<int64_t>(negative ? ~*digits + 1 : *digits);
 }
 
 std::optional<TimeStamp> ParseTimeStamp(std::string_view text) {

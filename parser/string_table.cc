@@ -1,12 +1,91 @@
 #include "parser/string_table.h"
 
+#include <cstring>
+#include <random>
+
 namespace mmreplay {
+namespace {
+
+uint32_t Hash(std::string_view text, uint64_t seed) {
+  constexpr uint64_t kMultiplier = 0x9e3779b97f4a7c15;
+  uint64_t hash = (text.size() ^ seed) * kMultiplier;
+  auto mix = [&](uint64_t word) {
+    hash = (hash ^ word) * kMultiplier;
+    hash ^= hash >> 32;
+  };
+  const char* at = text.data();
+  size_t rest = text.size();
+  auto load = [](const char* from, auto word) {
+    std::memcpy(&word, from, sizeof(word));
+    return word;
+  };
+  if (rest >= 8) {
+    for (; rest > 8; rest -= 8, at += 8) mix(load(at, uint64_t{}));
+    mix(load(text.data() + text.size() - 8, uint64_t{}));
+  } else if (rest >= 4) {
+    mix(uint64_t{load(at, uint32_t{})} << 32 | load(at + rest - 4, uint32_t{}));
+  } else if (rest > 0) {
+    // The first, the middle and the last byte are all there are.
+    auto byte = [&](size_t i) { return uint64_t{static_cast<unsigned char>(at[i])}; };
+    mix(byte(0) << 16 | byte(rest / 2) << 8 | byte(rest - 1));
+  }
+  return static_cast<uint32_t>(hash);
+}
+
+// memcmp is a call, and takes longer than the comparison.
+bool SameText(std::string_view a, std::string_view b) {
+  if (a.size() != b.size()) return false;
+  size_t size = a.size();
+  auto same = [&](size_t at, auto x) {
+    auto y = x;
+    std::memcpy(&x, a.data() + at, sizeof(x));
+    std::memcpy(&y, b.data() + at, sizeof(y));
+    return x == y;
+  };
+  if (size > 32) return a == b;
+  if (size >= 8) {
+    for (size_t at = 0; at + 8 < size; at += 8) {
+      if (!same(at, uint64_t{})) return false;
+    }
+    return same(size - 8, uint64_t{});
+  }
+  if (size >= 4) return same(0, uint32_t{}) && same(size - 4, uint32_t{});
+  for (size_t at = 0; at < size; ++at) {
+    if (a[at] != b[at]) return false;
+  }
+  return true;
+}
+
+}  // namespace
+
+StringTable::StringTable()
+    : slots_(256), seed_(uint64_t{std::random_device()()} << 32 | std::random_device()()) {}
 
 StringId StringTable::Intern(std::string_view text) {
-  if (auto known = ids_.find(text); known != ids_.end()) return known->second;
+  uint32_t hash = Hash(text, seed_);
+  size_t mask = slots_.size() - 1;
+  size_t at = hash & mask;
+  for (; slots_[at].id_plus_one != 0; at = (at + 1) & mask) {
+    const Slot& slot = slots_[at];
+    if (slot.hash == hash && SameText(slot.text, text)) return static_cast<StringId>(slot.id_plus_one - 1);
+  }
   auto id = static_cast<StringId>(texts_.size());
-  ids_.emplace(texts_.emplace_back(text), id);
+  texts_.emplace_back(text);
+  slots_[at] = {hash, size(), texts_.back()};
+  if (texts_.size() * 2 > slots_.size()) Grow();
   return id;
+}
+
+void StringTable::Grow() {
+  std::vector<Slot> wider(slots_.size() * 2);
+  size_t mask = wider.size() - 1;
+  for (const Slot& slot : slots_) {
+    if (slot.id_plus_one == 0) continue;
+    size_t at = slot.hash & mask;
+    while (wider[at].id_plus_one != 0) at = (at + 1) & mask;
+    wider[at] = slot;
+  }
+  slots_ = std::move(wider);
 }
 
 }  // namespace mmreplay

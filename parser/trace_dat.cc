@@ -119,7 +119,7 @@ void TraceDatReader::Finish() {
 }
 
 // Whole messages, up to the size of a batch.
-bool TraceDatReader::Fill(std::vector<char>* text) {
+bool TraceDatReader::Fill(TextBuffer* text) {
   text->assign(carry_.begin(), carry_.end());
   carry_.clear();
   size_t filled = text->size();
@@ -136,10 +136,7 @@ bool TraceDatReader::Fill(std::vector<char>* text) {
 }
 
 bool TraceDatReader::Next(Batch* batch) {
-  batch->events.clear();
-  batch->markers.clear();
-  batch->frames.clear();
-  batch->fields.clear();
+  batch->Clear();
   if (ended_ && carry_.empty() && child_ < 0) return false;
   if (Fill(&batch->text)) {
     std::string_view rest(batch->text.data(), batch->text.size());

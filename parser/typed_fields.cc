@@ -81,46 +81,6 @@ constexpr std::array kKnownHex = {
     HexFields{"contention_end", {"lock"}},
 };
 
-// tracefs lines carry no system; these are where the kernel has them (include/trace/events/).
-std::string_view KnownSystem(std::string_view event) {
-  struct Prefix {
-    std::string_view prefix;
-    std::string_view system;
-  };
-  static constexpr std::array kPrefixes = {
-      Prefix{"page_ref_", "page_ref"},
-      Prefix{"sched_", "sched"},
-      Prefix{"mm_page_", "kmem"},
-      Prefix{"mm_migrate_pages", "migrate"},
-      Prefix{"set_migration_pte", "migrate"},
-      Prefix{"remove_migration_pte", "migrate"},
-      Prefix{"mm_numa_migrate", "migrate"},
-      Prefix{"set_migration_pmd", "thp"},
-      Prefix{"remove_migration_pmd", "thp"},
-      Prefix{"mm_khugepaged_", "huge_memory"},
-      Prefix{"mm_collapse_", "huge_memory"},
-      Prefix{"mm_compaction_", "compaction"},
-      Prefix{"mm_vmscan_", "vmscan"},
-      Prefix{"mm_lru_", "pagemap"},
-      Prefix{"mm_filemap_", "filemap"},
-      Prefix{"lock_acquire", "lock"},
-      Prefix{"lock_contended", "lock"},
-      Prefix{"lock_release", "lock"},
-      Prefix{"contention_", "lock"},
-      Prefix{"mmap_lock_", "mmap_lock"},
-      Prefix{"page_fault_", "exceptions"},
-      Prefix{"tlb_flush", "tlb"},
-      Prefix{"tracing_mark_write", "ftrace"},
-      Prefix{"kernel_stack", "ftrace"},
-      Prefix{"user_stack", "ftrace"},
-      Prefix{"function", "ftrace"},
-  };
-  for (const Prefix& known : kPrefixes) {
-    if (event.starts_with(known.prefix)) return known.system;
-  }
-  return {};
-}
-
 bool IsKnownHex(std::string_view event, std::string_view field) {
   return std::any_of(kKnownHex.begin(), kKnownHex.end(), [&](const HexFields& known) {
     return known.event == event &&
@@ -248,6 +208,46 @@ FieldValue ValueOf(std::string_view text, KindField* field) {
 
 }  // namespace
 
+// tracefs lines carry no system; these are where the kernel has them (include/trace/events/).
+std::string_view KnownSystem(std::string_view event) {
+  struct Prefix {
+    std::string_view prefix;
+    std::string_view system;
+  };
+  static constexpr std::array kPrefixes = {
+      Prefix{"page_ref_", "page_ref"},
+      Prefix{"sched_", "sched"},
+      Prefix{"mm_page_", "kmem"},
+      Prefix{"mm_migrate_pages", "migrate"},
+      Prefix{"set_migration_pte", "migrate"},
+      Prefix{"remove_migration_pte", "migrate"},
+      Prefix{"mm_numa_migrate", "migrate"},
+      Prefix{"set_migration_pmd", "thp"},
+      Prefix{"remove_migration_pmd", "thp"},
+      Prefix{"mm_khugepaged_", "huge_memory"},
+      Prefix{"mm_collapse_", "huge_memory"},
+      Prefix{"mm_compaction_", "compaction"},
+      Prefix{"mm_vmscan_", "vmscan"},
+      Prefix{"mm_lru_", "pagemap"},
+      Prefix{"mm_filemap_", "filemap"},
+      Prefix{"lock_acquire", "lock"},
+      Prefix{"lock_contended", "lock"},
+      Prefix{"lock_release", "lock"},
+      Prefix{"contention_", "lock"},
+      Prefix{"mmap_lock_", "mmap_lock"},
+      Prefix{"page_fault_", "exceptions"},
+      Prefix{"tlb_flush", "tlb"},
+      Prefix{"tracing_mark_write", "ftrace"},
+      Prefix{"kernel_stack", "ftrace"},
+      Prefix{"user_stack", "ftrace"},
+      Prefix{"function", "ftrace"},
+  };
+  for (const Prefix& known : kPrefixes) {
+    if (event.starts_with(known.prefix)) return known.system;
+  }
+  return {};
+}
+
 bool FieldScanner::Next(std::string_view* key, std::string_view* value) {
   size_t key_length = 0;
   for (;;) {
@@ -359,14 +359,18 @@ uint32_t TypedFields::KindOf(const Event& event) {
   EventShape shape = EventShape::kEvent;
   if (std::holds_alternative<FunctionReturn>(event.payload)) {
     shape = EventShape::kReturn;
+  } else if (std::holds_alternative<FunctionEntry>(event.payload)) {
+    shape = EventShape::kProbe;
   } else if (event.args.starts_with('(')) {
     size_t close = event.args.find(')');
     bool is_return = event.args.substr(0, close).find(" <- ") != kNotFound;
     shape = is_return ? EventShape::kReturn : EventShape::kProbe;
   }
-  uint64_t key = static_cast<uint64_t>(event.name) << 2 | static_cast<uint64_t>(shape);
-  auto [known, fresh] = by_name_and_shape_.try_emplace(key, kinds_.size());
-  if (fresh) {
+  auto name = static_cast<size_t>(event.name);
+  if (name >= by_name_.size()) by_name_.resize(strings_->size());
+  uint32_t& known = by_name_[name][static_cast<size_t>(shape)];
+  if (known == 0) {
+    known = static_cast<uint32_t>(kinds_.size()) + 1;
     EventKind kind{.name = event.name, .shape = shape, .system = {}, .fields = {}};
     kind.system = SystemOf(strings_->Text(event.name), shape);
     kinds_.push_back(std::move(kind));
@@ -376,7 +380,7 @@ uint32_t TypedFields::KindOf(const Event& event) {
     kinds_.back().typed = typed;
     ++(typed ? typed_kinds_ : untyped_kinds_);
   }
-  return static_cast<uint32_t>(known->second);
+  return known - 1;
 }
 
 void TypedFields::AssignKind(Event* event) {

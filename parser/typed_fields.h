@@ -79,12 +79,15 @@ class TypedFields {
   std::map<std::string, EventFormat, std::less<>> formats_;
   std::map<std::string, std::string, std::less<>> probe_groups_;  // by event
   std::vector<EventKind> kinds_;
-  std::unordered_map<uint64_t, size_t> by_name_and_shape_;
-  std::array<EventId, kMaxFields> used_by_{};  // event that used the field last
+  std::vector<std::array<uint32_t, 3>> by_name_;  // by StringId and shape: kind plus one; 0: none yet
+  std::array<EventId, kMaxFields> used_by_{};     // event that used the field last
   int64_t typed_kinds_ = 0;
   int64_t untyped_kinds_ = 0;
   int64_t untyped_fields_ = 0;
 };
+
+// The system of a tracepoint (sched, kmem) we know; empty for any other. tracefs lines carry none.
+std::string_view KnownSystem(std::string_view event);
 
 // Walks the key=value pairs of an event's arguments. A value in double quotes comes without them; a
 // number ends at the next blank; anything else goes on to the next key, so that comms may hold blanks.

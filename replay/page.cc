@@ -11,7 +11,7 @@ namespace {
 constexpr int kChunkShift = 9;
 // Dead pages kept for waits that may still begin on them. A waiter reaches its wait queue within
 // moments of dropping the lock; thousands of frees later nobody asks.
-constexpr size_t kDeadPagesKept = size_t{256} * 1024;
+constexpr size_t kDeadPagesKept = size_t{128} * 1024;
 constexpr size_t kTakersKept = 64;
 
 uint64_t BlockPages(std::optional<uint32_t> order) {

@@ -9,6 +9,7 @@
 #include <tuple>
 
 #include "parser/error.h"
+#include "parser/event_filter.h"
 #include "parser/input_format.h"
 #include "parser/probe_signatures.h"
 #include "replay/kernel_contracts.h"
@@ -102,27 +103,25 @@ int VerdictRank(std::string_view verdict) {
 }
 
 std::vector<WaitClass> ReadWaits(const Database& db) {
-  std::map<std::tuple<int, std::string, std::string, std::string, std::string>, WaitClass> classes;
+  std::vector<WaitClass> waits;
   Statement query(db, ReportSql("wait classes"));
   while (query.Step()) {
-    std::string caller(query.Text(2));
-    WaitClass& one = classes[{VerdictRank(query.Text(0)), String(query.Text(1)), caller,
-                              String(query.Text(3)), String(query.Text(4))}];
-    if (one.count++ > 0) continue;
+    WaitClass& one = waits.emplace_back();
     one.verdict = query.Text(0);
     one.function = query.Text(1);
-    one.caller = caller;
+    one.caller = query.Text(2);
     one.reason = query.Text(3);
     one.outcome = query.Text(4);
     one.contract = query.Text(5);
+    one.count = query.Int(6);
   }
-  std::vector<WaitClass> waits;
-  waits.reserve(classes.size());
-  for (auto& [key, one] : classes) waits.push_back(std::move(one));
-  std::stable_sort(waits.begin(), waits.end(), [](const WaitClass& a, const WaitClass& b) {
-    int rank_a = VerdictRank(a.verdict);
-    int rank_b = VerdictRank(b.verdict);
-    return rank_a != rank_b ? rank_a < rank_b : a.count > b.count;
+  std::sort(waits.begin(), waits.end(), [](const WaitClass& a, const WaitClass& b) {
+    auto key = [](const WaitClass& one) {
+      return std::tuple(VerdictRank(one.verdict), -one.count, std::string_view(one.function),
+                        std::string_view(one.caller), std::string_view(one.reason),
+                        std::string_view(one.outcome));
+    };
+    return key(a) < key(b);
   });
   return waits;
 }
@@ -402,6 +401,17 @@ const char* const kSafeWaits =
     "A task that waits for a page must keep it from being freed until it is on the wait queue: by a "
     "reference of its own, or by queueing while it holds the page-table lock. Each of these waits did.";
 
+namespace {
+
+// Nothing is judged for the filters' sake, whatever was recorded.
+bool IsBlinded(const ReportContent& content) {
+  return std::any_of(content.rules.begin(), content.rules.end(), [](const RuleAnswer& rule) {
+    return rule.rule == "wait_on_freed_page" && rule.missing.find("all_events") != std::string::npos;
+  });
+}
+
+}  // namespace
+
 std::string VerdictText(const ReportContent& content) {
   const Verdict& verdict = content.verdict;
   switch (verdict.ExitCode()) {
@@ -410,6 +420,8 @@ std::string VerdictText(const ReportContent& content) {
     case 2:
       return "NOTHING READ: no event in the input could be read";
     case 3:
+      if (IsBlinded(content))
+        return "CANNOT TELL: a filter left out events that decide, so no wait can be judged";
       if (!verdict.wait_rule_applicable)
         return "CANNOT TELL: no wait function was probed, so no wait can be judged";
       if (verdict.unknown_waits > 0) {
@@ -423,6 +435,22 @@ std::string VerdictText(const ReportContent& content) {
       return fmt::format("NO FINDING: {} on pages, every one of them safe",
                          Plural(verdict.waits, "wait", "waits"));
   }
+}
+
+bool IsFilterIssue(const Issue& issue) {
+  return issue.kind == kFilteredIssue;
+}
+
+std::string KeptText(const ReportContent& content) {
+  std::string text;
+  int64_t kept = content.input.events;
+  for (const Issue& issue : content.issues) {
+    if (!IsFilterIssue(issue)) continue;
+    kept -= issue.count;
+    text += " + " + CountText(issue.count) + " " + issue.text;
+  }
+  if (text.empty()) return text;
+  return CountText(content.input.events) + " = " + CountText(kept) + " kept" + text;
 }
 
 std::string FidelityText(const Fidelity& fidelity) {

@@ -5,9 +5,10 @@ SELECT
   (SELECT lines_events FROM traces) AS events,
   (SELECT coalesce(sum(findings), 0) FROM rule_results WHERE severity IN ('error', 'warning')) AS findings,
   (SELECT count(*) FROM rule_results WHERE rule = 'wait_on_freed_page' AND applicable) AS wait_rule_applicable,
-  (SELECT count(*) FROM page_waits) AS waits,
-  (SELECT count(*) FROM page_waits WHERE verdict = 'unknown') AS unknown_waits,
-  (SELECT count(*) FROM page_wait_evidence WHERE gap) AS waits_in_gaps;
+  w.waits, w.unknown_waits, w.waits_in_gaps
+FROM (SELECT count(*) AS waits, coalesce(sum(w.verdict = 'unknown'), 0) AS unknown_waits,
+             coalesce(sum(x.gap), 0) AS waits_in_gaps
+      FROM page_waits w JOIN page_wait_evidence x ON x.wait_id = w.id) w;
 
 -- name: clock
 SELECT clock, clock_unit = 'ticks', clock_error FROM trace;
@@ -87,11 +88,16 @@ GROUP BY 1 ORDER BY count(*) DESC, 1 LIMIT 1;
 -- Waits by verdict; legal ones by why they are, unknown ones by what is missing, the rest by what became
 -- of the page. The caller is the call in which the page was found.
 -- name: wait classes
-SELECT w.verdict, w.function, coalesce(x.call_function, ''), x.reason,
-       CASE WHEN w.verdict IN ('benign', 'unknown') THEN '' ELSE w.outcome END AS fate, x.contract
-FROM page_waits w
-JOIN page_wait_evidence x ON x.wait_id = w.id
-ORDER BY w.id;
+SELECT c.verdict, f.text, coalesce(k.text, ''), r.text, c.fate, x.contract, c.waits
+FROM (SELECT w.verdict, b.function, b.call_function, b.reason,
+             CASE WHEN w.verdict IN ('benign', 'unknown') THEN '' ELSE w.outcome END AS fate, count(*) AS waits,
+             min(w.id) AS first
+      FROM page_waits w JOIN page_wait b ON b.id = w.id
+      GROUP BY w.verdict, b.function, b.call_function, b.reason, fate) c
+JOIN page_wait_evidence x ON x.wait_id = c.first
+JOIN string f ON f.id = c.function
+JOIN string r ON r.id = c.reason
+LEFT JOIN string k ON k.id = c.call_function;
 
 -- name: waits that ended
 SELECT EXISTS (SELECT 1 FROM page_waits WHERE end_event IS NOT NULL);
@@ -134,11 +140,11 @@ ORDER BY n.begin_event, n.wait_id;
 
 -- For the doctor: what there was of each kind of evidence.
 -- name: evidence had
-SELECT 'waits on pages', (SELECT count(*) FROM page_waits)
+SELECT 'waits on pages', (SELECT count(*) FROM page_wait)
 UNION ALL SELECT 'events of reference counts', (SELECT coalesce(sum(rows), 0) FROM event_kinds WHERE name LIKE 'page\_ref\_%' ESCAPE '\')
 UNION ALL SELECT 'frees and allocations of pages', (SELECT coalesce(sum(rows), 0) FROM event_kinds WHERE name IN ('mm_page_free', 'mm_page_alloc'))
-UNION ALL SELECT 'holdings of page-table locks', (SELECT count(*) FROM ptl_holds)
-UNION ALL SELECT 'migrations', (SELECT count(*) FROM migrations)
+UNION ALL SELECT 'holdings of page-table locks', (SELECT count(*) FROM ptl_hold)
+UNION ALL SELECT 'migrations', (SELECT count(*) FROM migration)
 UNION ALL SELECT 'task switches and wake-ups', (SELECT coalesce(sum(rows), 0) FROM event_kinds WHERE name IN ('sched_switch', 'sched_waking', 'sched_wakeup'))
 UNION ALL SELECT 'kernel reports on pages', (SELECT count(*) FROM console_reports);
 
@@ -249,9 +255,9 @@ SELECT pfn FROM findings WHERE id = ?1;
 
 -- The overview: how much there is, when it was, and the most telling of it.
 -- name: overview totals
-SELECT (SELECT count(*) FROM page_waits) AS waits, (SELECT count(begin_ts) FROM page_waits) AS with_time,
-       (SELECT count(*) FROM migrations) AS migrations, (SELECT count(coalesce(begin_ts, end_ts)) FROM migrations) AS with_time,
-       (SELECT count(*) FROM ptl_holds) AS holds, (SELECT count(coalesce(acquire_ts, release_ts)) FROM ptl_holds) AS with_time;
+SELECT (SELECT count(*) FROM page_wait) AS waits, (SELECT count(begin_ts) FROM page_wait) AS with_time,
+       (SELECT count(*) FROM migration) AS migrations, (SELECT count(coalesce(begin_ts, end_ts)) FROM migration) AS with_time,
+       (SELECT count(*) FROM ptl_hold) AS holds, (SELECT count(coalesce(acquire_ts, release_ts)) FROM ptl_hold) AS with_time;
 
 -- name: overview waits
 SELECT w.comm, w.pid, w.begin_ts, w.end_ts, w.verdict, w.pfn, w.function, w.outcome, w.protection

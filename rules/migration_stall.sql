@@ -3,7 +3,7 @@
 -- summary: a migration kept a task from its page
 -- why: The fault does not end: the program hangs, and the hung task detector fires after two minutes. Either the
 --   migration does not come to its end, or the task faults on the page again and again.
--- requires: page_waits, nanoseconds
+-- requires: page_waits, nanoseconds, all_events
 -- reference: mm/migrate.c:migrate_pages retries a page ten times; kernel/hung_task.c
 
 -- Stall: a task waited for 10 s on a page under migration that was not freed meanwhile. Sound migrations of a huge
@@ -37,7 +37,8 @@ stalls AS (
 storms AS (
   SELECT 'livelock' AS kind, *, 1 AS tasks, min(begin_event) AS longest
   FROM (SELECT *, begin_ts - lag(begin_ts, 99) OVER (PARTITION BY pid, lifetime_id ORDER BY begin_event) AS hundred
-        FROM waits WHERE lifetime_id IS NOT NULL)
+        FROM waits
+        WHERE (pid, lifetime_id) IN (SELECT pid, lifetime_id FROM page_waits GROUP BY pid, lifetime_id HAVING count(*) >= 100))
   WHERE hundred <= 10000000
   GROUP BY pid, lifetime_id
 )

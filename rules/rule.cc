@@ -352,10 +352,14 @@ bool NeedEveryEvent(const std::vector<Rule>& rules) {
 void JudgeTrace(const std::vector<Rule>& rules, Database* database) {
   // Each may take its time, all of them together no more than a few.
   int64_t left = kMaxStepsOfAllRules;
+  int64_t findings = 0;
   for (const Rule& rule : rules) {
     RuleOutcome outcome = RunRule(rule, database, std::min(left, kMaxRuleSteps));
     left -= outcome.steps;
+    findings += outcome.findings;
   }
+  if (findings == 0) return;
+  IndexEvidence(database);
   ProveFindings(database);
 }
 
