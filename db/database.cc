@@ -237,7 +237,8 @@ bool Statement::IsNull(int column) const {
 }
 
 int64_t Statement::Int(int column) const {
-  if (sqlite3_column_type(handle_.get(), column) != SQLITE_INTEGER)
+  int type = sqlite3_column_type(handle_.get(), column);
+  if (type != SQLITE_INTEGER && type != SQLITE_NULL)
     database_->FailDamaged(std::string(Name(column)) + " is no number");
   return sqlite3_column_int64(handle_.get(), column);
 }

@@ -113,7 +113,7 @@ class Statement {
   int columns() const { return sqlite3_column_count(handle_.get()); }
   std::string_view Name(int column) const;
   bool IsNull(int column) const;
-  // Throws Error for what is no integer: a stored text or NULL is no 0.
+  // 0 for NULL. Throws Error for what is no integer: a stored text is no 0.
   int64_t Int(int column) const;
   std::optional<int64_t> OptionalInt(int column) const;
   std::string_view Text(int column) const;  // empty for NULL; valid until the next Step
