@@ -451,6 +451,8 @@ TEST_CASE("a file that cannot be read to its end is an error that names it", "[f
     for (fault.at = 2; fault.at <= calls; fault.at += std::max<uint64_t>(1, calls / 10)) {
       Run run = scene.Go(arguments, fault);
       CAPTURE(fault.at, run.err);
+      // What was only asked which kind of database it is, is read again.
+      if (one.arguments[0] == "query" && run.exit_code == 0 && run.out == good.out) continue;
       CHECK(run.exit_code == 2);
       CHECK(run.err.find(scene.path(one.name)) != std::string::npos);
       CHECK_FALSE(fs::exists(scene.beside("new.db")));
