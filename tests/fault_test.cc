@@ -401,6 +401,7 @@ TEST_CASE("two writers of a fleet database, killed again and again, keep every c
 
 TEST_CASE("a file that cannot be read to its end is an error that names it", "[fault]") {
   Scene scene;
+  scene.SpareTemporaryFiles();
   std::string db = scene.beside("race.db");
   REQUIRE(scene.Go({"analyze", "-o", db, scene.log()}).exit_code == 1);
   auto unpack = [&](const std::string& sample, const std::string& file) {
