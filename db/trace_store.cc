@@ -2,15 +2,6 @@
 
 #include <algorithm>
 
-#include <fcntl.h>
-#include <sys/file.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
-#include <cerrno>
-#include <filesystem>
-#include <system_error>
-
 #include "db/bulk_insert.h"
 #include "db/embedded_sql.h"
 #include "db/event_table.h"
@@ -20,10 +11,6 @@
 
 namespace mmreplay {
 namespace {
-
-namespace fs = std::filesystem;
-
-constexpr std::string_view kPartialSuffix = ".mmreplay-partial";
 
 template <typename T>
 std::optional<int64_t> OptionalValue(const std::optional<T>& id) {
@@ -42,6 +29,16 @@ std::optional<int64_t> TimeOf(const std::optional<Moment>& moment) {
 std::optional<int64_t> PidOf(const std::optional<Moment>& moment) {
   if (!moment) return std::nullopt;
   return OptionalValue(moment->pid);
+}
+
+// What exists under the name is replaced if mmreplay wrote it, in whatever state it is.
+void RequireReplaceable(const std::string& path) {
+  auto header = ReadDatabaseHeader(path);
+  if (!header) return;
+  if (header->application_id == kFleetApplicationId)
+    throw Error(path + ": is a fleet database of many logs; give the result another name");
+  if (header->application_id != kApplicationId)
+    throw Error(path + ": is not a database mmreplay wrote; give the result another name");
 }
 
 // Values of columns, see BulkInsert::Column.
@@ -223,63 +220,6 @@ void MigrationColumn(const void* rows, size_t row, int column, sqlite3_context* 
 
 }  // namespace
 
-// The file under its temporary name. Removed unless it is published; one that a killed run left
-// behind is removed by the next run for the same output.
-class TraceStore::PartialFile {
- public:
-  explicit PartialFile(const std::string& path) : final_(OutputFile(path)) {
-    if (fs::exists(final_)) OpenTraceDatabase(path, Database::Mode::kReadOnly);  // else not ours: refused
-    RemoveStale();
-    partial_ = path + std::string(kPartialSuffix) + "." + std::to_string(getpid());
-    fd_ = open(partial_.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-    if (fd_ < 0)
-      throw Error(path + ": cannot be written: " + Reason(errno) +
-                  "; keep the result elsewhere with -o, in a folder you may write");
-    SetPartialOutput(partial_.c_str());
-    flock(fd_, LOCK_EX | LOCK_NB);
-  }
-  PartialFile(const PartialFile&) = delete;
-  PartialFile& operator=(const PartialFile&) = delete;
-  ~PartialFile() {
-    if (!published_) unlink(partial_.c_str());
-    SetPartialOutput(nullptr);
-    close(fd_);
-  }
-
-  void Publish() {
-    mode_t mask = umask(0);
-    umask(mask);
-    fchmod(fd_, 0666 & ~mask);
-    if (rename(partial_.c_str(), final_.c_str()) != 0) throw Error(final_ + ": " + Reason(errno));
-    published_ = true;
-    SetPartialOutput(nullptr);
-  }
-
-  const std::string& partial() const { return partial_; }
-  const std::string& published() const { return final_; }
-
- private:
-  void RemoveStale() {
-    fs::path target(final_);
-    fs::path directory = target.has_parent_path() ? target.parent_path() : fs::path(".");
-    std::string prefix = target.filename().string() + std::string(kPartialSuffix) + ".";
-    std::error_code error;
-    for (const auto& entry : fs::directory_iterator(directory, error)) {
-      if (!entry.path().filename().string().starts_with(prefix)) continue;
-      int fd = open(entry.path().c_str(), O_RDWR | O_NOFOLLOW | O_CLOEXEC);
-      if (fd < 0) continue;
-      // Its writer holds the lock as long as it lives.
-      if (flock(fd, LOCK_EX | LOCK_NB) == 0) unlink(entry.path().c_str());
-      close(fd);
-    }
-  }
-
-  std::string final_;
-  std::string partial_;
-  int fd_ = -1;
-  bool published_ = false;
-};
-
 struct TraceStore::Statements {
   Statements(const Database& db, bool every_event)
       : stack(InsertInto(db, "stack")),
@@ -425,7 +365,10 @@ const char* SeverityName(TraceIssue::Severity severity) {
 }
 
 TraceStore::TraceStore(const std::optional<std::string>& path) {
-  if (path) partial_ = std::make_unique<PartialFile>(*path);
+  if (path) {
+    RequireReplaceable(OutputFile(*path));
+    partial_ = std::make_unique<PartialFile>(*path);
+  }
   database_ = partial_ ? std::make_unique<Database>(partial_->partial(), Database::Mode::kCreate,
                                                     partial_->published())
                        : std::make_unique<Database>("", Database::Mode::kCreate);
