@@ -70,12 +70,18 @@ std::vector<std::string> Queries(const Database& db) {
   return queries;
 }
 
-void CompareStores(const RecordingOptions& options) {
+void CompareStores(const RecordingOptions& options, const FilterOptions& filter = {}) {
   Recording recording = OpenRecording(options);
+  auto ingest = [&](TraceStore* store) {
+    EventFilter kept(filter);
+    Ingest(recording, store, {.open = [&](const Recording& from, StringTable* strings, Decoder* decoder) {
+             return OpenFilteredSource(from, strings, decoder, &kept);
+           }});
+  };
   TraceStore stored(std::nullopt);
-  Ingest(recording, &stored);
+  ingest(&stored);
   std::unique_ptr<TraceStore> spooled = MakeTemporaryStore(recording, false);
-  Ingest(recording, spooled.get());
+  ingest(spooled.get());
   for (const std::string& sql : Queries(stored.database())) {
     INFO(sql);
     CHECK(Rows(spooled->database(), sql) == Rows(stored.database(), sql));
@@ -87,6 +93,7 @@ void CompareStores(const RecordingOptions& options) {
 TEST_CASE("events in a spool are found as stored ones are", "[event_table]") {
   TemporaryFolder folder;
   SECTION("an archive: the texts are in the spool") { CompareStores(Sample("x86-fired.tar.xz")); }
+  SECTION("ids with gaps") { CompareStores(Sample("x86-fired.tar.xz"), {.pid = "67"}); }
   SECTION("a binary trace") { CompareStores(Sample("x86-dat-fired.tar.xz")); }
   SECTION("a file of several batches: the texts stay in it") {
     std::string text;
