@@ -330,6 +330,8 @@ std::unique_ptr<Database> OpenTraceDatabase(const std::string& path, Database::M
   if (mode != Database::Mode::kReadOnly) return database;
   // Of earlier versions the views are not known, and may compute whatever they like.
   bool known = header->user_version == kSchemaVersion;
+  // One transaction for all that is asked: SQLite would lock and unlock the file for each statement.
+  database->Exec("BEGIN");
   database->Distrust(known);
   if (!known) return database;
   Database expected("", Database::Mode::kCreate);
