@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <cstring>
 #include <utility>
 
@@ -146,33 +145,63 @@ std::optional<std::string_view> BytesOf(const RecordField& field, std::string_vi
   return record.substr(static_cast<size_t>(offset), static_cast<size_t>(size));
 }
 
-uint64_t LoadNumber(std::string_view bytes) {
-  uint64_t value = 0;
-  std::memcpy(&value, bytes.data(), std::min(bytes.size(), sizeof(value)));
-  return value;
+uint64_t LoadNumber(const char* bytes, size_t size) {
+  auto load = [bytes](auto number) -> uint64_t {
+    std::memcpy(&number, bytes, sizeof(number));
+    return number;
+  };
+  switch (size) {
+    case 1:
+      return load(uint8_t{});
+    case 2:
+      return load(uint16_t{});
+    case 4:
+      return load(uint32_t{});
+    default:
+      return load(uint64_t{});
+  }
 }
 
-void AppendUnsigned(uint64_t value, int radix, std::string* out) {
-  std::array<char, 24> digits{};
-  auto end = std::to_chars(digits.data(), digits.data() + digits.size(), value, radix);
-  out->append(digits.data(), end.ptr);
-}
+// Ten numbers of each record go through this: put together from their end they take one append each.
+class NumberText {
+ public:
+  NumberText(uint64_t value, bool hex, bool negative) {
+    if (hex) {
+      for (; value > 15; value >>= 4) Put("0123456789abcdef"[value & 15]);
+      Put("0123456789abcdef"[value]);
+    } else {
+      for (; value > 9; value /= 10) Put(static_cast<char>('0' + value % 10));
+      Put(static_cast<char>('0' + value));
+    }
+    if (negative) Put('-');
+  }
+  void Prefix() {
+    Put('x');
+    Put('0');
+  }
+  std::string_view text() const {
+    return {begin_, static_cast<size_t>(text_.data() + text_.size() - begin_)};
+  }
+
+ private:
+  void Put(char c) { *--begin_ = c; }
+
+  std::array<char, 24> text_;  // NOLINT(cppcoreguidelines-pro-type-member-init): written before it is read
+  char* begin_ = text_.data() + text_.size();
+};
 
 void AppendNumber(uint64_t value, const RecordField& field, size_t size, std::string* out) {
   if (field.hex) {
-    out->append("0x");
-    AppendUnsigned(value, 16, out);
+    NumberText text(value, true, false);
+    text.Prefix();
+    out->append(text.text());
     return;
   }
   uint64_t sign = uint64_t{1} << (size * 8 - 1);
-  if (field.is_signed && (value & sign)) {
-    // The magnitude, so that the smallest number needs no special case.
-    uint64_t extended = size < 8 ? value | ~((sign << 1) - 1) : value;
-    out->push_back('-');
-    AppendUnsigned(~extended + 1, 10, out);
-    return;
-  }
-  AppendUnsigned(value, 10, out);
+  bool negative = field.is_signed && (value & sign) != 0;
+  // The magnitude, so that the smallest number needs no special case.
+  if (negative) value = ~(size < 8 ? value | ~((sign << 1) - 1) : value) + 1;
+  out->append(NumberText(value, false, negative).text());
 }
 
 bool IsNumberSize(size_t size) {
@@ -184,7 +213,7 @@ void AppendArray(std::string_view bytes, const RecordField& field, std::string* 
   out->push_back('{');
   for (size_t at = 0; at + field.element_size <= bytes.size(); at += field.element_size) {
     if (at > 0) out->push_back(',');
-    AppendNumber(LoadNumber(bytes.substr(at, field.element_size)), field, field.element_size, out);
+    AppendNumber(LoadNumber(bytes.data() + at, field.element_size), field, field.element_size, out);
   }
   out->push_back('}');
 }
@@ -209,12 +238,8 @@ bool AppendValue(const RecordField& field, std::string_view record, std::string*
 }
 
 void AppendPlace(uint64_t address, bool with_offset, const SymbolPrinter& symbols, std::string* out) {
-  std::string symbol = symbols ? symbols(address, with_offset) : std::string();
-  if (symbol.empty()) {
-    AppendUnsigned(address, 16, out);
-  } else {
-    out->append(symbol);
-  }
+  std::string_view symbol = symbols ? symbols(address, with_offset) : std::string_view();
+  out->append(symbol.empty() ? NumberText(address, true, false).text() : symbol);
 }
 
 // (folio_wait_bit+0x0/0x24)      (caller+0x1f/0x80 <- folio_wait_bit)
@@ -241,7 +266,11 @@ bool AppendProbePlace(const EventLayout& layout, std::string_view record, const 
 
 RecordField MakeField(std::string_view type, std::string_view name, uint32_t offset, uint32_t size,
                       bool is_signed) {
-  RecordField field{.name = std::string(name), .offset = offset, .size = size, .is_signed = is_signed};
+  RecordField field{.name = std::string(name),
+                    .key = " " + std::string(name) + "=",
+                    .offset = offset,
+                    .size = size,
+                    .is_signed = is_signed};
   type = TrimBlanks(type);
   if (type.starts_with("__data_loc ")) field.place = RecordField::Place::kDynamic;
   if (type.starts_with("__rel_loc ")) field.place = RecordField::Place::kRelative;
@@ -349,15 +378,19 @@ std::optional<EventLayout> ParseEventLayout(std::string_view system, std::string
 std::optional<uint64_t> ReadNumber(const RecordField& field, std::string_view record) {
   if (field.kind != RecordField::Kind::kNumber || uint64_t{field.offset} + field.size > record.size())
     return std::nullopt;
-  return LoadNumber(record.substr(field.offset, field.size));
+  return LoadNumber(record.data() + field.offset, field.size);
 }
 
-std::optional<uint64_t> ReadCommon(const EventLayout& layout, std::string_view name,
-                                   std::string_view record) {
-  for (const RecordField& field : layout.common) {
-    if (field.name == name) return ReadNumber(field, record);
-  }
-  return std::nullopt;
+CommonFields::CommonFields(const EventLayout& layout) {
+  auto find = [&](std::string_view name) -> const RecordField* {
+    for (const RecordField& field : layout.common) {
+      if (field.name == name) return &field;
+    }
+    return nullptr;
+  };
+  pid_ = find("pid");
+  flags_ = find("flags");
+  preempt_count_ = find("preempt_count");
 }
 
 bool AppendArguments(const EventLayout& layout, std::string_view record, const SymbolPrinter& symbols,
@@ -366,9 +399,7 @@ bool AppendArguments(const EventLayout& layout, std::string_view record, const S
   bool good = !layout.is_probe() || AppendProbePlace(layout, record, symbols, out);
   for (const RecordField& field : layout.fields) {
     if (!good) break;
-    if (out->size() > start) out->push_back(' ');
-    out->append(field.name);
-    out->push_back('=');
+    out->append(std::string_view(field.key).substr(out->size() > start ? 0 : 1));
     good = AppendValue(field, record, out);
   }
   if (!good) out->resize(start);

@@ -94,6 +94,8 @@ void TraceDatReader::Start() {
   if (child_ == 0) RunTraceDatChild(file_->fd(), file_->size(), ends[1]);
   close(ends[1]);
   pipe_ = ends[0];
+  // Fewer turns for the two processes. Not every user may have it so large.
+  fcntl(pipe_, F_SETPIPE_SZ, static_cast<int>(kBatchBytes));
 }
 
 int TraceDatReader::Reap() {
@@ -136,10 +138,7 @@ bool TraceDatReader::Fill(std::vector<char>* text) {
 }
 
 bool TraceDatReader::Next(Batch* batch) {
-  batch->events.clear();
-  batch->markers.clear();
-  batch->frames.clear();
-  batch->fields.clear();
+  batch->Clear();
   if (ended_ && carry_.empty() && child_ < 0) return false;
   if (Fill(&batch->text)) {
     std::string_view rest(batch->text.data(), batch->text.size());
