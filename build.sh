@@ -4,6 +4,7 @@
 #   ./build.sh test    build, then the whole test suite
 #   ./build.sh asan    the suite under AddressSanitizer and UndefinedBehaviorSanitizer
 #   ./build.sh tidy    clang-tidy over the sources
+#   ./build.sh bench   what each stage costs, and whole runs beside what they cost at least
 # RECORDINGS and CORPUS may name folders of further recordings and logs to test against.
 set -eu
 cd "$(dirname "$0")"
@@ -13,6 +14,7 @@ libarchive-dev libfmt-dev nlohmann-json3-dev libtracecmd-dev libtraceevent-dev l
 TEST_PACKAGES="catch2 sqlite3 python3-jsonschema libxml2-utils man-db mandoc zsh bsdutils bsdextrautils tar gzip bzip2 xz-utils zstd util-linux
 chromium chromium-driver python3-selenium fonts-dejavu-core"
 TIDY_PACKAGES="clang-tidy"
+BENCH_PACKAGES="libbenchmark-dev time xz-utils"
 
 need() {
     missing=""
@@ -58,8 +60,13 @@ tidy)
     find parser replay db rules report cli -name '*.cc' -print0 |
         xargs -0 -P "$(nproc)" -n 4 clang-tidy -p build/dev --quiet
     ;;
+bench)
+    need "$BUILD_PACKAGES $BENCH_PACKAGES"
+    tests/bench/run_stages
+    tests/bench/run
+    ;;
 *)
-    sed -n '2,7s/^# \{0,1\}//p' "$0" >&2
+    sed -n '2,8s/^# \{0,1\}//p' "$0" >&2
     exit 2
     ;;
 esac

@@ -32,22 +32,23 @@ constexpr size_t kLastRecords = 1024;
 
 // A batch as it was read, and what the reader knew of the trace by then.
 struct ReadBatch {
-  Batch batch;
+  ReplayedBatch work;
   std::optional<bool> clock_is_ticks;
   TraceHeader header;
+  int64_t left_out = 0;  // by filters, so far
 };
 
 // Batches whose memory is used again.
 class BatchPool {
  public:
-  Batch Take() {
+  ReplayedBatch Take() {
     std::lock_guard lock(mutex_);
     if (batches_.empty()) return {};
-    Batch batch = std::move(batches_.back());
+    ReplayedBatch batch = std::move(batches_.back());
     batches_.pop_back();
     return batch;
   }
-  void Give(Batch batch) {
+  void Give(ReplayedBatch batch) {
     batch.Clear();
     std::lock_guard lock(mutex_);
     batches_.push_back(std::move(batch));
@@ -55,7 +56,7 @@ class BatchPool {
 
  private:
   std::mutex mutex_;
-  std::vector<Batch> batches_;
+  std::vector<ReplayedBatch> batches_;
 };
 
 // Reads on a thread of its own: lines are split and decoded, and events get their kinds and, where they are
@@ -69,16 +70,18 @@ class ReaderThread {
           try {
             for (;;) {
               ReadBatch read{pool->Take(), {}, {}};
-              if (!source->Next(&read.batch)) break;
-              for (Event& event : read.batch.events) {
+              Batch& batch = read.work.batch;
+              if (!source->Next(&batch)) break;
+              for (Event& event : batch.events) {
                 if (keep_fields) {
-                  fields->Assign(&event, &read.batch);
+                  fields->Assign(&event, &batch);
                 } else {
                   fields->AssignKind(&event);
                 }
               }
               read.clock_is_ticks = source->clock_is_ticks();
               read.header = source->header();
+              read.left_out = source->lines().left_out;
               if (!batches_.Push(std::move(read))) break;
             }
             batches_.Close();
@@ -114,8 +117,9 @@ class StoreThread {
           try {
             while (auto replayed = batches_.Pop()) {
               store->Write(*replayed);
-              pool->Give(std::move(replayed->batch));
+              pool->Give(std::move(*replayed));
             }
+            if (last_) last_();
           } catch (...) {
             error_ = std::current_exception();
             batches_.Abandon();
@@ -129,7 +133,9 @@ class StoreThread {
     if (!batches_.Push(std::move(replayed))) Finish();
   }
 
-  void Finish() {
+  // `last` is done on the thread, too, after what was pushed.
+  void Finish(std::function<void()> last = {}) {
+    last_ = std::move(last);
     Join();
     if (error_) std::rethrow_exception(error_);
   }
@@ -141,7 +147,8 @@ class StoreThread {
   }
 
   Channel<ReplayedBatch> batches_{kInFlight};
-  std::exception_ptr error_;  // read after the thread has ended
+  std::function<void()> last_;  // set before the channel is closed
+  std::exception_ptr error_;    // read after the thread has ended
   std::thread thread_;
 };
 
@@ -221,6 +228,7 @@ std::vector<std::string> RecordableOf(const Recording& recording, const StringTa
   if (has({"folio_unlock", "unlock_page"})) names.insert("page_unlocks");
   if (has({"lock_contended", "contention_begin"})) names.insert("ptl_contention");
   if (replay.all_tasks) names.insert("all_tasks");
+  if (!replay.blinded) names.insert("all_events");
   if (ticks && !*ticks) names.insert("nanoseconds");
   return {names.begin(), names.end()};
 }
@@ -273,16 +281,17 @@ TraceFacts Ingest(const Recording& recording, TraceStore* store, const IngestOpt
   std::unique_ptr<EventSource> reader = options.open(recording, &strings, &decoder);
 
   ConsoleTimeline console(recording.console.reports);
-  std::vector<Record> last_records;
+  ReplayedBatch last;                // what is told when the trace has ended
   ReplayedBatch* current = nullptr;  // whose events are being replayed
   std::unique_ptr<ShadowMm> model;   // made when the header has been read
   BatchPool pool;
   StoreThread writer(store, &pool);
   ReaderThread batches(reader.get(), &fields, store->keeps_fields(), &pool);
-  std::deque<Batch> ahead;
+  std::deque<ReplayedBatch> ahead;
   auto replay_front = [&] {
-    ReplayedBatch replayed(std::move(ahead.front()));
+    ReplayedBatch replayed = std::move(ahead.front());
     ahead.pop_front();
+    replayed.Begin();
     current = &replayed;
     auto marker = replayed.batch.markers.begin();
     for (const Event& event : replayed.batch.events) {
@@ -298,18 +307,14 @@ TraceFacts Ingest(const Recording& recording, TraceStore* store, const IngestOpt
   TraceFacts facts;
   int64_t events = 0;
   while (auto read = batches.Next()) {
-    Batch& batch = read->batch;
+    const Batch& batch = read->work.batch;
     if (!model) {
       model = std::make_unique<ShadowMm>(OptionsOf(recording, read->clock_is_ticks, read->header),
                                          [&](Record&& record) {
                                            if (options.record) options.record(&record);
-                                           if (current) {
-                                             current->Add(std::move(record));
-                                           } else {
-                                             last_records.push_back(std::move(record));
-                                             if (last_records.size() == kLastRecords)
-                                               writer.Push(ReplayedBatch(std::exchange(last_records, {})));
-                                           }
+                                           (current ? current : &last)->Add(std::move(record));
+                                           if (last.records.size() == kLastRecords)
+                                             writer.Push(std::exchange(last, {}));
                                          });
     }
     facts.batches.push_back(static_cast<int64_t>(batch.events.size()));
@@ -321,8 +326,8 @@ TraceFacts Ingest(const Recording& recording, TraceStore* store, const IngestOpt
       console.See(event);
     }
     for (; loss != batch.markers.end(); ++loss) console.See(*loss);
-    if (options.progress) options.progress(events);
-    ahead.push_back(std::move(batch));
+    if (options.progress) options.progress(events + read->left_out);
+    ahead.push_back(std::move(read->work));
     if (ahead.size() > kBatchesAhead) replay_front();
   }
   while (!ahead.empty()) replay_front();
@@ -336,14 +341,13 @@ TraceFacts Ingest(const Recording& recording, TraceStore* store, const IngestOpt
   facts.input_issues = facts.issues.size();
   if (model) {
     facts.replay = model->Finish();
-    writer.Push(ReplayedBatch(std::move(last_records)));
+    writer.Push(std::move(last));
   }
-  writer.Finish();
   AddReplayIssues(recording, facts.replay, &facts.issues);
   // The latency format counts from the start of the buffer, which no printk tells.
   bool from_boot = recording.trace_format != InputFormat::kConsoleLog &&
                    recording.trace_format != InputFormat::kLatencyText &&
-                   !facts.clock_is_ticks.value_or(true);
+                   !facts.clock_is_ticks.value_or(true) && !facts.replay.blinded;
   if (from_boot) facts.console_offset = console.Find();
   if (facts.console_offset) {
     facts.issues.push_back({TraceIssue::Severity::kInfo, "console time", 0, facts.console_offset->reports,
@@ -368,7 +372,7 @@ TraceFacts Ingest(const Recording& recording, TraceStore* store, const IngestOpt
                             "fields beyond the first 200 of a kind are in its arguments only"});
   }
   facts.recordable = RecordableOf(recording, strings, facts.kinds, facts.replay, facts.clock_is_ticks);
-  store->Finish(recording, facts, strings);
+  writer.Finish([&] { store->Finish(recording, facts, strings); });
   return facts;
 }
 

@@ -9,6 +9,7 @@
 
 #include "cli/command.h"
 #include "cli/error_report.h"
+#include "cli/interrupt.h"
 #include "cli/output.h"
 #include "parser/error.h"
 #include "report/version.h"
@@ -40,6 +41,7 @@ int Run(const std::vector<std::string>& words) {
 
 int main(int argc, char** argv) {
   static_cast<void>(std::signal(SIGPIPE, SIG_IGN));  // a closed pipe is seen where it is written to
+  mmreplay::EndCleanlyOnSignals();
   std::vector<std::string> words(argv + std::min(argc, 1), argv + argc);
   try {
     return Run(words);

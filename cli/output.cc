@@ -3,7 +3,11 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <array>
+#include <atomic>
 #include <cerrno>
+#include <cmath>
 #include <cstdio>
 #include <cstdlib>
 
@@ -13,6 +17,26 @@ namespace mmreplay {
 namespace {
 
 bool begun = false;
+
+// There is one terminal.
+std::atomic<bool> progress_drawn = false;
+constexpr std::string_view kClearLine = "\r\x1b[K";
+
+// "1.2 GB"
+std::string BytesText(int64_t bytes) {
+  constexpr std::array kUnits = {"B", "KB", "MB", "GB", "TB"};
+  auto value = static_cast<double>(bytes);
+  size_t unit = 0;
+  for (; value >= 1000 && unit + 1 < kUnits.size(); ++unit) value /= 1000;
+  return fmt::format("{:.{}f} {}", value, unit == 0 ? 0 : 1, kUnits[unit]);
+}
+
+// "2:04", "1:02:04"
+std::string DurationText(int64_t seconds) {
+  std::string minutes = fmt::format("{}:{:02}", seconds / 60 % 60, seconds % 60);
+  if (seconds < 3600) return minutes;
+  return fmt::format("{}:{:02}:{:02}", seconds / 3600, seconds / 60 % 60, seconds % 60);
+}
 
 }  // namespace
 
@@ -59,20 +83,63 @@ void ProgressLine::Show(const std::function<std::string()>& text) {
   auto now = std::chrono::steady_clock::now();
   if (now - begun_ < kPatience || now - last_ < kBetween) return;
   last_ = now;
-  drawn_ = true;
-  fmt::print(stderr, "\r\x1b[K{}", text());
+  progress_drawn = true;
+  fmt::print(stderr, "{}{}", kClearLine, text());
 }
 
-void ProgressLine::ShowEvents(int64_t events) {
+void ProgressLine::ShowReading(int64_t events, const ReadingProgress& bytes) {
   Show([&] {
     std::chrono::duration<double> seconds = last_ - begun_;
-    return fmt::format("mmreplay: {} events, {:.0f} s", CountText(events), seconds.count());
+    return ReadingText(events, bytes, seconds.count());
   });
 }
 
 void ProgressLine::Clear() {
-  if (drawn_) fmt::print(stderr, "\r\x1b[K");
-  drawn_ = false;
+  ClearProgressLine();
+}
+
+void ClearProgressLine() {
+  if (progress_drawn.exchange(false)) {
+    [[maybe_unused]] ssize_t written = write(STDERR_FILENO, kClearLine.data(), kClearLine.size());
+  }
+}
+
+ReadingProgress ProgressOf(const Recording& recording) {
+  std::vector<std::shared_ptr<ReadCount>> files;  // members of one archive share theirs
+  auto add = [&](const std::shared_ptr<ReadCount>& bytes) {
+    if (bytes && std::find(files.begin(), files.end(), bytes) == files.end()) files.push_back(bytes);
+  };
+  if (recording.trace_file) {
+    add(recording.trace_file->bytes());
+  } else {
+    add(recording.trace.bytes);
+    for (const InputMember& member : recording.more_traces) add(member.bytes);
+  }
+  ReadingProgress progress{.read = 0, .total = 0};
+  for (const auto& file : files) {
+    progress.read += file->read;
+    progress.total =
+        progress.total && file->total ? std::optional(*progress.total + *file->total) : std::nullopt;
+  }
+  return progress;
+}
+
+std::string ReadingText(int64_t events, const ReadingProgress& bytes, double seconds) {
+  std::string text = "mmreplay: ";
+  bool known = bytes.total && *bytes.total > 0;
+  double share = known ? static_cast<double>(bytes.read) / static_cast<double>(*bytes.total) : 0;
+  if (bytes.read > 0) text += BytesText(bytes.read);
+  if (bytes.read > 0 && known)
+    text += fmt::format(" of {} ({:.0f} %)", BytesText(*bytes.total), std::floor(share * 100));
+  if (bytes.read > 0) text += ", ";
+  text += fmt::format("{} events", CountText(events));
+  if (seconds > 0)
+    text +=
+        fmt::format(", {} events/s", CountText(static_cast<int64_t>(static_cast<double>(events) / seconds)));
+  if (share > 0 && share < 1)
+    text +=
+        fmt::format(", {} left", DurationText(static_cast<int64_t>(std::ceil(seconds / share - seconds))));
+  return text;
 }
 
 TextStyle OutputStyle() {

@@ -3,9 +3,11 @@
 #include <chrono>
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
 
+#include "parser/bundle.h"
 #include "report/format.h"
 
 namespace mmreplay {
@@ -35,6 +37,17 @@ class BufferedOutput {
 // Whether people read standard error as it comes.
 bool IsErrorTerminal();
 
+// Bytes of the files of a trace. Of none known: `read` is 0.
+struct ReadingProgress {
+  int64_t read = 0;
+  std::optional<int64_t> total;
+};
+ReadingProgress ProgressOf(const Recording& recording);
+
+// "mmreplay: 1.2 GB of 4.5 GB (27 %), 8,123,456 events, 812,345 events/s, 2:04 left": `seconds` since it
+// began.
+std::string ReadingText(int64_t events, const ReadingProgress& bytes, double seconds);
+
 // What is being done, on one line of standard error that is written over. Only on a terminal, and only
 // for work that takes longer than a second. Gone with its owner.
 class ProgressLine {
@@ -46,14 +59,17 @@ class ProgressLine {
 
   // `text` is asked for where the line is due.
   void Show(const std::function<std::string()>& text);
-  void ShowEvents(int64_t events);
+  // How far a recording has been read.
+  void ShowReading(int64_t events, const ReadingProgress& bytes);
   void Clear();
 
  private:
-  bool drawn_ = false;
   std::chrono::steady_clock::time_point begun_;
   std::chrono::steady_clock::time_point last_;
 };
+
+// May be called from a signal handler: what is drawn of a progress line is gone.
+void ClearProgressLine();
 
 // Colours only on a terminal, and not where NO_COLOR asks for none.
 TextStyle OutputStyle();

@@ -22,7 +22,7 @@ int RunReplay(const std::vector<std::string>& arguments) {
   TraceStore store(given.Text("output").value_or(*path));
   ProgressLine progress;
   TraceFacts facts = Ingest(trace.recording(), &store,
-                            {.progress = [&](int64_t events) { progress.ShowEvents(events); },
+                            {.progress = [&](int64_t events) { progress.ShowReading(events, {}); },
                              .open = [&](const Recording&, StringTable* strings,
                                          Decoder* decoder) { return trace.Open(strings, decoder); }});
   progress.Clear();

@@ -1,5 +1,8 @@
 #include "db/output_file.h"
 
+#include <unistd.h>
+
+#include <atomic>
 #include <filesystem>
 
 #include "parser/error.h"
@@ -7,6 +10,21 @@
 namespace mmreplay {
 
 namespace fs = std::filesystem;
+
+namespace {
+
+std::atomic<const char*> partial_output = nullptr;
+static_assert(std::atomic<const char*>::is_always_lock_free);
+
+}  // namespace
+
+void SetPartialOutput(const char* path) {
+  partial_output = path;
+}
+
+void RemovePartialOutput() {
+  if (const char* path = partial_output) unlink(path);
+}
 
 void RequireRegularFile(const std::string& path) {
   std::error_code ignored;

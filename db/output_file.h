@@ -9,6 +9,12 @@ namespace mmreplay {
 // what is no file to be replaced: a folder, a device, a fifo, a socket. The file need not exist.
 std::string OutputFile(const std::string& path);
 
+// The file under a temporary name that this process is writing, for a signal handler to remove. `path` must
+// live until the next call; nullptr when there is none any more.
+void SetPartialOutput(const char* path);
+// May be called from a signal handler.
+void RemovePartialOutput();
+
 // Throws Error if the name stands for something that is no regular file.
 void RequireRegularFile(const std::string& path);
 

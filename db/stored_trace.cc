@@ -4,6 +4,7 @@
 
 #include "db/trace_store.h"
 #include "parser/error.h"
+#include "parser/event_filter.h"
 #include "parser/line_format.h"
 #include "parser/lines.h"
 #include "parser/probe_definitions.h"
@@ -133,6 +134,7 @@ class StoredSource : public EventSource {
     while (issue.Step()) {
       issues_.push_back({SeverityNamed(issue.Text(0)), std::string(issue.Text(1)), issue.Int(2), issue.Int(3),
                          std::string(issue.Text(4))});
+      if (issues_.back().kind == kFilteredIssue) lines_.left_out += issues_.back().count;
     }
   }
 
@@ -141,9 +143,7 @@ class StoredSource : public EventSource {
     if (!batches_.Step()) return false;
     ReadEvents(batches_.Int(1), batch);
     for (; marker_ && markers_.Int(0) <= batches_.Int(0); marker_ = markers_.Step()) {
-      batch->markers.push_back({.kind = markers_.Int(1) == static_cast<int64_t>(LossMarker::Kind::kLost)
-                                            ? LossMarker::Kind::kLost
-                                            : LossMarker::Kind::kBufferStarted,
+      batch->markers.push_back({.kind = MarkerKind(markers_.Int(1)),
                                 .cpu = static_cast<int32_t>(markers_.Int(2)),
                                 .lost = markers_.OptionalInt(3),
                                 .line = markers_.Int(4),
@@ -165,6 +165,13 @@ class StoredSource : public EventSource {
       if (SeverityName(severity) == name) return severity;
     }
     return Severity::kInfo;
+  }
+
+  static LossMarker::Kind MarkerKind(int64_t stored) {
+    auto kind = static_cast<LossMarker::Kind>(stored);
+    if (stored < 0 || kind > LossMarker::Kind::kLeftOut)
+      throw Error("the database is damaged: it holds a marker of an unknown kind");
+    return kind;
   }
 
   StringId Known(int64_t id) const {

@@ -1,6 +1,7 @@
 #include "db/trace_store.h"
 
 #include <algorithm>
+#include <array>
 
 #include <fcntl.h>
 #include <sys/file.h>
@@ -71,12 +72,14 @@ class TraceStore::PartialFile {
     if (fd_ < 0)
       throw Error(path + ": cannot be written: " + Reason(errno) +
                   "; keep the result elsewhere with -o, in a folder you may write");
+    SetPartialOutput(partial_.c_str());
     flock(fd_, LOCK_EX | LOCK_NB);
   }
   PartialFile(const PartialFile&) = delete;
   PartialFile& operator=(const PartialFile&) = delete;
   ~PartialFile() {
     if (!published_) unlink(partial_.c_str());
+    SetPartialOutput(nullptr);
     close(fd_);
   }
 
@@ -86,6 +89,7 @@ class TraceStore::PartialFile {
     fchmod(fd_, 0666 & ~mask);
     if (rename(partial_.c_str(), final_.c_str()) != 0) throw Error(final_ + ": " + Reason(errno));
     published_ = true;
+    SetPartialOutput(nullptr);
   }
 
   const std::string& partial() const { return partial_; }
@@ -115,7 +119,8 @@ class TraceStore::PartialFile {
 
 struct TraceStore::Statements {
   Statements(const Database& db, bool every_event)
-      : stack(InsertInto(db, "stack")),
+      : database(db),
+        stack(InsertInto(db, "stack")),
         event_page(InsertInto(db, "event_page")),
         marker(InsertInto(db, "trace_marker")),
         repaired_ref(InsertInto(db, "repaired_ref")),
@@ -125,9 +130,23 @@ struct TraceStore::Statements {
         wait(InsertInto(db, "page_wait")),
         anomaly(InsertInto(db, "anomaly")),
         gap(InsertInto(db, "gap")) {
-    if (!every_event) return;
-    event.emplace(InsertInto(db, "event"));
-    event_more.emplace(InsertInto(db, "event_more"));
+    if (every_event) event_more.emplace(InsertInto(db, "event_more"));
+  }
+
+  // Most of the columns of most events are NULL: those that an event cannot have are not among the
+  // parameters.
+  Statement& EventInsert(bool of_page, size_t fields) {
+    std::optional<Statement>& insert = event[of_page][fields];
+    if (!insert) {
+      std::string columns = "id, ts, cpu, pid, tgid, comm, kind, args, line, context, source, flags";
+      if (of_page) columns += ", pfn, lifetime, delta, replayed, replayed_lo, replayed_hi";
+      for (size_t f = 0; f < fields; ++f) columns += ", f" + std::to_string(f);
+      auto parameters = 1 + std::count(columns.begin(), columns.end(), ',');
+      std::string marks = "?";
+      for (std::ptrdiff_t i = 1; i < parameters; ++i) marks += ",?";
+      insert.emplace(database, "INSERT INTO event(" + columns + ") VALUES(" + marks + ")");
+    }
+    return *insert;
   }
 
   void operator()(const PageLifetime& life) {
@@ -260,8 +279,10 @@ struct TraceStore::Statements {
 
   int64_t PhraseId(std::string_view phrase) { return -1 - static_cast<int64_t>(phrases.Intern(phrase)); }
 
-  StringTable phrases;             // the model's own
-  std::optional<Statement> event;  // where all events are stored
+  const Database& database;
+  StringTable phrases;  // the model's own
+  // Where all events are stored.
+  std::array<std::array<std::optional<Statement>, kFieldsInRow + 1>, 2> event;
   std::optional<Statement> event_more;
   Statement stack;
   Statement event_page;
@@ -311,7 +332,7 @@ void TraceStore::CreateTables() {
   // A crash leaves the partial file only, so nothing has to be recoverable while loading.
   database_->Exec(
       "PRAGMA page_size=8192; PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF; PRAGMA locking_mode=EXCLUSIVE;"
-      "PRAGMA cache_size=-65536; PRAGMA temp_store=FILE");
+      "PRAGMA cache_size=-16384; PRAGMA temp_store=FILE");
   std::string mark = "PRAGMA application_id=" + std::to_string(kApplicationId) +
                      "; PRAGMA user_version=" + std::to_string(kSchemaVersion);
   database_->Exec(mark.c_str());
@@ -339,8 +360,14 @@ void TraceStore::WriteMarkers(const Batch& batch) {
 }
 
 void ReplayedBatch::Add(Record&& record) {
+  // A filter may leave gaps between the ids.
   auto result_of = [&](EventId event) -> PageResult& {
-    return pages[static_cast<size_t>(Value(event) - Value(batch.events.front().id))];
+    const std::vector<Event>& events = batch.events;
+    auto offset = static_cast<size_t>(Value(event) - Value(events.front().id));
+    if (offset < events.size() && events[offset].id == event) return pages[offset];
+    auto found = std::lower_bound(events.begin(), events.end(), event,
+                                  [](const Event& one, EventId id) { return Value(one.id) < Value(id); });
+    return pages[static_cast<size_t>(found - events.begin())];
   };
   if (const auto* ref = std::get_if<PageRefResult>(&record)) {
     result_of(ref->event) = {ref->pfn,      ref->lifetime,    ref->delta,
@@ -358,11 +385,20 @@ void ReplayedBatch::Add(Record&& record) {
   }
 }
 
+void ReplayedBatch::Clear() {
+  batch.Clear();
+  pages.clear();
+  more_pages.clear();
+  records.clear();
+}
+
 void TraceStore::WriteEvents(const ReplayedBatch& replayed) {
   const Batch& batch = replayed.batch;
-  Statement& insert = *statements_->event;
   for (size_t e = 0; e < batch.events.size(); ++e) {
     const Event& event = batch.events[e];
+    const PageResult& page = replayed.pages[e];
+    size_t fields = std::min<size_t>(event.field_count, kFieldsInRow);
+    Statement& insert = statements_->EventInsert(page.pfn.has_value(), fields);
     int i = 0;
     insert.Bind(++i, Value(event.id));
     insert.Bind(++i, event.ts);
@@ -376,20 +412,15 @@ void TraceStore::WriteEvents(const ReplayedBatch& replayed) {
     insert.Bind(++i, static_cast<int64_t>(event.context));
     insert.Bind(++i, int64_t{1} + event.source);
     insert.Bind(++i, (event.in_interrupt ? kInInterrupt : 0) | (event.copy ? kCopy : 0));
-    const PageResult& page = replayed.pages[e];
-    insert.Bind(++i, OptionalValue(page.pfn));
-    insert.Bind(++i, OptionalValue(page.lifetime));
-    insert.Bind(++i, page.delta);
-    insert.Bind(++i, page.replayed);
-    insert.Bind(++i, page.replayed_lo);
-    insert.Bind(++i, page.replayed_hi);
-    for (size_t f = 0; f < kFieldsInRow; ++f) {
-      if (f < event.field_count) {
-        BindField(&insert, ++i, batch.fields[event.first_field + f]);
-      } else {
-        insert.BindNull(++i);
-      }
+    if (page.pfn) {
+      insert.Bind(++i, Value(*page.pfn));
+      insert.Bind(++i, OptionalValue(page.lifetime));
+      insert.Bind(++i, page.delta);
+      insert.Bind(++i, page.replayed);
+      insert.Bind(++i, page.replayed_lo);
+      insert.Bind(++i, page.replayed_hi);
     }
+    for (size_t f = 0; f < fields; ++f) BindField(&insert, ++i, batch.fields[event.first_field + f]);
     insert.Run();
     for (size_t f = kFieldsInRow; f < event.field_count; ++f) {
       const FieldValue& value = batch.fields[event.first_field + f];

@@ -40,13 +40,19 @@ const char* SeverityName(TraceIssue::Severity severity);
 
 // A batch with what the replay made of it. Records borrow from the batch's text.
 struct ReplayedBatch {
-  explicit ReplayedBatch(Batch read) : batch(std::move(read)), pages(batch.events.size()) {}
-  // What comes after the last event.
-  explicit ReplayedBatch(std::vector<Record> last) : records(std::move(last)) {}
+  ReplayedBatch() = default;
+  ReplayedBatch(ReplayedBatch&&) = default;
+  ReplayedBatch& operator=(ReplayedBatch&&) = default;
+  ReplayedBatch(const ReplayedBatch&) = delete;
+  ReplayedBatch& operator=(const ReplayedBatch&) = delete;
 
+  // Before its events are replayed.
+  void Begin() { pages.assign(batch.events.size(), {}); }
   // Takes a record made while an event of the batch is replayed. Records about single events are about
   // events of the batch.
   void Add(Record&& record);
+  // Empty, with the memory it has.
+  void Clear();
 
   Batch batch;
   std::vector<PageResult> pages;                    // one per event

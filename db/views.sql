@@ -2,13 +2,16 @@
 -- removed (PRAGMA user_version counts). Times are in traces.clock_unit: nanoseconds, or ticks of an
 -- integer clock; NULL is unknown. pfn and addresses are integers.
 
--- The recording: what it is, what its lines were, how well the model predicted it.
+-- The recording: what it is, what its lines were, how well the model predicted it. lines_events counts the
+-- events of the input; events_left_out of them were left out by --time, --cpu, --pid, --comm and --event (a
+-- row of trace_issues each, kind 'filtered'), and the view events has the others.
 CREATE VIEW traces(id, path, format, kernel_release, machine, clock, page_shift, lines_total, lines_events,
                    lines_comments, lines_continuations, lines_markers, lines_rejected, ref_anchors,
-                   ref_anchors_matched, clock_unit) AS
+                   ref_anchors_matched, clock_unit, events_left_out) AS
 SELECT id, path, format, kernel_release, machine, clock, page_shift, lines_total, lines_events,
        lines_comments, lines_continuations, lines_markers, lines_rejected, ref_anchors,
-       ref_anchors_matched, clock_unit
+       ref_anchors_matched, clock_unit,
+       (SELECT coalesce(sum(count), 0) FROM trace_issue WHERE kind = 'filtered')
 FROM trace;
 
 -- Its files.
@@ -58,7 +61,8 @@ SELECT id, 1, line, kind, pfn, flags, reason, comm, ts, ts_error_ns, event FROM 
 
 -- A report that fits a life of its page: PG_waiters set on a page about to be allocated. The kernel
 -- never uses such a page again (mm/page_alloc.c: a page that fails check_new_page stays off the free
--- lists), so it is the frame's last life, and that life has ended.
+-- lists), so it is the frame's last life, and that life has ended. Which life was the last one a trace whose
+-- end was left out (a marker of kind 3) does not show, unless the report is known to be from before.
 CREATE VIEW report_matches(report_id, lifetime_id) AS
 SELECT r.id, l.id
 FROM console_report r
@@ -68,7 +72,9 @@ WHERE (r.kind = 'bad_page_state'
        OR r.kind = 'vm_bug_on_page' AND r.reason LIKE 'VM_BUG_ON_PAGE(page->flags &%')
   AND '|' || r.flags || '|' LIKE '%|waiters|%'
   AND l.free_event IS NOT NULL
-  AND NOT EXISTS (SELECT 1 FROM page_lifetime later WHERE later.pfn = l.pfn AND later.id > l.id);
+  AND NOT EXISTS (SELECT 1 FROM page_lifetime later WHERE later.pfn = l.pfn AND later.id > l.id)
+  AND (NOT EXISTS (SELECT 1 FROM trace_marker WHERE kind = 3)
+       OR r.ts + r.ts_error_ns <= (SELECT last_ts FROM trace));
 
 -- Waits of tasks on pages.
 --   protection: reference, queued_under_ptl, none, unknown

@@ -4,8 +4,11 @@
 
 #include <cstdint>
 #include <deque>
+#include <memory>
+#include <new>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "parser/event.h"
@@ -20,6 +23,7 @@ struct LineCounts {
   int64_t continuations = 0;  // stack frames, further lines of a marker's text
   int64_t markers = 0;        // lost events, buffer starts
   int64_t rejected = 0;       // looks like an event and could not be read
+  int64_t left_out = 0;       // of the events, by filters (event_filter.h)
 
   bool operator==(const LineCounts&) const = default;
 };
@@ -33,6 +37,24 @@ struct TraceIssue {
   int64_t count;
   std::string text;
 };
+
+// Characters that are not set to 0 before they are read into.
+template <typename T>
+struct UninitializedAllocator : std::allocator<T> {
+  template <typename U>
+  struct rebind {
+    using other = UninitializedAllocator<U>;
+  };
+  template <typename U>
+  void construct(U* at) {
+    ::new (static_cast<void*>(at)) U;
+  }
+  template <typename U, typename... Arguments>
+  void construct(U* at, Arguments&&... arguments) {
+    ::new (static_cast<void*>(at)) U(std::forward<Arguments>(arguments)...);
+  }
+};
+using TextBuffer = std::vector<char, UninitializedAllocator<char>>;
 
 struct Batch {
   Batch() = default;
@@ -52,7 +74,7 @@ struct Batch {
     fields.clear();
   }
 
-  std::vector<char> text;           // what the views in events and frames borrow from
+  TextBuffer text;                  // what the views in events and frames borrow from
   std::optional<uint64_t> text_at;  // where text begins in the trace's file, if it is there as it stands
   std::deque<std::string> owned;    // and texts that are not in the input as they stand
   std::vector<Event> events;

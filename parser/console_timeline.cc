@@ -60,6 +60,7 @@ void ConsoleTimeline::See(const Event& event) {
 }
 
 void ConsoleTimeline::See(const LossMarker& loss) {
+  // A filter tells what it leaves out by a marker of no cpu.
   if (auto cpu = cpus_.find(loss.cpu); cpu != cpus_.end()) cpu->second.lost = true;
 }
 

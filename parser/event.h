@@ -297,6 +297,10 @@ struct LossMarker {
   enum class Kind : uint8_t {
     kLost,           // CPU:3 [LOST 5255 EVENTS]
     kBufferStarted,  // ##### CPU 3 buffer started ####
+    // No lines of the trace: what an EventFilter leaves out, see there. Of no cpu.
+    kStretchBegins,  // events before it were left out
+    kStretchEnds,    // events after it were left out
+    kLeftOut,        // events with a meaning to the model are left out from here on
   };
   Kind kind;
   int32_t cpu;

@@ -3,6 +3,7 @@
 #include <array>
 
 #include "parser/error.h"
+#include "parser/event_filter.h"
 #include "parser/line_format.h"
 #include "parser/merged_source.h"
 #include "parser/perf_data.h"
@@ -68,6 +69,18 @@ std::unique_ptr<EventSource> OpenEventSource(const Recording& recording, StringT
     throw Error(recording.trace.path + ": no reader for a " +
                 std::string(FormatName(recording.trace_format)));
   return reader->open(recording, strings, decoder);
+}
+
+std::unique_ptr<EventSource> OpenFilteredSource(const Recording& recording, StringTable* strings,
+                                                Decoder* decoder, EventFilter* filter) {
+  std::unique_ptr<EventSource> source = OpenEventSource(recording, strings, decoder);
+  if (filter->empty()) return source;
+  filter->KnowProbes(recording.probes);
+  if (auto* text = dynamic_cast<TraceReader*>(source.get())) {
+    text->set_filter(filter);
+    return source;
+  }
+  return std::make_unique<FilteredSource>(std::move(source), filter, strings);
 }
 
 }  // namespace mmreplay

@@ -35,8 +35,14 @@ class EventSource {
 // Whether this version reads traces of this form.
 bool IsReadableTrace(InputFormat format);
 
+class EventFilter;
+
 // A reader for recording.trace by recording.trace_format. `strings` and `decoder` must outlive it.
 std::unique_ptr<EventSource> OpenEventSource(const Recording& recording, StringTable* strings,
                                              Decoder* decoder);
+
+// Of the events that `filter` keeps, which must outlive it too.
+std::unique_ptr<EventSource> OpenFilteredSource(const Recording& recording, StringTable* strings,
+                                                Decoder* decoder, EventFilter* filter);
 
 }  // namespace mmreplay

@@ -1,5 +1,8 @@
 #include "parser/ftrace_text.h"
 
+#include <array>
+#include <cstring>
+
 #include "parser/lines.h"
 
 namespace mmreplay {
@@ -7,34 +10,71 @@ namespace {
 
 constexpr size_t kNotFound = std::string_view::npos;
 
+// Columns are padded with blanks, a third of a line.
+const char* SkipBlanks(const char* at, const char* end) {
+  constexpr uint64_t kEightBlanks = 0x2020202020202020;
+  uint64_t eight = 0;
+  while (end - at >= 8) {
+    std::memcpy(&eight, at, sizeof(eight));
+    if (eight != kEightBlanks) break;
+    at += 8;
+  }
+  while (at < end && IsBlank(*at)) ++at;
+  return at;
+}
+
+// Digits that end at `end`, from the right, down to `begin` at most. Moves `end` before them; nullopt for
+// none and for more than a 32-bit number has.
+std::optional<int32_t> TakeNumberBefore(const char* begin, const char** end) {
+  int64_t value = 0;
+  int64_t place = 1;
+  const char* at = *end;
+  for (; at > begin && IsDigit(at[-1]); --at) {
+    if (place > 1'000'000'000) {
+      if (at[-1] != '0') return std::nullopt;
+      continue;
+    }
+    value += (at[-1] - '0') * place;
+    place *= 10;
+  }
+  if (at == *end || value > INT32_MAX) return std::nullopt;
+  *end = at;
+  return static_cast<int32_t>(value);
+}
+
 // The task columns, left of "[cpu]":
 //            thp mover-69
 //        toucher/0-64      (     63)
 //           <idle>-0       (-------)
 bool SplitTask(std::string_view left, TraceLine* out) {
-  while (!left.empty() && IsBlank(left.back())) left.remove_suffix(1);
+  const char* begin = left.data();
+  const char* end = begin + left.size();
+  auto drop_blanks = [&] {
+    while (end > begin && IsBlank(end[-1])) --end;
+  };
+  drop_blanks();
   out->tgid.reset();
-  if (!left.empty() && left.back() == ')') {
-    size_t open = left.rfind('(');
-    if (open == kNotFound) return false;
-    std::string_view tgid = TrimBlanks(left.substr(open + 1, left.size() - open - 2));
-    if (tgid.find_first_not_of('-') != kNotFound) {
-      auto value = ParseDecimal(tgid);
-      if (!value || *value > INT32_MAX) return false;
-      out->tgid = static_cast<int32_t>(*value);
+  if (end > begin && end[-1] == ')') {
+    --end;
+    drop_blanks();
+    if (end > begin && IsDigit(end[-1])) {
+      out->tgid = TakeNumberBefore(begin, &end);
+      if (!out->tgid) return false;
+    } else {
+      while (end > begin && end[-1] == '-') --end;
     }
-    left = left.substr(0, open);
-    while (!left.empty() && IsBlank(left.back())) left.remove_suffix(1);
+    drop_blanks();
+    if (end == begin || end[-1] != '(') return false;
+    --end;
+    drop_blanks();
   }
-  size_t digits = left.size();
-  while (digits > 0 && IsDigit(left[digits - 1])) --digits;
   // The dash before the pid is the last one: comms hold dashes and digits themselves.
-  if (digits == left.size() || digits == 0 || left[digits - 1] != '-') return false;
-  auto pid = ParseDecimal(left.substr(digits));
-  if (!pid || *pid > INT32_MAX) return false;
-  out->pid = static_cast<int32_t>(*pid);
-  out->comm = left.substr(0, digits - 1);
-  while (!out->comm.empty() && IsBlank(out->comm.front())) out->comm.remove_prefix(1);
+  auto pid = TakeNumberBefore(begin, &end);
+  if (!pid || end == begin || end[-1] != '-') return false;
+  out->pid = pid;
+  --end;
+  begin = SkipBlanks(begin, end);
+  out->comm = std::string_view(begin, static_cast<size_t>(end - begin));
   return true;
 }
 
@@ -44,19 +84,19 @@ bool SplitTask(std::string_view left, TraceLine* out) {
 //  ....      1234567: sched_switch: ...        (integer clock)
 bool SplitTimeAndBody(std::string_view right, TraceLine* out) {
   out->context = {};
+  const char* at = right.data();
+  const char* end = at + right.size();
   for (int token = 0; token < 2; ++token) {
-    size_t start = 0;
-    while (start < right.size() && IsBlank(right[start])) ++start;
-    size_t end = start;
-    while (end < right.size() && !IsBlank(right[end])) ++end;
-    std::string_view word = right.substr(start, end - start);
-    right.remove_prefix(end);
+    at = SkipBlanks(at, end);
+    const char* start = at;
+    while (at < end && !IsBlank(*at)) ++at;
+    std::string_view word(start, static_cast<size_t>(at - start));
     if (word.size() > 1 && word.back() == ':') {
       auto ts = ParseTimeStamp(word.substr(0, word.size() - 1));
       if (!ts) return false;
       out->ts = ts;
-      if (!right.empty()) right.remove_prefix(1);
-      out->body = right;
+      if (at < end) ++at;
+      out->body = std::string_view(at, static_cast<size_t>(end - at));
       return true;
     }
     if (token == 0) {
@@ -66,6 +106,13 @@ bool SplitTimeAndBody(std::string_view right, TraceLine* out) {
   }
   return false;
 }
+
+// Characters that end the name of an event; no event name holds a blank or a parenthesis.
+constexpr std::array<bool, 256> kEndsName = [] {
+  std::array<bool, 256> ends{};
+  for (char c : {':', ' ', '(', '<'}) ends[static_cast<unsigned char>(c)] = true;
+  return ends;
+}();
 
 }  // namespace
 
@@ -91,10 +138,8 @@ bool SplitTraceLine(std::string_view line, TraceLine* out) {
 TraceBody SplitTraceBody(std::string_view body) {
   if (body.starts_with("<stack trace>")) return {"kernel_stack", body};
   if (body.starts_with("<user stack trace>")) return {"user_stack", body};
-  // The name ends at the first colon; no event name holds a blank or a parenthesis.
   size_t end = 0;
-  auto ends_name = [](char c) { return c == ':' || c == ' ' || c == '(' || c == '<'; };
-  while (end < body.size() && !ends_name(body[end])) ++end;
+  while (end < body.size() && !kEndsName[static_cast<unsigned char>(body[end])]) ++end;
   if (end == body.size()) end = kNotFound;
   if (end != kNotFound && end > 0 && body[end] == ':') {
     std::string_view args = body.substr(end + 1);

@@ -53,6 +53,15 @@ size_t ReadFully(const ReadFn& read, char* buffer, size_t size) {
   return filled;
 }
 
+ReadFn Counted(ReadFn read, std::shared_ptr<ReadCount> bytes) {
+  bytes->read = 0;
+  return [read = std::move(read), bytes = std::move(bytes)](char* buffer, size_t size) {
+    size_t got = read(buffer, size);
+    bytes->read += static_cast<int64_t>(got);
+    return got;
+  };
+}
+
 ReadFn OpenFile(const std::string& path) {
   auto file = std::make_shared<Descriptor>(open(path.c_str(), O_RDONLY | O_CLOEXEC));
   if (file->get() < 0) throw Error(path + ": " + Reason(errno));
@@ -146,7 +155,8 @@ std::string ReadHead(const ReadFn& read, bool* whole) {
 }
 
 // Members of a compressed file or tar, given a way to read it from its start again and again.
-std::vector<InputMember> ArchiveMembers(const std::string& path, const std::function<ReadFn()>& open) {
+std::vector<InputMember> ArchiveMembers(const std::string& path, const std::function<ReadFn()>& open,
+                                        const std::shared_ptr<ReadCount>& bytes) {
   std::vector<InputMember> members;
   ArchiveReader reader(path, open());
   size_t index = 0;
@@ -162,20 +172,22 @@ std::vector<InputMember> ArchiveMembers(const std::string& path, const std::func
       }
       return [again](char* b, size_t n) { return again->Read(b, n); };
     };
-    members.push_back({std::move(member_path), std::move(head), whole, open_member});
+    members.push_back({std::move(member_path), std::move(head), whole, open_member, false, bytes});
     ++index;
   }
   return members;
 }
 
 std::vector<InputMember> OpenRegular(const std::string& path) {
-  auto open = [path] { return OpenFile(path); };
-  bool whole = false;
-  std::string head = ReadHead(open(), &whole);
-  if (IsCompressedOrTar(head)) return ArchiveMembers(path, open);
   struct stat info {};
   bool is_file = stat(path.c_str(), &info) == 0 && S_ISREG(info.st_mode);
-  return {{path, std::move(head), whole, open, is_file}};
+  auto bytes = std::make_shared<ReadCount>();
+  if (is_file) bytes->total = info.st_size;
+  auto open = [path, bytes] { return Counted(OpenFile(path), bytes); };
+  bool whole = false;
+  std::string head = ReadHead(open(), &whole);
+  if (IsCompressedOrTar(head)) return ArchiveMembers(path, open, bytes);
+  return {{path, std::move(head), whole, open, is_file, bytes}};
 }
 
 std::shared_ptr<SeekableFile> Spool(const ReadFn& read, const std::string& name) {
@@ -205,17 +217,22 @@ std::vector<InputMember> OpenStdin() {
     at += take;
     return take;
   };
-  if (!IsCompressedOrTar(*head)) return {{name, *head, whole, [rest] { return ReadFn(rest); }}};
+  if (!IsCompressedOrTar(*head)) {
+    auto bytes = std::make_shared<ReadCount>();
+    return {{name, *head, whole, [rest, bytes] { return Counted(rest, bytes); }, false, bytes}};
+  }
 
   std::shared_ptr<SeekableFile> spool = Spool(rest, name);
   auto open = [spool]() -> ReadFn {
-    return [spool, offset = uint64_t{0}](char* b, size_t n) mutable -> size_t {
-      size_t got = spool->ReadAt(offset, b, n);
-      offset += got;
-      return got;
-    };
+    return Counted(
+        [spool, offset = uint64_t{0}](char* b, size_t n) mutable -> size_t {
+          size_t got = spool->ReadAt(offset, b, n);
+          offset += got;
+          return got;
+        },
+        spool->bytes());
   };
-  return ArchiveMembers(name, open);
+  return ArchiveMembers(name, open, spool->bytes());
 }
 
 }  // namespace
@@ -244,6 +261,7 @@ SeekableFile::SeekableFile(int fd, std::string name) : fd_(fd), name_(std::move(
   struct stat info {};
   if (fstat(fd_, &info) != 0) throw Error(name_ + ": " + Reason(errno));
   size_ = static_cast<uint64_t>(info.st_size);
+  bytes_->total = info.st_size;
 }
 
 SeekableFile::~SeekableFile() {

@@ -2,10 +2,12 @@
 // callable.
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -15,6 +17,13 @@ namespace mmreplay {
 // Fills up to `size` bytes and returns how many; 0 only at the end. Throws Error.
 using ReadFn = std::function<size_t(char* buffer, size_t size)>;
 
+// How far a file has been read, for who looks on from another thread. Of a compressed file and of an archive:
+// the bytes as they stand in it.
+struct ReadCount {
+  std::atomic<int64_t> read = 0;
+  std::optional<int64_t> total;  // nullopt for standard input and the like
+};
+
 // One readable thing inside what the user named: the file itself, a member of a tar archive, a
 // file of a directory. Compression (gzip, bzip2, xz, zstd) is transparent.
 struct InputMember {
@@ -23,6 +32,7 @@ struct InputMember {
   bool whole;                    // head is all of it
   std::function<ReadFn()> open;  // from its first byte; may be called again, except for stdin
   bool is_file = false;          // path is a file that holds these bytes and nothing else
+  std::shared_ptr<ReadCount> bytes = {};  // of what was opened last
 };
 
 inline constexpr size_t kHeadBytes = size_t{256} * 1024;
@@ -45,6 +55,9 @@ class SeekableFile {
   const std::string& name() const { return name_; }
   // Less than `size` only at the end.
   size_t ReadAt(uint64_t offset, char* buffer, size_t size) const;
+  // Where a reader that goes through the file has got to.
+  void NoteRead(uint64_t offset) const { bytes_->read = static_cast<int64_t>(offset); }
+  const std::shared_ptr<ReadCount>& bytes() const { return bytes_; }
   // Exactly `size` bytes, or empty.
   std::string ReadAt(uint64_t offset, size_t size) const;
 
@@ -52,6 +65,7 @@ class SeekableFile {
   int fd_;
   std::string name_;
   uint64_t size_ = 0;
+  std::shared_ptr<ReadCount> bytes_ = std::make_shared<ReadCount>();
 };
 
 // An unnamed file with mode 0600 in the folder for temporary files; the caller owns the descriptor. `name` is

@@ -69,6 +69,7 @@ bool PerfRecords::FillWindow(size_t need) {
   uint64_t more = at_ < end_ ? end_ - at_ : 0;
   size_t got = file_->ReadAt(at_, window_.data() + left, static_cast<size_t>(std::min<uint64_t>(room, more)));
   at_ += got;
+  file_->NoteRead(at_);
   window_size_ = left + got;
   return window_size_ >= need;
 }

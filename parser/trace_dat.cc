@@ -121,7 +121,7 @@ void TraceDatReader::Finish() {
 }
 
 // Whole messages, up to the size of a batch.
-bool TraceDatReader::Fill(std::vector<char>* text) {
+bool TraceDatReader::Fill(TextBuffer* text) {
   text->assign(carry_.begin(), carry_.end());
   carry_.clear();
   size_t filled = text->size();

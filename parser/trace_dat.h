@@ -41,7 +41,7 @@ class TraceDatReader : public EventSource {
   };
 
   void Start();
-  bool Fill(std::vector<char>* text);
+  bool Fill(TextBuffer* text);
   void Finish();
   int Reap();
   void ReadMessage(uint8_t type, std::string_view payload, Batch* batch);

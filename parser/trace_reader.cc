@@ -79,7 +79,7 @@ TraceReader::TraceReader(ReadFn read, std::unique_ptr<LineFormat> format, String
 }
 
 // Fills `text` with whole lines. The unfinished rest waits in carry_ for the next batch.
-bool TraceReader::FillText(std::vector<char>* text) {
+bool TraceReader::FillText(TextBuffer* text) {
   text->assign(carry_.begin(), carry_.end());
   carry_.clear();
   size_t filled = text->size();
@@ -241,14 +241,38 @@ LineKind TraceReader::AddOther(const OtherLine& other, Batch* batch) {
 }
 
 LineKind TraceReader::AddFrame(std::string_view frame, Batch* batch) {
-  batch->frames.push_back({*stack_owner_, next_depth_++, frame});
+  if (!owner_left_out_) batch->frames.push_back({*stack_owner_, next_depth_++, frame});
   return LineKind::kContinuation;
 }
 
 LineKind TraceReader::AddMarker(const LossMarker& marker, Batch* batch) const {
-  batch->markers.push_back(marker);
-  batch->markers.back().next_event = static_cast<EventId>(next_event_);
+  LossMarker placed = marker;
+  placed.next_event = static_cast<EventId>(next_event_);
+  if (filter_) {
+    filter_->Pass(placed, batch);
+  } else {
+    batch->markers.push_back(placed);
+  }
   return LineKind::kMarker;
+}
+
+// Before anything of the event is stored or decoded.
+bool TraceReader::Keeps(const TraceLine& split, const TraceBody& body, Batch* batch) {
+  EventFilter::Subject event{.id = static_cast<EventId>(next_event_),
+                             .line = line_,
+                             .ts = split.ts ? std::optional(split.ts->value) : std::nullopt,
+                             .cpu = split.cpu,
+                             .pid = split.pid ? std::optional(static_cast<Pid>(*split.pid)) : std::nullopt,
+                             .comm = split.comm,
+                             .name = body.name};
+  if (filter_->Keeps(event, clock_is_ticks_.value_or(false), batch)) return true;
+  ++lines_.left_out;
+  if (filter_->AsksForMeaning() && HasMeaning(body)) filter_->LeftOutMeaning(event, batch);
+  return false;
+}
+
+bool TraceReader::HasMeaning(const TraceBody& body) {
+  return !std::holds_alternative<Opaque>(decoder_->Decode(strings_->Intern(body.name), body.args));
 }
 
 TraceReader::LastOnCpu& TraceReader::LastOn(int32_t cpu) {
@@ -271,20 +295,9 @@ LineKind TraceReader::AddEvent(const TraceLine& split, const TraceBody& body, Ba
   }
   without_time_ |= !split.ts;
   without_task_ |= !split.pid;
+  bool kept = !filter_ || Keeps(split, body, batch);
   auto id = static_cast<EventId>(next_event_++);
-  Event& event = batch->events.emplace_back();
-  event.id = id;
-  if (split.ts) event.ts = split.ts->value;
-  event.cpu = split.cpu;
-  if (split.pid) event.pid = static_cast<Pid>(*split.pid);
-  event.tgid = split.tgid;
-  event.comm = strings_->Intern(split.comm);
-  event.name = strings_->Intern(body.name);
-  event.context = strings_->Intern(split.context);
-  event.in_interrupt = ContextIsInterrupt(split.context);
-  event.args = body.args;
-  event.line = line_;
-  event.payload = decoder_->Decode(event.name, body.args);
+  const Event* event = kept ? &StoreEvent(id, split, body, batch) : nullptr;
 
   bool is_stack = body.name == "kernel_stack" || body.name == "user_stack";
   LastOnCpu& last = LastOn(split.cpu.value_or(-1));
@@ -299,14 +312,40 @@ LineKind TraceReader::AddEvent(const TraceLine& split, const TraceBody& body, Ba
     }
     last = {split.pid, id};
   }
+  owner_left_out_ = !kept;
   next_depth_ = 0;
-  text_may_continue_ =
-      !is_stack && std::holds_alternative<Opaque>(event.payload) && CarriesFreeText(body.name, body.args);
+  if (event) {
+    text_may_continue_ =
+        !is_stack && std::holds_alternative<Opaque>(event->payload) && CarriesFreeText(body.name, body.args);
+  } else {
+    text_may_continue_ = !is_stack && CarriesFreeText(body.name, body.args) && !HasMeaning(body);
+  }
   return LineKind::kEvent;
+}
+
+const Event& TraceReader::StoreEvent(EventId id, const TraceLine& split, const TraceBody& body,
+                                     Batch* batch) {
+  Event& event = batch->events.emplace_back();
+  event.id = id;
+  if (split.ts) event.ts = split.ts->value;
+  event.cpu = split.cpu;
+  if (split.pid) event.pid = static_cast<Pid>(*split.pid);
+  event.tgid = split.tgid;
+  event.comm = strings_->Intern(split.comm);
+  event.name = strings_->Intern(body.name);
+  event.context = strings_->Intern(split.context);
+  event.in_interrupt = ContextIsInterrupt(split.context);
+  event.args = body.args;
+  event.line = line_;
+  event.payload = decoder_->Decode(event.name, body.args);
+  return event;
 }
 
 std::vector<TraceIssue> TraceReader::Issues() const {
   std::vector<TraceIssue> issues = issues_;
+  if (filter_) {
+    for (TraceIssue& issue : filter_->Issues()) issues.push_back(std::move(issue));
+  }
   auto add = [&](Severity severity, const char* kind, std::string text) {
     issues.push_back({severity, kind, 0, 1, std::move(text)});
   };

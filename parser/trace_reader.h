@@ -12,6 +12,7 @@
 
 #include "parser/batch.h"
 #include "parser/decode.h"
+#include "parser/event_filter.h"
 #include "parser/event_source.h"
 #include "parser/ftrace_text.h"
 #include "parser/input.h"
@@ -28,6 +29,9 @@ class TraceReader : public EventSource {
   TraceReader(ReadFn read, std::unique_ptr<LineFormat> format, StringTable* strings, Decoder* decoder,
               size_t batch_bytes = kBatchBytes);
 
+  // Borrowed. Events it does not keep are counted and not decoded.
+  void set_filter(EventFilter* filter) { filter_ = filter; }
+
   bool Next(Batch* batch) override;
   const LineCounts& lines() const override { return lines_; }
   const TraceHeader& header() const override { return header_; }
@@ -35,7 +39,7 @@ class TraceReader : public EventSource {
   std::optional<bool> clock_is_ticks() const override { return clock_is_ticks_; }
 
  private:
-  bool FillText(std::vector<char>* text);
+  bool FillText(TextBuffer* text);
   void ReadLine(std::string_view line, bool terminated, Batch* batch);
   bool Unfold(std::string_view* line, bool last, Batch* batch);
   void FinishFolded(Batch* batch);
@@ -43,7 +47,10 @@ class TraceReader : public EventSource {
   LineKind Classify(std::string_view line, bool terminated, Batch* batch);
   LineKind AddOther(const OtherLine& other, Batch* batch);
   LineKind AddMarker(const LossMarker& marker, Batch* batch) const;
+  bool HasMeaning(const TraceBody& body);
+  bool Keeps(const TraceLine& split, const TraceBody& body, Batch* batch);
   LineKind AddEvent(const TraceLine& split, const TraceBody& body, Batch* batch);
+  const Event& StoreEvent(EventId id, const TraceLine& split, const TraceBody& body, Batch* batch);
   LineKind AddFrame(std::string_view frame, Batch* batch);
   void Note(TraceIssue::Severity severity, std::string_view kind, std::string_view text);
 
@@ -52,6 +59,7 @@ class TraceReader : public EventSource {
   StringTable* strings_;
   Decoder* decoder_;
   size_t batch_bytes_;
+  EventFilter* filter_ = nullptr;
 
   uint64_t text_at_ = 0;  // where the next batch's text begins in the input
   std::string carry_;     // the unfinished last line of the previous batch
@@ -81,6 +89,7 @@ class TraceReader : public EventSource {
   std::vector<LastOnCpu> last_on_cpu_;
   std::unordered_map<int32_t, LastOnCpu> last_on_other_cpu_;
   std::optional<EventId> stack_owner_;  // event the frames below belong to
+  bool owner_left_out_ = false;         // by the filter: so are they
   int32_t next_depth_ = 0;
   bool text_may_continue_ = false;  // the last event carries user text, which may hold newlines
 };

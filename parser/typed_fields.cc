@@ -81,46 +81,6 @@ constexpr std::array kKnownHex = {
     HexFields{"contention_end", {"lock"}},
 };
 
-// tracefs lines carry no system; these are where the kernel has them (include/trace/events/).
-std::string_view KnownSystem(std::string_view event) {
-  struct Prefix {
-    std::string_view prefix;
-    std::string_view system;
-  };
-  static constexpr std::array kPrefixes = {
-      Prefix{"page_ref_", "page_ref"},
-      Prefix{"sched_", "sched"},
-      Prefix{"mm_page_", "kmem"},
-      Prefix{"mm_migrate_pages", "migrate"},
-      Prefix{"set_migration_pte", "migrate"},
-      Prefix{"remove_migration_pte", "migrate"},
-      Prefix{"mm_numa_migrate", "migrate"},
-      Prefix{"set_migration_pmd", "thp"},
-      Prefix{"remove_migration_pmd", "thp"},
-      Prefix{"mm_khugepaged_", "huge_memory"},
-      Prefix{"mm_collapse_", "huge_memory"},
-      Prefix{"mm_compaction_", "compaction"},
-      Prefix{"mm_vmscan_", "vmscan"},
-      Prefix{"mm_lru_", "pagemap"},
-      Prefix{"mm_filemap_", "filemap"},
-      Prefix{"lock_acquire", "lock"},
-      Prefix{"lock_contended", "lock"},
-      Prefix{"lock_release", "lock"},
-      Prefix{"contention_", "lock"},
-      Prefix{"mmap_lock_", "mmap_lock"},
-      Prefix{"page_fault_", "exceptions"},
-      Prefix{"tlb_flush", "tlb"},
-      Prefix{"tracing_mark_write", "ftrace"},
-      Prefix{"kernel_stack", "ftrace"},
-      Prefix{"user_stack", "ftrace"},
-      Prefix{"function", "ftrace"},
-  };
-  for (const Prefix& known : kPrefixes) {
-    if (event.starts_with(known.prefix)) return known.system;
-  }
-  return {};
-}
-
 bool IsKnownHex(std::string_view event, std::string_view field) {
   return std::any_of(kKnownHex.begin(), kKnownHex.end(), [&](const HexFields& known) {
     return known.event == event &&
@@ -247,6 +207,46 @@ FieldValue ValueOf(std::string_view text, KindField* field) {
 }
 
 }  // namespace
+
+// tracefs lines carry no system; these are where the kernel has them (include/trace/events/).
+std::string_view KnownSystem(std::string_view event) {
+  struct Prefix {
+    std::string_view prefix;
+    std::string_view system;
+  };
+  static constexpr std::array kPrefixes = {
+      Prefix{"page_ref_", "page_ref"},
+      Prefix{"sched_", "sched"},
+      Prefix{"mm_page_", "kmem"},
+      Prefix{"mm_migrate_pages", "migrate"},
+      Prefix{"set_migration_pte", "migrate"},
+      Prefix{"remove_migration_pte", "migrate"},
+      Prefix{"mm_numa_migrate", "migrate"},
+      Prefix{"set_migration_pmd", "thp"},
+      Prefix{"remove_migration_pmd", "thp"},
+      Prefix{"mm_khugepaged_", "huge_memory"},
+      Prefix{"mm_collapse_", "huge_memory"},
+      Prefix{"mm_compaction_", "compaction"},
+      Prefix{"mm_vmscan_", "vmscan"},
+      Prefix{"mm_lru_", "pagemap"},
+      Prefix{"mm_filemap_", "filemap"},
+      Prefix{"lock_acquire", "lock"},
+      Prefix{"lock_contended", "lock"},
+      Prefix{"lock_release", "lock"},
+      Prefix{"contention_", "lock"},
+      Prefix{"mmap_lock_", "mmap_lock"},
+      Prefix{"page_fault_", "exceptions"},
+      Prefix{"tlb_flush", "tlb"},
+      Prefix{"tracing_mark_write", "ftrace"},
+      Prefix{"kernel_stack", "ftrace"},
+      Prefix{"user_stack", "ftrace"},
+      Prefix{"function", "ftrace"},
+  };
+  for (const Prefix& known : kPrefixes) {
+    if (event.starts_with(known.prefix)) return known.system;
+  }
+  return {};
+}
 
 bool FieldScanner::Next(std::string_view* key, std::string_view* value) {
   size_t key_length = 0;

@@ -86,6 +86,9 @@ class TypedFields {
   int64_t untyped_fields_ = 0;
 };
 
+// The system of a tracepoint (sched, kmem) we know; empty for any other. tracefs lines carry none.
+std::string_view KnownSystem(std::string_view event);
+
 // Walks the key=value pairs of an event's arguments. A value in double quotes comes without them; a
 // number ends at the next blank; anything else goes on to the next key, so that comms may hold blanks.
 // A trailing comma or "==>" is no part of a value. Words without '=' are passed over.

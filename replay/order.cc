@@ -6,6 +6,8 @@
 namespace mmreplay {
 namespace {
 
+constexpr int64_t kLikely = 50'000;  // ns
+
 bool SameTaskOrCpu(const Moment& a, const Moment& b) {
   bool same_task = a.pid && b.pid && *a.pid == *b.pid && Value(*a.pid) != 0;
   return same_task || (a.cpu && b.cpu && *a.cpu == *b.cpu);
@@ -32,8 +34,11 @@ ClockError::ClockError(std::optional<std::string_view> clock, bool ticks) : tick
   base_ = coherent || ticks ? 0 : 1000;
 }
 
+void ClockError::KnowOnlyPart() {
+  if (!ticks_) base_ = std::max(base_, kLikely);
+}
+
 void ClockError::HandOver(int32_t from_cpu, int32_t to_cpu, int64_t later_by) {
-  constexpr int64_t kLikely = 50'000;  // ns
   if (!ticks_ && later_by > 0 && later_by <= kLikely) learned_ = std::max(learned_, later_by);
   Learn(&late_[from_cpu], later_by);
   Learn(&early_[to_cpu], later_by);

@@ -32,6 +32,10 @@ class ClockError {
   // same: what no clock is likely to err by counts only where it happens to one cpu again and again.
   void HandOver(int32_t from_cpu, int32_t to_cpu, int64_t later_by);
 
+  // The recording is part of a longer one: of a clock's error less is on record than there was. What a clock
+  // is likely to err by is assumed.
+  void KnowOnlyPart();
+
   // Stamps of different cpus further apart than this are ordered. ns, or ticks.
   int64_t bound() const { return learned_ > base_ ? learned_ : base_; }
   int64_t learned() const { return learned_; }

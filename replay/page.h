@@ -66,39 +66,41 @@ struct Contradiction {
 };
 
 struct Page {
+  // What every reference event reads, together.
   Pfn pfn;
   std::optional<uint32_t> order;
   LifetimeId life;
   bool alive = true;
   LifetimeQuality quality = LifetimeQuality::kOpen;
-  std::optional<Moment> alloc;   // mm_page_alloc, or the page_ref_set that opened the life
-  bool allocation_seen = false;  // mm_page_alloc belongs to it
-  EventId first_event{};         // of this life
-  std::optional<int32_t> count;  // known reference count
+  bool allocation_seen = false;  // mm_page_alloc belongs to this life
   bool frozen = false;
-  std::optional<Mark> frozen_at;  // page_ref_freeze, while frozen
-  std::optional<Death> death;     // of this life
-  std::vector<RefTaker> takers;
-  std::vector<WaitId> waits;  // on this life, open ones and recent ones
+  bool migrating_mapped = false;  // by migrate_misplaced_transhuge_page: the mapping's reference
+                                  // stays until after the page is unlocked
+  bool migration_ending = false;  // the migration entry is gone; unlocking and the last put follow
+  bool in_page_cache = false;     // it was added to the page cache in this life, or taken out
+  // What the invariants need. A contradicted count proves nothing more; what a gap covers neither.
+  bool contradicted = false;
+  bool below_zero = false;       // told once per life
+  bool used_while_free = false;  // reference events after the free: it was allocated without a record
+  bool taken_while_free = false;
+  std::optional<int32_t> count;  // known reference count
   // The printed count has been above the replayed one since: a reference was taken that is not on
   // record. Counts are sampled late, so one event alone says nothing.
   int32_t excess_run = 0;
   EventId excess_after{};  // last event before the first with an excess
   EventId last_ref{};
-  std::optional<Pid> migrating_by;  // task that holds the page locked for migration, and a reference
-  bool migrating_mapped = false;    // by migrate_misplaced_transhuge_page: the mapping's reference
-                                    // stays until after the page is unlocked
-  bool migration_ending = false;    // the migration entry is gone; unlocking and the last put follow
-  bool in_page_cache = false;       // it was added to the page cache in this life, or taken out
-  // What the invariants need. A contradicted count proves nothing more; what a gap covers neither.
   int64_t gaps_before = 0;
-  bool contradicted = false;
   std::unique_ptr<Contradiction> unsettled;
-  bool below_zero = false;       // told once per life
-  bool used_while_free = false;  // reference events after the free: it was allocated without a record
-  bool taken_while_free = false;
-  std::optional<Mark> last_locked;   // the count reached 0 with PG_locked set: the free follows
   std::unique_ptr<Anomaly> pending;  // a second free, until the page's next event
+  std::vector<RefTaker> takers;
+  std::optional<Mark> last_locked;  // the count reached 0 with PG_locked set: the free follows
+  std::optional<Death> death;       // of this life
+
+  std::optional<Mark> frozen_at;    // page_ref_freeze, while frozen
+  std::optional<Moment> alloc;      // mm_page_alloc, or the page_ref_set that opened the life
+  EventId first_event{};            // of this life
+  std::vector<WaitId> waits;        // on this life, open ones and recent ones
+  std::optional<Pid> migrating_by;  // task that holds the page locked for migration, and a reference
   // The life before this one, for waits that looked the page up in it.
   std::optional<LifetimeId> previous_life;
   std::optional<Death> previous_death;

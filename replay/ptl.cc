@@ -89,7 +89,7 @@ void PtlTracker::Begin(Holder* holder, KernelAddress lock, const Moment& at, std
 }
 
 void PtlTracker::End(Holder* holder, size_t index, const Moment& at, Task* task) {
-  Hold hold = holder->holds[index];
+  Hold hold = std::move(holder->holds[index]);
   holder->holds.erase(holder->holds.begin() + static_cast<std::ptrdiff_t>(index));
   task->holding.reset();
   if (!holder->holds.empty()) task->holding = holder->holds.back().id;

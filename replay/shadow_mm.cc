@@ -18,6 +18,18 @@ Moment MomentOf(const Event& event) {
   return {event.id, event.ts, event.cpu, event.pid, event.comm};
 }
 
+// What a model still says that does not see all the events it should: what was seen to happen, not what
+// follows from nothing else having happened.
+bool SurvivesBlindness(Record* record) {
+  if (std::holds_alternative<Anomaly>(*record) || std::holds_alternative<RepairedRef>(*record)) return false;
+  if (auto* ref = std::get_if<PageRefResult>(record)) {
+    ref->replayed.reset();
+    ref->replayed_lo.reset();
+    ref->replayed_hi.reset();
+  }
+  return true;
+}
+
 template <typename... Cases>
 struct Overloaded : Cases... {
   using Cases::operator()...;
@@ -29,7 +41,9 @@ Overloaded(Cases...) -> Overloaded<Cases...>;
 
 ShadowMm::ShadowMm(ReplayOptions options, Sink sink)
     : options_(std::move(options)),
-      sink_(std::move(sink)),
+      sink_([this, sink = std::move(sink)](Record&& record) {
+        if (!summary_.blinded || SurvivesBlindness(&record)) sink(std::move(record));
+      }),
       clock_(options_.clock, options_.ticks),
       clock_learner_(&clock_),
       ptes_(options_.architecture, options_.release, options_.page_shift),
@@ -87,9 +101,17 @@ bool ShadowMm::ReferencesRecordable() const {
   return saw_page_ref_mod_ && saw_page_ref_mod_unless_;
 }
 
+ShadowMm::CpuState& ShadowMm::CpuOf(int32_t cpu) {
+  auto index = static_cast<size_t>(cpu);
+  if (cpu < 0 || index >= known_cpus_.size()) return cpus_[cpu];
+  CpuState*& known = known_cpus_[index];
+  if (!known) known = &cpus_[cpu];
+  return *known;
+}
+
 void ShadowMm::CloseGap(const Event& event) {
   if (!event.cpu) return;
-  CpuState& cpu = cpus_[*event.cpu];
+  CpuState& cpu = CpuOf(*event.cpu);
   if (!cpu.seen) {
     cpu.seen = true;
     const auto& listed = options_.overwritten_cpus;
@@ -113,7 +135,33 @@ void ShadowMm::CloseGap(const Event& event) {
   cpu.last_event = event.id;
 }
 
+// What a filter leaves out is no loss of one cpu. After a loss the model goes on with what it knows, and is
+// mostly right; with a filter it would be wrong by design.
+void ShadowMm::Cut(const LossMarker& marker) {
+  switch (marker.kind) {
+    case LossMarker::Kind::kLost:
+    case LossMarker::Kind::kBufferStarted:
+      break;
+    case LossMarker::Kind::kStretchBegins:
+      clock_.KnowOnlyPart();
+      waits_.OnStretchBegin();
+      break;
+    case LossMarker::Kind::kStretchEnds:
+      clock_.KnowOnlyPart();
+      waits_.OnStretchEnd();
+      break;
+    case LossMarker::Kind::kLeftOut:
+      summary_.blinded = true;
+      waits_.OnBlinded();
+      break;
+  }
+}
+
 void ShadowMm::Replay(const LossMarker& marker) {
+  if (marker.kind != LossMarker::Kind::kLost && marker.kind != LossMarker::Kind::kBufferStarted) {
+    Cut(marker);
+    return;
+  }
   CpuState& cpu = cpus_[marker.cpu];
   if (marker.kind == LossMarker::Kind::kBufferStarted && cpu.seen) return;
   cpu.seen = true;
@@ -458,7 +506,7 @@ ReplaySummary ShadowMm::Finish() {
   migrations_.Finish(last_ns);
   pages_.Finish(last_ns);  // before the waits: its last word on a page's counts may be about them
   waits_.Finish();
-  summary_.pages = pages_.stats();
+  if (!summary_.blinded) summary_.pages = pages_.stats();
   summary_.clock_error = clock_.bound();
   summary_.clock_error_learned = clock_.learned();
   return summary_;

@@ -2,6 +2,7 @@
 // hands what it establishes to one callable.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -56,6 +57,7 @@ struct ReplaySummary {
   bool flags_at_last_put = false;
   bool migration_results = false;  // returns of functions that move a page were recorded
   std::optional<int64_t> last_ts;  // latest stamp of the recording
+  bool blinded = false;            // a filter left out events with a meaning to the model
 };
 
 class ShadowMm {
@@ -89,6 +91,7 @@ class ShadowMm {
   void NotePage(Pfn pfn, const Moment& at);
   std::optional<Pfn> PfnOf(const FunctionEntry& call, ProbeRole role);
   bool ReferencesRecordable() const;
+  void Cut(const LossMarker& marker);
   bool GapSince(const Task& task, EventId since) const;
   void CloseGap(const Event& event);
 
@@ -119,7 +122,9 @@ class ShadowMm {
     std::optional<Gap> open_gap;  // waiting for its end: the cpu's next event
     bool seen = false;
   };
+  CpuState& CpuOf(int32_t cpu);
   std::map<int32_t, CpuState> cpus_;
+  std::array<CpuState*, 1024> known_cpus_{};  // of them, for every event's look-up
   std::optional<EventId> last_gap_;
 
   // Pages a task has locked for migration, see Page::migrating_by.

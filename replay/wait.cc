@@ -100,6 +100,10 @@ Shield ShieldOf(const WaitFacts& f) {
 
   std::string own_event = f.own_event ? " (" + EventText(*f.own_event) + ")" : "";
   bool lookup_seen = f.lookup != PageLookup::kUnseen;
+  Shield cut_off{
+      Protection::kUnknown, "the stretch of time ends too early",
+      "the stretch of time ends before the waiter's call does: it may drop a reference of its own after "
+      "it; let --time go on"};
   switch (f.own) {
     case OwnReference::kTakenUnderLock:
       return {Protection::kReference, "reference taken under the page-table lock",
@@ -121,6 +125,7 @@ Shield ShieldOf(const WaitFacts& f) {
                 "the waiter dropped a reference after the wait (" + EventText(*f.put_after) +
                     ") that it must have held, though its taking is not on record"};
       }
+      if (f.cut_off_after) return cut_off;
       if (f.unrecorded_reference) break;
       if (lookup_seen && !f.gap_in_lookup) {
         return {Protection::kNone, "no reference taken",
@@ -135,6 +140,7 @@ Shield ShieldOf(const WaitFacts& f) {
   }
   if (contract) return {contract->protection, std::string(contract->reason), std::string(contract->source)};
 
+  if (f.cut_off_after) return cut_off;
   if (f.freed_by_waiter) {
     return {Protection::kReference, "the waiter dropped the last reference itself",
             "the waiter itself dropped the last reference (" + EventText(f.death->at.event) +
@@ -262,6 +268,17 @@ WaitJudgement JudgeWait(const WaitFacts& f, const ClockError& clock) {
     j.judged = false;
     j.reason = "waits for another bit than PG_locked";
     j.why = "it waits for page flag " + std::to_string(*f.bit) + ", not for PG_locked";
+    return j;
+  }
+  if (f.blinded) {
+    j.outcome = WaitOutcome::kUnknown;
+    j.order = EventOrder::kNone;
+    j.order_ns.reset();
+    j.reason = "a filter left out events that decide";
+    j.why =
+        "a filter left out events that decide, such as a reference taken: analyze without --event, --comm, "
+        "--pid "
+        "and --cpu to judge it";
     return j;
   }
   Shield shield = ShieldOf(f);
@@ -398,7 +415,9 @@ void WaitTracker::Begin(Task* task, const Moment& at, const Entry& entry) {
   open_.push_back(record.id);
   wait.task = task;
   wait.scope = task->scope;
-  wait.preceded = entry.preceded;
+  // In a recording that was cut off at its head the event before the wait may be of the same call, and what
+  // the waiter did earlier in it may be left out.
+  wait.preceded = entry.preceded && (!begin_cut_ || task->scope > 0 || task->last_idle);
   wait.cpu = task->scope_cpu;
   wait.moved = task->scope_moved;
   waits_.push_back(std::move(wait));
@@ -565,6 +584,7 @@ void WaitTracker::OnGap(int32_t cpu, std::optional<EventId> last) {
 }
 
 void WaitTracker::EmitWait(Wait& wait) {
+  wait.facts.blinded = blinded_;
   WaitJudgement judgement = JudgeWait(wait.facts, *clock_);
   PageWait& record = wait.record;
   record.judged = judgement.judged;
@@ -581,7 +601,7 @@ void WaitTracker::EmitWait(Wait& wait) {
   record.contract = contract ? contract->source : ProtectionHistory(wait.facts.caller);
   record.reason = std::move(judgement.reason);
   record.why = std::move(judgement.why);
-  if (wait.facts.death) {
+  if (wait.facts.death && !blinded_) {
     record.death = wait.facts.death->at;
     record.free = wait.facts.death->free;
   }
@@ -613,6 +633,14 @@ void WaitTracker::EmitWait(Wait& wait) {
 }
 
 void WaitTracker::Finish() {
+  if (end_cut_) {
+    for (Wait& wait : waits_) {
+      const Task& task = *wait.task;
+      bool same_call = wait.scope == task.scope && !task.frames.empty();
+      bool did_no_more = !wait.closed || (wait.facts.end && task.last_own->event == wait.facts.end->event);
+      wait.facts.cut_off_after = same_call || did_no_more;
+    }
+  }
   for (Wait& wait : waits_) EmitWait(wait);
   first_ += static_cast<int64_t>(waits_.size());
   waits_.clear();

@@ -72,6 +72,8 @@ struct WaitFacts {
   std::optional<Death> freed_again;  // that life, or a later one, was over when the wait began
   bool gap_before_wait = false;      // lost events between the page's death, or its lookup, and the beginning
   bool gap_in_wait = false;
+  bool blinded = false;        // events that decide were left out by a filter
+  bool cut_off_after = false;  // the recording was cut off before what the waiter did after the wait
 };
 
 struct WaitJudgement {
@@ -132,6 +134,12 @@ class WaitTracker {
   // A cpu's events after `last` (from the beginning where it has none) up to here are missing.
   void OnGap(int32_t cpu, std::optional<EventId> last);
 
+  // The recording is part of a longer one: its events before here, or after, were left out.
+  void OnStretchBegin() { begin_cut_ = true; }
+  void OnStretchEnd() { end_cut_ = true; }
+  // Events of any kind were left out: nothing that is not emitted yet can be judged.
+  void OnBlinded() { blinded_ = true; }
+
   void Finish();
 
  private:
@@ -159,6 +167,9 @@ class WaitTracker {
   std::deque<Wait> waits_;  // those not emitted yet, by id; front is first_
   int64_t first_ = 1;       // id of waits_.front()
   std::vector<WaitId> open_;
+  bool begin_cut_ = false;
+  bool end_cut_ = false;
+  bool blinded_ = false;
 };
 
 }  // namespace mmreplay

@@ -9,6 +9,7 @@
 #include <tuple>
 
 #include "parser/error.h"
+#include "parser/event_filter.h"
 #include "parser/input_format.h"
 #include "parser/probe_signatures.h"
 #include "replay/kernel_contracts.h"
@@ -400,6 +401,17 @@ const char* const kSafeWaits =
     "A task that waits for a page must keep it from being freed until it is on the wait queue: by a "
     "reference of its own, or by queueing while it holds the page-table lock. Each of these waits did.";
 
+namespace {
+
+// Nothing is judged for the filters' sake, whatever was recorded.
+bool IsBlinded(const ReportContent& content) {
+  return std::any_of(content.rules.begin(), content.rules.end(), [](const RuleAnswer& rule) {
+    return rule.rule == "wait_on_freed_page" && rule.missing.find("all_events") != std::string::npos;
+  });
+}
+
+}  // namespace
+
 std::string VerdictText(const ReportContent& content) {
   const Verdict& verdict = content.verdict;
   switch (verdict.ExitCode()) {
@@ -408,6 +420,8 @@ std::string VerdictText(const ReportContent& content) {
     case 2:
       return "NOTHING READ: no event in the input could be read";
     case 3:
+      if (IsBlinded(content))
+        return "CANNOT TELL: a filter left out events that decide, so no wait can be judged";
       if (!verdict.wait_rule_applicable)
         return "CANNOT TELL: no wait function was probed, so no wait can be judged";
       if (verdict.unknown_waits > 0) {
@@ -421,6 +435,22 @@ std::string VerdictText(const ReportContent& content) {
       return fmt::format("NO FINDING: {} on pages, every one of them safe",
                          Plural(verdict.waits, "wait", "waits"));
   }
+}
+
+bool IsFilterIssue(const Issue& issue) {
+  return issue.kind == kFilteredIssue;
+}
+
+std::string KeptText(const ReportContent& content) {
+  std::string text;
+  int64_t kept = content.input.events;
+  for (const Issue& issue : content.issues) {
+    if (!IsFilterIssue(issue)) continue;
+    kept -= issue.count;
+    text += " + " + CountText(issue.count) + " " + issue.text;
+  }
+  if (text.empty()) return text;
+  return CountText(content.input.events) + " = " + CountText(kept) + " kept" + text;
 }
 
 std::string FidelityText(const Fidelity& fidelity) {

@@ -244,6 +244,12 @@ std::string VerdictText(const ReportContent& content);
 // What makes a wait safe, where every wait was.
 extern const char* const kSafeWaits;
 
+// "12,562 = 1,234 kept + 11,000 left out by --time 5.7..5.8 + 328 left out by --pid 67"; empty where no
+// filter was given.
+std::string KeptText(const ReportContent& content);
+// Trace issues of this kind are part of KeptText.
+bool IsFilterIssue(const Issue& issue);
+
 // "577 of 577 certain reference counts predicted (100.00 %)"; empty where there were none.
 std::string FidelityText(const Fidelity& fidelity);
 

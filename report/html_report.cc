@@ -594,6 +594,7 @@ void WriteInput(const ReportContent& content, const WriteFn& write) {
                     Plural(input.events, "event", "events"), Plural(input.comments, "comment", "comments"),
                     Plural(input.continuations, "continuation", "continuations"),
                     Plural(input.markers, "marker", "markers"), CountText(input.rejected)));
+  if (std::string kept = KeptText(content); !kept.empty()) write("<p>Events: " + Html(kept) + "</p>\n");
   write(
       "<div class=\"scroll\" tabindex=\"0\" role=\"region\" "
       "aria-label=\"files\"><table><thead><tr><th>file</th><th>is</th><th "

@@ -88,11 +88,16 @@ GROUP BY 1 ORDER BY count(*) DESC, 1 LIMIT 1;
 -- Waits by verdict; legal ones by why they are, unknown ones by what is missing, the rest by what became
 -- of the page. The caller is the call in which the page was found.
 -- name: wait classes
-SELECT w.verdict, w.function, coalesce(x.call_function, '') AS caller, x.reason,
-       CASE WHEN w.verdict IN ('benign', 'unknown') THEN '' ELSE w.outcome END AS fate, x.contract, count(*), min(w.id)
-FROM page_waits w
-JOIN page_wait_evidence x ON x.wait_id = w.id
-GROUP BY w.verdict, w.function, caller, x.reason, fate;
+SELECT c.verdict, f.text, coalesce(k.text, ''), r.text, c.fate, x.contract, c.waits
+FROM (SELECT w.verdict, b.function, b.call_function, b.reason,
+             CASE WHEN w.verdict IN ('benign', 'unknown') THEN '' ELSE w.outcome END AS fate, count(*) AS waits,
+             min(w.id) AS first
+      FROM page_waits w JOIN page_wait b ON b.id = w.id
+      GROUP BY w.verdict, b.function, b.call_function, b.reason, fate) c
+JOIN page_wait_evidence x ON x.wait_id = c.first
+JOIN string f ON f.id = c.function
+JOIN string r ON r.id = c.reason
+LEFT JOIN string k ON k.id = c.call_function;
 
 -- name: waits that ended
 SELECT EXISTS (SELECT 1 FROM page_waits WHERE end_event IS NOT NULL);

@@ -101,14 +101,23 @@ void WriteAlsoSeen(const ReportContent& content, const WriteFn& write) {
 // Without wait_on_freed_page nothing is judged, so what it misses is said; the others are named.
 void WriteNotApplicable(const ReportContent& content, const WriteFn& write) {
   std::string others;
+  bool blinded = false;
   for (const RuleAnswer& rule : content.rules) {
     if (rule.applicable) continue;
-    if (rule.rule == "wait_on_freed_page") {
+    if (rule.missing.find("all_events") != std::string::npos) {
+      blinded = true;
+    } else if (rule.rule == "wait_on_freed_page") {
       write(Wrap(fmt::format("not applicable: {}: record {}", rule.rule, rule.missing), 0, 2));
     } else {
       others += (others.empty() ? "" : ", ") + rule.rule;
     }
   }
+  if (blinded)
+    write(
+        Wrap("not judged: a filter left out events that decide, such as a reference taken; analyze without "
+             "--event, "
+             "--comm, --pid and --cpu for a verdict (--time leaves one)",
+             0, 2));
   if (!others.empty())
     write(Wrap("not applicable to what was recorded: " + others + " (mmreplay query DB @rules)", 0, 2));
 }
@@ -152,12 +161,14 @@ void WriteInput(const ReportContent& content, const WriteFn& write) {
                     Plural(input.events, "event", "events"), Plural(input.comments, "comment", "comments"),
                     Plural(input.continuations, "continuation", "continuations"),
                     Plural(input.markers, "marker", "markers"), CountText(input.rejected)));
+  if (std::string kept = KeptText(content); !kept.empty()) write(Wrap("events: " + Printable(kept), 0, 2));
   for (size_t i = 0; i < content.gaps.size() && i < kListed; ++i)
     write("gap: " + GapText(content.gaps[i], content.clock.ticks) + "\n");
   if (content.gaps.size() > kListed)
     write(fmt::format("gap: ... and {} more (mmreplay query DB @loss)\n",
                       CountText(static_cast<int64_t>(content.gaps.size() - kListed))));
   for (const Issue& issue : content.issues) {
+    if (IsFilterIssue(issue)) continue;
     std::string where = issue.first_line ? fmt::format("line {}", *issue.first_line) : "";
     if (issue.first_line && issue.count > 1) where += fmt::format(", {} times", CountText(issue.count));
     write(Wrap(fmt::format("{}: {}{}", issue.severity, Printable(issue.text),

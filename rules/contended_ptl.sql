@@ -2,7 +2,7 @@
 -- severity: info
 -- summary: a task spun for long on a page-table lock
 -- why: It did nothing else meanwhile: faults of the threads of one program hold each other up on the same page table.
--- requires: ptl_holds, ptl_contention, nanoseconds
+-- requires: ptl_holds, ptl_contention, nanoseconds, all_events
 -- reference: lock:lock_contended and lock_acquired, lock:contention_begin and contention_end (5.19 and later)
 
 -- 200 ms: a long hold, and a cpu taken away from the next in turn. One finding per lock: the longest wait for it.

@@ -3,7 +3,7 @@
 -- summary: a page was freed twice
 -- why: The second free puts a page on a free list that is there already, or that somebody else owns by now: the
 --   allocator then gives it to two owners.
--- requires: mm_page_alloc, mm_page_free, page_ref_set, all_tasks
+-- requires: mm_page_alloc, mm_page_free, page_ref_set, all_tasks, all_events
 -- reference: free twice without an allocation. mm/page_alloc.c:free_pages_prepare emits mm_page_free once per free
 
 -- Allocation, free and free again of one block, all on record. In a recording of some tasks the allocation in between

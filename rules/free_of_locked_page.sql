@@ -3,7 +3,7 @@
 -- summary: a page was freed while it was locked
 -- why: Whoever locked it goes on working on a page that is not its own, and unlocks the next owner's. The kernel
 --   reports it as "PAGE_FLAGS_CHECK_AT_FREE flag(s) set" where it checks.
--- requires: page_flags_at_last_put
+-- requires: page_flags_at_last_put, all_events
 -- reference: PG_locked is one of PAGE_FLAGS_CHECK_AT_FREE (include/linux/page-flags.h)
 
 -- PG_locked was set at the moment the count reached 0, when nobody else can change the page any more, and the same

@@ -3,7 +3,7 @@
 -- summary: a page's frozen reference count was not left alone
 -- why: Whoever froze the count (a migration, a split) counted on nobody taking a reference until it is set again, and
 --   overwrites the one that was taken: the page is freed while that task uses it.
--- requires: page_ref_freeze, page_ref_mod
+-- requires: page_ref_freeze, page_ref_mod, all_events
 -- reference: include/linux/page_ref.h:page_ref_freeze, page_ref_unfreeze; the case reported for 5.0-rc,
 --   linux-mm, January 2019
 

@@ -3,7 +3,7 @@
 -- summary: a task took a reference on a free page
 -- why: It used a pointer to a page it did not keep alive. The page may be anybody's by now, and the reference it took
 --   frees it a second time when it is dropped.
--- requires: page_ref_mod, page_ref_set, mm_page_alloc, mm_page_free, all_tasks
+-- requires: page_ref_mod, page_ref_set, mm_page_alloc, mm_page_free, all_tasks, all_events
 -- reference: get_page() on a page with count 0. include/linux/mm.h:get_page demands page_ref_count(page) > 0
 
 -- The page's allocation and free are on record, nothing after the free allocates it, and the count went from 0 to what

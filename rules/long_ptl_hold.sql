@@ -2,7 +2,7 @@
 -- severity: info
 -- summary: a page-table lock was held for long
 -- why: Nobody else can fault on, map or unmap what it guards, and with CONFIG_PREEMPT_NONE the cpu does nothing else.
--- requires: lock_acquired, nanoseconds
+-- requires: lock_acquired, nanoseconds, all_events
 -- reference: mm/huge_memory.c, mm/mprotect.c: the lock is dropped after each page table
 
 -- 100 ms: a kernel holds it for microseconds, but a hypervisor or an emulator takes the cpu away for tens of

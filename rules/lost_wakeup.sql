@@ -2,7 +2,7 @@
 -- severity: error
 -- summary: a task was left asleep although its page was unlocked
 -- why: Nothing will wake it any more: it stays in D state until a signal that it may not take, or for ever.
--- requires: page_waits, page_unlocks, mm_page_free, sched_switch, sched_waking, nanoseconds
+-- requires: page_waits, page_unlocks, mm_page_free, sched_switch, sched_waking, nanoseconds, all_events
 -- reference: mm/filemap.c:folio_wake_bit (wake_up_page_bit), whose bookmark let waiters slip in 4.14 to 5.9
 
 -- The page was unlocked while the task slept, and then freed: whoever else waited to lock it is through, and nobody will

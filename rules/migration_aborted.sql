@@ -3,7 +3,7 @@
 -- summary: a page could not be moved, because somebody had a reference on it
 -- why: The copy is thrown away and the page stays on the wrong node, or in the way of compaction and offlining. A few
 --   are normal; many on one page mean that its users wait for its migration with references held.
--- requires: migration_results
+-- requires: migration_results, all_events
 -- reference: mm/migrate.c:folio_migrate_mapping returns -EAGAIN; migrate_misplaced_transhuge_page to 5.13
 
 -- One finding per page: its failed attempts, and who took the last reference besides the migrating task.

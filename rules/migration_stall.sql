@@ -3,7 +3,7 @@
 -- summary: a migration kept a task from its page
 -- why: The fault does not end: the program hangs, and the hung task detector fires after two minutes. Either the
 --   migration does not come to its end, or the task faults on the page again and again.
--- requires: page_waits, nanoseconds
+-- requires: page_waits, nanoseconds, all_events
 -- reference: mm/migrate.c:migrate_pages retries a page ten times; kernel/hung_task.c
 
 -- Stall: a task waited for 10 s on a page under migration that was not freed meanwhile. Sound migrations of a huge

@@ -3,7 +3,7 @@
 -- summary: a page's reference count fell below zero
 -- why: Somebody dropped a reference that nobody held. The page is freed while others still use it, or the next
 --   owner loses its reference: data of one program ends up in the memory of another.
--- requires: page_refs
+-- requires: page_refs, all_events
 -- reference: double put. mm/page_ref.h:page_ref_sub_and_test and VM_BUG_ON_PAGE(page_ref_count(page) == 0)
 --   of put_page_testzero(); as reported for 5.0-rc (put_page after page_ref_freeze), linux-mm, January 2019
 

@@ -3,7 +3,7 @@
 -- summary: a page was unlocked that nobody had locked
 -- why: Two tasks believed to own the page lock, or one unlocked it twice: what the lock protects was open in between.
 --   Kernels with CONFIG_DEBUG_VM stop here (VM_BUG_ON_FOLIO(!folio_test_locked)).
--- requires: page_flags_at_unlock
+-- requires: page_flags_at_unlock, all_events
 -- reference: mm/filemap.c:folio_unlock, to 5.15 unlock_page
 
 -- The probe fetched page->flags as the function was entered, and PG_locked was clear. That another task than the one

@@ -16,6 +16,16 @@ Analysis::Analysis(const RecordingOptions& options, const RecordHook& hook)
   JudgeTrace(BuiltInRules(), &store_->database());
 }
 
+Analysis::Analysis(const RecordingOptions& options, const FilterOptions& filter)
+    : recording_(OpenRecording(options)), store_(std::make_unique<TraceStore>(std::nullopt)) {
+  EventFilter kept(filter);
+  facts_ = Ingest(recording_, store_.get(),
+                  {.open = [&](const Recording& recording, StringTable* strings, Decoder* decoder) {
+                    return OpenFilteredSource(recording, strings, decoder, &kept);
+                  }});
+  JudgeTrace(BuiltInRules(), &store_->database());
+}
+
 std::vector<WaitRow> Analysis::Waits() const {
   Statement query(
       db(),

@@ -11,6 +11,7 @@
 #include "cli/ingest.h"
 #include "db/trace_store.h"
 #include "parser/bundle.h"
+#include "parser/event_filter.h"
 
 namespace mmreplay {
 
@@ -33,6 +34,7 @@ struct WaitRow {
 class Analysis {
  public:
   explicit Analysis(const RecordingOptions& options, const RecordHook& hook = {});
+  Analysis(const RecordingOptions& options, const FilterOptions& filter);
 
   const Database& db() const { return store_->database(); }
   std::vector<WaitRow> Waits() const;
