@@ -17,6 +17,8 @@
 #include <string_view>
 #include <vector>
 
+#include "parser/string_table.h"
+
 namespace mmreplay {
 
 struct RecordField {
@@ -104,6 +106,25 @@ bool AppendArguments(const EventLayout& layout, std::string_view record, const S
 
 // The flag columns of tracefs (kernel 6.1 print, trace_print_lat_fmt): "d..2.".
 std::string ContextColumns(uint64_t flags, uint64_t preempt_count);
+
+// Flag columns as a string table has them: there are few of them, and every event has some.
+class ContextTable {
+ public:
+  // `strings` must outlive it.
+  explicit ContextTable(StringTable* strings) : strings_(strings) {}
+
+  StringId Columns(uint64_t flags, uint64_t preempt_count) {
+    size_t index = (flags & 0xff) << 8 | (preempt_count & 0xff);
+    if (index >= known_.size()) known_.resize(index + 1);
+    std::optional<StringId>& columns = known_[index];
+    if (!columns) columns = strings_->Intern(ContextColumns(flags, preempt_count));
+    return *columns;
+  }
+
+ private:
+  StringTable* strings_;
+  std::vector<std::optional<StringId>> known_;
+};
 
 // Recorded in hard or soft irq or nmi: TRACE_FLAG_HARDIRQ, _SOFTIRQ, _NMI, the same bits in all kernels.
 constexpr bool FlagsAreInterrupt(uint64_t flags) {

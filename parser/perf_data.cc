@@ -194,6 +194,7 @@ bool PerfRecords::Next(std::string_view* record) {
 PerfDataReader::PerfDataReader(std::shared_ptr<SeekableFile> file, StringTable* strings, Decoder* decoder)
     : file_(std::move(file)),
       strings_(strings),
+      contexts_(strings),
       decoder_(decoder),
       perf_(ReadPerfHeader(*file_)),
       records_(file_, perf_.data_offset, perf_.data_end) {
@@ -570,10 +571,10 @@ void PerfDataReader::EmitSample(std::string_view body, const Pending& pending, B
   ends_.push_back(text_.size());
   ++lines_.events;
   uint64_t flags = 0;
-  std::string context;
+  std::optional<uint64_t> preempt_count;
   if (kind.layout && sample.has_raw) {
     flags = kind.common->Flags(sample.raw).value_or(0);
-    context = ContextColumns(flags, kind.common->PreemptCount(sample.raw).value_or(0));
+    preempt_count = kind.common->PreemptCount(sample.raw).value_or(0);
     // A task that is gone has no pid left for perf; the kernel's own record still has it.
     auto pid = kind.common->Pid(sample.raw);
     if (pid && (!sample.tid || *sample.tid < 0)) sample.tid = static_cast<int32_t>(*pid);
@@ -590,7 +591,7 @@ void PerfDataReader::EmitSample(std::string_view body, const Pending& pending, B
   event.tgid = sample.pid;
   event.comm = sample.tid ? CommOf(*sample.tid) : strings_->Intern("<...>");
   event.name = kind.name;
-  event.context = strings_->Intern(context);
+  event.context = preempt_count ? contexts_.Columns(flags, *preempt_count) : strings_->Intern("");
   event.in_interrupt = FlagsAreInterrupt(flags);
   event.line = pending.line;
   if (!sample.callchain.empty()) AddFrames(sample, id, batch);
@@ -676,8 +677,10 @@ void PerfDataReader::EmitLostSomewhere(Batch* batch) {
 
 // The text of the batch stands still from here on.
 void PerfDataReader::FinishBatch(Batch* batch) {
-  batch->text.assign(text_.begin(), text_.end());
-  batch->text.insert(batch->text.end(), frame_text_.begin(), frame_text_.end());
+  batch->text.resize(text_.size() + frame_text_.size());
+  std::copy(text_.begin(), text_.end(), batch->text.begin());
+  std::copy(frame_text_.begin(), frame_text_.end(),
+            batch->text.begin() + static_cast<std::ptrdiff_t>(text_.size()));
   std::string_view text(batch->text.data(), batch->text.size());
   size_t start = 0;
   for (size_t i = 0; i < batch->events.size(); ++i) {

@@ -136,6 +136,7 @@ class PerfDataReader : public EventSource {
 
   std::shared_ptr<SeekableFile> file_;
   StringTable* strings_;
+  ContextTable contexts_;
   Decoder* decoder_;
   PerfHeader perf_;
   TraceHeader trace_header_;
