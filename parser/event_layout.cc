@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
 #include <cstring>
 #include <utility>
 
@@ -145,64 +146,66 @@ std::optional<std::string_view> BytesOf(const RecordField& field, std::string_vi
   return record.substr(static_cast<size_t>(offset), static_cast<size_t>(size));
 }
 
-uint64_t LoadNumber(const char* bytes, size_t size) {
-  auto load = [bytes](auto number) -> uint64_t {
-    std::memcpy(&number, bytes, sizeof(number));
-    return number;
-  };
-  switch (size) {
-    case 1:
-      return load(uint8_t{});
-    case 2:
-      return load(uint16_t{});
-    case 4:
-      return load(uint32_t{});
-    default:
-      return load(uint64_t{});
+// Of 1, 2, 4 or 8 bytes, which must be there.
+uint64_t LoadNumber(std::string_view record, size_t offset, size_t size) {
+  uint64_t value = 0;
+  if (offset + sizeof(value) <= record.size()) {
+    // Fields of all sizes follow one another: a branch on the size would be guessed wrong.
+    std::memcpy(&value, record.data() + offset, sizeof(value));
+    return value & ~uint64_t{0} >> (64 - size * 8);
   }
+  std::memcpy(&value, record.data() + offset, size);
+  return value;
 }
 
-// Ten numbers of each record go through this: put together from their end they take one append each.
-class NumberText {
- public:
-  NumberText(uint64_t value, bool hex, bool negative) {
-    if (hex) {
-      for (; value > 15; value >>= 4) Put("0123456789abcdef"[value & 15]);
-      Put("0123456789abcdef"[value]);
-    } else {
-      for (; value > 9; value /= 10) Put(static_cast<char>('0' + value % 10));
-      Put(static_cast<char>('0' + value));
-    }
-    if (negative) Put('-');
-  }
-  void Prefix() {
-    Put('x');
-    Put('0');
-  }
-  std::string_view text() const {
-    return {begin_, static_cast<size_t>(text_.data() + text_.size() - begin_)};
-  }
+constexpr size_t kMostDigits = 24;
 
- private:
-  void Put(char c) { *--begin_ = c; }
-
-  std::array<char, 24> text_;  // NOLINT(cppcoreguidelines-pro-type-member-init): written before it is read
-  char* begin_ = text_.data() + text_.size();
-};
-
-void AppendNumber(uint64_t value, const RecordField& field, size_t size, std::string* out) {
+// At most kMostDigits characters; returns their end.
+char* PutNumber(uint64_t value, const RecordField& field, size_t size, char* to) {
+  char* end = to + kMostDigits;
   if (field.hex) {
-    NumberText text(value, true, false);
-    text.Prefix();
-    out->append(text.text());
-    return;
+    *to++ = '0';
+    *to++ = 'x';
+    return std::to_chars(to, end, value, 16).ptr;
   }
   uint64_t sign = uint64_t{1} << (size * 8 - 1);
-  bool negative = field.is_signed && (value & sign) != 0;
-  // The magnitude, so that the smallest number needs no special case.
-  if (negative) value = ~(size < 8 ? value | ~((sign << 1) - 1) : value) + 1;
-  out->append(NumberText(value, false, negative).text());
+  if (field.is_signed && (value & sign) != 0) {
+    // The magnitude, so that the smallest number needs no special case.
+    value = ~(size < 8 ? value | ~((sign << 1) - 1) : value) + 1;
+    *to++ = '-';
+  }
+  return std::to_chars(to, end, value).ptr;
 }
+
+// Most fields are numbers: their texts are put together here, so that the whole grows once and not twice for
+// each.
+class NumberRun {
+ public:
+  explicit NumberRun(std::string* out) : out_(out) {}
+
+  void Add(std::string_view key, uint64_t value, const RecordField& field) {
+    if (key.size() + kMostDigits > text_.size() - size_) Flush();
+    if (key.size() + kMostDigits > text_.size()) {
+      out_->append(key);
+      key = {};
+    }
+    char* to = text_.data() + size_;
+    std::memcpy(to, key.data(), key.size());
+    to = PutNumber(value, field, field.size, to + key.size());
+    size_ = static_cast<size_t>(to - text_.data());
+  }
+  void Flush() {
+    out_->append(text_.data(), size_);
+    size_ = 0;
+  }
+  bool empty() const { return size_ == 0; }
+
+ private:
+  std::string* out_;
+  size_t size_ = 0;
+  std::array<char, 512>
+      text_;  // NOLINT(cppcoreguidelines-pro-type-member-init): only what was written is read
+};
 
 bool IsNumberSize(size_t size) {
   return size == 1 || size == 2 || size == 4 || size == 8;
@@ -213,18 +216,16 @@ void AppendArray(std::string_view bytes, const RecordField& field, std::string* 
   out->push_back('{');
   for (size_t at = 0; at + field.element_size <= bytes.size(); at += field.element_size) {
     if (at > 0) out->push_back(',');
-    AppendNumber(LoadNumber(bytes.data() + at, field.element_size), field, field.element_size, out);
+    std::array<char, kMostDigits> digits;
+    char* end =
+        PutNumber(LoadNumber(bytes, at, field.element_size), field, field.element_size, digits.data());
+    out->append(digits.data(), end);
   }
   out->push_back('}');
 }
 
+// Of a field that is no number.
 bool AppendValue(const RecordField& field, std::string_view record, std::string* out) {
-  if (field.kind == RecordField::Kind::kNumber) {
-    auto value = ReadNumber(field, record);
-    if (!value) return false;
-    AppendNumber(*value, field, field.size, out);
-    return true;
-  }
   auto bytes = BytesOf(field, record);
   if (!bytes) return false;
   if (field.kind == RecordField::Kind::kArray) {
@@ -239,7 +240,10 @@ bool AppendValue(const RecordField& field, std::string_view record, std::string*
 
 void AppendPlace(uint64_t address, bool with_offset, const SymbolPrinter& symbols, std::string* out) {
   std::string_view symbol = symbols ? symbols(address, with_offset) : std::string_view();
-  out->append(symbol.empty() ? NumberText(address, true, false).text() : symbol);
+  out->append(symbol);
+  if (!symbol.empty()) return;
+  std::array<char, kMostDigits> digits;
+  out->append(digits.data(), std::to_chars(digits.data(), digits.data() + digits.size(), address, 16).ptr);
 }
 
 // (folio_wait_bit+0x0/0x24)      (caller+0x1f/0x80 <- folio_wait_bit)
@@ -378,7 +382,7 @@ std::optional<EventLayout> ParseEventLayout(std::string_view system, std::string
 std::optional<uint64_t> ReadNumber(const RecordField& field, std::string_view record) {
   if (field.kind != RecordField::Kind::kNumber || uint64_t{field.offset} + field.size > record.size())
     return std::nullopt;
-  return LoadNumber(record.data() + field.offset, field.size);
+  return LoadNumber(record, field.offset, field.size);
 }
 
 CommonFields::CommonFields(const EventLayout& layout) {
@@ -397,11 +401,22 @@ bool AppendArguments(const EventLayout& layout, std::string_view record, const S
                      std::string* out) {
   size_t start = out->size();
   bool good = !layout.is_probe() || AppendProbePlace(layout, record, symbols, out);
+  NumberRun numbers(out);
   for (const RecordField& field : layout.fields) {
     if (!good) break;
-    out->append(std::string_view(field.key).substr(out->size() > start ? 0 : 1));
+    bool first = numbers.empty() && out->size() == start;
+    std::string_view key = std::string_view(field.key).substr(first ? 1 : 0);
+    if (field.kind == RecordField::Kind::kNumber) {
+      auto value = ReadNumber(field, record);
+      good = value.has_value();
+      if (good) numbers.Add(key, *value, field);
+      continue;
+    }
+    numbers.Flush();
+    out->append(key);
     good = AppendValue(field, record, out);
   }
+  numbers.Flush();
   if (!good) out->resize(start);
   return good;
 }

@@ -469,6 +469,7 @@ void PerfDataReader::ReadRecord(std::string_view record) {
 
 bool PerfDataReader::Next(Batch* batch) {
   batch->Clear();
+  batch->events.reserve(events_in_last_);
   text_.clear();
   ends_.clear();
   frame_text_.clear();
@@ -495,6 +496,7 @@ bool PerfDataReader::Next(Batch* batch) {
   }
   if (ended_ && next_ready_ >= ready_.records.size()) EmitLostSomewhere(batch);
   FinishBatch(batch);
+  events_in_last_ = batch->events.size();
   bool more = !ended_ || next_ready_ < ready_.records.size();
   return more || !batch->events.empty() || !batch->markers.empty();
 }

@@ -163,6 +163,7 @@ class PerfDataReader : public EventSource {
   int64_t lost_line_ = 0;
   LineCounts lines_;
   int64_t next_event_ = 1;
+  size_t events_in_last_ = 0;  // batch
   std::vector<TraceIssue> issues_;
 
   // Of the batch being made. Views are set when its text no longer moves.

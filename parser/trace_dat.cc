@@ -143,6 +143,7 @@ bool TraceDatReader::Fill(TextBuffer* text) {
 
 bool TraceDatReader::Next(Batch* batch) {
   batch->Clear();
+  batch->events.reserve(events_in_last_);
   if (ended_ && carry_.empty() && child_ < 0) return false;
   if (Fill(&batch->text)) {
     std::string_view rest(batch->text.data(), batch->text.size());
@@ -157,6 +158,7 @@ bool TraceDatReader::Next(Batch* batch) {
     if (!ended_) carry_ = rest;
     if (!ended_ && batch->text.size() == rest.size()) ended_ = true;  // a message that never fits
   }
+  events_in_last_ = batch->events.size();
   if (ended_ && child_ > 0) {
     carry_.clear();
     if (!complete_) kill(child_, SIGKILL);

@@ -69,6 +69,7 @@ class TraceDatReader : public EventSource {
   std::vector<Kind> kinds_;
   LineCounts lines_;
   int64_t next_event_ = 1;
+  size_t events_in_last_ = 0;  // batch
   std::vector<TraceIssue> issues_;
   std::vector<LastOnCpu> last_on_cpu_;
   std::unordered_map<int32_t, LastOnCpu> last_on_other_cpu_;
