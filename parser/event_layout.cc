@@ -146,34 +146,66 @@ std::optional<std::string_view> BytesOf(const RecordField& field, std::string_vi
   return record.substr(static_cast<size_t>(offset), static_cast<size_t>(size));
 }
 
-uint64_t LoadNumber(std::string_view bytes) {
+// Of 1, 2, 4 or 8 bytes, which must be there.
+uint64_t LoadNumber(std::string_view record, size_t offset, size_t size) {
   uint64_t value = 0;
-  std::memcpy(&value, bytes.data(), std::min(bytes.size(), sizeof(value)));
+  if (offset + sizeof(value) <= record.size()) {
+    // Fields of all sizes follow one another: a branch on the size would be guessed wrong.
+    std::memcpy(&value, record.data() + offset, sizeof(value));
+    return value & ~uint64_t{0} >> (64 - size * 8);
+  }
+  std::memcpy(&value, record.data() + offset, size);
   return value;
 }
 
-void AppendUnsigned(uint64_t value, int radix, std::string* out) {
-  std::array<char, 24> digits{};
-  auto end = std::to_chars(digits.data(), digits.data() + digits.size(), value, radix);
-  out->append(digits.data(), end.ptr);
-}
+constexpr size_t kMostDigits = 24;
 
-void AppendNumber(uint64_t value, const RecordField& field, size_t size, std::string* out) {
+// At most kMostDigits characters; returns their end.
+char* PutNumber(uint64_t value, const RecordField& field, size_t size, char* to) {
+  char* end = to + kMostDigits;
   if (field.hex) {
-    out->append("0x");
-    AppendUnsigned(value, 16, out);
-    return;
+    *to++ = '0';
+    *to++ = 'x';
+    return std::to_chars(to, end, value, 16).ptr;
   }
   uint64_t sign = uint64_t{1} << (size * 8 - 1);
-  if (field.is_signed && (value & sign)) {
+  if (field.is_signed && (value & sign) != 0) {
     // The magnitude, so that the smallest number needs no special case.
-    uint64_t extended = size < 8 ? value | ~((sign << 1) - 1) : value;
-    out->push_back('-');
-    AppendUnsigned(~extended + 1, 10, out);
-    return;
+    value = ~(size < 8 ? value | ~((sign << 1) - 1) : value) + 1;
+    *to++ = '-';
   }
-  AppendUnsigned(value, 10, out);
+  return std::to_chars(to, end, value).ptr;
 }
+
+// Most fields are numbers: their texts are put together here, so that the whole grows once and not twice for
+// each.
+class NumberRun {
+ public:
+  explicit NumberRun(std::string* out) : out_(out) {}
+
+  void Add(std::string_view key, uint64_t value, const RecordField& field) {
+    if (key.size() + kMostDigits > text_.size() - size_) Flush();
+    if (key.size() + kMostDigits > text_.size()) {
+      out_->append(key);
+      key = {};
+    }
+    char* to = text_.data() + size_;
+    std::memcpy(to, key.data(), key.size());
+    to = PutNumber(value, field, field.size, to + key.size());
+    size_ = static_cast<size_t>(to - text_.data());
+  }
+  void Flush() {
+    out_->append(text_.data(), size_);
+    size_ = 0;
+  }
+  bool empty() const { return size_ == 0; }
+
+ private:
+  std::string* out_;
+  size_t size_ = 0;
+  std::array<char, 512>
+      text_;  // NOLINT(cppcoreguidelines-pro-type-member-init): only what was written is read
+};
 
 bool IsNumberSize(size_t size) {
   return size == 1 || size == 2 || size == 4 || size == 8;
@@ -184,18 +216,16 @@ void AppendArray(std::string_view bytes, const RecordField& field, std::string* 
   out->push_back('{');
   for (size_t at = 0; at + field.element_size <= bytes.size(); at += field.element_size) {
     if (at > 0) out->push_back(',');
-    AppendNumber(LoadNumber(bytes.substr(at, field.element_size)), field, field.element_size, out);
+    std::array<char, kMostDigits> digits;
+    char* end =
+        PutNumber(LoadNumber(bytes, at, field.element_size), field, field.element_size, digits.data());
+    out->append(digits.data(), end);
   }
   out->push_back('}');
 }
 
+// Of a field that is no number.
 bool AppendValue(const RecordField& field, std::string_view record, std::string* out) {
-  if (field.kind == RecordField::Kind::kNumber) {
-    auto value = ReadNumber(field, record);
-    if (!value) return false;
-    AppendNumber(*value, field, field.size, out);
-    return true;
-  }
   auto bytes = BytesOf(field, record);
   if (!bytes) return false;
   if (field.kind == RecordField::Kind::kArray) {
@@ -209,12 +239,11 @@ bool AppendValue(const RecordField& field, std::string_view record, std::string*
 }
 
 void AppendPlace(uint64_t address, bool with_offset, const SymbolPrinter& symbols, std::string* out) {
-  std::string symbol = symbols ? symbols(address, with_offset) : std::string();
-  if (symbol.empty()) {
-    AppendUnsigned(address, 16, out);
-  } else {
-    out->append(symbol);
-  }
+  std::string_view symbol = symbols ? symbols(address, with_offset) : std::string_view();
+  out->append(symbol);
+  if (!symbol.empty()) return;
+  std::array<char, kMostDigits> digits;
+  out->append(digits.data(), std::to_chars(digits.data(), digits.data() + digits.size(), address, 16).ptr);
 }
 
 // (folio_wait_bit+0x0/0x24)      (caller+0x1f/0x80 <- folio_wait_bit)
@@ -241,7 +270,11 @@ bool AppendProbePlace(const EventLayout& layout, std::string_view record, const 
 
 RecordField MakeField(std::string_view type, std::string_view name, uint32_t offset, uint32_t size,
                       bool is_signed) {
-  RecordField field{.name = std::string(name), .offset = offset, .size = size, .is_signed = is_signed};
+  RecordField field{.name = std::string(name),
+                    .key = " " + std::string(name) + "=",
+                    .offset = offset,
+                    .size = size,
+                    .is_signed = is_signed};
   type = TrimBlanks(type);
   if (type.starts_with("__data_loc ")) field.place = RecordField::Place::kDynamic;
   if (type.starts_with("__rel_loc ")) field.place = RecordField::Place::kRelative;
@@ -349,28 +382,41 @@ std::optional<EventLayout> ParseEventLayout(std::string_view system, std::string
 std::optional<uint64_t> ReadNumber(const RecordField& field, std::string_view record) {
   if (field.kind != RecordField::Kind::kNumber || uint64_t{field.offset} + field.size > record.size())
     return std::nullopt;
-  return LoadNumber(record.substr(field.offset, field.size));
+  return LoadNumber(record, field.offset, field.size);
 }
 
-std::optional<uint64_t> ReadCommon(const EventLayout& layout, std::string_view name,
-                                   std::string_view record) {
-  for (const RecordField& field : layout.common) {
-    if (field.name == name) return ReadNumber(field, record);
-  }
-  return std::nullopt;
+CommonFields::CommonFields(const EventLayout& layout) {
+  auto find = [&](std::string_view name) -> const RecordField* {
+    for (const RecordField& field : layout.common) {
+      if (field.name == name) return &field;
+    }
+    return nullptr;
+  };
+  pid_ = find("pid");
+  flags_ = find("flags");
+  preempt_count_ = find("preempt_count");
 }
 
 bool AppendArguments(const EventLayout& layout, std::string_view record, const SymbolPrinter& symbols,
                      std::string* out) {
   size_t start = out->size();
   bool good = !layout.is_probe() || AppendProbePlace(layout, record, symbols, out);
+  NumberRun numbers(out);
   for (const RecordField& field : layout.fields) {
     if (!good) break;
-    if (out->size() > start) out->push_back(' ');
-    out->append(field.name);
-    out->push_back('=');
+    bool first = numbers.empty() && out->size() == start;
+    std::string_view key = std::string_view(field.key).substr(first ? 1 : 0);
+    if (field.kind == RecordField::Kind::kNumber) {
+      auto value = ReadNumber(field, record);
+      good = value.has_value();
+      if (good) numbers.Add(key, *value, field);
+      continue;
+    }
+    numbers.Flush();
+    out->append(key);
     good = AppendValue(field, record, out);
   }
+  numbers.Flush();
   if (!good) out->resize(start);
   return good;
 }

@@ -17,6 +17,8 @@
 #include <string_view>
 #include <vector>
 
+#include "parser/string_table.h"
+
 namespace mmreplay {
 
 struct RecordField {
@@ -28,6 +30,7 @@ struct RecordField {
     kRest,      // size 0: up to the end of the record
   };
   std::string name;
+  std::string key;  // " name=", as it is printed
   Kind kind = Kind::kNumber;
   Place place = Place::kFixed;
   uint32_t offset = 0;
@@ -70,13 +73,30 @@ std::optional<EventLayout> ParseEventLayout(std::string_view system, std::string
 
 // Where a kernel address is, as the kernel prints it: "folio_wait_bit+0x0/0x24"; the symbol alone where
 // `with_offset` is false. Empty where it is not known.
-using SymbolPrinter = std::function<std::string(uint64_t address, bool with_offset)>;
+using SymbolPrinter = std::function<std::string_view(uint64_t address, bool with_offset)>;
 
 // A number of the record; nullopt when the record is too short for it.
 std::optional<uint64_t> ReadNumber(const RecordField& field, std::string_view record);
 
-// One of the common fields, by its name without "common_".
-std::optional<uint64_t> ReadCommon(const EventLayout& layout, std::string_view name, std::string_view record);
+// The common fields that every event of a kind is asked for.
+class CommonFields {
+ public:
+  // `layout` must outlive it, unchanged.
+  explicit CommonFields(const EventLayout& layout);
+
+  std::optional<uint64_t> Pid(std::string_view record) const { return Read(pid_, record); }
+  std::optional<uint64_t> Flags(std::string_view record) const { return Read(flags_, record); }
+  std::optional<uint64_t> PreemptCount(std::string_view record) const { return Read(preempt_count_, record); }
+
+ private:
+  static std::optional<uint64_t> Read(const RecordField* field, std::string_view record) {
+    return field ? ReadNumber(*field, record) : std::nullopt;
+  }
+
+  const RecordField* pid_ = nullptr;
+  const RecordField* flags_ = nullptr;
+  const RecordField* preempt_count_ = nullptr;
+};
 
 // Appends the fields in the format's order: "pfn=0x4ce00 order=9". A probe's begin as tracefs prints them:
 // "(folio_wait_bit+0x0/0x24) folio=0x...", "(caller+0x1f/0x80 <- folio_wait_bit)"; addresses without a symbol
@@ -86,6 +106,25 @@ bool AppendArguments(const EventLayout& layout, std::string_view record, const S
 
 // The flag columns of tracefs (kernel 6.1 print, trace_print_lat_fmt): "d..2.".
 std::string ContextColumns(uint64_t flags, uint64_t preempt_count);
+
+// Flag columns as a string table has them: there are few of them, and every event has some.
+class ContextTable {
+ public:
+  // `strings` must outlive it.
+  explicit ContextTable(StringTable* strings) : strings_(strings) {}
+
+  StringId Columns(uint64_t flags, uint64_t preempt_count) {
+    size_t index = (flags & 0xff) << 8 | (preempt_count & 0xff);
+    if (index >= known_.size()) known_.resize(index + 1);
+    std::optional<StringId>& columns = known_[index];
+    if (!columns) columns = strings_->Intern(ContextColumns(flags, preempt_count));
+    return *columns;
+  }
+
+ private:
+  StringTable* strings_;
+  std::vector<std::optional<StringId>> known_;
+};
 
 // Recorded in hard or soft irq or nmi: TRACE_FLAG_HARDIRQ, _SOFTIRQ, _NMI, the same bits in all kernels.
 constexpr bool FlagsAreInterrupt(uint64_t flags) {

@@ -194,6 +194,7 @@ bool PerfRecords::Next(std::string_view* record) {
 PerfDataReader::PerfDataReader(std::shared_ptr<SeekableFile> file, StringTable* strings, Decoder* decoder)
     : file_(std::move(file)),
       strings_(strings),
+      contexts_(strings),
       decoder_(decoder),
       perf_(ReadPerfHeader(*file_)),
       records_(file_, perf_.data_offset, perf_.data_end) {
@@ -336,21 +337,23 @@ void PerfDataReader::ResolveProbe(Kind* kind) const {
     found = &probe;
   }
   kind->unresolved = !found;
-  if (!found) return;
-  kind->function = found->function;
-  kind->offset = found->offset;
+  if (!found || found->function.empty()) return;
+  kind->place = found->function;
+  if (!is_return) kind->place += "+0x" + Hex(found->offset);
 }
 
-const PerfDataReader::Kind& PerfDataReader::KindOf(const PerfAttr& attr) {
-  auto index = static_cast<size_t>(&attr - perf_.attrs.data());
-  auto [known, fresh] = kinds_.try_emplace(index);
-  Kind& kind = known->second;
-  if (!fresh) return kind;
+const PerfDataReader::Kind& PerfDataReader::KindOf(size_t index) {
+  if (kinds_.empty()) kinds_.resize(perf_.attrs.size());
+  std::optional<Kind>& known = kinds_[index];
+  if (known) return *known;
+  const PerfAttr& attr = perf_.attrs[index];
+  Kind& kind = known.emplace();
   std::string name = attr.name;
   if (attr.type == PerfAttr::kTracepoint) {
     auto layout = perf_.layouts.find(attr.config);
     if (layout != perf_.layouts.end()) {
       kind.layout = &layout->second;
+      kind.common.emplace(*kind.layout);
       name = kind.layout->name;
       if (kind.layout->is_probe()) ResolveProbe(&kind);
     } else {
@@ -376,11 +379,12 @@ const PerfDataReader::Kind& PerfDataReader::KindOf(const PerfAttr& attr) {
 
 // ---- order ----
 
-void PerfDataReader::Enqueue(std::string_view record, std::optional<uint64_t> time) {
+void PerfDataReader::Enqueue(std::string_view record, std::optional<uint64_t> time, size_t attr) {
   // Without a time a record stands where it was read: behind all that is older.
   uint64_t at = time.value_or(newest_);
   newest_ = std::max(newest_, at);
-  pending_.records.push_back({at, lines_.total, pending_.arena.size(), static_cast<uint32_t>(record.size())});
+  pending_.records.push_back({at, lines_.total, pending_.arena.size(), static_cast<uint32_t>(record.size()),
+                              static_cast<uint32_t>(attr)});
   pending_.arena.insert(pending_.arena.end(), record.begin(), record.end());
   size_t bytes = pending_.arena.size() + pending_.records.size() * sizeof(Pending);
   if (bytes < kMaxPending) return;
@@ -440,7 +444,7 @@ void PerfDataReader::ReadRecord(std::string_view record) {
              attr ? "a sample is shorter than its parts" : "a sample names no event of the file");
         return;
       }
-      Enqueue(record, sample.time);
+      Enqueue(record, sample.time, static_cast<size_t>(attr - perf_.attrs.data()));
       return;
     }
     case PerfRecord::kLost:
@@ -448,7 +452,7 @@ void PerfDataReader::ReadRecord(std::string_view record) {
     case PerfRecord::kComm:
     case PerfRecord::kFork: {
       const PerfAttr* attr = AttrOfTrailer(body);
-      Enqueue(record, attr ? ReadTrailer(*attr, body).time : std::nullopt);
+      Enqueue(record, attr ? ReadTrailer(*attr, body).time : std::nullopt, 0);
       return;
     }
     case PerfRecord::kFinishedRound:
@@ -464,10 +468,8 @@ void PerfDataReader::ReadRecord(std::string_view record) {
 // ---- events ----
 
 bool PerfDataReader::Next(Batch* batch) {
-  batch->events.clear();
-  batch->markers.clear();
-  batch->frames.clear();
-  batch->fields.clear();
+  batch->Clear();
+  batch->events.reserve(events_in_last_);
   text_.clear();
   ends_.clear();
   frame_text_.clear();
@@ -494,6 +496,7 @@ bool PerfDataReader::Next(Batch* batch) {
   }
   if (ended_ && next_ready_ >= ready_.records.size()) EmitLostSomewhere(batch);
   FinishBatch(batch);
+  events_in_last_ = batch->events.size();
   bool more = !ended_ || next_ready_ < ready_.records.size();
   return more || !batch->events.empty() || !batch->markers.empty();
 }
@@ -506,7 +509,7 @@ void PerfDataReader::Emit(const Pending& pending, Batch* batch) {
   emitted_ = std::max(emitted_, pending.time);
   switch (TypeOf(record)) {
     case PerfRecord::kSample:
-      EmitSample(record.substr(kHeadBytesOfRecord), pending.line, batch);
+      EmitSample(record.substr(kHeadBytesOfRecord), pending, batch);
       return;
     case PerfRecord::kLost:
     case PerfRecord::kLostSamples:
@@ -545,60 +548,65 @@ StringId PerfDataReader::CommOf(int32_t tid) {
   return strings_->Intern(saved == perf_.comms.end() ? "<...>" : saved->second);
 }
 
-void PerfDataReader::EmitSample(std::string_view body, int64_t line, Batch* batch) {
-  const PerfAttr& attr = *AttrOfSample(body);
+void PerfDataReader::NoteCpu(int32_t cpu) {
+  constexpr size_t kLower = 4096;
+  auto index = static_cast<size_t>(cpu);
+  if (index < kLower) {
+    if (index >= is_in_cpus_.size()) is_in_cpus_.resize(index + 1);
+    if (is_in_cpus_[index]) return;
+    is_in_cpus_[index] = true;
+  }
+  cpus_.insert(cpu);
+}
+
+void PerfDataReader::EmitSample(std::string_view body, const Pending& pending, Batch* batch) {
+  const PerfAttr& attr = perf_.attrs[pending.attr];
   Sample sample;
   ReadSample(attr, body, &sample);
-  const Kind& kind = KindOf(attr);
+  const Kind& kind = KindOf(pending.attr);
   if (!AppendSampleText(kind, sample)) {
     ++lines_.rejected;
-    Note(Severity::kWarning, "record rejected", line,
+    Note(Severity::kWarning, "record rejected", pending.line,
          "a sample of " + std::string(strings_->Text(kind.name)) + " does not fit its format");
     return;
   }
   ends_.push_back(text_.size());
   ++lines_.events;
   uint64_t flags = 0;
-  std::string context;
+  std::optional<uint64_t> preempt_count;
   if (kind.layout && sample.has_raw) {
-    flags = ReadCommon(*kind.layout, "flags", sample.raw).value_or(0);
-    context = ContextColumns(flags, ReadCommon(*kind.layout, "preempt_count", sample.raw).value_or(0));
+    flags = kind.common->Flags(sample.raw).value_or(0);
+    preempt_count = kind.common->PreemptCount(sample.raw).value_or(0);
     // A task that is gone has no pid left for perf; the kernel's own record still has it.
-    auto pid = ReadCommon(*kind.layout, "pid", sample.raw);
+    auto pid = kind.common->Pid(sample.raw);
     if (pid && (!sample.tid || *sample.tid < 0)) sample.tid = static_cast<int32_t>(*pid);
   }
   if (sample.pid && *sample.pid < 0) sample.pid.reset();
   if (sample.tid && *sample.tid < 0) sample.tid.reset();
-  if (sample.cpu) cpus_.insert(*sample.cpu);
+  if (sample.cpu) NoteCpu(*sample.cpu);
   auto id = static_cast<EventId>(next_event_++);
-  Event event{
-      .id = id,
-      .ts = {},
-      .cpu = sample.cpu,
-      .pid = {},
-      .tgid = sample.pid,
-      .comm = sample.tid ? CommOf(*sample.tid) : strings_->Intern("<...>"),
-      .name = kind.name,
-      .context = strings_->Intern(context),
-      .in_interrupt = FlagsAreInterrupt(flags),
-      .args = {},
-      .line = line,
-      .payload = Opaque{},
-  };
+  Event& event = batch->events.emplace_back();
+  event.id = id;
   if (sample.time) event.ts = static_cast<int64_t>(*sample.time);
+  event.cpu = sample.cpu;
   if (sample.tid) event.pid = static_cast<Pid>(*sample.tid);
-  batch->events.push_back(event);
-  AddFrames(sample, id, batch);
+  event.tgid = sample.pid;
+  event.comm = sample.tid ? CommOf(*sample.tid) : strings_->Intern("<...>");
+  event.name = kind.name;
+  event.context = preempt_count ? contexts_.Columns(flags, *preempt_count) : strings_->Intern("");
+  event.in_interrupt = FlagsAreInterrupt(flags);
+  event.line = pending.line;
+  if (!sample.callchain.empty()) AddFrames(sample, id, batch);
 }
 
 bool PerfDataReader::AppendSampleText(const Kind& kind, const Sample& sample) {
   if (kind.layout) {
     if (!sample.has_raw) return true;
+    if (kind.place.empty()) return AppendArguments(*kind.layout, sample.raw, {}, &text_);
     // The probed address is the place the definition names; the caller of a return probe is not known.
-    bool entry = kind.layout->probe_ip.has_value();
-    SymbolPrinter symbol = [&](uint64_t, bool with_offset) -> std::string {
-      if (kind.function.empty() || with_offset != entry) return {};
-      return entry ? kind.function + "+0x" + Hex(kind.offset) : kind.function;
+    SymbolPrinter symbol = [&kind](uint64_t, bool with_offset) -> std::string_view {
+      bool entry = kind.layout->probe_ip.has_value();
+      return with_offset == entry ? std::string_view(kind.place) : std::string_view();
     };
     return AppendArguments(*kind.layout, sample.raw, symbol, &text_);
   }
@@ -671,8 +679,10 @@ void PerfDataReader::EmitLostSomewhere(Batch* batch) {
 
 // The text of the batch stands still from here on.
 void PerfDataReader::FinishBatch(Batch* batch) {
-  batch->text.assign(text_.begin(), text_.end());
-  batch->text.insert(batch->text.end(), frame_text_.begin(), frame_text_.end());
+  batch->text.resize(text_.size() + frame_text_.size());
+  std::copy(text_.begin(), text_.end(), batch->text.begin());
+  std::copy(frame_text_.begin(), frame_text_.end(),
+            batch->text.begin() + static_cast<std::ptrdiff_t>(text_.size()));
   std::string_view text(batch->text.data(), batch->text.size());
   size_t start = 0;
   for (size_t i = 0; i < batch->events.size(); ++i) {

@@ -78,6 +78,7 @@ class PerfDataReader : public EventSource {
     int64_t line;
     size_t at;  // in the arena
     uint32_t size;
+    uint32_t attr;  // of a sample: index
   };
   struct Queue {
     std::vector<char> arena;
@@ -103,8 +104,9 @@ class PerfDataReader : public EventSource {
   struct Kind {
     StringId name;
     const EventLayout* layout = nullptr;
-    std::string function;  // a probe's, as "folio_wait_bit", where probe definitions tell
-    uint64_t offset = 0;
+    std::optional<CommonFields> common;  // of the layout
+    // A probe's, where probe definitions tell: "folio_wait_bit+0x0", of a return probe "folio_wait_bit".
+    std::string place;
     bool unresolved = false;  // a probe nobody can place
   };
 
@@ -112,18 +114,19 @@ class PerfDataReader : public EventSource {
   const PerfAttr* AttrOfTrailer(std::string_view body) const;
   static bool ReadSample(const PerfAttr& attr, std::string_view body, Sample* sample);
   static Stamp ReadTrailer(const PerfAttr& attr, std::string_view body);
-  const Kind& KindOf(const PerfAttr& attr);
+  const Kind& KindOf(size_t attr);
   void ResolveProbe(Kind* kind) const;
 
   void ReadRecord(std::string_view record);
-  void Enqueue(std::string_view record, std::optional<uint64_t> time);
+  void Enqueue(std::string_view record, std::optional<uint64_t> time, size_t attr);
   void EndRound();
   void MoveReady(uint64_t limit);
   void Emit(const Pending& pending, Batch* batch);
-  void EmitSample(std::string_view body, int64_t line, Batch* batch);
+  void EmitSample(std::string_view body, const Pending& pending, Batch* batch);
   void EmitLost(std::string_view record, int64_t line, Batch* batch);
   void EmitLostSomewhere(Batch* batch);
   bool AppendSampleText(const Kind& kind, const Sample& sample);
+  void NoteCpu(int32_t cpu);
   void AddFrames(const Sample& sample, EventId event, Batch* batch);
   void FinishBatch(Batch* batch);
   StringId CommOf(int32_t tid);
@@ -133,6 +136,7 @@ class PerfDataReader : public EventSource {
 
   std::shared_ptr<SeekableFile> file_;
   StringTable* strings_;
+  ContextTable contexts_;
   Decoder* decoder_;
   PerfHeader perf_;
   TraceHeader trace_header_;
@@ -150,14 +154,16 @@ class PerfDataReader : public EventSource {
   uint64_t emitted_ = 0;       // time of the last record that left the queue
   bool ended_ = false;
 
-  std::unordered_map<size_t, Kind> kinds_;
+  std::vector<std::optional<Kind>> kinds_;  // by attr
   std::unordered_map<int32_t, StringId> comms_;
   std::set<int32_t> cpus_;
-  uint64_t lost_placed_ = 0;   // events whose cpu and time of loss are known
-  uint64_t lost_samples_ = 0;  // by perf record's own count at the end, which has those again
+  std::vector<bool> is_in_cpus_;  // of the lower ones
+  uint64_t lost_placed_ = 0;      // events whose cpu and time of loss are known
+  uint64_t lost_samples_ = 0;     // by perf record's own count at the end, which has those again
   int64_t lost_line_ = 0;
   LineCounts lines_;
   int64_t next_event_ = 1;
+  size_t events_in_last_ = 0;  // batch
   std::vector<TraceIssue> issues_;
 
   // Of the batch being made. Views are set when its text no longer moves.

@@ -49,7 +49,11 @@ bool IsTickClock(std::string_view clock) {
 }
 
 TraceDatReader::TraceDatReader(std::shared_ptr<SeekableFile> file, StringTable* strings, Decoder* decoder)
-    : file_(std::move(file)), strings_(strings), decoder_(decoder), dat_header_(ReadTraceDatHeader(*file_)) {
+    : file_(std::move(file)),
+      strings_(strings),
+      contexts_(strings),
+      decoder_(decoder),
+      dat_header_(ReadTraceDatHeader(*file_)) {
   if (dat_header_.big_endian)
     throw Error(file_->name() + ": was recorded on a big-endian machine, which this version does not read");
   if (dat_header_.version != "6" && dat_header_.version != "7")
@@ -94,6 +98,8 @@ void TraceDatReader::Start() {
   if (child_ == 0) RunTraceDatChild(file_->fd(), file_->size(), ends[1]);
   close(ends[1]);
   pipe_ = ends[0];
+  // Fewer turns for the two processes. Not every user may have it so large.
+  fcntl(pipe_, F_SETPIPE_SZ, static_cast<int>(kBatchBytes));
 }
 
 int TraceDatReader::Reap() {
@@ -137,6 +143,7 @@ bool TraceDatReader::Fill(TextBuffer* text) {
 
 bool TraceDatReader::Next(Batch* batch) {
   batch->Clear();
+  batch->events.reserve(events_in_last_);
   if (ended_ && carry_.empty() && child_ < 0) return false;
   if (Fill(&batch->text)) {
     std::string_view rest(batch->text.data(), batch->text.size());
@@ -151,6 +158,7 @@ bool TraceDatReader::Next(Batch* batch) {
     if (!ended_) carry_ = rest;
     if (!ended_ && batch->text.size() == rest.size()) ended_ = true;  // a message that never fits
   }
+  events_in_last_ = batch->events.size();
   if (ended_ && child_ > 0) {
     carry_.clear();
     if (!complete_) kill(child_, SIGKILL);
@@ -205,20 +213,17 @@ void TraceDatReader::AddEvent(std::string_view payload, Batch* batch) {
   ++lines_.total;
   ++lines_.events;
   auto id = static_cast<EventId>(next_event_++);
-  Event& event = batch->events.emplace_back(Event{
-      .id = id,
-      .ts = ts,
-      .cpu = cpu,
-      .pid = static_cast<Pid>(pid),
-      .tgid = {},
-      .comm = strings_->Intern(comm),
-      .name = kind.name,
-      .context = strings_->Intern(ContextColumns(flags, preempt_count)),
-      .in_interrupt = FlagsAreInterrupt(flags),
-      .args = reader.rest(),
-      .line = lines_.total,
-      .payload = Opaque{},
-  });
+  Event& event = batch->events.emplace_back();
+  event.id = id;
+  event.ts = ts;
+  event.cpu = cpu;
+  event.pid = static_cast<Pid>(pid);
+  event.comm = strings_->Intern(comm);
+  event.name = kind.name;
+  event.context = contexts_.Columns(flags, preempt_count);
+  event.in_interrupt = FlagsAreInterrupt(flags);
+  event.args = reader.rest();
+  event.line = lines_.total;
   if (!kind.buffer) kind.buffer = buffer;
   if (*kind.buffer == buffer) {
     event.payload = decoder_->Decode(event.name, event.args);
@@ -226,14 +231,23 @@ void TraceDatReader::AddEvent(std::string_view payload, Batch* batch) {
     event.copy = true;
     NoteCopy(kind, buffer);
   }
-  auto [last, first_on_cpu] = last_on_cpu_.try_emplace(cpu, LastOnCpu{pid, id});
+  LastOnCpu& last = LastOn(cpu);
   if (kind.is_stack) {
     // The stack is a record of its own behind the event it belongs to, on the same cpu.
-    stack_owner_ = !first_on_cpu && last->second.pid == pid ? last->second.event : id;
+    if (!last.event) last = {pid, id};
+    stack_owner_ = last.pid == pid ? *last.event : id;
     next_depth_ = 0;
   } else {
-    last->second = {pid, id};
+    last = {pid, id};
   }
+}
+
+TraceDatReader::LastOnCpu& TraceDatReader::LastOn(int32_t cpu) {
+  constexpr int32_t kCpus = 4096;
+  if (cpu < 0 || cpu >= kCpus) return last_on_other_cpu_[cpu];
+  auto index = static_cast<size_t>(cpu);
+  if (index >= last_on_cpu_.size()) last_on_cpu_.resize(index + 1);
+  return last_on_cpu_[index];
 }
 
 void TraceDatReader::NoteCopy(const Kind& kind, uint32_t buffer) {

@@ -12,6 +12,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "parser/event_layout.h"
 #include "parser/event_source.h"
 #include "parser/trace_dat_header.h"
 
@@ -37,7 +38,7 @@ class TraceDatReader : public EventSource {
   };
   struct LastOnCpu {
     int32_t pid;
-    EventId event;
+    std::optional<EventId> event;  // nullopt: none yet
   };
 
   void Start();
@@ -46,12 +47,14 @@ class TraceDatReader : public EventSource {
   int Reap();
   void ReadMessage(uint8_t type, std::string_view payload, Batch* batch);
   void AddEvent(std::string_view payload, Batch* batch);
+  LastOnCpu& LastOn(int32_t cpu);
   void AddLost(std::string_view payload, Batch* batch);
   void NoteCopy(const Kind& kind, uint32_t buffer);
   void Note(TraceIssue::Severity severity, std::string_view kind, const std::string& text);
 
   std::shared_ptr<SeekableFile> file_;
   StringTable* strings_;
+  ContextTable contexts_;
   Decoder* decoder_;
   TraceDatHeader dat_header_;
   TraceHeader trace_header_;
@@ -66,8 +69,10 @@ class TraceDatReader : public EventSource {
   std::vector<Kind> kinds_;
   LineCounts lines_;
   int64_t next_event_ = 1;
+  size_t events_in_last_ = 0;  // batch
   std::vector<TraceIssue> issues_;
-  std::unordered_map<int32_t, LastOnCpu> last_on_cpu_;
+  std::vector<LastOnCpu> last_on_cpu_;
+  std::unordered_map<int32_t, LastOnCpu> last_on_other_cpu_;
   EventId stack_owner_{};
   int32_t next_depth_ = 0;
 };

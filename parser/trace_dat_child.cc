@@ -9,6 +9,7 @@
 #include <array>
 #include <cerrno>
 #include <csignal>
+#include <cstring>
 #include <limits>
 #include <string>
 #include <unordered_map>
@@ -33,17 +34,19 @@ class MessageWriter {
 
   void Begin(TraceDatMessage type) {
     start_ = buffer_.size();
-    Add(uint32_t{0});
-    Add(static_cast<uint8_t>(type));
+    Add(uint32_t{0}, static_cast<uint8_t>(type));
   }
-  template <typename Int>
-  void Add(Int value) {
-    buffer_.append(reinterpret_cast<const char*>(&value), sizeof(value));
+  template <typename... Int>
+  void Add(Int... values) {
+    std::array<char, (sizeof(Int) + ...)> bytes;
+    char* to = bytes.data();
+    ((std::memcpy(to, &values, sizeof(values)), to += sizeof(values)), ...);
+    buffer_.append(bytes.data(), bytes.size());
   }
   std::string* text() { return &buffer_; }
   void End() {
     auto size = static_cast<uint32_t>(buffer_.size() - start_ - 5);
-    buffer_.replace(start_, 4, reinterpret_cast<const char*>(&size), 4);
+    std::memcpy(buffer_.data() + start_, &size, sizeof(size));
     if (buffer_.size() >= kFlushBytes) Flush();
   }
   bool too_long() const { return buffer_.size() - start_ > kMaxTraceDatMessage; }
@@ -118,9 +121,13 @@ class TraceDatChild {
   }
 
  private:
+  // The same few tasks and places again and again; beyond that nothing is worth remembering.
+  static constexpr size_t kMaxKnown = 65536;
+
   struct Kind {
     uint32_t index = 0;
     EventLayout layout;
+    std::optional<CommonFields> common;  // of the layout
     bool is_stack = false;
     bool is_function = false;
     bool is_bprint = false;
@@ -135,36 +142,30 @@ class TraceDatChild {
   void AddRecord(tracecmd_input* buffer, tep_record* record) {
     if (record->missed_events != 0) {
       writer_.Begin(TraceDatMessage::kLost);
-      writer_.Add(static_cast<int32_t>(record->cpu));
-      writer_.Add(static_cast<int64_t>(record->missed_events));
+      writer_.Add(static_cast<int32_t>(record->cpu), static_cast<int64_t>(record->missed_events));
       writer_.End();
     }
-    tep_event* event = tep_find_event_by_record(tep_, record);
-    if (!event || record->size <= 0 || !record->data) {
+    const Kind* known = KindOf(record);
+    if (!known) {
       writer_.Say(TraceDatMessage::kRejected,
                   "no format of event " + std::to_string(tep_data_type(tep_, record)));
       return;
     }
-    const Kind& kind = KindOf(*event);
+    const Kind& kind = *known;
     std::string_view bytes(static_cast<const char*>(record->data), static_cast<size_t>(record->size));
-    auto pid = ReadCommon(kind.layout, "pid", bytes);
+    auto pid = kind.common->Pid(bytes);
     if (!pid) {
       writer_.Say(TraceDatMessage::kRejected, "a record of " + kind.layout.name + " is cut off");
       return;
     }
     auto place = std::find(buffers_.begin(), buffers_.end(), buffer);
+    std::string_view comm = CommOf(static_cast<int>(*pid));
     writer_.Begin(TraceDatMessage::kEvent);
-    writer_.Add(kind.index);
-    writer_.Add(static_cast<uint32_t>(place - buffers_.begin()));
-    writer_.Add(static_cast<int64_t>(record->ts));
-    writer_.Add(static_cast<int32_t>(record->cpu));
-    writer_.Add(static_cast<int32_t>(*pid));
-    writer_.Add(static_cast<uint8_t>(ReadCommon(kind.layout, "flags", bytes).value_or(0)));
-    writer_.Add(static_cast<uint8_t>(ReadCommon(kind.layout, "preempt_count", bytes).value_or(0)));
-    const char* comm_text = tep_data_comm_from_pid(tep_, static_cast<int>(*pid));
-    std::string_view comm = comm_text ? comm_text : "<...>";
-    comm = comm.substr(0, 255);
-    writer_.Add(static_cast<uint8_t>(comm.size()));
+    writer_.Add(kind.index, static_cast<uint32_t>(place - buffers_.begin()), static_cast<int64_t>(record->ts),
+                static_cast<int32_t>(record->cpu), static_cast<int32_t>(*pid),
+                static_cast<uint8_t>(kind.common->Flags(bytes).value_or(0)),
+                static_cast<uint8_t>(kind.common->PreemptCount(bytes).value_or(0)),
+                static_cast<uint8_t>(comm.size()));
     writer_.text()->append(comm);
     if (!AppendBody(kind, record, bytes) || writer_.too_long()) {
       writer_.Drop();
@@ -175,18 +176,47 @@ class TraceDatChild {
     if (kind.is_stack) AddFrames(kind.layout, bytes);
   }
 
+  // nullptr where the file has no format of the record.
+  const Kind* KindOf(tep_record* record) {
+    if (record->size <= 0 || !record->data) return nullptr;
+    // The library searches among all events of the kernel.
+    constexpr size_t kTypes = 65536;  // common_type is two bytes wide
+    auto type = static_cast<size_t>(tep_data_type(tep_, record));
+    if (type < kind_of_type_.size() && kind_of_type_[type]) return kind_of_type_[type];
+    const tep_event* event = tep_find_event_by_record(tep_, record);
+    if (!event) return nullptr;
+    const Kind& kind = KindOf(*event);
+    if (type < kTypes) {
+      if (type >= kind_of_type_.size()) kind_of_type_.resize(type + 1);
+      kind_of_type_[type] = &kind;
+    }
+    return &kind;
+  }
+
   const Kind& KindOf(const tep_event& event) {
     auto [found, fresh] = kinds_.try_emplace(event.id);
     Kind& kind = found->second;
     if (!fresh) return kind;
     kind.index = static_cast<uint32_t>(kinds_.size() - 1);
     kind.layout = LayoutOf(event);
+    kind.common.emplace(kind.layout);
     kind.is_stack = kind.layout.name == "kernel_stack" || kind.layout.name == "user_stack";
     kind.is_function = kind.layout.name == "function" && kind.layout.system == "ftrace";
     kind.is_bprint = kind.layout.name == "bprint" && kind.layout.system == "ftrace";
     kind.event = &event;
     writer_.Say(TraceDatMessage::kKind, kind.layout.name);
     return kind;
+  }
+
+  // The library keeps the texts.
+  std::string_view CommOf(int pid) {
+    if (comms_.size() > kMaxKnown) comms_.clear();
+    auto [known, fresh] = comms_.try_emplace(pid);
+    if (fresh) {
+      const char* comm = tep_data_comm_from_pid(tep_, pid);
+      known->second = std::string_view(comm ? comm : "<...>").substr(0, 255);
+    }
+    return known->second;
   }
 
   bool AppendBody(const Kind& kind, tep_record* record, std::string_view bytes) {
@@ -201,9 +231,7 @@ class TraceDatChild {
       trace_seq_destroy(&text);
       return true;
     }
-    return AppendArguments(
-        kind.layout, bytes,
-        [this](uint64_t address, bool with_offset) { return Symbol(address, with_offset); }, writer_.text());
+    return AppendArguments(kind.layout, bytes, symbol_printer_, writer_.text());
   }
 
   // copy_process <-_do_fork
@@ -244,8 +272,6 @@ class TraceDatChild {
   // From the recording's kallsyms. They also hold per-cpu offsets near 0, which look like addresses of user
   // space, and end somewhere: only what lies inside a symbol of the kernel is one.
   const std::string& Symbol(uint64_t address, bool with_offset) {
-    // The same few places again and again; beyond that nothing is worth remembering.
-    constexpr size_t kMaxKnown = 65536;
     if (symbols_.size() > kMaxKnown) symbols_.clear();
     auto [known, fresh] = symbols_.try_emplace(address << 1 | static_cast<uint64_t>(with_offset));
     std::string& text = known->second;
@@ -269,7 +295,12 @@ class TraceDatChild {
   tep_handle* tep_ = nullptr;
   std::vector<tracecmd_input*> buffers_;
   std::unordered_map<int, Kind> kinds_;
+  std::vector<const Kind*> kind_of_type_;
+  std::unordered_map<int, std::string_view> comms_;
   std::unordered_map<uint64_t, std::string> symbols_;
+  SymbolPrinter symbol_printer_ = [this](uint64_t address, bool with_offset) -> std::string_view {
+    return Symbol(address, with_offset);
+  };
 };
 
 void Limit(decltype(RLIMIT_CPU) what, uint64_t most) {

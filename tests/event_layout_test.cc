@@ -66,7 +66,7 @@ TEST_CASE("radix and sign of raw fields are the format's", "[event_layout]") {
   RecordBytes record;
   record.Add(uint64_t{0x32112}).Add(uint32_t{9}).Add(uint32_t{0}).Add(uint64_t{0x400dc0}).Add(int32_t{-3});
   CHECK(Arguments(layout, record.bytes()) == "pfn=0x32112 order=9 gfp_flags=0x400dc0 migratetype=-3");
-  CHECK(ReadCommon(layout, "pid", record.bytes()) == 0x45u);
+  CHECK(CommonFields(layout).Pid(record.bytes()) == 0x45u);
   // A record that ends before its last field is damage, at every length.
   for (size_t size = 0; size < record.bytes().size(); ++size)
     CHECK(Arguments(layout, record.bytes().substr(0, size)) == "(refused)");
@@ -124,7 +124,7 @@ TEST_CASE("strings and arrays, fixed and elsewhere in the record", "[event_layou
 }
 
 TEST_CASE("probes stand where tracefs prints them", "[event_layout]") {
-  SymbolPrinter symbols = [](uint64_t address, bool with_offset) -> std::string {
+  SymbolPrinter symbols = [](uint64_t address, bool with_offset) -> std::string_view {
     if (address == 0xffffffff811574b0) return with_offset ? "folio_wait_bit+0x0/0x20" : "folio_wait_bit";
     return {};
   };
