@@ -585,7 +585,7 @@ void PerfDataReader::EmitSample(std::string_view body, int64_t line, Batch* batc
       .line = line,
       .payload = Opaque{},
   };
-  if (sample.time) event.ts = static_cast<int64_t>(*sample.time);
+  if (sample.time) event.ts = StampOf(*sample.time);
   if (sample.tid) event.pid = static_cast<Pid>(*sample.tid);
   batch->events.push_back(event);
   AddFrames(sample, id, batch);
