@@ -37,7 +37,8 @@ configure() {
     cmake --build --preset "$1"
 }
 
-# fuzz SECONDS [SEED]: each target, from the seeds of samples/, tests/cases, RECORDINGS and CORPUS. What is found stays in build/fuzz/found, the corpora in build/fuzz/corpus.
+# fuzz SECONDS [SEED]: each target for so long, or a multiple where a run takes long, from the seeds of samples/,
+# tests/cases, RECORDINGS and CORPUS. What is found stays in build/fuzz/found, the corpora in build/fuzz/corpus.
 fuzz() {
     need "$BUILD_PACKAGES $FUZZ_PACKAGES"
     configure fuzz -DBUILD_TESTING=OFF
@@ -47,14 +48,14 @@ fuzz() {
     $build/fuzz_replay --write-seeds $build/seeds ${RECORDINGS:-} ${CORPUS:-}
     failed=""
     targets=$($build/mmreplay_fuzz --list)
-    while read -r target size; do
+    while read -r target size cost; do
         mkdir -p "$build/corpus/$target"
         kept="tests/fuzz/cases/$target"
         [ -d "$kept" ] || kept=""
         # shellcheck disable=SC2086
-        if $build/mmreplay_fuzz "$target" -max_total_time="$1" -seed="${2:-0}" -timeout=20 -rss_limit_mb=3000 -max_len="$size" \
+        if $build/mmreplay_fuzz "$target" -max_total_time=$(($1 * cost)) -seed="${2:-0}" -timeout=20 -rss_limit_mb=3000 -max_len="$size" \
             -print_final_stats=1 -artifact_prefix="$build/found/$target-" "$build/corpus/$target" \
-            "$build/seeds/$target" $kept >"$build/$target.log" 2>&1; then
+            "$build/seeds/$target" $kept >"$build/$target.log" 2>&1 </dev/null; then
             runs=$(sed -n 's/^stat::number_of_executed_units: *//p' "$build/$target.log")
             echo "fuzz: $target: $runs runs"
         else

@@ -39,7 +39,8 @@ int LLVMFuzzerInitialize(int* argc, char*** argv) {
   if (chosen) return 0;
   if (*argc > 1 && std::string_view((*argv)[1]) == "--list") {
     mmreplay::ForEachTarget([](const mmreplay::FuzzTarget& target) {
-      std::printf("%.*s %zu\n", static_cast<int>(target.name.size()), target.name.data(), target.max_size);
+      std::printf("%.*s %zu %u\n", static_cast<int>(target.name.size()), target.name.data(), target.max_size,
+                  target.cost);
     });
     std::exit(0);
   }

@@ -151,7 +151,7 @@ constexpr std::array kTargets = {
     FuzzTarget{"decoder", true, size_t{16} * 1024, RunDecoder},
     FuzzTarget{"event_format", true, size_t{8} * 1024, RunEventFormat},
     FuzzTarget{"rule_file", true, size_t{8} * 1024, RunRuleFile},
-    FuzzTarget{"bundle", true, size_t{16} * 1024, RunBundle},
+    FuzzTarget{"bundle", true, size_t{16} * 1024, RunBundle, 2},
 };
 
 }  // namespace

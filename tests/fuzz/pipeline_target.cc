@@ -92,7 +92,7 @@ void RunPipeline(std::string_view input) {
 }
 
 constexpr std::array kTargets = {
-    FuzzTarget{"pipeline", true, size_t{16} * 1024, RunPipeline, true},
+    FuzzTarget{"pipeline", true, size_t{16} * 1024, RunPipeline, 8},
 };
 
 }  // namespace

@@ -89,14 +89,15 @@ void RunMutated(const FuzzTarget& target, const std::string& seed, uint32_t time
   std::string input;
   for (uint32_t i = 0; i < times; ++i) {
     if (i % kSteps == 0) input = seed;
+    uint32_t number = i + static_cast<uint32_t>(seed.size()) * 7919;  // another one for each seed
     if (target.lines) {
-      std::string mutated = MutateLines(input, target.max_size, i, FlipBytes);
-      bool same = i % kSteps != 0 || mutated == MutateLines(input, target.max_size, i, FlipBytes);
+      std::string mutated = MutateLines(input, target.max_size, number, FlipBytes);
+      bool same = i % kSteps != 0 || mutated == MutateLines(input, target.max_size, number, FlipBytes);
       Require(same && mutated.size() <= target.max_size, "mutations are repeatable and within bounds");
       input = std::move(mutated);
     } else {
-      FlipBytes(reinterpret_cast<uint8_t*>(input.data()), input.size(), i);
-      if (i % 4 == 3) input = CrossBytes(input, seed, target.max_size, i);
+      FlipBytes(reinterpret_cast<uint8_t*>(input.data()), input.size(), number);
+      if (i % 4 == 3) input = CrossBytes(input, seed, target.max_size, number);
     }
     Run(target, input);
   }
@@ -111,7 +112,7 @@ int RunAll(const std::set<std::string>& names, std::optional<uint32_t> mutations
     std::clock_t start = std::clock();
     size_t kept = RunKept(target);
     Require(!seeds[name].empty(), "each target has seeds");
-    uint32_t each = mutations.value_or(target.slow ? 1 : 8);
+    uint32_t each = mutations.value_or(std::max(1U, 8 / target.cost));
     for (const std::string& seed : seeds[name]) {
       Run(target, seed);
       RunMutated(target, seed, each);

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <span>
 #include <string_view>
 
@@ -13,7 +14,7 @@ struct FuzzTarget {
   bool lines;             // the input is text: mutated line by line
   size_t max_size;        // of an input
   void (*run)(std::string_view input);
-  bool slow = false;  // milliseconds a run, not microseconds
+  uint32_t cost = 1;  // of a run, in those of a reader
 };
 
 // Of all files in this folder.
