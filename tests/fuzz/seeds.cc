@@ -185,14 +185,8 @@ Files ReadRecording(const std::string& path) {
     // The end of a perf.data tells what is in it.
     constexpr size_t kLimit = size_t{1} << 20;
     bool bytes = IsBytes(DetectFormat(member.head));
-    std::string content = member.head;
-    if (bytes && !member.whole) {
-      try {
-        content = ReadAll(member, kLimit);
-      } catch (const Error&) {
-        // too long: its head will do
-      }
-    }
+    bool more = bytes && !member.whole;
+    std::string content = more ? ReadAll(member, kLimit).value_or(member.head) : member.head;
     files.emplace_back(name, content);
   }
   return files;
