@@ -6,7 +6,6 @@
 #include <algorithm>
 #include <array>
 #include <chrono>
-#include <fstream>
 #include <new>
 
 #include "cli/ingest.h"
@@ -28,13 +27,9 @@ class Sha256 {
     Add(text);
   }
   void AddFile(const std::string& path) {
-    std::ifstream file(path, std::ios::binary);
+    ReadFn read = OpenFile(path);
     std::vector<char> buffer(size_t{256} * 1024);
-    while (file) {
-      file.read(buffer.data(), static_cast<std::streamsize>(buffer.size()));
-      Add({buffer.data(), static_cast<size_t>(file.gcount())});
-    }
-    if (!file.eof()) throw Error(path + ": cannot be read");
+    while (size_t got = read(buffer.data(), buffer.size())) Add({buffer.data(), got});
   }
   std::string Hex() {
     std::array<uint8_t, SHA256_DIGEST_SIZE> digest{};

@@ -1,8 +1,10 @@
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <csignal>
-#include <cstdio>
+#include <exception>
+#include <filesystem>
 #include <new>
 #include <string>
 #include <vector>
@@ -11,6 +13,7 @@
 #include "cli/error_report.h"
 #include "cli/interrupt.h"
 #include "cli/output.h"
+#include "db/read_only.h"
 #include "parser/error.h"
 #include "report/version.h"
 
@@ -20,7 +23,7 @@ constexpr int kTrouble = 2;
 
 int Run(const std::vector<std::string>& words) {
   if (words.empty()) {
-    fmt::print(stderr, "{}", mmreplay::HelpText());
+    mmreplay::WriteToPeople(mmreplay::HelpText());
     return kTrouble;
   }
   if (words[0] == "--help" || words[0] == "-h" || words[0] == "help") {
@@ -37,18 +40,35 @@ int Run(const std::vector<std::string>& words) {
   throw mmreplay::Error(words[0] + ": no such command; see mmreplay --help");
 }
 
+// Of this run, for an error that comes from another thread.
+std::vector<std::string> words_of_run;
+
+// Nothing is unwound: what it was about to write goes with it.
+void GiveUp(const std::string& message) {
+  mmreplay::ReportError(message, words_of_run, kTrouble);
+  _exit(kTrouble);
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
   static_cast<void>(std::signal(SIGPIPE, SIG_IGN));  // a closed pipe is seen where it is written to
+  mmreplay::OccupyStandardFiles();
   mmreplay::EndCleanlyOnSignals();
   std::vector<std::string> words(argv + std::min(argc, 1), argv + argc);
+  words_of_run = words;
+  mmreplay::SetLastResort(&GiveUp);
   try {
     return Run(words);
   } catch (const mmreplay::Error& error) {
     mmreplay::ReportError(error.what(), words, kTrouble);
   } catch (const std::bad_alloc&) {
     mmreplay::ReportError("out of memory", words, kTrouble);
+  } catch (const std::filesystem::filesystem_error& error) {
+    mmreplay::ReportError(error.path1().string() + ": " + error.code().message(), words, kTrouble);
+  } catch (const std::exception& error) {
+    mmreplay::ReportError(std::string("internal error: ") + error.what() + "; please report this", words,
+                          kTrouble);
   }
   return kTrouble;
 }

@@ -1,5 +1,6 @@
 #include "cli/output.h"
 
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <unistd.h>
 
@@ -8,7 +9,6 @@
 #include <atomic>
 #include <cerrno>
 #include <cmath>
-#include <cstdio>
 #include <cstdlib>
 
 #include "parser/error.h"
@@ -54,8 +54,26 @@ void WriteAll(std::string_view text) {
 
 }  // namespace
 
+void WriteToPeople(std::string_view text) {
+  while (!text.empty()) {
+    ssize_t written = write(STDERR_FILENO, text.data(), text.size());
+    if (written < 0 && errno == EINTR) continue;
+    if (written <= 0) return;
+    text.remove_prefix(static_cast<size_t>(written));
+  }
+}
+
 void WriteOutput(std::string_view text) {
   WriteAll(Harmless(text, OutputStyle()));
+}
+
+void OccupyStandardFiles() {
+  for (int standard : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
+    if (fcntl(standard, F_GETFD) >= 0 || errno != EBADF) continue;
+    // Open the wrong way round: using it fails, as if it were closed.
+    int fd = open("/dev/null", standard == STDIN_FILENO ? O_WRONLY : O_RDONLY);
+    if (fd > STDERR_FILENO) close(fd);
+  }
 }
 
 bool OutputBegun() {
@@ -84,7 +102,7 @@ void Tell(std::string_view message) {
     shown += "  ";
     message.remove_prefix(end + 3);
   }
-  fmt::print(stderr, "{}", shown);
+  WriteToPeople(shown);
 }
 
 bool IsErrorTerminal() {
@@ -102,7 +120,7 @@ void ProgressLine::Show(const std::function<std::string()>& text) {
   if (now - begun_ < kPatience || now - last_ < kBetween) return;
   last_ = now;
   progress_drawn = true;
-  fmt::print(stderr, "{}{}", kClearLine, Printable(text()));
+  WriteToPeople(std::string(kClearLine) + Printable(text()));
 }
 
 void ProgressLine::ShowReading(int64_t events, const ReadingProgress& bytes) {

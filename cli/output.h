@@ -19,9 +19,16 @@ TextStyle OutputStyle();
 // colours: see Harmless. A reader that went away ends the program quietly; a full disk is an Error.
 void WriteOutput(std::string_view text);
 
+// To standard error, as it is. That it cannot be written changes no result.
+void WriteToPeople(std::string_view text);
+
 // Says something to people, on standard error: one line, and below it what is indented. Nothing else of ours
 // writes there but the progress line.
 void Tell(std::string_view message);
+
+// To be called first: a standard file that is closed would be the next file that is opened, and a report be
+// written into the database.
+void OccupyStandardFiles();
 
 // Something was written.
 bool OutputBegun();

@@ -2,6 +2,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include <chrono>
 #include <cstdlib>
 
 #include "cli/commands.h"
@@ -55,6 +56,17 @@ std::vector<std::string> WithSql(std::vector<std::string> arguments) {
   return arguments;
 }
 
+uint64_t TimeLimit(const Arguments& given) {
+  constexpr uint64_t kDefaultSeconds = 60;
+  constexpr uint64_t kMostSeconds = 10'000'000;
+  auto text = given.Text("time-limit");
+  if (!text) return kDefaultSeconds;
+  auto seconds = ParseDecimal(*text);
+  if (!seconds || *seconds > kMostSeconds)
+    throw Error("--time-limit: " + *text + ": takes a number from 0 to " + std::to_string(kMostSeconds));
+  return *seconds;
+}
+
 int RunQuery(const std::vector<std::string>& arguments) {
   auto parsed = ParseArguments(QueryCommand(), WithSql(arguments));
   if (!parsed) return 0;
@@ -74,7 +86,7 @@ int RunQuery(const std::vector<std::string>& arguments) {
       IsFleetDatabase(*path) ? OpenFleetDatabase(*path) : OpenTraceDatabase(*path, Database::Mode::kReadOnly);
   AddRegexp(database.get());
   SqlSource source = SourceOf(*sql);
-  ReadOnlyStatement statement(*database, source, INT64_MAX);
+  ReadOnlyStatement statement(*database, source, {.cpu = std::chrono::seconds(TimeLimit(given))});
   BufferedOutput out;
   WriteFn write = out.writer();
   if (format == "table") {
@@ -103,6 +115,7 @@ Command QueryCommand() {
            "event_kinds, and one per kind of event with typed fields (sched_switch, mm_page_free, ...).",
            "With --format json an error is a JSON object on standard output too."},
       .options = {{"format", "table|csv|json", "form of the rows (default: table)"},
+                  {"time-limit", "SECONDS", "of the processor, for the query (default: 60; 0: none)"},
                   {"list", "", "the named queries, and what each shows"}},
       .operands = {{"database", "DB"}, {"sql", "QUERY"}},
       .exit_codes = kPlainExitCodes,

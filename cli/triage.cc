@@ -7,8 +7,6 @@
 #include <algorithm>
 #include <chrono>
 #include <deque>
-#include <filesystem>
-#include <fstream>
 #include <memory>
 #include <set>
 #include <thread>
@@ -396,19 +394,9 @@ void CheckRules(const JudgeOptions& options) {
 }
 
 void WriteBaseline(const std::string& path, const Triage& triage) {
-  std::string target = OutputFile(path);
-  std::string partial = target + ".mmreplay-partial." + std::to_string(getpid());
-  errno = 0;
-  std::ofstream file(partial, std::ios::binary);
-  file << BaselineText(triage);
-  file.close();
-  std::string reason = errno != 0 ? ": " + Reason(errno) : "";
-  std::error_code error;
-  if (file) std::filesystem::rename(partial, target, error);
-  if (file && !error) return;
-  std::error_code ignored;
-  std::filesystem::remove(partial, ignored);
-  throw Error(path + ": cannot be written" + (error ? ": " + error.message() : reason));
+  PartialFile file(path);
+  file.Write(BaselineText(triage));
+  file.Publish();
 }
 
 int RunTriage(const std::vector<std::string>& arguments) {

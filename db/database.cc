@@ -1,12 +1,102 @@
 #include "db/database.h"
 
+#include <fcntl.h>
 #include <unistd.h>
 
+#include <array>
+#include <cerrno>
+#include <filesystem>
+
+#include "db/embedded_sql.h"
 #include "db/output_file.h"
+#include "db/read_only.h"
 #include "parser/error.h"
 #include "parser/temporary_file.h"
 
 namespace mmreplay {
+namespace {
+
+constexpr size_t kHeaderBytes = 100;
+constexpr std::string_view kMagic("SQLite format 3\0", 16);
+
+// For what is stored, whatever it is: a loop in it ends. A report on a trace takes a few thousand
+// instructions per event, of which a file has some hundred bytes.
+constexpr int64_t kLeastSteps = 500'000'000;
+constexpr int64_t kStepsPerByte = 50;
+constexpr std::chrono::seconds kUnknownSchemaTime(60);
+
+int32_t BigEndian32(const std::array<unsigned char, kHeaderBytes>& bytes, size_t at) {
+  uint32_t value = 0;
+  for (size_t i = 0; i < 4; ++i) value = value << 8 | bytes[at + i];
+  return static_cast<int32_t>(value);
+}
+
+// SQLite gives its temporary files a name and takes it away again; who is killed in between leaves a file
+// behind that nobody removes. Here they never have one, where the file system can do that.
+int OpenUnnamed(const char* path, int flags, int mode) {
+  constexpr int kFresh = O_CREAT | O_EXCL;
+  std::string_view name(path);
+  size_t slash = name.rfind('/');
+  if ((flags & kFresh) == kFresh && slash != std::string_view::npos &&
+      name.substr(slash + 1).starts_with("etilqs_")) {
+    std::string folder(name.substr(0, slash + 1));
+    int fd = open(folder.c_str(), O_TMPFILE | O_RDWR | (flags & O_CLOEXEC), 0600);
+    if (fd >= 0) return fd;
+  }
+  return open(path, flags, mode);
+}
+
+// Of the process, before its first connection.
+void SetUpSqlite() {
+  static const bool done = [] {
+    sqlite3_initialize();
+    sqlite3_vfs* vfs = sqlite3_vfs_find(nullptr);
+    if (vfs && vfs->iVersion >= 3) {
+      vfs->xSetSystemCall(vfs, "open", reinterpret_cast<sqlite3_syscall_ptr>(&OpenUnnamed));
+      vfs->xSetSystemCall(vfs, "pwrite64", reinterpret_cast<sqlite3_syscall_ptr>(&WriteWithinBudget));
+    }
+    return true;
+  }();
+  static_cast<void>(done);
+}
+
+// The sums every reader of a trace keeps: a database in which they do not hold would report some of its
+// events.
+void RequireAccounting(const Database& database) {
+  Statement sums(database,
+                 "SELECT lines_total = lines_events + lines_comments + lines_continuations + lines_markers + "
+                 "lines_rejected, lines_events, (SELECT coalesce(max(id), 0) FROM event) FROM trace");
+  if (!sums.Step()) database.FailDamaged("it holds no trace");
+  if (sums.Int(0) == 0 || sums.Int(1) < sums.Int(2)) database.FailDamaged("its lines do not add up");
+}
+
+}  // namespace
+
+std::optional<DatabaseHeader> ReadDatabaseHeader(const std::string& path) {
+  RequireRegularFile(path);
+  int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+  if (fd < 0 && (errno == ENOENT || errno == ENOTDIR)) return std::nullopt;
+  if (fd < 0) throw Error(path + ": " + Reason(errno));
+  std::array<unsigned char, kHeaderBytes> bytes{};
+  size_t have = 0;
+  int error = 0;
+  while (have < kHeaderBytes) {
+    ssize_t got = read(fd, bytes.data() + have, kHeaderBytes - have);
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) error = errno;
+    if (got <= 0) break;
+    have += static_cast<size_t>(got);
+  }
+  close(fd);
+  if (error != 0) throw Error(path + ": " + Reason(error));
+  DatabaseHeader header;
+  std::string_view text(reinterpret_cast<const char*>(bytes.data()), kMagic.size());
+  header.is_sqlite = have == kHeaderBytes && text == kMagic;
+  if (!header.is_sqlite) return header;
+  header.user_version = BigEndian32(bytes, 60);
+  header.application_id = BigEndian32(bytes, 68);
+  return header;
+}
 
 namespace {
 
@@ -27,8 +117,11 @@ Database::Database(const std::string& path, Mode mode, const std::string& name)
     : path_(!name.empty()  ? name
             : path.empty() ? "temporary database"
                            : path) {
+  SetUpSqlite();
   // SQLite would wait for a fifo, and leave its journal beside a device.
-  if (!path.empty()) RequireRegularFile(path);
+  if (!path.empty()) {
+    for (const char* suffix : {"", "-journal", "-wal"}) RequireRegularFile(path + suffix);
+  }
   int flags = SQLITE_OPEN_NOMUTEX;
   switch (mode) {
     case Mode::kReadOnly:
@@ -42,11 +135,40 @@ Database::Database(const std::string& path, Mode mode, const std::string& name)
       break;
   }
   SetTemporaryFolderOfSqlite();
+  // Debian's SQLite takes "file:x?mode=memory" for a URI, which is another file.
+  std::string plain = path.starts_with("file:") ? "./" + path : path;
   sqlite3* raw = nullptr;
-  int code = sqlite3_open_v2(path.c_str(), &raw, flags, nullptr);
+  int code = sqlite3_open_v2(plain.c_str(), &raw, flags, nullptr);
   handle_.reset(raw);
   if (code != SQLITE_OK) throw Error(path_ + ": " + (raw ? sqlite3_errmsg(raw) : sqlite3_errstr(code)));
+  // SQLite takes what it may not write for something to be read.
+  if (mode != Mode::kReadOnly && !path.empty() && sqlite3_db_readonly(raw, "main") == 1)
+    throw Error(path_ + ": cannot be written: " + Reason(sqlite3_system_errno(raw)));
   sqlite3_extended_result_codes(raw, 1);
+  // Nothing we store is a trigger, and the virtual tables SQLite has of its own are where damaged files hurt.
+  sqlite3_db_config(raw, SQLITE_DBCONFIG_ENABLE_TRIGGER, 0, nullptr);
+  sqlite3_db_config(raw, SQLITE_DBCONFIG_ENABLE_LOAD_EXTENSION, 0, nullptr);
+  sqlite3_drop_modules(raw, nullptr);
+}
+
+void Database::Lift::operator()(Restriction* restriction) const {
+  delete restriction;
+}
+
+void Database::Distrust(bool known_schema) {
+  sqlite3_db_config(handle_.get(), SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, nullptr);
+  sqlite3_db_config(handle_.get(), SQLITE_DBCONFIG_DEFENSIVE, 1, nullptr);
+  Exec("PRAGMA query_only=ON; PRAGMA cell_size_check=ON; PRAGMA mmap_size=0");
+  int64_t bytes = 0;
+  {
+    Statement pages(*this, "PRAGMA page_count");
+    if (pages.Step()) bytes = pages.Int(0);
+    Statement size(*this, "PRAGMA page_size");
+    if (size.Step()) bytes *= size.Int(0);
+  }
+  Budget budget{.steps = kLeastSteps + bytes * kStepsPerByte, .cpu = {}, .may_check = true};
+  if (!known_schema) budget.cpu = kUnknownSchemaTime;
+  restriction_.reset(new Restriction(handle_.get(), path_, budget, nullptr));
 }
 
 void Database::Exec(const char* sql) {
@@ -60,7 +182,27 @@ void Database::Exec(const char* sql) {
 
 void Database::Check(int code, std::string_view doing) const {
   if (code == SQLITE_OK || code == SQLITE_DONE || code == SQLITE_ROW) return;
-  throw Error(path_ + ": " + std::string(doing) + ": " + sqlite3_errmsg(handle_.get()));
+  std::string what = sqlite3_errmsg(handle_.get());
+  switch (code & 0xff) {
+    case SQLITE_INTERRUPT:
+      FailDamaged("reading it does not end");
+    case SQLITE_CORRUPT:
+    case SQLITE_AUTH:
+    case SQLITE_NOTADB:
+    case SQLITE_FORMAT:
+      FailDamaged(what);
+    default:
+      throw Error(path_ + ": " + std::string(doing) + ": " + what);
+  }
+}
+
+void Database::FailDamaged(std::string_view what) const {
+  // SQLite says so, too, where the disk cannot be read.
+  int error = 0;
+  sqlite3_file_control(handle_.get(), "main", SQLITE_FCNTL_LAST_ERRNO, &error);
+  if (error == EIO) throw Error(path_ + ": " + Reason(EIO));
+  throw Error(path_ + ": is damaged, or was changed since mmreplay wrote it (" + std::string(what) +
+              "); analyze the recording again");
 }
 
 Statement::Statement(const Database& database, std::string_view sql) : database_(&database) {
@@ -111,6 +253,13 @@ bool Statement::IsNull(int column) const {
   return sqlite3_column_type(handle_.get(), column) == SQLITE_NULL;
 }
 
+int64_t Statement::Int(int column) const {
+  int type = sqlite3_column_type(handle_.get(), column);
+  if (type != SQLITE_INTEGER && type != SQLITE_NULL)
+    database_->FailDamaged(std::string(Name(column)) + " is no number");
+  return sqlite3_column_int64(handle_.get(), column);
+}
+
 std::optional<int64_t> Statement::OptionalInt(int column) const {
   if (IsNull(column)) return std::nullopt;
   return Int(column);
@@ -129,26 +278,69 @@ Statement InsertInto(const Database& database, const std::string& table) {
   return {database, "INSERT INTO " + table + " VALUES(" + marks + ")"};
 }
 
-std::unique_ptr<Database> OpenTraceDatabase(const std::string& path, Database::Mode mode) {
-  if (access(path.c_str(), R_OK) != 0) throw Error(path + ": cannot be opened");
-  auto database = std::make_unique<Database>(path, mode);
-  int64_t id = 0;
-  int64_t version = 0;
-  try {
-    Statement application(*database, "PRAGMA application_id");
-    if (application.Step()) id = application.Int(0);
-    Statement user(*database, "PRAGMA user_version");
-    if (user.Step()) version = user.Int(0);
-  } catch (const Error&) {
-    throw Error(path + ": is not a database mmreplay wrote");
+void RequireSchema(const Database& database, const Database& expected) {
+  Statement trigger(database, "SELECT name FROM sqlite_schema WHERE type NOT IN ('table', 'view', 'index')");
+  if (trigger.Step()) database.FailDamaged("it has a trigger, " + std::string(trigger.Text(0)));
+  Statement wanted(expected, "SELECT type, name, sql FROM sqlite_schema WHERE sql IS NOT NULL");
+  Statement found(database, "SELECT 1 FROM sqlite_schema WHERE type = ?1 AND name = ?2 AND sql = ?3");
+  while (wanted.Step()) {
+    for (int i = 0; i < 3; ++i) found.Bind(i + 1, wanted.Text(i));
+    if (!found.Step())
+      database.FailDamaged("the " + std::string(wanted.Text(0)) + " " + std::string(wanted.Text(1)) +
+                           " is not as it was made");
+    found.Reset();
   }
-  if (id == kFleetApplicationId)
+}
+
+void RequireSound(const Database& database, const Database& expected) {
+  // SQLite finds what was torn or overwritten between the records; numbers within them it cannot know. A
+  // large file would take longer than what is asked of it.
+  constexpr int64_t kSmall = int64_t{16} << 20;
+  std::error_code error;
+  auto bytes = std::filesystem::file_size(database.path(), error);
+  if (error || bytes > static_cast<uint64_t>(kSmall)) return;
+  // Of our tables: others may have constraints that compute whatever they like.
+  Statement table(expected, "SELECT name FROM sqlite_schema WHERE type = 'table'");
+  while (table.Step()) {
+    Statement check(database, "PRAGMA quick_check('" + std::string(table.Text(0)) + "')");
+    if (!check.Step() || check.Text(0) == "ok") continue;
+    // *** in database main ***\nPage 7: btreeInitPage() returns error code 11
+    std::string_view text = check.Text(0);
+    database.FailDamaged(text.substr(text.find('\n') + 1));
+  }
+}
+
+std::unique_ptr<Database> OpenTraceDatabase(const std::string& path, Database::Mode mode) {
+  std::optional<DatabaseHeader> header;
+  try {
+    header = ReadDatabaseHeader(path);
+  } catch (const Error& error) {
+    if (access(path.c_str(), R_OK) != 0) throw Error(path + ": cannot be opened");
+    throw;
+  }
+  if (!header) throw Error(path + ": cannot be opened");
+  if (header->application_id == kFleetApplicationId)
     throw Error(path + ": is a fleet database of many logs; ask it with mmreplay query");
-  if (id != kApplicationId) throw Error(path + ": is not a database mmreplay wrote");
-  if (version > kSchemaVersion) {
-    throw Error(path + ": was written by a newer mmreplay (schema " + std::to_string(version) +
+  if (header->application_id != kApplicationId) throw Error(path + ": is not a database mmreplay wrote");
+  if (header->user_version > kSchemaVersion || header->user_version < 0) {
+    throw Error(path + ": was written by a newer mmreplay (schema " + std::to_string(header->user_version) +
                 "; this one reads up to " + std::to_string(kSchemaVersion) + ")");
   }
+  auto database = std::make_unique<Database>(path, mode);
+  if (mode != Database::Mode::kReadOnly) return database;
+  // Of earlier versions the views are not known, and may compute whatever they like.
+  bool known = header->user_version == kSchemaVersion;
+  // One transaction for all that is asked: SQLite would lock and unlock the file for each statement.
+  database->Exec("BEGIN");
+  database->Distrust(known);
+  if (!known) return database;
+  Database expected("", Database::Mode::kCreate);
+  for (const char* file : {"schema.sql", "event_schema.sql", "views.sql", "event_indexes.sql",
+                           "evidence_indexes.sql", "indexes.sql"})
+    expected.Exec(std::string(DatabaseSql(file)).c_str());
+  RequireSchema(*database, expected);
+  RequireSound(*database, expected);
+  RequireAccounting(*database);
   return database;
 }
 

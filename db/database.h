@@ -18,6 +18,17 @@ inline constexpr int32_t kFleetApplicationId = 0x6d6d666c;
 // Raised whenever columns or views are appended.
 inline constexpr int32_t kSchemaVersion = 4;
 
+// What the first bytes of a file say of it.
+struct DatabaseHeader {
+  bool is_sqlite = false;
+  int32_t application_id = 0;
+  int32_t user_version = 0;
+};
+// nullopt where there is no such file. Throws Error for one that cannot be read, or is no file.
+std::optional<DatabaseHeader> ReadDatabaseHeader(const std::string& path);
+
+class Restriction;
+
 class Database {
  public:
   enum class Mode : uint8_t { kReadOnly, kReadWrite, kCreate };
@@ -34,14 +45,32 @@ class Database {
 
   // Throws Error with SQLite's message for a failed call.
   void Check(int code, std::string_view doing) const;
+  // Throws Error for a value that has no business to be there.
+  [[noreturn]] void FailDamaged(std::string_view what) const;
+
+  // For a file from anybody: it may hold what no writer of ours puts there. From now on nothing but reading
+  // is possible, and not for ever. `known_schema`: RequireSchema will say that nothing in it computes.
+  void Distrust(bool known_schema);
+  // nullptr for a database of our own.
+  Restriction* restriction() const { return restriction_.get(); }
 
  private:
   struct Close {
     void operator()(sqlite3* db) const { sqlite3_close_v2(db); }
   };
+  struct Lift {
+    void operator()(Restriction* restriction) const;
+  };
   std::string path_;
   std::unique_ptr<sqlite3, Close> handle_;
+  std::unique_ptr<Restriction, Lift> restriction_;
 };
+
+// Throws Error if one of the tables, views and indexes of `expected` is another one in `database`, is
+// missing, or there is a trigger: then it does not say what its writer wrote.
+void RequireSchema(const Database& database, const Database& expected);
+// Throws Error if one of those tables is torn. After RequireSchema.
+void RequireSound(const Database& database, const Database& expected);
 
 // For columns in which no text is NULL. Borrows.
 inline std::optional<std::string_view> NullIfEmpty(const std::string& text) {
@@ -84,11 +113,13 @@ class Statement {
   int columns() const { return sqlite3_column_count(handle_.get()); }
   std::string_view Name(int column) const;
   bool IsNull(int column) const;
-  int64_t Int(int column) const { return sqlite3_column_int64(handle_.get(), column); }
+  // 0 for NULL. Throws Error for what is no integer: a stored text is no 0.
+  int64_t Int(int column) const;
   std::optional<int64_t> OptionalInt(int column) const;
   std::string_view Text(int column) const;  // empty for NULL; valid until the next Step
 
   sqlite3_stmt* handle() const { return handle_.get(); }
+  const Database& database() const { return *database_; }
 
  private:
   struct Finalize {
@@ -102,8 +133,8 @@ class Statement {
 // bound is NULL, which makes SQLite number an id.
 Statement InsertInto(const Database& database, const std::string& table);
 
-// Opens a file mmreplay wrote. Anything else, and a file of a newer version, is refused with a
-// sentence.
+// Opens a file mmreplay wrote, whoever had it since. Anything else, a file of a newer version, and one in
+// which tables and views are not as mmreplay makes them, is refused with a sentence.
 std::unique_ptr<Database> OpenTraceDatabase(const std::string& path, Database::Mode mode);
 
 }  // namespace mmreplay

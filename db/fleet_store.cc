@@ -46,6 +46,13 @@ void SetUp(Database* database) {
   database->Exec("PRAGMA synchronous=NORMAL; PRAGMA foreign_keys=ON");
 }
 
+void RequireFleetSchema(const Database& database) {
+  Database expected("", Database::Mode::kCreate);
+  expected.Exec(std::string(DatabaseSql("fleet_schema.sql")).c_str());
+  RequireSchema(database, expected);
+  RequireSound(database, expected);
+}
+
 FleetLog ReadLog(const Statement& row) {
   FleetLog log;
   log.path = row.Text(1);
@@ -200,6 +207,8 @@ void FleetStore::CreateTables() {
   }
   if (Pragma(database_, "PRAGMA user_version") > kFleetSchemaVersion)
     throw Error(database_.path() + ": was written by a newer mmreplay");
+  sqlite3_db_config(database_.handle(), SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, nullptr);
+  sqlite3_db_config(database_.handle(), SQLITE_DBCONFIG_DEFENSIVE, 1, nullptr);
   SetUp(&database_);
   database_.Exec("BEGIN IMMEDIATE");
   // Another process may have made the tables since.
@@ -210,6 +219,7 @@ void FleetStore::CreateTables() {
     database_.Exec(std::string(DatabaseSql("fleet_schema.sql")).c_str());
   }
   database_.Exec("COMMIT");
+  RequireFleetSchema(database_);
 }
 
 void FleetStore::SeenInRun(int64_t log, bool skipped) {
@@ -356,9 +366,10 @@ void FleetStore::Finish(int64_t logs, int exit_code) {
 
 bool IsFleetDatabase(const std::string& path) {
   try {
-    return Pragma(Database(path, Database::Mode::kReadOnly), "PRAGMA application_id") == kFleetApplicationId;
+    auto header = ReadDatabaseHeader(path);
+    return header && header->application_id == kFleetApplicationId;
   } catch (const Error&) {
-    return false;
+    return false;  // whoever opens it says why
   }
 }
 
@@ -369,6 +380,8 @@ std::unique_ptr<Database> OpenFleetDatabase(const std::string& path) {
     throw Error(path + ": is not a fleet database");
   if (Pragma(*database, "PRAGMA user_version") > kFleetSchemaVersion)
     throw Error(path + ": was written by a newer mmreplay");
+  database->Distrust(true);
+  RequireFleetSchema(*database);
   return database;
 }
 

@@ -1,18 +1,29 @@
 #include "db/output_file.h"
 
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <atomic>
+#include <cerrno>
+#include <cstdlib>
 #include <filesystem>
 
 #include "parser/error.h"
 #include "parser/temporary_file.h"
 
 namespace mmreplay {
+namespace {
 
 namespace fs = std::filesystem;
 
-namespace {
+constexpr std::string_view kPartialSuffix = ".mmreplay-partial.";
+
+std::string FolderOf(const std::string& path) {
+  fs::path folder = fs::path(path).parent_path();
+  return folder.empty() ? "." : folder.string();
+}
 
 std::atomic<const char*> partial_output = nullptr;
 static_assert(std::atomic<const char*>::is_always_lock_free);
@@ -59,6 +70,77 @@ std::string OutputFile(const std::string& path) {
 void KeepTemporariesBeside(const std::string& path) {
   fs::path folder = fs::path(OutputFile(path)).parent_path();
   SetTemporaryFolder(folder.empty() ? "." : folder.string());
+}
+
+PartialFile::PartialFile(const std::string& path) : final_(OutputFile(path)) {
+  RemoveStale();
+  while (!Create()) {
+  }
+  SetPartialOutput(partial_.c_str());
+}
+
+PartialFile::~PartialFile() {
+  if (!published_) unlink(partial_.c_str());
+  SetPartialOutput(nullptr);
+  close(fd_);
+}
+
+// False where another run took it for left behind, before it was locked.
+bool PartialFile::Create() {
+  partial_ = final_ + std::string(kPartialSuffix) + "XXXXXX";
+  fd_ = mkostemp(partial_.data(), O_CLOEXEC);
+  if (fd_ < 0)
+    throw Error(final_ + ": cannot be written: " + Reason(errno) +
+                "; keep the result elsewhere, in a folder you may write");
+  flock(fd_, LOCK_EX);
+  struct stat info {};
+  if (fstat(fd_, &info) != 0 || info.st_nlink > 0) return true;
+  close(fd_);
+  return false;
+}
+
+void PartialFile::Write(std::string_view text) {
+  while (!text.empty()) {
+    ssize_t written = write(fd_, text.data(), text.size());
+    if (written < 0 && errno == EINTR) continue;
+    if (written < 0) throw Error(final_ + ": cannot be written: " + Reason(errno));
+    text.remove_prefix(static_cast<size_t>(written));
+  }
+}
+
+void PartialFile::Publish() {
+  mode_t mask = umask(0);
+  umask(mask);
+  fchmod(fd_, 0666 & ~mask);
+  // A rename may reach the disk before the bytes do: without this, a power failure can leave the name with an
+  // empty or torn file, and what a disk refuses only now (of a network file system, over a quota) would go
+  // unnoticed. It takes as long as the disk needs for the file: 60 ms for the 170 MB of a million events on
+  // the machine of tests/bench, 1.6 % of the analysis.
+  if (fsync(fd_) != 0) throw Error(final_ + ": cannot be written: " + Reason(errno));
+  if (rename(partial_.c_str(), final_.c_str()) != 0)
+    throw Error(final_ + ": cannot be written: " + Reason(errno));
+  published_ = true;
+  SetPartialOutput(nullptr);
+  // Whether the old or the new file is there after a power failure is settled here, and both are right: that
+  // some file systems cannot sync a folder is no error.
+  int folder = open(FolderOf(final_).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (folder < 0) return;
+  fsync(folder);
+  close(folder);
+}
+
+void PartialFile::RemoveStale() const {
+  std::string prefix = fs::path(final_).filename().string() + std::string(kPartialSuffix);
+  std::error_code error;
+  for (fs::directory_iterator entry(FolderOf(final_), error), end; !error && entry != end;
+       entry.increment(error)) {
+    if (!entry->path().filename().string().starts_with(prefix)) continue;
+    int fd = open(entry->path().c_str(), O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+    if (fd < 0) continue;
+    // Its writer holds the lock as long as it lives.
+    if (flock(fd, LOCK_EX | LOCK_NB) == 0) unlink(entry->path().c_str());
+    close(fd);
+  }
 }
 
 }  // namespace mmreplay

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 
 namespace mmreplay {
 
@@ -20,5 +21,33 @@ void RemovePartialOutput();
 
 // Throws Error if the name stands for something that is no regular file.
 void RequireRegularFile(const std::string& path);
+
+// A result in the making, beside the file it is to become, with mode 0600. Removed unless it is published;
+// what a killed run left behind is removed by the next run for the same file.
+class PartialFile {
+ public:
+  explicit PartialFile(const std::string& path);
+  PartialFile(const PartialFile&) = delete;
+  PartialFile& operator=(const PartialFile&) = delete;
+  ~PartialFile();
+
+  void Write(std::string_view text);
+
+  // Gives it the name, in place of what had it: from then on, also after a power failure, whoever opens that
+  // name has either the old file or all of this one.
+  void Publish();
+
+  const std::string& partial() const { return partial_; }
+  const std::string& published() const { return final_; }
+
+ private:
+  void RemoveStale() const;
+  bool Create();
+
+  std::string final_;
+  std::string partial_;
+  int fd_ = -1;
+  bool published_ = false;
+};
 
 }  // namespace mmreplay

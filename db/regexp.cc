@@ -7,6 +7,9 @@
 namespace mmreplay {
 namespace {
 
+// RE2 takes many times that before it knows whether the pattern is too much for it.
+constexpr int kLongestPattern = 10'000;
+
 re2::StringPiece Text(sqlite3_value* value) {
   const auto* text = reinterpret_cast<const char*>(sqlite3_value_text(value));
   return {text ? text : "", static_cast<size_t>(sqlite3_value_bytes(value))};
@@ -18,6 +21,10 @@ void Regexp(sqlite3_context* context, int, sqlite3_value** arguments) {
     return;
   auto* pattern = static_cast<RE2*>(sqlite3_get_auxdata(context, 0));
   if (!pattern) {
+    if (sqlite3_value_bytes(arguments[0]) > kLongestPattern) {
+      sqlite3_result_error(context, "REGEXP: the pattern is too long", -1);
+      return;
+    }
     RE2::Options options;
     options.set_log_errors(false);
     auto fresh = std::make_unique<RE2>(Text(arguments[0]), options);

@@ -14,21 +14,28 @@ namespace {
 
 // The first schema with batches, markers and probes.
 constexpr int64_t kReplayableSchema = 3;
+// No reader makes batches of more: they are cut by a MiB of text.
+constexpr int64_t kMostEventsOfBatch = 1'000'000;
 
 std::optional<std::string> OptionalText(const Statement& row, int column) {
   if (row.IsNull(column)) return std::nullopt;
   return std::string(row.Text(column));
 }
 
+// A number of another type, none of whose values is stored but those of that type.
+template <typename T>
+T Id(const Statement& row, int column) {
+  int64_t stored = row.Int(column);
+  auto id = static_cast<T>(stored);
+  if (static_cast<int64_t>(id) != stored)
+    row.database().FailDamaged(std::string(row.Name(column)) + " is out of range");
+  return id;
+}
+
 template <typename T>
 std::optional<T> OptionalId(const Statement& row, int column) {
   if (row.IsNull(column)) return std::nullopt;
-  return static_cast<T>(row.Int(column));
-}
-
-std::optional<int32_t> OptionalInt32(const Statement& row, int column) {
-  if (row.IsNull(column)) return std::nullopt;
-  return static_cast<int32_t>(row.Int(column));
+  return Id<T>(row, column);
 }
 
 InputFormat FormatNamed(std::string_view name, const std::string& path) {
@@ -59,11 +66,15 @@ void ReadSources(const Database& db, const std::string& path, Recording* recordi
     recording->sources.push_back({std::string(row.Text(0)), std::string(row.Text(1)), row.OptionalInt(2)});
   }
   if (recording->sources.empty()) throw Error(path + ": names no file of its trace");
+  Statement parts(db, "SELECT part FROM source WHERE part IS NOT NULL ORDER BY part");
+  for (int64_t part = 0; parts.Step(); ++part) {
+    if (parts.Int(0) != part) db.FailDamaged("the parts of its trace are not numbered");
+  }
   Statement console(db, "SELECT source - 1 FROM console_report WHERE source IS NOT NULL LIMIT 1");
   if (console.Step()) {
     recording->console_source = static_cast<size_t>(console.Int(0));
     if (recording->console_source >= recording->sources.size())
-      throw Error(path + ": is damaged: its console log is not among its files");
+      db.FailDamaged("its console log is not among its files");
   }
 }
 
@@ -80,7 +91,7 @@ void ReadSideFiles(const Database& db, Recording* recording) {
   }
   Statement cpu(db, "SELECT cpu, overrun, commit_overrun, dropped FROM trace_cpu_stats ORDER BY rowid");
   while (cpu.Step())
-    recording->cpu_stats.push_back({static_cast<int32_t>(cpu.Int(0)), cpu.Int(1), cpu.Int(2), cpu.Int(3)});
+    recording->cpu_stats.push_back({Id<int32_t>(cpu, 0), cpu.Int(1), cpu.Int(2), cpu.Int(3)});
   Statement report(
       db,
       "SELECT line, kind, pfn, comm, pid, flags, reason, printk_ts, page FROM console_report ORDER BY id");
@@ -100,7 +111,8 @@ void ReadSideFiles(const Database& db, Recording* recording) {
 class StoredSource : public EventSource {
  public:
   StoredSource(const Database& db, InputFormat format, StringTable* strings, Decoder* decoder)
-      : strings_(strings),
+      : db_(db),
+        strings_(strings),
         decoder_(decoder),
         batches_(db, "SELECT id, events FROM trace_batch ORDER BY id"),
         events_(db,
@@ -110,8 +122,11 @@ class StoredSource : public EventSource {
         frames_(db, "SELECT event, depth, frame FROM stack ORDER BY rowid") {
     if (auto form = MakeLineFormat(format); form && form->user_space_text()) decoder_->set_user_space_text();
     // Ids as they were, so that a replay stores what the analysis did.
-    Statement text(db, "SELECT text FROM string WHERE id >= 0 ORDER BY id");
-    while (text.Step()) strings_->Intern(text.Text(0));
+    Statement text(db, "SELECT id, text FROM string WHERE id >= 0 ORDER BY id");
+    while (text.Step()) {
+      if (text.Int(0) != static_cast<int64_t>(known_.size())) db.FailDamaged("its texts are not numbered");
+      known_.push_back(strings_->Intern(text.Text(1)));
+    }
     marker_ = markers_.Step();
     frame_ = frames_.Step();
 
@@ -144,7 +159,7 @@ class StoredSource : public EventSource {
     ReadEvents(batches_.Int(1), batch);
     for (; marker_ && markers_.Int(0) <= batches_.Int(0); marker_ = markers_.Step()) {
       batch->markers.push_back({.kind = MarkerKind(markers_.Int(1)),
-                                .cpu = static_cast<int32_t>(markers_.Int(2)),
+                                .cpu = Id<int32_t>(markers_, 2),
                                 .lost = markers_.OptionalInt(3),
                                 .line = markers_.Int(4),
                                 .next_event = static_cast<EventId>(markers_.Int(5))});
@@ -167,28 +182,29 @@ class StoredSource : public EventSource {
     return Severity::kInfo;
   }
 
-  static LossMarker::Kind MarkerKind(int64_t stored) {
+  LossMarker::Kind MarkerKind(int64_t stored) const {
     auto kind = static_cast<LossMarker::Kind>(stored);
     if (stored < 0 || kind > LossMarker::Kind::kLeftOut)
-      throw Error("the database is damaged: it holds a marker of an unknown kind");
+      db_.FailDamaged("it holds a marker of an unknown kind");
     return kind;
   }
 
   StringId Known(int64_t id) const {
-    if (id < 0 || id >= int64_t{strings_->size()})
-      throw Error("the database is damaged: an event names no text");
-    return static_cast<StringId>(id);
+    if (id < 0 || static_cast<size_t>(id) >= known_.size()) db_.FailDamaged("an event names no text");
+    return known_[static_cast<size_t>(id)];
   }
 
   void ReadEvents(int64_t count, Batch* batch) {
+    if (count < 0 || count > kMostEventsOfBatch) db_.FailDamaged("a batch has no such number of events");
     for (int64_t i = 0; i < count; ++i) {
-      if (!events_.Step()) throw Error("the database is damaged: events are missing");
+      if (!events_.Step()) db_.FailDamaged("events are missing");
       Event event{};
       event.id = static_cast<EventId>(events_.Int(0));
+      if (Value(event.id) != ++last_event_) db_.FailDamaged("its events are not numbered");
       event.ts = events_.OptionalInt(1);
-      event.cpu = OptionalInt32(events_, 2);
+      event.cpu = OptionalId<int32_t>(events_, 2);
       event.pid = OptionalId<Pid>(events_, 3);
-      event.tgid = OptionalInt32(events_, 4);
+      event.tgid = OptionalId<int32_t>(events_, 4);
       event.comm = Known(events_.Int(5));
       event.name = strings_->Intern(events_.Text(6));
       event.context = Known(events_.Int(7));
@@ -196,18 +212,21 @@ class StoredSource : public EventSource {
       event.copy = (events_.Int(8) & kCopy) != 0;
       event.args = batch->owned.emplace_back(events_.Text(9));
       event.line = events_.Int(10);
-      event.source = static_cast<uint32_t>(std::max(events_.Int(11), int64_t{1}) - 1);
+      event.source = std::max<uint32_t>(Id<uint32_t>(events_, 11), 1) - 1;
       if (!event.copy) event.payload = decoder_->Decode(event.name, event.args);
       batch->events.push_back(event);
     }
     if (batch->events.empty()) return;
     for (; frame_ && frames_.Int(0) <= Value(batch->events.back().id); frame_ = frames_.Step()) {
       batch->frames.push_back({.event = static_cast<EventId>(frames_.Int(0)),
-                               .depth = static_cast<int32_t>(frames_.Int(1)),
+                               .depth = Id<int32_t>(frames_, 1),
                                .text = batch->owned.emplace_back(frames_.Text(2))});
     }
   }
 
+  const Database& db_;
+  int64_t last_event_ = 0;
+  std::vector<StringId> known_;  // by id in the database
   StringTable* strings_;
   Decoder* decoder_;
   Statement batches_;
@@ -227,8 +246,7 @@ class StoredSource : public EventSource {
 
 StoredTrace::StoredTrace(const std::string& path)
     : database_(OpenTraceDatabase(path, Database::Mode::kReadOnly)) {
-  Statement version(*database_, "PRAGMA user_version");
-  if (!version.Step() || version.Int(0) < kReplayableSchema) {
+  if (ReadDatabaseHeader(path)->user_version < kReplayableSchema) {
     throw Error(path +
                 ": was written by an mmreplay that did not keep what a replay needs; "
                 "analyze the recording again");

@@ -2,15 +2,6 @@
 
 #include <algorithm>
 
-#include <fcntl.h>
-#include <sys/file.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
-#include <cerrno>
-#include <filesystem>
-#include <system_error>
-
 #include "db/bulk_insert.h"
 #include "db/embedded_sql.h"
 #include "db/event_table.h"
@@ -20,10 +11,6 @@
 
 namespace mmreplay {
 namespace {
-
-namespace fs = std::filesystem;
-
-constexpr std::string_view kPartialSuffix = ".mmreplay-partial";
 
 template <typename T>
 std::optional<int64_t> OptionalValue(const std::optional<T>& id) {
@@ -42,6 +29,16 @@ std::optional<int64_t> TimeOf(const std::optional<Moment>& moment) {
 std::optional<int64_t> PidOf(const std::optional<Moment>& moment) {
   if (!moment) return std::nullopt;
   return OptionalValue(moment->pid);
+}
+
+// What exists under the name is replaced if mmreplay wrote it, in whatever state it is.
+void RequireReplaceable(const std::string& path) {
+  auto header = ReadDatabaseHeader(path);
+  if (!header) return;
+  if (header->application_id == kFleetApplicationId)
+    throw Error(path + ": is a fleet database of many logs; give the result another name");
+  if (header->application_id != kApplicationId)
+    throw Error(path + ": is not a database mmreplay wrote; give the result another name");
 }
 
 // Values of columns, see BulkInsert::Column.
@@ -183,6 +180,104 @@ void HoldColumn(const void* rows, size_t row, int column, sqlite3_context* to) {
   }
 }
 
+// Phrases are numbered when the wait is taken.
+struct WaitRow {
+  const PageWait* wait;
+  int64_t contract;
+  int64_t reason;
+};
+
+void WaitColumn(const void* rows, size_t row, int column, sqlite3_context* to) {
+  const WaitRow& one = (*static_cast<const std::vector<WaitRow>*>(rows))[row];
+  const PageWait& w = *one.wait;
+  switch (column) {
+    case 0:
+      return Set(to, Value(w.id));
+    case 1:
+      return Set(to, w.pid);
+    case 2:
+      return Set(to, static_cast<int64_t>(w.comm));
+    case 3:
+      return Set(to, w.pfn);
+    case 4:
+      return Set(to, w.lifetime);
+    case 5:
+      return Set(to, w.frame_life);
+    case 6:
+      return Set(to, static_cast<int64_t>(w.function));
+    case 7:
+      return Set(to, w.bit);
+    case 8:
+      return Set(to, int64_t{w.judged});
+    case 9:
+      return Set(to, Value(w.begin.event));
+    case 10:
+      return Set(to, EventOf(w.end));
+    case 11:
+      return Set(to, w.begin.ts);
+    case 12:
+      return Set(to, TimeOf(w.end));
+    case 13:
+      return Set(to, w.call);
+    case 14:
+      return Set(to, If(w.call.has_value(), w.call_function));
+    case 15:
+      return Set(to, w.hold);
+    case 16:
+      return Set(to, w.hold_release);
+    case 17:
+      return Set(to, w.reference);
+    case 18:
+      return Set(to, w.asleep);
+    case 19:
+      return Set(to, EventOf(w.woken));
+    case 20:
+      return Set(to, TimeOf(w.woken));
+    case 21:
+      return Set(to, static_cast<int64_t>(w.protection));
+    case 22:
+      return Set(to, static_cast<int64_t>(w.outcome));
+    case 23:
+      return Set(to, EventOf(w.death));
+    case 24:
+      return Set(to, TimeOf(w.death));
+    case 25:
+      return Set(to, PidOf(w.death));
+    case 26:
+      return Set(to, If(w.death.has_value(), w.death ? w.death->comm : StringId{}));
+    case 27:
+      return Set(to, w.death ? OptionalValue(w.death->cpu) : std::nullopt);
+    case 28:
+      return Set(to, w.free);
+    case 29:
+      return Set(to, static_cast<int64_t>(w.order));
+    case 30:
+      return Set(to, w.order_ns);
+    case 31:
+      return Set(to, int64_t{w.gap});
+    case 32:
+      return Set(to, int64_t{w.weakened});
+    case 33:
+      return Set(to, one.contract);
+    case 34:
+      return Set(to, one.reason);
+    case 35:
+      return Set(to, std::string_view(w.why));
+    case 36:
+      return Set(to, static_cast<int64_t>(w.path));
+    case 37:
+      return Set(to, EventOf(w.unlocked));
+    case 38:
+      return Set(to, TimeOf(w.unlocked));
+    case 39:
+      return Set(to, EventOf(w.over));
+    case 40:
+      return Set(to, TimeOf(w.over));
+    default:
+      return;
+  }
+}
+
 void MigrationColumn(const void* rows, size_t row, int column, sqlite3_context* to) {
   const auto& moved = RowOf<Migration>(rows, row);
   switch (column) {
@@ -223,63 +318,6 @@ void MigrationColumn(const void* rows, size_t row, int column, sqlite3_context* 
 
 }  // namespace
 
-// The file under its temporary name. Removed unless it is published; one that a killed run left
-// behind is removed by the next run for the same output.
-class TraceStore::PartialFile {
- public:
-  explicit PartialFile(const std::string& path) : final_(OutputFile(path)) {
-    if (fs::exists(final_)) OpenTraceDatabase(path, Database::Mode::kReadOnly);  // else not ours: refused
-    RemoveStale();
-    partial_ = path + std::string(kPartialSuffix) + "." + std::to_string(getpid());
-    fd_ = open(partial_.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-    if (fd_ < 0)
-      throw Error(path + ": cannot be written: " + Reason(errno) +
-                  "; keep the result elsewhere with -o, in a folder you may write");
-    SetPartialOutput(partial_.c_str());
-    flock(fd_, LOCK_EX | LOCK_NB);
-  }
-  PartialFile(const PartialFile&) = delete;
-  PartialFile& operator=(const PartialFile&) = delete;
-  ~PartialFile() {
-    if (!published_) unlink(partial_.c_str());
-    SetPartialOutput(nullptr);
-    close(fd_);
-  }
-
-  void Publish() {
-    mode_t mask = umask(0);
-    umask(mask);
-    fchmod(fd_, 0666 & ~mask);
-    if (rename(partial_.c_str(), final_.c_str()) != 0) throw Error(final_ + ": " + Reason(errno));
-    published_ = true;
-    SetPartialOutput(nullptr);
-  }
-
-  const std::string& partial() const { return partial_; }
-  const std::string& published() const { return final_; }
-
- private:
-  void RemoveStale() {
-    fs::path target(final_);
-    fs::path directory = target.has_parent_path() ? target.parent_path() : fs::path(".");
-    std::string prefix = target.filename().string() + std::string(kPartialSuffix) + ".";
-    std::error_code error;
-    for (const auto& entry : fs::directory_iterator(directory, error)) {
-      if (!entry.path().filename().string().starts_with(prefix)) continue;
-      int fd = open(entry.path().c_str(), O_RDWR | O_NOFOLLOW | O_CLOEXEC);
-      if (fd < 0) continue;
-      // Its writer holds the lock as long as it lives.
-      if (flock(fd, LOCK_EX | LOCK_NB) == 0) unlink(entry.path().c_str());
-      close(fd);
-    }
-  }
-
-  std::string final_;
-  std::string partial_;
-  int fd_ = -1;
-  bool published_ = false;
-};
-
 struct TraceStore::Statements {
   Statements(const Database& db, bool every_event)
       : stack(InsertInto(db, "stack")),
@@ -289,7 +327,7 @@ struct TraceStore::Statements {
         lifetime(db, "page_lifetime", LifetimeColumn),
         hold(db, "ptl_hold", HoldColumn),
         migration(db, "migration", MigrationColumn),
-        wait(InsertInto(db, "page_wait")),
+        wait(db, "page_wait", WaitColumn),
         anomaly(InsertInto(db, "anomaly")),
         gap(InsertInto(db, "gap")) {
     if (!every_event) return;
@@ -313,51 +351,7 @@ struct TraceStore::Statements {
     repaired_ref.Run();
   }
 
-  void operator()(const PageWait& w) {
-    int i = 0;
-    wait.Bind(++i, Value(w.id));
-    wait.Bind(++i, OptionalValue(w.pid));
-    wait.Bind(++i, static_cast<int64_t>(w.comm));
-    wait.Bind(++i, OptionalValue(w.pfn));
-    wait.Bind(++i, OptionalValue(w.lifetime));
-    wait.Bind(++i, OptionalValue(w.frame_life));
-    wait.Bind(++i, static_cast<int64_t>(w.function));
-    wait.Bind(++i, w.bit);
-    wait.Bind(++i, w.judged);
-    wait.Bind(++i, Value(w.begin.event));
-    wait.Bind(++i, EventOf(w.end));
-    wait.Bind(++i, w.begin.ts);
-    wait.Bind(++i, TimeOf(w.end));
-    wait.Bind(++i, OptionalValue(w.call));
-    wait.Bind(++i, w.call ? std::optional(static_cast<int64_t>(w.call_function)) : std::nullopt);
-    wait.Bind(++i, OptionalValue(w.hold));
-    wait.Bind(++i, OptionalValue(w.hold_release));
-    wait.Bind(++i, OptionalValue(w.reference));
-    wait.Bind(++i, OptionalValue(w.asleep));
-    wait.Bind(++i, EventOf(w.woken));
-    wait.Bind(++i, TimeOf(w.woken));
-    wait.Bind(++i, static_cast<int64_t>(w.protection));
-    wait.Bind(++i, static_cast<int64_t>(w.outcome));
-    wait.Bind(++i, EventOf(w.death));
-    wait.Bind(++i, TimeOf(w.death));
-    wait.Bind(++i, PidOf(w.death));
-    wait.Bind(++i, w.death ? std::optional(static_cast<int64_t>(w.death->comm)) : std::nullopt);
-    wait.Bind(++i, w.death ? OptionalValue(w.death->cpu) : std::nullopt);
-    wait.Bind(++i, OptionalValue(w.free));
-    wait.Bind(++i, static_cast<int64_t>(w.order));
-    wait.Bind(++i, w.order_ns);
-    wait.Bind(++i, w.gap);
-    wait.Bind(++i, w.weakened);
-    wait.Bind(++i, PhraseId(w.contract));
-    wait.Bind(++i, PhraseId(w.reason));
-    wait.Bind(++i, w.why);
-    wait.Bind(++i, static_cast<int64_t>(w.path));
-    wait.Bind(++i, EventOf(w.unlocked));
-    wait.Bind(++i, TimeOf(w.unlocked));
-    wait.Bind(++i, EventOf(w.over));
-    wait.Bind(++i, TimeOf(w.over));
-    wait.Run();
-  }
+  void operator()(const PageWait& w) { waits.push_back({&w, PhraseId(w.contract), PhraseId(w.reason)}); }
 
   void operator()(const Anomaly& found) {
     anomaly.Bind(2, Value(found.at.event));
@@ -389,15 +383,18 @@ struct TraceStore::Statements {
     lifetime.Insert(&lives, lives.size());
     hold.Insert(&holds, holds.size());
     migration.Insert(&migrations, migrations.size());
+    wait.Insert(&waits, waits.size());
     lives.clear();
     holds.clear();
     migrations.clear();
+    waits.clear();
   }
 
   StringTable phrases;  // the model's own
   std::vector<const PageLifetime*> lives;
   std::vector<const PtlHold*> holds;
   std::vector<const Migration*> migrations;
+  std::vector<WaitRow> waits;
   std::optional<BulkInsert> event;  // where all events are stored
   std::optional<Statement> event_more;
   Statement stack;
@@ -407,7 +404,7 @@ struct TraceStore::Statements {
   BulkInsert lifetime;
   BulkInsert hold;
   BulkInsert migration;
-  Statement wait;
+  BulkInsert wait;
   Statement anomaly;
   Statement gap;
 };
@@ -425,7 +422,10 @@ const char* SeverityName(TraceIssue::Severity severity) {
 }
 
 TraceStore::TraceStore(const std::optional<std::string>& path) {
-  if (path) partial_ = std::make_unique<PartialFile>(*path);
+  if (path) {
+    RequireReplaceable(OutputFile(*path));
+    partial_ = std::make_unique<PartialFile>(*path);
+  }
   database_ = partial_ ? std::make_unique<Database>(partial_->partial(), Database::Mode::kCreate,
                                                     partial_->published())
                        : std::make_unique<Database>("", Database::Mode::kCreate);

@@ -9,6 +9,7 @@
 
 #include "db/database.h"
 #include "db/event_spool.h"
+#include "db/output_file.h"
 #include "parser/batch.h"
 #include "parser/bundle.h"
 #include "parser/console_timeline.h"
@@ -92,7 +93,6 @@ class TraceStore {
 
  private:
   struct Statements;
-  class PartialFile;
 
   void CreateTables();
   void WriteMarkers(const Batch& batch);

@@ -62,11 +62,15 @@ ReadFn Counted(ReadFn read, std::shared_ptr<ReadCount> bytes) {
   };
 }
 
+}  // namespace
+
 ReadFn OpenFile(const std::string& path) {
   auto file = std::make_shared<Descriptor>(open(path.c_str(), O_RDONLY | O_CLOEXEC));
   if (file->get() < 0) throw Error(path + ": " + Reason(errno));
   return [file, path](char* buffer, size_t size) { return ReadDescriptor(file->get(), path, buffer, size); };
 }
+
+namespace {
 
 ReadFn ReadFromStart(std::shared_ptr<SeekableFile> file) {
   return [file = std::move(file), offset = uint64_t{0}](char* buffer, size_t size) mutable -> size_t {

@@ -17,6 +17,9 @@ namespace mmreplay {
 // Fills up to `size` bytes and returns how many; 0 only at the end. Throws Error.
 using ReadFn = std::function<size_t(char* buffer, size_t size)>;
 
+// A file from its first byte. Throws Error for one that cannot be opened.
+ReadFn OpenFile(const std::string& path);
+
 // How far a file has been read, for who looks on from another thread. Of a compressed file and of an archive:
 // the bytes as they stand in it.
 struct ReadCount {

@@ -121,15 +121,20 @@ std::map<std::optional<int64_t>, Lane> ChooseLanes(const std::vector<Item>& item
   return lanes;
 }
 
+// A damaged trace may have stamps anywhere in 64 bits. `to` is no earlier.
+uint64_t Distance(int64_t from, int64_t to) {
+  return static_cast<uint64_t>(to) - static_cast<uint64_t>(from);
+}
+
 struct Range {
   int64_t begin = 0;
   int64_t end = 0;
 
-  std::string Percent(int64_t at) const {
-    return fmt::format("{:.4f}%", 100.0 * static_cast<double>(at - begin) / static_cast<double>(end - begin));
-  }
+  uint64_t span() const { return Distance(begin, end); }
+  std::string Percent(int64_t at) const { return Width(begin, at); }
   std::string Width(int64_t from, int64_t to) const {
-    return fmt::format("{:.4f}%", 100.0 * static_cast<double>(to - from) / static_cast<double>(end - begin));
+    double width = to < from ? 0.0 : static_cast<double>(Distance(from, to));
+    return fmt::format("{:.4f}%", 100.0 * width / static_cast<double>(span()));
   }
 };
 
@@ -147,9 +152,9 @@ std::optional<Range> RangeOf(const std::vector<Item>& items) {
     add(item.end);
   }
   if (!range) return range;
-  int64_t margin = std::max<int64_t>((range->end - range->begin) / 64, 1000);
+  int64_t margin = std::max<int64_t>(static_cast<int64_t>(range->span() / 64), 1000);
   range->begin -= range->begin >= margin ? margin : range->begin > 0 ? range->begin : 0;
-  range->end += margin;
+  range->end += std::min(margin, INT64_MAX - range->end);
   return range;
 }
 
@@ -165,8 +170,8 @@ std::string TickText(int64_t at, int64_t step, bool ticks) {
 
 std::string Axis(const Range& range, int height, bool ticks) {
   // 1, 2, 5, 10, 20, ...: the first that makes six ticks at most.
-  int64_t step = 1;
-  for (int64_t power = 1; (range.end - range.begin) / step > 6;) {
+  uint64_t step = 1;
+  for (uint64_t power = 1; range.span() / step > 6;) {
     if (step == power) {
       step = 2 * power;
     } else if (step == 2 * power) {
@@ -176,13 +181,18 @@ std::string Axis(const Range& range, int height, bool ticks) {
     }
   }
   std::string axis = "<g class=\"axis\">\n";
-  for (int64_t at = (range.begin / step + 1) * step; at < range.end; at += step) {
+  auto remainder = range.begin % static_cast<int64_t>(step);
+  uint64_t offset = remainder < 0 ? Distance(remainder, 0) : step - static_cast<uint64_t>(remainder);
+  for (; offset < range.span(); offset += step) {
+    auto at = static_cast<int64_t>(static_cast<uint64_t>(range.begin) + offset);
     std::string x = range.Percent(at);
     axis += fmt::format("<line x1=\"{0}\" x2=\"{0}\" y1=\"{1}\" y2=\"{2}\"/>\n", x, kAxisHeight, height);
     // Where its text would reach over the edge, only the line stands.
-    int64_t edge = (range.end - range.begin) / 10;
-    if (at - range.begin > edge && range.end - at > edge)
-      axis += fmt::format("<text x=\"{}\" y=\"14\">{}</text>\n", x, TickText(at, step, ticks));
+    uint64_t edge = range.span() / 10;
+    if (offset > edge && range.span() - offset > edge)
+      axis += fmt::format("<text x=\"{}\" y=\"14\">{}</text>\n", x,
+                          TickText(at, static_cast<int64_t>(step), ticks));
+    if (range.span() - offset <= step) break;
   }
   return axis + "</g>\n";
 }

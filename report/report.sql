@@ -191,9 +191,12 @@ ORDER BY acquire_event;
 SELECT replayed FROM event WHERE pfn = ?1 AND id <= ?2 AND (delta IS NOT NULL OR replayed IS NOT NULL) ORDER BY id DESC LIMIT 1;
 
 -- name: event line
-SELECT e.ts, e.cpu, e.pid, e.comm, e.name, e.args, e.line, e.context, e.tgid, s.path,
-       (SELECT b.replayed FROM event b WHERE b.id = e.id) AS replayed
-FROM events e LEFT JOIN sources s ON s.id = e.source_id
+SELECT e.ts, e.cpu, e.pid, c.text, k.name, e.args, e.line, x.text, e.tgid, s.path, e.replayed
+FROM event e
+JOIN kind k ON k.id = e.kind
+JOIN string c ON c.id = e.comm
+JOIN string x ON x.id = e.context
+LEFT JOIN source s ON s.id = e.source
 WHERE e.id = ?1;
 
 -- The biography of a page. Lives of the block it heads, and of larger blocks around it: ?2 is the largest order.

@@ -10,12 +10,26 @@ namespace mmreplay {
 namespace {
 
 constexpr size_t kRowsMeasured = 1000;
+constexpr size_t kBytesMeasured = size_t{1} << 20;
+// A row is written in one piece.
+constexpr int64_t kLongestRow = int64_t{64} << 20;
 constexpr size_t kNarrowest = 8;
 
 struct Cell {
   std::string text;
   bool number;
 };
+
+// The next row, which is held several times over while it is written.
+bool StepTo(ReadOnlyStatement* query) {
+  if (!query->Step()) return false;
+  int64_t bytes = 0;
+  for (int i = 0; i < query->columns(); ++i) bytes += query->Bytes(i);
+  if (bytes > kLongestRow)
+    query->Fail("returns a row of more than " + std::to_string(kLongestRow >> 20) +
+                " MiB; select less of it");
+  return true;
+}
 
 std::vector<Cell> ReadRow(const ReadOnlyStatement& query) {
   std::vector<Cell> row;
@@ -94,7 +108,11 @@ std::string CsvText(std::string_view text) {
 void WriteTable(ReadOnlyStatement* query, std::optional<size_t> width, const WriteFn& write) {
   std::vector<std::vector<Cell>> rows;
   bool more = true;
-  while (rows.size() < kRowsMeasured && (more = query->Step())) rows.push_back(ReadRow(*query));
+  size_t bytes = 0;
+  while (rows.size() < kRowsMeasured && bytes < kBytesMeasured && (more = StepTo(query))) {
+    rows.push_back(ReadRow(*query));
+    for (const Cell& cell : rows.back()) bytes += cell.text.size();
+  }
 
   std::vector<size_t> widths;
   std::vector<Cell> header;
@@ -130,14 +148,14 @@ void WriteTable(ReadOnlyStatement* query, std::optional<size_t> width, const Wri
   for (size_t i = 0; i < widths.size(); ++i) rule += (i ? "  " : "") + std::string(widths[i], '-');
   write(rule + "\n");
   for (const auto& row : rows) print(row);
-  while (more && (more = query->Step())) print(ReadRow(*query));
+  while (more && (more = StepTo(query))) print(ReadRow(*query));
 }
 
 void WriteCsv(ReadOnlyStatement* query, const WriteFn& write) {
   std::string line;
   for (int i = 0; i < query->columns(); ++i) line += (i ? "," : "") + CsvText(query->Name(i));
   write(line + "\r\n");
-  while (query->Step()) {
+  while (StepTo(query)) {
     line.clear();
     for (int i = 0; i < query->columns(); ++i) {
       bool number = query->Type(i) == SQLITE_INTEGER || query->Type(i) == SQLITE_FLOAT;
@@ -157,7 +175,7 @@ void WriteJson(ReadOnlyStatement* query, const WriteFn& write) {
     names.push_back(name);
   }
   bool first = true;
-  while (query->Step()) {
+  while (StepTo(query)) {
     std::string line = first ? "[\n{" : ",\n{";
     first = false;
     for (int i = 0; i < query->columns(); ++i) {

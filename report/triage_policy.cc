@@ -2,17 +2,19 @@
 
 #include <fnmatch.h>
 
-#include <cerrno>
-#include <fstream>
 #include <nlohmann/json.hpp>
-#include <sstream>
 
 #include "parser/error.h"
 #include "parser/lines.h"
+#include "parser/small_file.h"
 #include "report/triage_formats.h"
 
 namespace mmreplay {
 namespace {
+
+// A baseline has a line per group; that of a triage with --format jsonl one per log, too.
+constexpr size_t kLongestBaseline = size_t{256} << 20;
+constexpr size_t kLongestSuppressions = size_t{16} << 20;
 
 [[noreturn]] void Fail(const std::string& file, int line, size_t column, const std::string& what) {
   throw Error(file + ":" + std::to_string(line) + ":" + std::to_string(column) + ": " + what);
@@ -69,13 +71,12 @@ bool Suppression::Matches(std::string_view finding, std::string_view in_log, std
 }
 
 Baseline ReadBaseline(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  if (!file) throw Error(path + ": " + Reason(errno));
   Baseline baseline;
   bool ours = false;
-  std::string line;
-  for (int number = 1; std::getline(file, line); ++number) {
-    if (TrimBlanks(line).empty()) continue;
+  int number = 0;
+  ForEachLine(ReadSmallFile(path, kLongestBaseline), [&](std::string_view line) {
+    ++number;
+    if (TrimBlanks(line).empty()) return;
     auto row = nlohmann::json::parse(line, nullptr, false);
     std::string where = path + ":" + std::to_string(number) + ": ";
     if (!row.is_object() || row.value("format", nlohmann::json()) != kTriageFormat) {
@@ -86,7 +87,7 @@ Baseline ReadBaseline(const std::string& path) {
     if (row.value("version", nlohmann::json()) != kTriageVersion)
       throw Error(where + "was written by another version of mmreplay");
     ours = true;
-    if (row.value("row", nlohmann::json()) != "group") continue;
+    if (row.value("row", nlohmann::json()) != "group") return;
     auto text = [&](const char* key) {
       auto value = row.find(key);
       return value != row.end() && value->is_string() ? value->get<std::string>() : std::string();
@@ -97,11 +98,10 @@ Baseline ReadBaseline(const std::string& path) {
     if (fingerprint.empty() || state.empty() || GradeRank(grade) == 0)
       throw Error(where + "a group has a fingerprint, a state and a grade");
     // Suppressed is not known: without its suppression it counts again.
-    if (state == "suppressed" || state == "info") continue;
+    if (state == "suppressed" || state == "info") return;
     std::string& highest = baseline[fingerprint];
     if (GradeRank(grade) > GradeRank(highest)) highest = grade;
-  }
-  if (file.bad()) throw Error(path + ": cannot be read");
+  });
   if (!ours) throw Error(path + ": is empty; a baseline is what mmreplay triage --write-baseline writes");
   return baseline;
 }
@@ -118,11 +118,7 @@ std::vector<Suppression> ParseSuppressions(const std::string& file, std::string_
 }
 
 std::vector<Suppression> ReadSuppressions(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  std::ostringstream text;
-  if (file) text << file.rdbuf();
-  if (!file) throw Error(path + ": cannot be read");
-  return ParseSuppressions(path, text.str());
+  return ParseSuppressions(path, ReadSmallFile(path, kLongestSuppressions));
 }
 
 }  // namespace mmreplay

@@ -12,13 +12,14 @@
 -- Livelock: a task waited for one life of a page 100 times within 10 ms. One aborted attempt to move a page takes longer
 -- than the tenth of a millisecond this leaves for each.
 -- Waits that wait_on_freed_page reports are not reported again.
-WITH waits AS (
+WITH waits AS NOT MATERIALIZED (
   SELECT w.id, w.pid, w.comm, w.pfn, w.lifetime_id, w.function, w.begin_event, w.end_event, w.begin_ts, x.path,
          CASE WHEN x.death_ts > w.begin_ts THEN x.death_ts
               WHEN w.end_ts IS NOT NULL THEN w.end_ts
               WHEN w.outcome = 'open' AND x.asleep_event IS NOT NULL AND x.woken_event IS NULL
                    AND x.over_event IS NULL THEN t.last_ts
-         END - w.begin_ts AS stalled
+         END - w.begin_ts AS stalled,
+         max(coalesce(x.death_ts, w.begin_ts), coalesce(w.end_ts, t.last_ts)) - w.begin_ts AS at_most
   FROM page_waits w
   JOIN page_wait_evidence x ON x.wait_id = w.id
   JOIN trace_evidence t ON t.trace_id = w.trace_id
@@ -31,14 +32,17 @@ WITH waits AS (
 stalls AS (
   SELECT 'stall' AS kind, *, count(DISTINCT pid) AS tasks, max(stalled) AS longest
   FROM waits
-  WHERE stalled > 10000000000
+  WHERE at_most > 10000000000 AND stalled > 10000000000
   GROUP BY coalesce(lifetime_id, -id)
 ),
 storms AS (
   SELECT 'livelock' AS kind, *, 1 AS tasks, min(begin_event) AS longest
   FROM (SELECT *, begin_ts - lag(begin_ts, 99) OVER (PARTITION BY pid, lifetime_id ORDER BY begin_event) AS hundred
         FROM waits
-        WHERE (pid, lifetime_id) IN (SELECT pid, lifetime_id FROM page_waits GROUP BY pid, lifetime_id HAVING count(*) >= 100))
+        -- Of 100 waits of one task within 10 ms all but the last one are as short.
+        WHERE (pid, lifetime_id) IN (SELECT pid, lifetime_id FROM page_waits
+                                     WHERE coalesce(end_ts, begin_ts) - begin_ts <= 10000000
+                                     GROUP BY pid, lifetime_id HAVING count(*) >= 99))
   WHERE hundred <= 10000000
   GROUP BY pid, lifetime_id
 )

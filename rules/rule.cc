@@ -4,14 +4,14 @@
 #include <array>
 #include <cctype>
 #include <filesystem>
-#include <fstream>
 #include <optional>
-#include <sstream>
 
+#include "db/output_file.h"
 #include "db/read_only.h"
 #include "db/trace_store.h"
 #include "parser/error.h"
 #include "parser/lines.h"
+#include "parser/small_file.h"
 #include "rules/embedded_rules.h"
 #include "rules/proof.h"
 
@@ -20,6 +20,14 @@ namespace {
 
 constexpr std::array<std::string_view, 6> kColumns = {"grade", "subject", "subject_id",
                                                       "pfn",   "pid",     "summary"};
+// What a folder of rules may be; shipped rules are some KiB each.
+constexpr size_t kLongestRule = size_t{1} << 20;
+constexpr size_t kMostRules = 1000;
+constexpr size_t kLongestName = 100;
+// What one rule may find: what is more is a mistake in its SELECT, and would have to be held in memory.
+constexpr size_t kMostFindings = 1'000'000;
+constexpr size_t kMostFindingBytes = size_t{256} << 20;
+
 constexpr std::array<std::string_view, 3> kGrades = {"confirmed", "probable", "latent"};
 
 [[noreturn]] void Fail(const std::string& file, int line, int column, const std::string& what) {
@@ -74,9 +82,13 @@ bool HasAllViews(const Rule& rule, const Database& db) {
   });
 }
 
-std::vector<FoundRow> Select(const Rule& rule, const Database& db, int64_t max_steps) {
+bool IsNameCharacter(char c) {
+  return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '_' || c == '-' || c == '.';
+}
+
+std::vector<FoundRow> Select(const Rule& rule, const Database& db, int64_t max_steps, int64_t* steps) {
   SqlSource source{rule.file, rule.sql_line, rule.sql};
-  ReadOnlyStatement query(db, source, max_steps);
+  ReadOnlyStatement query(db, source, {.steps = max_steps, .cpu = kMaxRuleTime});
   std::array<int, kColumns.size()> at{};
   for (size_t i = 0; i < kColumns.size(); ++i) {
     at[i] = query.Column(kColumns[i]);
@@ -87,7 +99,12 @@ std::vector<FoundRow> Select(const Rule& rule, const Database& db, int64_t max_s
   constexpr std::string_view kRoleSuffix = "_event";
 
   std::vector<FoundRow> rows;
+  size_t bytes = 0;
   while (query.Step()) {
+    if (rows.size() == kMostFindings || bytes > kMostFindingBytes) {
+      query.Fail("returns more than can be a finding each: " + std::to_string(rows.size()) +
+                 " rows were read, and there are more");
+    }
     FoundRow row{.grade = query.Text(at[0]),
                  .subject = query.Text(at[1]),
                  .subject_id = query.Int(at[2]).value_or(0),
@@ -110,8 +127,10 @@ std::vector<FoundRow> Select(const Rule& rule, const Database& db, int64_t max_s
       bool told = std::find(row.events.begin(), row.events.end(), evidence) != row.events.end();
       if (!told) row.events.push_back(std::move(evidence));
     }
+    bytes += row.subject.size() + row.summary.size() + row.fingerprint.size() + row.comm.value_or("").size();
     rows.push_back(std::move(row));
   }
+  if (steps) *steps = query.steps();
   return rows;
 }
 
@@ -209,6 +228,9 @@ Rule ParseRule(const std::string& file, std::string_view text) {
     if (std::find(seen.begin(), seen.end(), key) == seen.end())
       Fail(file, 1, 1, std::string("the front matter lacks '") + key + "'");
   }
+  if (rule.name.empty() || rule.name.size() > kLongestName ||
+      !std::all_of(rule.name.begin(), rule.name.end(), IsNameCharacter))
+    Fail(file, 1, 1, "the name of a rule is made of letters, digits, '_', '-' and '.', 100 at most");
   auto known = SeverityOf(severity);
   if (!known) Fail(file, severity_line, 14, "severity is info, warning or error");
   rule.severity = *known;
@@ -233,11 +255,8 @@ std::vector<Rule> BuiltInRules() {
 }
 
 Rule ReadRule(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  if (!file || std::filesystem::is_directory(path)) throw Error(path + ": cannot be opened");
-  std::ostringstream text;
-  text << file.rdbuf();
-  return ParseRule(path, text.str());
+  RequireRegularFile(path);
+  return ParseRule(path, ReadSmallFile(path, kLongestRule));
 }
 
 std::vector<Rule> LoadRules(const std::optional<std::string>& folder) {
@@ -245,8 +264,11 @@ std::vector<Rule> LoadRules(const std::optional<std::string>& folder) {
   if (!folder) return rules;
   std::vector<std::string> paths;
   std::error_code error;
-  for (const auto& entry : std::filesystem::directory_iterator(*folder, error)) {
-    if (entry.path().extension() == ".sql") paths.push_back(entry.path().string());
+  for (std::filesystem::directory_iterator entry(*folder, error), end; !error && entry != end;
+       entry.increment(error)) {
+    if (entry->path().extension() == ".sql") paths.push_back(entry->path().string());
+    if (paths.size() > kMostRules)
+      throw Error(*folder + ": has more than " + std::to_string(kMostRules) + " .sql files in it");
   }
   if (error) throw Error(*folder + ": " + error.message());
   if (paths.empty()) throw Error(*folder + ": has no .sql files in it");
@@ -268,7 +290,7 @@ std::vector<Rule> LoadRules(const std::optional<std::string>& folder) {
 RuleCheck CheckRule(const Rule& rule, const Database& database) {
   RuleCheck check{.prepared = HasAllViews(rule, database), .applicable = Missing(rule, database).empty()};
   if (!check.prepared) return check;
-  auto findings = static_cast<int64_t>(Select(rule, database, kMaxRuleSteps).size());
+  auto findings = static_cast<int64_t>(Select(rule, database, kMaxRuleSteps, nullptr).size());
   if (check.applicable) check.findings = findings;
   return check;
 }
@@ -278,7 +300,8 @@ RuleOutcome RunRule(const Rule& rule, Database* database, int64_t max_steps) {
       .rule = rule.name, .severity = rule.severity, .applicable = true, .missing = Missing(rule, *database)};
   outcome.applicable = outcome.missing.empty();
   std::vector<FoundRow> rows;
-  if (outcome.applicable && HasAllViews(rule, *database)) rows = Select(rule, *database, max_steps);
+  if (outcome.applicable && HasAllViews(rule, *database))
+    rows = Select(rule, *database, max_steps, &outcome.steps);
   Statement finding = InsertInto(*database, "finding");
   Statement evidence = InsertInto(*database, "finding_event");
   for (const FoundRow& row : rows) {
@@ -327,8 +350,14 @@ bool NeedEveryEvent(const std::vector<Rule>& rules) {
 }
 
 void JudgeTrace(const std::vector<Rule>& rules, Database* database) {
+  // Each may take its time, all of them together no more than a few.
+  int64_t left = kMaxStepsOfAllRules;
   int64_t findings = 0;
-  for (const Rule& rule : rules) findings += RunRule(rule, database).findings;
+  for (const Rule& rule : rules) {
+    RuleOutcome outcome = RunRule(rule, database, std::min(left, kMaxRuleSteps));
+    left -= outcome.steps;
+    findings += outcome.findings;
+  }
   if (findings == 0) return;
   IndexEvidence(database);
   ProveFindings(database);

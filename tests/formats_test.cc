@@ -71,14 +71,13 @@ void ForEachMember(const Json& json, const std::string& name, const std::functio
 // Synthetic: a folder in which the finding's task, probe fields and the file's own name are hostile.
 std::string HostileTrace(const TemporaryFolder& folder) {
   std::string made = folder.path() + "/made";
-  REQUIRE(
-      Shell(
-          "mkdir " + made + " && tar -C " + folder.path() + " -xf samples/x86-fired.tar.xz && cd " +
-          folder.path() +
-          "/x86-fired && LC_ALL=C sed -e 's/toucher.3-67 /]]><b>\"\\&{0}[a](b)\\xff\\xef\\xbf\\xbf\\x01-67 /' "
-          "trace.txt > " +
-          made + "/'tr ce:50%\xc3\xbc\xfe#?.txt' && cp kprobe_events.txt dmesg.txt " + made)
-          .exit_code == 0);
+  REQUIRE(Shell("mkdir " + made + " && tar -C " + folder.path() + " -xf samples/x86-fired.tar.xz && cd " +
+                folder.path() +
+                "/x86-fired && LC_ALL=C sed -e 's/toucher.3-67 "
+                "/]]><b>\"\\&{0}[a](b)\\xff\\xef\\xbf\\xbf\\x01-67 /' "
+                "trace.txt > " +
+                made + "/'tr ce:50%\xc3\xbc\xfe#?.txt' && cp kprobe_events.txt dmesg.txt " + made)
+              .exit_code == 0);
   return made;
 }
 

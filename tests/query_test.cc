@@ -22,7 +22,7 @@ std::string Written(const std::string& sql, Writer writer) {
   Database database("", Database::Mode::kCreate);
   AddRegexp(&database);
   SqlSource source{"query", 1, sql};
-  ReadOnlyStatement statement(database, source, INT64_MAX);
+  ReadOnlyStatement statement(database, source, {});
   std::string out;
   writer(&statement, [&](std::string_view text) { out += text; });
   return out;
@@ -39,7 +39,7 @@ std::string Json(const std::string& sql) {
 std::string Table(const std::string& sql, std::optional<size_t> width) {
   Database database("", Database::Mode::kCreate);
   SqlSource source{"query", 1, sql};
-  ReadOnlyStatement statement(database, source, INT64_MAX);
+  ReadOnlyStatement statement(database, source, {});
   std::string out;
   WriteTable(&statement, width, [&](std::string_view text) { out += text; });
   return out;

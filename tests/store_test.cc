@@ -133,8 +133,8 @@ TEST_CASE("the database is whole or not there", "[store]") {
       store.Publish();
     }
     CHECK(files() == std::vector<std::string>{"race.db"});
-    auto database = OpenTraceDatabase(path, Database::Mode::kReadOnly);
-    Statement check(*database, "PRAGMA integrity_check");
+    Database database(path, Database::Mode::kReadOnly);
+    Statement check(database, "PRAGMA integrity_check");
     REQUIRE(check.Step());
     CHECK(check.Text(0) == "ok");
     std::string command =

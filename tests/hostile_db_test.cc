@@ -1,0 +1,495 @@
+// Databases, rules and queries from strangers: an answer or a sentence, and nothing written.
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <catch2/catch.hpp>
+#include <filesystem>
+#include <fstream>
+#include <random>
+
+#include "db/database.h"
+#include "db/read_only.h"
+#include "db/regexp.h"
+#include "parser/error.h"
+#include "rules/rule.h"
+#include "tests/analysis.h"
+#include "tests/program.h"
+
+namespace mmreplay {
+namespace {
+
+namespace fs = std::filesystem;
+using Arguments = std::vector<std::string>;
+
+// A small stored trace with a finding, to be spoilt.
+class Victim {
+ public:
+  Victim() {
+    std::string text =
+        ReadFile(MMREPLAY_SOURCE_DIR "/tests/cases/folio_wait_bit_freed_before_no_reference.case");
+    size_t begin = text.find("# tracer");
+    size_t end = text.find("==== kprobe_events.txt\n");
+    fs::create_directory(folder_.path() + "/log");
+    folder_.Write("log/trace.txt", text.substr(begin, end - begin));
+    folder_.Write("log/kprobe_events.txt", text.substr(text.find('\n', end) + 1));
+    REQUIRE(Execute({"analyze", "-o", path_, log()}).exit_code == 1);
+    bytes_ = ReadFile(path_);
+  }
+  const std::string& bytes() const { return bytes_; }
+  const std::string& path() const { return path_; }
+  std::string log() const { return folder_.path() + "/log"; }
+  std::string beside(const std::string& name) const { return folder_.path() + "/" + name; }
+  const TemporaryFolder& folder() const { return folder_; }
+
+  void Put(const std::string& bytes) const { std::ofstream(path_, std::ios::binary) << bytes; }
+  // With writable_schema, so that constraints and definitions can be anything.
+  void Change(const std::string& sql) const {
+    Put(bytes_);
+    // Not through ours, which has no virtual tables.
+    sqlite3* raw = nullptr;
+    REQUIRE(sqlite3_open(path_.c_str(), &raw) == SQLITE_OK);
+    int code = sqlite3_exec(raw, ("PRAGMA writable_schema=ON;" + sql).c_str(), nullptr, nullptr, nullptr);
+    INFO(sql << ": " << sqlite3_errmsg(raw));
+    CHECK(code == SQLITE_OK);
+    sqlite3_close(raw);
+  }
+  std::vector<std::string> Files() const {
+    std::vector<std::string> names;
+    for (const auto& entry : fs::directory_iterator(folder_.path())) names.push_back(entry.path().filename());
+    std::sort(names.begin(), names.end());
+    return names;
+  }
+
+ private:
+  TemporaryFolder folder_;
+  std::string path_ = folder_.path() + "/race.db";
+  std::string bytes_;
+};
+
+// What reads a database, in turn.
+std::vector<Arguments> Readers(const std::string& db, const std::string& other) {
+  return {{"report", db},
+          {"report", db, "--format", "html"},
+          {"report", db, "--format", "json", "--near-misses"},
+          {"report", db, "--format", "jsonl"},
+          {"report", db, "--format", "sarif"},
+          {"report", db, "--format", "junit"},
+          {"report", db, "--format", "perfetto"},
+          {"page", db, "0x28000"},
+          {"query", db, "@waits"},
+          {"query", db, "SELECT * FROM events"},
+          {"doctor", db},
+          {"replay", db, "-o", other},
+          {"rules", "check", "rules/wait_on_freed_page.sql", "--database", db}};
+}
+
+// An answer or a sentence that names the file; nothing changed, nothing left.
+void Examine(const Victim& victim, const Arguments& arguments) {
+  std::string before = ReadFile(victim.path());
+  std::vector<std::string> files = victim.Files();
+  Run run = Execute(arguments, {.cpu_seconds = 20});
+  CAPTURE(arguments, run.exit_code, run.err);
+  CHECK((run.exit_code == 0 || run.exit_code == 1 || run.exit_code == 2 || run.exit_code == 3));
+  if (run.exit_code == 2) {
+    CHECK(run.err.starts_with("mmreplay: "));
+    CHECK(run.err.find(": internal error") == std::string::npos);
+    bool named =
+        run.err.find(victim.path()) != std::string::npos || run.err.find("query:") != std::string::npos ||
+        run.err.find("no page") != std::string::npos || run.err.find("holds no integer") != std::string::npos;
+    CHECK(named);
+  }
+  CHECK(ReadFile(victim.path()) == before);
+  fs::remove(victim.beside("other.db"));
+  CHECK(victim.Files() == files);
+}
+
+std::string Query(const std::string& sql, const Budget& budget = {.steps = 1'000'000}) {
+  Database database("", Database::Mode::kCreate);
+  AddRegexp(&database);
+  SqlSource source{"query", 1, sql};
+  try {
+    ReadOnlyStatement statement(database, source, budget);
+    std::string first;
+    while (statement.Step()) first = statement.Text(0);
+    return first;
+  } catch (const Error& error) {
+    std::string text = error.what();
+    return text.substr(0, text.find('\n'));
+  }
+}
+
+}  // namespace
+
+TEST_CASE("a database with any byte changed, cut or moved", "[hostile]") {
+  Victim victim;
+  std::mt19937_64 random(4);
+  const std::string& good = victim.bytes();
+  auto below = [&](size_t limit) { return static_cast<size_t>(random() % limit); };
+  std::vector<Arguments> readers = Readers(victim.path(), victim.beside("other.db"));
+  for (int i = 0; i < 260; ++i) {
+    std::string bytes = good;
+    switch (i % 4) {
+      case 0:
+        for (size_t n = size_t{1} << below(8); n > 0; --n)
+          bytes[below(bytes.size())] = static_cast<char>(random());
+        break;
+      case 1:
+        for (size_t n = 1 + below(3); n > 0; --n)
+          bytes[below(below(2) == 0 ? 100 : 8192)] = static_cast<char>(random());
+        break;
+      case 2:
+        bytes.resize(below(bytes.size()));
+        break;
+      default:
+        bytes.replace(below(bytes.size()), 512, good.substr(below(bytes.size()), 512));
+        break;
+    }
+    victim.Put(bytes);
+    CAPTURE(i);
+    Examine(victim, readers[static_cast<size_t>(i) / 4 % readers.size()]);
+  }
+}
+
+TEST_CASE("a database with any value in place of any other", "[hostile]") {
+  Victim victim;
+  std::vector<std::pair<std::string, std::string>> columns;
+  std::string loosen;
+  {
+    Database database(victim.path(), Database::Mode::kReadOnly);
+    Statement column(
+        database,
+        "SELECT t.name, c.name FROM sqlite_schema t JOIN pragma_table_info(t.name) c WHERE t.type = "
+        "'table'");
+    while (column.Step()) columns.emplace_back(column.Text(0), column.Text(1));
+  }
+  REQUIRE(columns.size() > 150);
+  const std::vector<std::string> values = {"NULL",
+                                           "'abc'",
+                                           "x'ff00fe'",
+                                           "CAST(x'fffe41' AS TEXT)",
+                                           "-1",
+                                           "9223372036854775807",
+                                           "-9223372036854775808",
+                                           "4294967296",
+                                           "1e300",
+                                           "printf('%5000s', 'x')"};
+  std::vector<Arguments> readers = Readers(victim.path(), victim.beside("other.db"));
+  std::mt19937_64 random(8);
+  int refused = 0;
+  for (size_t i = 0; i < 200; ++i) {
+    std::string set;
+    for (uint64_t n = 1 + random() % 3; n > 0; --n) {
+      const auto& [table, column] = columns[random() % columns.size()];
+      set += "UPDATE OR IGNORE \"" + table + "\" SET \"" + column +
+             "\" = " + values[random() % values.size()] + (random() % 2 == 0 ? ";" : " WHERE rowid % 3 = 0;");
+      // Tables without rowids.
+      if (table == "event_more" || table == "recordable" || table == "finding_event" || table == "proof" ||
+          table == "rule_result")
+        set = "UPDATE OR IGNORE rule_result SET findings = " + values[random() % values.size()] + ";";
+    }
+    // Its definitions are put back: what NOT NULL forbids is then there.
+    victim.Put(victim.bytes());
+    {
+      Database database(victim.path(), Database::Mode::kReadWrite);
+      database.Exec(
+          "PRAGMA writable_schema=ON; CREATE TEMP TABLE kept AS SELECT name, sql FROM sqlite_schema;"
+          "UPDATE sqlite_schema SET sql = replace(sql, 'NOT NULL', '') WHERE type = 'table'");
+    }
+    {
+      Database database(victim.path(), Database::Mode::kReadWrite);
+      try {
+        database.Exec(set.c_str());
+      } catch (const Error&) {
+        // A key takes integers only, also here.
+      }
+    }
+    {
+      Database good(victim.path(), Database::Mode::kReadWrite);
+      std::string original = victim.beside("good.db");
+      std::ofstream(original, std::ios::binary) << victim.bytes();
+      good.Exec(("ATTACH '" + original +
+                 "' AS good; PRAGMA writable_schema=ON; UPDATE main.sqlite_schema AS m SET sql = (SELECT "
+                 "g.sql FROM "
+                 "good.sqlite_schema g WHERE g.name = m.name) WHERE type = 'table'")
+                    .c_str());
+    }
+    fs::remove(victim.beside("good.db"));
+    CAPTURE(i, set);
+    const Arguments& arguments = readers[i % readers.size()];
+    Examine(victim, arguments);
+    refused += Execute({"report", victim.path()}).exit_code == 2;
+  }
+  CHECK(refused > 20);
+}
+
+TEST_CASE("what a stranger made of tables and views is told, not believed", "[hostile]") {
+  Victim victim;
+  std::vector<std::string> changes = {
+      // Views that never end, call what they may not, or say what nobody wrote.
+      "DROP VIEW page_waits; CREATE VIEW page_waits AS SELECT * FROM page_waits",
+      "DROP VIEW findings; CREATE VIEW findings(id, trace_id, rule, grade, subject, subject_id, pfn, pid, "
+      "comm, summary, "
+      "fingerprint) AS WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c) SELECT x, 1, 'r', "
+      "'confirmed', "
+      "'s', x, x, x, 'c', 's', 'f' FROM c",
+      "DROP VIEW traces; CREATE VIEW traces AS SELECT load_extension('x') AS id",
+      "ALTER TABLE page_wait RENAME TO other; CREATE VIEW page_wait AS SELECT * FROM other",
+      "DROP TABLE gap; CREATE VIRTUAL TABLE gap USING fts5(id, cpu, from_ts, to_ts, lost)",
+      "CREATE TRIGGER t AFTER INSERT ON finding BEGIN DELETE FROM finding; END",
+      "UPDATE sqlite_schema SET sql = 'CREATE TABLE gap(id INTEGER PRIMARY KEY, cpu AS (hex(zeroblob(1e9))), "
+      "from_ts, "
+      "to_ts, lost)' WHERE name = 'gap'",
+      "DROP INDEX page_wait_pfn; CREATE INDEX page_wait_pfn ON page_wait(pid)",
+      "DROP TABLE trace_batch",
+      "DELETE FROM trace",
+      "UPDATE trace SET lines_events = lines_events + 1",
+      "DELETE FROM event WHERE id = 3; UPDATE trace SET lines_events = 1, lines_total = 1 + lines_comments",
+      "UPDATE page_wait SET protection = 'none'",
+      "UPDATE source SET part = 7",
+  };
+  int reports = 0;
+  for (const std::string& sql : changes) {
+    victim.Change(sql);
+    CAPTURE(sql);
+    for (const Arguments& arguments :
+         {Arguments{"report", victim.path()}, Arguments{"page", victim.path(), "0x28000"},
+          Arguments{"replay", victim.path(), "-o", victim.beside("other.db")},
+          Arguments{"doctor", victim.path()}}) {
+      Examine(victim, arguments);
+      Run run = Execute(arguments);
+      fs::remove(victim.beside("other.db"));
+      CAPTURE(arguments, run.err);
+      bool unseen = sql.starts_with("UPDATE source") || sql.starts_with("UPDATE page_wait");
+      if (unseen && arguments[0] != "replay") {
+        reports += run.exit_code == 0;
+        continue;
+      }
+      if (unseen && sql.starts_with("UPDATE page_wait")) continue;  // a replay makes them anew
+      CHECK(run.exit_code == 2);
+      CHECK(run.err.starts_with("mmreplay: " + victim.path() + ": "));
+    }
+  }
+  // What the reader of a value asks for is looked at, too.
+  victim.Change("UPDATE page_wait SET begin_event = 'none'");
+  CHECK(Execute({"report", victim.path()}).err.find("is no number") != std::string::npos);
+}
+
+TEST_CASE("an earlier version's views are not known: they may not go on for ever", "[hostile]") {
+  Victim victim;
+  victim.Change(
+      "PRAGMA user_version=2; DROP VIEW traces; CREATE VIEW traces(id, path, format, kernel_release, "
+      "machine, clock, "
+      "page_shift, lines_total, lines_events, lines_comments, lines_continuations, lines_markers, "
+      "lines_rejected, "
+      "ref_anchors, ref_anchors_matched, clock_unit) AS WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x "
+      "+ 1 FROM "
+      "c) SELECT x, x, x, x, x, x, x, x, x, x, x, x, x, x, x, x FROM c WHERE x < 0");
+  Run run = Execute({"report", victim.path()}, {.cpu_seconds = 120});
+  CHECK(run.exit_code == 2);
+  CHECK(run.err.find("reading it does not end") != std::string::npos);
+}
+
+TEST_CASE("what stands beside a database is no way in", "[hostile]") {
+  Victim victim;
+  auto refuses = [&](const std::string& what) {
+    Run run = Execute({"report", victim.path()}, {.cpu_seconds = 10});
+    CAPTURE(run.err);
+    CHECK(run.exit_code == 2);
+    CHECK(run.err.find(what) != std::string::npos);
+  };
+  for (const char* suffix : {"-journal", "-wal"}) {
+    REQUIRE(mkfifo(victim.beside(std::string("race.db") + suffix).c_str(), 0600) == 0);
+    refuses(std::string(suffix) + ": is a device, fifo or socket");
+    fs::remove(victim.beside(std::string("race.db") + suffix));
+  }
+  REQUIRE(mkfifo(victim.beside("fifo").c_str(), 0600) == 0);
+  Run run = Execute({"report", victim.beside("fifo")}, {.cpu_seconds = 10});
+  CHECK(run.exit_code == 2);
+  CHECK(run.err.find("is a device, fifo or socket") != std::string::npos);
+}
+
+TEST_CASE("a query may read, for a time, in so much memory", "[hostile]") {
+  auto says = [](const std::string& sql, const std::string& text,
+                 const Budget& budget = {.steps = 20'000'000}) {
+    CAPTURE(sql);
+    CHECK_THAT(Query(sql, budget), Catch::Contains(text));
+  };
+  const std::string kEndless = "WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c) ";
+  says(kEndless + "SELECT count(*) FROM c", "stopped: it did not end within its step budget");
+  says(kEndless + "SELECT count(*) FROM c", "stopped: it did not end within 1 s",
+       {.cpu = std::chrono::seconds(1)});
+  says(kEndless + "SELECT group_concat(hex(zeroblob(100000))) FROM c",
+       "stopped: it did not end within its step");
+  says(kEndless + "SELECT json_group_array(hex(zeroblob(100000))) FROM c", "MiB of memory");
+  says("SELECT hex(zeroblob(60000000)), hex(zeroblob(60000000)), hex(zeroblob(60000000))", "MiB of memory");
+  says("SELECT zeroblob(1000000000)", "too big");
+  says("SELECT 'a' REGEXP hex(zeroblob(10000000))", "the pattern is too long");
+  says("SELECT 'a' LIKE hex(zeroblob(10000))", "pattern too complex");
+  says("SELECT 'a' GLOB hex(zeroblob(10000))", "pattern too complex");
+  std::string sum = "SELECT 1";
+  for (int i = 0; i < 3000; ++i) sum += "+1";
+  says(sum, "maximum depth");
+  says("SELECT " + std::string(3000, '(') + "1" + std::string(3000, ')'), "overflow");
+  says("SELECT '" + std::string(2'000'000, 'x') + "'", "too long");
+  std::string twice = "WITH a0 AS (SELECT 1 AS x)";
+  for (int i = 1; i < 30; ++i) {
+    std::string before = "a" + std::to_string(i - 1);
+    twice += ", a" + std::to_string(i) + " AS (SELECT p.x FROM " + before + " p, " + before + " q)";
+  }
+  says(twice + " SELECT count(*) FROM a29", "MiB of memory");
+  says(std::string("SELECT 1") + '\0' + " DROP", "NUL");
+  for (const char* sql :
+       {"ATTACH 'x' AS y", "DETACH main", "PRAGMA user_version", "PRAGMA integrity_check",
+        "PRAGMA quick_check", "CREATE TEMP TABLE t(x)", "BEGIN", "VACUUM INTO 'x'", "ANALYZE"})
+    says(sql, "only reading is allowed here");
+  for (const char* sql : {"SELECT load_extension('x')", "SELECT fts3_tokenizer('simple')",
+                          "SELECT * FROM pragma_user_version", "SELECT * FROM pragma_table_info('t')"})
+    says(sql, "not authorized");
+  for (const char* sql : {"SELECT * FROM dbstat", "SELECT * FROM sqlite_dbpage", "SELECT * FROM sqlite_stmt",
+                          "SELECT * FROM json_each(1)"})
+    says(sql, "no such table");
+  CHECK(Query("SELECT json_extract('[1,2,3]', '$[1]')") == "2");
+
+  // What is shown of it is short, and moves no cursor.
+  Database database("", Database::Mode::kCreate);
+  SqlSource long_line{"query", 1, "SELECT '\x1b[2J" + std::string(100'000, ' ') + "', nosuch"};
+  try {
+    ReadOnlyStatement statement(database, long_line, {});
+    FAIL("it was prepared");
+  } catch (const Error& error) {
+    std::string text = error.what();
+    CHECK(text.size() < 500);
+    CHECK(text.find('\x1b') == std::string::npos);
+    // The caret is below the place.
+    size_t line = text.find('\n') + 1;
+    CHECK(text.substr(line + text.rfind('^') - text.rfind('\n') - 1).starts_with("nosuch"));
+  }
+
+  // A function that is at work on one value is not asked whether it may go on.
+  Victim victim;
+  Run run = Execute({"query", victim.path(), "--time-limit", "1",
+                     "SELECT instr(hex(zeroblob(20000000)), hex(zeroblob(10000000)) || '1')"},
+                    {.cpu_seconds = 40});
+  CHECK(run.exit_code == 2);
+  CHECK(run.err.starts_with("mmreplay: query: stopped: it did not end within 1 s\n"));
+  run = Execute({"query", victim.path(), "SELECT hex(zeroblob(20000000)), hex(zeroblob(20000000))"});
+  CHECK(run.exit_code == 2);
+  CHECK(run.err.find("a row of more than 64 MiB") != std::string::npos);
+  run = Execute({"query", victim.path(), "--time-limit", "x", "SELECT 1"});
+  CHECK(run.err.starts_with("mmreplay: --time-limit: x: takes a number"));
+}
+
+TEST_CASE("limits end with their statement", "[hostile]") {
+  Database database("", Database::Mode::kCreate);
+  SqlSource source{"query", 1, "SELECT 1"};
+  { ReadOnlyStatement statement(database, source, {.cpu = std::chrono::seconds(5)}); }
+  CHECK(sqlite3_limit(database.handle(), SQLITE_LIMIT_ATTACHED, -1) > 0);
+  CHECK(sqlite3_hard_heap_limit64(-1) == 0);
+  CHECK(sqlite3_soft_heap_limit64(-1) == 0);
+  database.Exec("CREATE TABLE t(x); INSERT INTO t VALUES (zeroblob(200000000))");
+}
+
+TEST_CASE("a folder of rules from a stranger", "[hostile]") {
+  TemporaryFolder folder;
+  std::string rules = folder.path() + "/rules";
+  fs::create_directory(rules);
+  Victim victim;
+  auto says = [&](const std::string& text) {
+    Run run = Execute({"analyze", victim.log(), "--rules", rules}, {.cpu_seconds = 20});
+    CAPTURE(text, run.err);
+    CHECK(run.exit_code == 2);
+    CHECK(run.err.find(text) != std::string::npos);
+    CHECK(run.err.find('\x1b') == std::string::npos);
+    fs::remove_all(rules);
+    fs::create_directory(rules);
+  };
+  auto rule = [](const std::string& name, const std::string& sql) {
+    return "-- name: " + name +
+           "\n-- severity: info\n-- summary: s\n-- why: w\n-- requires: page_waits\n-- reference: r\n\n" +
+           sql + "\n";
+  };
+  const std::string kSelect =
+      "SELECT 'latent' AS grade, 's' AS subject, 1 AS subject_id, 1 AS pfn, 1 AS pid, ";
+
+  REQUIRE(mkfifo((rules + "/a.sql").c_str(), 0600) == 0);
+  says(rules + "/a.sql: is a device, fifo or socket");
+  fs::create_symlink("/dev/zero", rules + "/a.sql");
+  says(rules + "/a.sql: is a device, fifo or socket");
+  fs::create_symlink("a.sql", rules + "/a.sql");
+  says(rules + "/a.sql: ");
+  fs::create_directory(rules + "/a.sql");
+  says(rules + "/a.sql: is a directory");
+  std::ofstream(rules + "/a.sql");
+  fs::resize_file(rules + "/a.sql", uint64_t{1} << 30);
+  says(rules + "/a.sql: is longer than 1 MiB");
+  std::ofstream(rules + "/a.sql") << std::string("\x7f\x45LF\0\1\2", 7);
+  says(rules + "/a.sql:");
+  for (int i = 0; i < 1001; ++i) std::ofstream(rules + "/" + std::to_string(i) + ".sql") << "x";
+  says(rules + ": has more than 1000 .sql files");
+  std::ofstream(rules + "/a.sql") << rule("a\x1b[31mb", kSelect + "'s' AS summary");
+  says(rules + "/a.sql:1:1: the name of a rule is made of letters");
+  std::ofstream(rules + "/a.sql") << rule("a", "ATTACH 'x' AS y");
+  says(rules + "/a.sql:7:1: only reading is allowed here");
+  std::ofstream(rules + "/a.sql") << rule("a", kSelect + "'s' AS summary; DROP TABLE event");
+  says("one statement only");
+  std::ofstream(rules + "/a.sql") << rule(
+      "a",
+      "WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c) " + kSelect + "'s' AS summary FROM c");
+  says(rules + "/a.sql:7:1: returns more than can be a finding each: 1000000 rows");
+  std::ofstream(rules + "/a.sql") << rule(
+      "a", "WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c LIMIT 1000) " + kSelect +
+               "hex(zeroblob(1000000)) AS summary FROM c");
+  says(rules + "/a.sql:7:1: returns more than can be a finding each");
+  std::ofstream(rules + "/a.sql") << rule(
+      "a",
+      "SELECT 'latent' AS grade, 's' AS subject, 'one' AS subject_id, 1 AS "
+      "pfn, 1 AS pid, 's' AS summary");
+  says("its column subject_id holds no integer");
+  std::ofstream(rules + "/a.sql") << rule("a", kSelect + "load_extension('x') AS summary");
+  says("not authorized");
+}
+
+TEST_CASE("a fleet database from a stranger", "[hostile]") {
+  Victim victim;
+  std::string fleet = victim.beside("fleet.db");
+  REQUIRE(Execute({"triage", victim.log(), "-o", fleet}).exit_code == 1);
+  std::string good = ReadFile(fleet);
+  auto says = [&](const std::string& sql, const std::string& text) {
+    std::ofstream(fleet, std::ios::binary) << good;
+    {
+      Database database(fleet, Database::Mode::kReadWrite);
+      database.Exec(("PRAGMA writable_schema=ON;" + sql).c_str());
+    }
+    std::string before = ReadFile(fleet);
+    for (const Arguments& arguments : {Arguments{"query", fleet, "SELECT count(*) FROM logs"},
+                                       Arguments{"triage", victim.log(), "-o", fleet}}) {
+      Run run = Execute(arguments, {.cpu_seconds = 20});
+      CAPTURE(sql, arguments, run.err);
+      CHECK(run.exit_code == 2);
+      CHECK(run.err.starts_with("mmreplay: " + fleet + ": "));
+      CHECK(run.err.find(text) != std::string::npos);
+      CHECK(ReadFile(fleet) == before);
+    }
+  };
+  says("CREATE TRIGGER t AFTER INSERT ON log BEGIN DELETE FROM finding; END", "it has a trigger");
+  says("DROP VIEW logs; CREATE VIEW logs AS SELECT 1 AS id", "the view logs is not as it was made");
+  says("PRAGMA user_version=77", "newer mmreplay");
+  std::mt19937_64 random(3);
+  for (int i = 0; i < 40; ++i) {
+    std::string bytes = good;
+    if (i % 4 == 0) bytes.resize(random() % bytes.size());
+    for (int n = 0; n < 4 && !bytes.empty(); ++n)
+      bytes[random() % bytes.size()] = static_cast<char>(random());
+    std::ofstream(fleet, std::ios::binary) << bytes;
+    Run run = i % 2 == 0 ? Execute({"query", fleet, "SELECT * FROM logs, findings"}, {.cpu_seconds = 20})
+                         : Execute({"triage", victim.log(), "-o", fleet}, {.cpu_seconds = 20});
+    CAPTURE(i, run.exit_code, run.err);
+    CHECK((run.exit_code >= 0 && run.exit_code <= 3));
+    fs::remove(fleet + "-wal");
+    fs::remove(fleet + "-shm");
+    fs::remove(fleet + "-journal");
+  }
+}
+
+}  // namespace mmreplay
