@@ -4,6 +4,7 @@
 #   ./build.sh test    build, then the whole test suite
 #   ./build.sh asan    the suite under AddressSanitizer and UndefinedBehaviorSanitizer
 #   ./build.sh tidy    clang-tidy over the sources
+#   ./build.sh fuzz [SECONDS]    libFuzzer on each target of tests/fuzz for so long (default: 30)
 #   ./build.sh bench   what each stage costs, and whole runs beside what they cost at least
 # RECORDINGS and CORPUS may name folders of further recordings and logs to test against.
 set -eu
@@ -14,6 +15,7 @@ libarchive-dev libfmt-dev nlohmann-json3-dev libtracecmd-dev libtraceevent-dev l
 TEST_PACKAGES="catch2 sqlite3 python3-jsonschema libxml2-utils man-db mandoc zsh bsdutils bsdextrautils tar gzip bzip2 xz-utils zstd util-linux
 chromium chromium-driver python3-selenium fonts-dejavu-core"
 TIDY_PACKAGES="clang-tidy"
+FUZZ_PACKAGES="clang-14 libclang-rt-14-dev llvm-14"
 BENCH_PACKAGES="libbenchmark-dev time xz-utils"
 
 need() {
@@ -35,6 +37,37 @@ configure() {
     cmake --build --preset "$1"
 }
 
+# fuzz SECONDS [SEED]: each target for so long, or a multiple where a run takes long, from the seeds of samples/,
+# tests/cases, RECORDINGS and CORPUS. What is found stays in build/fuzz/found, the corpora in build/fuzz/corpus.
+fuzz() {
+    need "$BUILD_PACKAGES $FUZZ_PACKAGES"
+    configure fuzz -DBUILD_TESTING=OFF
+    build=build/fuzz
+    mkdir -p $build/found
+    # shellcheck disable=SC2086
+    $build/fuzz_replay --write-seeds $build/seeds ${RECORDINGS:-} ${CORPUS:-}
+    failed=""
+    targets=$($build/mmreplay_fuzz --list)
+    while read -r target size cost; do
+        mkdir -p "$build/corpus/$target"
+        kept="tests/fuzz/cases/$target"
+        [ -d "$kept" ] || kept=""
+        # shellcheck disable=SC2086
+        if $build/mmreplay_fuzz "$target" -max_total_time=$(($1 * cost)) -seed="${2:-0}" -timeout=20 -rss_limit_mb=3000 -max_len="$size" \
+            -print_final_stats=1 -artifact_prefix="$build/found/$target-" "$build/corpus/$target" \
+            "$build/seeds/$target" $kept >"$build/$target.log" 2>&1 </dev/null; then
+            runs=$(sed -n 's/^stat::number_of_executed_units: *//p' "$build/$target.log")
+            echo "fuzz: $target: $runs runs"
+        else
+            tail -n 40 "$build/$target.log" >&2
+            failed="$failed $target"
+        fi
+    done <<EOF
+$targets
+EOF
+    [ -z "$failed" ] || { echo "fuzz: failed:$failed (inputs in $build/found, logs in $build)" >&2; exit 1; }
+}
+
 case "${1:-}" in
 demo)
     need "$BUILD_PACKAGES"
@@ -48,11 +81,15 @@ test)
     need "$BUILD_PACKAGES $TEST_PACKAGES"
     configure dev -DBUILD_TESTING=ON
     ctest --preset dev
+    fuzz 2 1
     ;;
 asan)
     need "$BUILD_PACKAGES $TEST_PACKAGES"
     configure asan -DBUILD_TESTING=ON
     ctest --preset asan
+    ;;
+fuzz)
+    fuzz "${2:-30}"
     ;;
 tidy)
     need "$BUILD_PACKAGES $TEST_PACKAGES $TIDY_PACKAGES"
@@ -66,7 +103,7 @@ bench)
     tests/bench/run
     ;;
 *)
-    sed -n '2,8s/^# \{0,1\}//p' "$0" >&2
+    sed -n '2,9s/^# \{0,1\}//p' "$0" >&2
     exit 2
     ;;
 esac

@@ -630,7 +630,9 @@ void TraceStore::Finish(const Recording& recording, const TraceFacts& facts, con
     report.Bind(7, NullIfEmpty(one.reason));
     report.Bind(8, NullIfEmpty(one.comm));
     std::optional<int64_t> ts = one.printk_ts;
-    if (ts && facts.console_offset) *ts += facts.console_offset->offset_ns;
+    // A stamp at the end of 64 bits is damage, and has no place on the trace's clock.
+    if (ts && facts.console_offset && __builtin_add_overflow(*ts, facts.console_offset->offset_ns, &*ts))
+      ts.reset();
     report.Bind(9, ts);
     if (ts && facts.console_offset) {
       report.Bind(10, facts.console_offset->error_ns);

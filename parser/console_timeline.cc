@@ -1,6 +1,7 @@
 #include "parser/console_timeline.h"
 
 #include <algorithm>
+#include <limits>
 
 namespace mmreplay {
 namespace {
@@ -22,18 +23,21 @@ std::vector<Interval> Intersect(const std::vector<Interval>& a, const std::vecto
 // Stamps of both are cut to microseconds.
 constexpr int64_t kResolution = 1000;
 
+// No machine is up for a century: what is stamped later is damage, and sums of two stamps fit 64 bits.
+constexpr int64_t kLatest = std::numeric_limits<int64_t>::max() / 2;
+
 }  // namespace
 
 ConsoleTimeline::ConsoleTimeline(const std::vector<ConsoleReport>& reports) {
   for (const ConsoleReport& report : reports) {
-    if (!report.pid || !report.printk_ts) continue;
+    if (!report.pid || !report.printk_ts || *report.printk_ts > kLatest) continue;
     reports_.emplace_back(*report.printk_ts, *report.pid);
     tasks_[Value(*report.pid)];
   }
 }
 
 void ConsoleTimeline::See(const Event& event) {
-  if (reports_.empty() || !event.ts) return;
+  if (reports_.empty() || !event.ts || *event.ts > kLatest) return;
   if (!first_ts_) first_ts_ = event.ts;
   last_ts_ = event.ts;
   if (event.cpu) {

@@ -32,6 +32,12 @@ class EventSource {
   virtual std::vector<int64_t> part_lines() const { return {}; }
 };
 
+// Stamps of binary forms. Clocks count from boot: one in the upper half of 64 bits is damage, and not known.
+inline std::optional<int64_t> StampOf(uint64_t recorded) {
+  if (recorded >> 63 != 0) return std::nullopt;
+  return static_cast<int64_t>(recorded);
+}
+
 // Whether this version reads traces of this form.
 bool IsReadableTrace(InputFormat format);
 

@@ -202,7 +202,7 @@ void TraceDatReader::AddEvent(std::string_view payload, Batch* batch) {
   ByteReader reader(payload);
   uint32_t kind_index = reader.U32();
   uint32_t buffer = reader.U32();
-  auto ts = reader.Read<int64_t>();
+  std::optional<int64_t> ts = StampOf(reader.U64());
   auto cpu = reader.Read<int32_t>();
   auto pid = reader.Read<int32_t>();
   uint8_t flags = reader.U8();

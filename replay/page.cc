@@ -22,6 +22,14 @@ bool Covers(const Page& page, Pfn pfn) {
   return Value(pfn) >= Value(page.pfn) && Value(pfn) - Value(page.pfn) < BlockPages(page.order);
 }
 
+// As atomic_add and atomic_sub count: the kernel's arithmetic wraps, and a trace may say any 32 bits.
+int32_t Sum(int32_t count, int32_t change) {
+  return static_cast<int32_t>(static_cast<uint32_t>(count) + static_cast<uint32_t>(change));
+}
+int32_t Difference(int32_t count, int32_t change) {
+  return static_cast<int32_t>(static_cast<uint32_t>(count) - static_cast<uint32_t>(change));
+}
+
 std::string Number(int64_t n) {
   return std::to_string(n);
 }
@@ -469,10 +477,10 @@ std::string MissingText(const PageRef& ref, int32_t old) {
   std::optional<int32_t> count;  // before the operation
   switch (ref.op) {
     case PageRefOp::kModAndTest:
-      if (ref.ret == 1) count = -ref.val;
+      if (ref.ret == 1) count = Difference(0, ref.val);
       break;
     case PageRefOp::kModAndReturn:
-      if (ref.ret) count = *ref.ret - ref.val;
+      if (ref.ret) count = Difference(*ref.ret, ref.val);
       break;
     case PageRefOp::kModUnless:
       if (ref.ret == 0) count = 0;
@@ -506,7 +514,7 @@ void PageTracker::Contradict(Page* page, const PageRef& ref, int32_t old, const 
       too_low = ref.ret == 0;
       break;
     case PageRefOp::kModAndReturn:
-      too_low = *ref.ret > old + ref.val;
+      too_low = *ref.ret > Sum(old, ref.val);
       break;
     case PageRefOp::kModUnless:
       too_low = ref.ret == 1;
@@ -642,7 +650,7 @@ void PageTracker::OnRef(const PageRef& ref, const Moment& at, const Task* task, 
     page->frozen_at.reset();
     page->last_locked.reset();
     std::optional<int32_t> delta;
-    if (before) delta = ref.val - *before;
+    if (before) delta = Difference(ref.val, *before);
     emit_(PageRefResult{.event = at.event,
                         .lifetime = page->life,
                         .pfn = ref.pfn,
@@ -699,32 +707,32 @@ void PageTracker::OnRef(const PageRef& ref, const Moment& at, const Task* task, 
     case PageRefOp::kSet:
       break;
     case PageRefOp::kMod:
-      if (old) now = *old + ref.val;
+      if (old) now = Sum(*old, ref.val);
       taken = ref.val > 0;
       dropped = ref.val < 0;
       break;
     case PageRefOp::kModAndTest:
       if (ref.ret) {
         reached_zero = *ref.ret == 1;
-        if (old) matched = (*old + ref.val == 0) == reached_zero;
+        if (old) matched = (Sum(*old, ref.val) == 0) == reached_zero;
         if (reached_zero) {
           now = 0;
         } else {
           lo = 1;
-          if (old && matched) now = *old + ref.val;
+          if (old && matched) now = Sum(*old, ref.val);
         }
       } else if (old) {
-        now = *old + ref.val;
+        now = Sum(*old, ref.val);
       }
       dropped = true;
       break;
     case PageRefOp::kModAndReturn:
       if (ref.ret) {
-        if (old) matched = *old + ref.val == *ref.ret;
+        if (old) matched = Sum(*old, ref.val) == *ref.ret;
         now = ref.ret;
         reached_zero = *ref.ret == 0;
       } else if (old) {
-        now = *old + ref.val;
+        now = Sum(*old, ref.val);
       }
       taken = ref.val > 0;
       dropped = ref.val < 0;
@@ -737,8 +745,8 @@ void PageTracker::OnRef(const PageRef& ref, const Moment& at, const Task* task, 
           now = 0;
           delta = 0;
         } else {
-          lo = ref.val + 1;
-          if (old && matched) now = *old + ref.val;
+          lo = Sum(ref.val, 1);
+          if (old && matched) now = Sum(*old, ref.val);
         }
         taken = done;
       }
@@ -749,7 +757,7 @@ void PageTracker::OnRef(const PageRef& ref, const Moment& at, const Task* task, 
         if (old) matched = (*old == ref.val) == done;
         if (done) now = 0;
         if (!done && matched) now = old;
-        delta = done ? -ref.val : 0;
+        delta = done ? Difference(0, ref.val) : 0;
         page->frozen = done;
         page->frozen_at.reset();
         if (done) page->frozen_at = Mark{at.event, at.pid};

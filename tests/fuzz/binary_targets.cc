@@ -1,0 +1,73 @@
+// Files of bytes: perf.data, the head of a trace.dat, archives. What libtracecmd reads of a trace.dat is read
+// in a process of its own, which may crash; what this process reads of it may not.
+#include <unistd.h>
+
+#include <array>
+#include <optional>
+
+#include "parser/bundle.h"
+#include "parser/error.h"
+#include "parser/perf_data.h"
+#include "parser/trace_dat_header.h"
+#include "tests/fuzz/reading.h"
+#include "tests/fuzz/target.h"
+
+namespace mmreplay {
+namespace {
+
+std::shared_ptr<SeekableFile> InMemory(std::string_view input) {
+  return std::make_shared<SeekableFile>(MemoryFile(input), "input");
+}
+
+void RunPerfData(std::string_view input) {
+  StringTable strings;
+  Decoder decoder(&strings, {}, std::nullopt);
+  try {
+    PerfDataReader reader(InMemory(input), &strings, &decoder);
+    ReadToEnd(&reader, Recording(), strings, decoder, false);
+  } catch (const Error&) {
+    return;  // a sentence about the file
+  }
+}
+
+void RunTraceDatHeader(std::string_view input) {
+  TraceDatHeader header = ReadTraceDatHeader(*InMemory(input));
+  Require(header.dropped_events >= 0, "what was dropped is a number of events");
+}
+
+// As `analyze FILE` opens it, read to the end of each member.
+void RunArchive(std::string_view input) {
+  int fd = MemoryFile(input);
+  try {
+    for (const InputMember& member : OpenInput(PathOf(fd))) {
+      Require(member.head.size() <= kHeadBytes, "heads are short");
+      constexpr size_t kLimit = size_t{1} << 22;
+      std::optional<std::string> text = ReadAll(member, kLimit);
+      if (!text) continue;
+      Require(text->starts_with(member.head), "a member begins with its head");
+      Require(!member.whole || *text == member.head, "a member that is its head has no more");
+    }
+  } catch (const Error&) {
+    // a sentence about the file
+  }
+  try {
+    Recording recording = OpenRecording({.inputs = {PathOf(fd)}, .dmesg = {}, .probes = {}});
+    Require(recording.trace_source < recording.sources.size(), "the trace is a source");
+  } catch (const Error&) {
+  }
+  close(fd);
+}
+
+constexpr std::array kTargets = {
+    FuzzTarget{"perf_data", false, size_t{128} * 1024, RunPerfData},
+    FuzzTarget{"trace_dat_header", false, size_t{64} * 1024, RunTraceDatHeader},
+    FuzzTarget{"archive", false, size_t{32} * 1024, RunArchive},
+};
+
+}  // namespace
+
+std::span<const FuzzTarget> BinaryTargets() {
+  return kTargets;
+}
+
+}  // namespace mmreplay

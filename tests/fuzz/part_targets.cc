@@ -1,0 +1,163 @@
+// Parts that read text of their own: the decoder and what it is bound by, event formats, rules, and what goes
+// beside a trace.
+#include <array>
+#include <limits>
+
+#include "db/trace_store.h"
+#include "parser/bundle.h"
+#include "parser/error.h"
+#include "parser/event_layout.h"
+#include "parser/lines.h"
+#include "parser/perf_header.h"
+#include "parser/typed_fields.h"
+#include "report/triage_policy.h"
+#include "rules/rule.h"
+#include "tests/fuzz/reading.h"
+#include "tests/fuzz/target.h"
+
+namespace mmreplay {
+namespace {
+
+bool IsIn(std::string_view part, std::string_view whole) {
+  return part.empty() ||
+         (part.data() >= whole.data() && part.data() + part.size() <= whole.data() + whole.size());
+}
+
+void CheckFields(std::string_view args) {
+  FieldScanner scanner(args);
+  std::string_view key;
+  std::string_view value;
+  size_t fields = 0;
+  while (scanner.Next(&key, &value)) {
+    Require(IsIn(key, args) && IsIn(value, args), "fields are in the arguments");
+    Require(++fields <= args.size(), "fields end");
+    FindField(args, key);
+  }
+  ParsePageFlags(args);
+  if (auto sides = SplitSwitch(args))
+    Require(IsIn(sides->prev, args) && IsIn(sides->next, args), "tasks are in the arguments");
+}
+
+void DecodeLines(std::string_view input, bool user_space_text) {
+  StringTable strings;
+  Decoder decoder(&strings, ParseProbeDefinitions(input), ParseKernelRelease(input));
+  if (user_space_text) decoder.set_user_space_text();
+  TypedFields fields(&strings, {}, decoder.probes());
+  Batch batch;
+  int64_t id = 0;
+  ForEachLine(input, [&](std::string_view line) {
+    TraceBody body = SplitTraceBody(line);
+    Require(IsIn(body.name, line) || body.name == "function" || body.name == "kernel_stack",
+            "names are in the line or ours");
+    Require(IsIn(body.args, line), "arguments are in the line");
+    CheckFields(body.args);
+    StringId name = strings.Intern(body.name);
+    Event event{.id = static_cast<EventId>(++id),
+                .ts = {},
+                .cpu = {},
+                .pid = {},
+                .tgid = {},
+                .comm = name,
+                .name = name,
+                .context = name,
+                .in_interrupt = false,
+                .args = body.args,
+                .line = id,
+                .payload = decoder.Decode(name, body.args)};
+    fields.Assign(&event, &batch);
+  });
+}
+
+// Lines are probe definitions or what stands behind the time of an event.
+void RunDecoder(std::string_view input) {
+  DecodeLines(input, false);
+  DecodeLines(input, true);
+  for (const ProbeDefinition& probe : ParseProbeDefinitions(input)) {
+    BindProbe(probe.function, probe.is_return, &probe, std::nullopt);
+    BindProbe(probe.function, probe.is_return, &probe, KernelRelease{6, 1});
+    auto again = ParseProbeDefinition(ProbeDefinitionText(probe));
+    Require(again && again->function == probe.function && again->arguments.size() == probe.arguments.size(),
+            "a probe is read from its own text");
+  }
+}
+
+// A format file, and behind its first line "----" the records it describes, all of one length.
+void RunEventFormat(std::string_view input) {
+  constexpr std::string_view kEnd = "\n----\n";
+  size_t end = input.find(kEnd);
+  std::string_view text = input.substr(0, end);
+  ParseEventFormats(text);
+  auto layout = ParseEventLayout("kmem", text);
+  if (!layout || end == std::string_view::npos) return;
+  auto print = [](uint64_t address, bool with_offset) {
+    return address % 2 == 0 ? std::string() : std::string(with_offset ? "f+0x1/0x2" : "f");
+  };
+  // A record of its own, so that a byte too many is seen.
+  std::string record(input.substr(end + kEnd.size()));
+  for (size_t size : {record.size(), record.size() / 2, size_t{0}}) {
+    std::string cut = record.substr(0, size);
+    cut.shrink_to_fit();
+    std::string out = "before";
+    bool appended = AppendArguments(*layout, cut, print, &out);
+    Require(out.starts_with("before") && (appended || out == "before"), "what fails leaves no text");
+    for (const char* name : {"type", "flags", "preempt_count", "pid"}) ReadCommon(*layout, name, cut);
+  }
+}
+
+// A rule's file, checked and run on an empty trace with few steps.
+void RunRuleFile(std::string_view input) {
+  static const std::unique_ptr<Database> database = EmptyTraceDatabase();
+  try {
+    Rule rule = ParseRule("rule.sql", input);
+    Require(!rule.name.empty() && rule.sql_line >= 1, "a rule has a name and a place");
+    database->Exec("SAVEPOINT rule");
+    try {
+      RunRule(rule, database.get(), 20'000);
+    } catch (const Error& error) {
+      Require(std::string_view(error.what()).starts_with("rule.sql"), "errors name the rule's file");
+    }
+    database->Exec("ROLLBACK TO rule; RELEASE rule");
+  } catch (const Error& error) {
+    Require(std::string_view(error.what()).starts_with("rule.sql:"), "errors name the rule's file");
+  }
+  try {
+    ParseSuppressions("rule.sql", input);
+  } catch (const Error& error) {
+    Require(std::string_view(error.what()).starts_with("rule.sql:"), "errors name the file");
+  }
+}
+
+// Files of one recording, read as one, without the model.
+void RunBundle(std::string_view input) {
+  InputFiles files(input, input.size() % 2 == 0);
+  try {
+    Recording recording = OpenRecording({.inputs = files.paths(), .dmesg = {}, .probes = {}});
+    bool binary = recording.trace_file != nullptr;
+    if (recording.trace_format != InputFormat::kTraceDat) {  // which would start a process
+      StringTable strings;
+      Decoder decoder(&strings, recording.probes, std::nullopt);
+      auto source = OpenEventSource(recording, &strings, &decoder);
+      ReadToEnd(source.get(), recording, strings, decoder, !binary);
+      int64_t lines = 0;
+      for (int64_t part : source->part_lines()) lines += part;
+      Require(source->part_lines().empty() || lines == source->lines().total, "lines are those of the files");
+    }
+  } catch (const Error&) {
+    // a sentence about a file
+  }
+}
+
+constexpr std::array kTargets = {
+    FuzzTarget{"decoder", true, size_t{16} * 1024, RunDecoder},
+    FuzzTarget{"event_format", true, size_t{8} * 1024, RunEventFormat},
+    FuzzTarget{"rule_file", true, size_t{8} * 1024, RunRuleFile},
+    FuzzTarget{"bundle", true, size_t{16} * 1024, RunBundle, 2},
+};
+
+}  // namespace
+
+std::span<const FuzzTarget> PartTargets() {
+  return kTargets;
+}
+
+}  // namespace mmreplay
