@@ -384,7 +384,7 @@ TEST_CASE("two writers of a fleet database, killed again and again, keep every c
     if (!fs::exists(fleet)) continue;
     auto database = OpenAny(fleet);
     CHECK(Integrity(*database) == "ok");
-    if (most == 0) continue;
+    if (committed.empty()) continue;  // perhaps killed before there were tables
     std::set<std::string> now = LogsOf(*database);
     CHECK(std::includes(now.begin(), now.end(), committed.begin(), committed.end()));
     if (committed.size() < 12) continue;

@@ -323,7 +323,7 @@ TEST_CASE("errors and usage are harmless", "[output_safety]") {
                   "/x.db \"SELECT '$(printf '\\033[2J')', pfm FROM page_waits\"");
   CHECK(run.exit_code == 2);
   CheckHarmless(run.err);
-  CHECK(run.err.find("SELECT '\\x1b[2J'") != std::string::npos);
+  CHECK(run.err.find("SELECT ' [2J'") != std::string::npos);  // as wide as it was, for the caret
   // A good rule with such texts.
   std::string good = folder.path() + "/good";
   fs::create_directory(good);
