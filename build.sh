@@ -37,8 +37,9 @@ configure() {
     cmake --build --preset "$1"
 }
 
-# fuzz SECONDS [SEED]: each target for so long, or a multiple where a run takes long, from the seeds of samples/,
-# tests/cases, RECORDINGS and CORPUS. What is found stays in build/fuzz/found, the corpora in build/fuzz/corpus.
+# fuzz SECONDS: each target for so long, or a multiple where a run takes long, from the seeds of samples/, tests/cases,
+# RECORDINGS and CORPUS; fuzz smoke: the seeds and a few runs more, the same ones every time. What is found stays in
+# build/fuzz/found, the corpora in build/fuzz/corpus.
 fuzz() {
     need "$BUILD_PACKAGES $FUZZ_PACKAGES"
     configure fuzz -DBUILD_TESTING=OFF
@@ -52,8 +53,10 @@ fuzz() {
         mkdir -p "$build/corpus/$target"
         kept="tests/fuzz/cases/$target"
         [ -d "$kept" ] || kept=""
+        limit="-runs=$((200 / cost)) -seed=1"
+        [ "$1" = smoke ] || limit="-max_total_time=$(($1 * cost))"
         # shellcheck disable=SC2086
-        if $build/mmreplay_fuzz "$target" -max_total_time=$(($1 * cost)) -seed="${2:-0}" -timeout=20 -rss_limit_mb=3000 -max_len="$size" \
+        if $build/mmreplay_fuzz "$target" $limit -timeout=60 -rss_limit_mb=3000 -max_len="$size" \
             -print_final_stats=1 -artifact_prefix="$build/found/$target-" "$build/corpus/$target" \
             "$build/seeds/$target" $kept >"$build/$target.log" 2>&1 </dev/null; then
             runs=$(sed -n 's/^stat::number_of_executed_units: *//p' "$build/$target.log")
@@ -80,8 +83,8 @@ demo)
 test)
     need "$BUILD_PACKAGES $TEST_PACKAGES"
     configure dev -DBUILD_TESTING=ON
+    fuzz smoke
     ctest --preset dev
-    fuzz 2 1
     ;;
 asan)
     need "$BUILD_PACKAGES $TEST_PACKAGES"
