@@ -100,7 +100,10 @@ void RunEventFormat(std::string_view input) {
     std::string out = "before";
     bool appended = AppendArguments(*layout, cut, print, &out);
     Require(out.starts_with("before") && (appended || out == "before"), "what fails leaves no text");
-    for (const char* name : {"type", "flags", "preempt_count", "pid"}) ReadCommon(*layout, name, cut);
+    CommonFields common(*layout);
+    common.Pid(cut);
+    common.Flags(cut);
+    common.PreemptCount(cut);
   }
 }
 
