@@ -587,7 +587,7 @@ void PerfDataReader::EmitSample(std::string_view body, const Pending& pending, B
   auto id = static_cast<EventId>(next_event_++);
   Event& event = batch->events.emplace_back();
   event.id = id;
-  if (sample.time) event.ts = StampOf(*sample.time);
+  if (sample.time) event.ts = static_cast<int64_t>(*sample.time);
   event.cpu = sample.cpu;
   if (sample.tid) event.pid = static_cast<Pid>(*sample.tid);
   event.tgid = sample.pid;

@@ -25,7 +25,8 @@ TEST_CASE("the contract views have exactly these columns", "[store]") {
   const std::map<std::string, std::string> contract = {
       {"traces",
        "id path format kernel_release machine clock page_shift lines_total lines_events lines_comments "
-       "lines_continuations lines_markers lines_rejected ref_anchors ref_anchors_matched clock_unit"},
+       "lines_continuations lines_markers lines_rejected ref_anchors ref_anchors_matched clock_unit "
+       "events_left_out"},
       {"sources", "id trace_id role path lines_total"},
       {"events", "id trace_id ts cpu pid tgid comm name args line context source_id"},
       {"stacks", "event_id depth frame"},
