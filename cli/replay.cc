@@ -16,6 +16,7 @@ int RunReplay(const std::vector<std::string>& arguments) {
   const Arguments& given = *parsed;
   auto path = given.Text("database");
   if (!path) throw Error("replay: needs a database; see mmreplay replay --help");
+  MemoryBudget memory = MemoryOf(given);
   Judgement judgement(given);
 
   StoredTrace trace(*path);
@@ -24,7 +25,8 @@ int RunReplay(const std::vector<std::string>& arguments) {
   TraceFacts facts = Ingest(trace.recording(), &store,
                             {.progress = [&](int64_t events) { progress.ShowReading(events, {}); },
                              .open = [&](const Recording&, StringTable* strings,
-                                         Decoder* decoder) { return trace.Open(strings, decoder); }});
+                                         Decoder* decoder) { return trace.Open(strings, decoder); },
+                             .memory = memory});
   progress.Clear();
   return judgement.Pronounce(&store, facts.lines.events);
 }

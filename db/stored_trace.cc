@@ -111,7 +111,10 @@ class StoredSource : public EventSource {
     if (auto form = MakeLineFormat(format); form && form->user_space_text()) decoder_->set_user_space_text();
     // Ids as they were, so that a replay stores what the analysis did.
     Statement text(db, "SELECT text FROM string WHERE id >= 0 ORDER BY id");
-    while (text.Step()) strings_->Intern(text.Text(0));
+    while (text.Step()) {
+      if (strings_->IsNotKept(strings_->InternStored(text.Text(0))) && text.Text(0) != StringTable::kNotKept)
+        throw Error("the database has more comms and names than --max-memory allows; give it more");
+    }
     marker_ = markers_.Step();
     frame_ = frames_.Step();
 
@@ -190,7 +193,7 @@ class StoredSource : public EventSource {
       event.pid = OptionalId<Pid>(events_, 3);
       event.tgid = OptionalInt32(events_, 4);
       event.comm = Known(events_.Int(5));
-      event.name = strings_->Intern(events_.Text(6));
+      event.name = strings_->InternName(events_.Text(6));
       event.context = Known(events_.Int(7));
       event.in_interrupt = (events_.Int(8) & kInInterrupt) != 0;
       event.copy = (events_.Int(8) & kCopy) != 0;

@@ -390,6 +390,7 @@ void ReplayedBatch::Clear() {
   pages.clear();
   more_pages.clear();
   records.clear();
+  only_records = false;
 }
 
 void TraceStore::WriteEvents(const ReplayedBatch& replayed) {
@@ -440,6 +441,10 @@ void TraceStore::WriteEvents(const ReplayedBatch& replayed) {
 }
 
 void TraceStore::Write(const ReplayedBatch& replayed) {
+  if (replayed.only_records) {
+    for (const Record& record : replayed.records) std::visit(*statements_, record);
+    return;
+  }
   WriteMarkers(replayed.batch);
   if (spool_) {
     spool_->Write(replayed.batch, replayed.pages);
