@@ -5,6 +5,7 @@
 #include "cli/judgement.h"
 #include "cli/options.h"
 #include "cli/output.h"
+#include "db/output_file.h"
 #include "parser/error.h"
 #include "parser/event_filter.h"
 #include "parser/input_format.h"
@@ -27,6 +28,7 @@ int RunAnalyze(const std::vector<std::string>& arguments) {
                       .cpu = given.Text("cpu"),
                       .time = given.Text("time")});
   MemoryBudget memory = MemoryOf(given);
+  if (auto output = given.Text("output")) KeepTemporariesBeside(*output);
   Judgement judgement(given);
   Recording recording = OpenRecording(inputs);
   std::unique_ptr<TraceStore> store = judgement.MakeStore(recording, given.Text("output"));

@@ -1,9 +1,6 @@
 #include "cli/error_report.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
-#include <cstdio>
 
 #include "cli/command.h"
 #include "cli/output.h"
@@ -131,8 +128,7 @@ bool AskedForJson(const std::vector<std::string>& words) {
 
 void ReportError(const std::string& message, const std::vector<std::string>& words, int exit_code) {
   ErrorFacts facts = ExplainError(message, words);
-  fmt::print(stderr, "mmreplay: {}\n", message);
-  if (!facts.says_next) fmt::print(stderr, "  next: {}\n", facts.next);
+  Tell(facts.says_next ? message : message + "\n  next: " + facts.next);
   // A report that was begun is not followed by something else.
   if (!AskedForJson(words) || OutputBegun()) return;
   Json json = {{"type", "error"}, {"version", kVersion}};

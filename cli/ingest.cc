@@ -237,6 +237,13 @@ std::vector<std::string> RecordableOf(const Recording& recording, const StringTa
   return {names.begin(), names.end()};
 }
 
+void AddInputDamage(const Recording& recording, std::vector<TraceIssue>* issues) {
+  for (const auto& damage : recording.damage) {
+    if (!damage->empty())
+      issues->push_back({TraceIssue::Severity::kError, "damaged", 0, 1, *damage + ": the rest was not read"});
+  }
+}
+
 void AddReplayIssues(const Recording& recording, const ReplaySummary& replay,
                      std::vector<TraceIssue>* issues) {
   using Severity = TraceIssue::Severity;
@@ -377,6 +384,7 @@ TraceFacts Ingest(const Recording& recording, TraceStore* store, const IngestOpt
   facts.part_lines = reader->part_lines();
   facts.clock_is_ticks = reader->clock_is_ticks();
   facts.issues = reader->Issues();
+  AddInputDamage(recording, &facts.issues);
   facts.input_issues = facts.issues.size();
   if (model) {
     facts.replay = model->Finish();

@@ -2,8 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <cstdio>
-
 #include "cli/ingest.h"
 #include "cli/output.h"
 #include "parser/error.h"
@@ -81,8 +79,8 @@ int Judgement::Pronounce(TraceStore* store, int64_t events) const {
   // For people only: a report of the same bytes is the same bytes.
   if (!IsErrorTerminal()) return exit_code;
   auto rate = static_cast<int64_t>(static_cast<double>(events) / seconds.count());
-  fmt::print(stderr, "mmreplay: {} events in {:.2f} s, {} events/s\n", CountText(events), seconds.count(),
-             CountText(rate));
+  Tell(
+      fmt::format("{} events in {:.2f} s, {} events/s", CountText(events), seconds.count(), CountText(rate)));
   return exit_code;
 }
 

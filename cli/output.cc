@@ -38,9 +38,7 @@ std::string DurationText(int64_t seconds) {
   return fmt::format("{}:{:02}:{:02}", seconds / 3600, seconds / 60 % 60, seconds % 60);
 }
 
-}  // namespace
-
-void WriteOutput(std::string_view text) {
+void WriteAll(std::string_view text) {
   while (!text.empty()) {
     ssize_t written = write(STDOUT_FILENO, text.data(), text.size());
     if (written >= 0) {
@@ -54,19 +52,39 @@ void WriteOutput(std::string_view text) {
   }
 }
 
+}  // namespace
+
+void WriteOutput(std::string_view text) {
+  WriteAll(Harmless(text, OutputStyle()));
+}
+
 bool OutputBegun() {
   return begun;
 }
 
 void BufferedOutput::Add(std::string_view text) {
   constexpr size_t kEnough = size_t{64} * 1024;
-  buffer_ += text;
+  buffer_ += Harmless(text, style_);
   if (buffer_.size() >= kEnough) Flush();
 }
 
 void BufferedOutput::Flush() {
-  WriteOutput(buffer_);
+  WriteAll(buffer_);
   buffer_.clear();
+}
+
+void Tell(std::string_view message) {
+  std::string shown = "mmreplay: ";
+  while (!message.empty()) {
+    // Below the first line of a message stands what it is about, indented. Any other end of a line came with
+    // a path or a name.
+    size_t end = message.find("\n  ");
+    shown += Printable(message.substr(0, end)) + "\n";
+    if (end == std::string_view::npos) break;
+    shown += "  ";
+    message.remove_prefix(end + 3);
+  }
+  fmt::print(stderr, "{}", shown);
 }
 
 bool IsErrorTerminal() {
@@ -84,7 +102,7 @@ void ProgressLine::Show(const std::function<std::string()>& text) {
   if (now - begun_ < kPatience || now - last_ < kBetween) return;
   last_ = now;
   progress_drawn = true;
-  fmt::print(stderr, "{}{}", kClearLine, text());
+  fmt::print(stderr, "{}{}", kClearLine, Printable(text()));
 }
 
 void ProgressLine::ShowReading(int64_t events, const ReadingProgress& bytes) {

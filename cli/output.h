@@ -12,9 +12,16 @@
 
 namespace mmreplay {
 
-// Writes a result to standard output. A reader that went away ends the program quietly; a full disk
-// is an Error.
+// Colours only on a terminal, and not where NO_COLOR asks for none.
+TextStyle OutputStyle();
+
+// Writes a result, or a piece of one, to standard output. Nothing in it controls a terminal but our own
+// colours: see Harmless. A reader that went away ends the program quietly; a full disk is an Error.
 void WriteOutput(std::string_view text);
+
+// Says something to people, on standard error: one line, and below it what is indented. Nothing else of ours
+// writes there but the progress line.
+void Tell(std::string_view message);
 
 // Something was written.
 bool OutputBegun();
@@ -31,6 +38,7 @@ class BufferedOutput {
  private:
   void Add(std::string_view text);
 
+  TextStyle style_ = OutputStyle();
   std::string buffer_;
 };
 
@@ -70,8 +78,5 @@ class ProgressLine {
 
 // May be called from a signal handler: what is drawn of a progress line is gone.
 void ClearProgressLine();
-
-// Colours only on a terminal, and not where NO_COLOR asks for none.
-TextStyle OutputStyle();
 
 }  // namespace mmreplay

@@ -4,6 +4,7 @@
 #include "cli/judgement.h"
 #include "cli/options.h"
 #include "cli/output.h"
+#include "db/output_file.h"
 #include "db/stored_trace.h"
 #include "parser/error.h"
 
@@ -17,10 +18,12 @@ int RunReplay(const std::vector<std::string>& arguments) {
   auto path = given.Text("database");
   if (!path) throw Error("replay: needs a database; see mmreplay replay --help");
   MemoryBudget memory = MemoryOf(given);
+  std::string output = given.Text("output").value_or(*path);
+  KeepTemporariesBeside(output);
   Judgement judgement(given);
 
   StoredTrace trace(*path);
-  TraceStore store(given.Text("output").value_or(*path));
+  TraceStore store(output);
   ProgressLine progress;
   TraceFacts facts = Ingest(trace.recording(), &store,
                             {.progress = [&](int64_t events) { progress.ShowReading(events, {}); },

@@ -18,7 +18,7 @@ std::string List(const std::vector<Rule>& rules) {
   for (const Rule& rule : rules) width = std::max(width, rule.name.size());
   std::string list;
   for (const Rule& rule : rules)
-    list += fmt::format("{:<{}}  {:<7}  {}\n", rule.name, width, SeverityName(rule.severity),
+    list += fmt::format("{:<{}}  {:<7}  {}\n", Printable(rule.name), width, SeverityName(rule.severity),
                         Printable(rule.summary));
   return list;
 }
@@ -28,11 +28,9 @@ std::string Explain(const std::vector<Rule>& rules, const std::string& name) {
     if (rule.name != name) continue;
     std::string required;
     for (const std::string& what : rule.required) required += (required.empty() ? "" : ", ") + what;
-    return Wrap(fmt::format("{} ({}): {}", rule.name, SeverityName(rule.severity), Printable(rule.summary)),
-                0, 2) +
-           "\n" + Wrap(Printable(rule.why), 2, 2) + "\n" +
-           Wrap("needs in the recording: " + Printable(required), 2, 4) +
-           Wrap("reference: " + Printable(rule.reference), 2, 4) + Wrap("file: " + rule.file, 2, 4);
+    return Wrap(fmt::format("{} ({}): {}", rule.name, SeverityName(rule.severity), rule.summary), 0, 2) +
+           "\n" + Wrap(rule.why, 2, 2) + "\n" + Wrap("needs in the recording: " + required, 2, 4) +
+           Wrap("reference: " + rule.reference, 2, 4) + Wrap("file: " + rule.file, 2, 4);
   }
   throw Error(name + ": there is no rule of that name; `mmreplay rules list` shows them");
 }
@@ -51,7 +49,7 @@ std::string Check(const std::string& path, const std::optional<std::string>& dat
   } else {
     answer += fmt::format("; {} in {}", Plural(check.findings, "finding", "findings"), *database_path);
   }
-  return answer + "\n";
+  return Printable(answer) + "\n";
 }
 
 int RunRules(const std::vector<std::string>& arguments) {

@@ -416,6 +416,7 @@ int RunTriage(const std::vector<std::string>& arguments) {
   if (!parsed) return 0;
   const Arguments& given = *parsed;
 
+  if (auto output = given.Text("output")) KeepTemporariesBeside(*output);
   BatchOptions options;
   TriageFormat format = TriageFormatOf(given.Text("format").value_or("text"));
   options.stream = format == TriageFormat::kJsonLines;
@@ -449,8 +450,8 @@ int RunTriage(const std::vector<std::string>& arguments) {
   if (auto path = given.Text("write-baseline")) WriteBaseline(*path, triage);
   if (fleet) {
     fleet->Finish(triage.counts().logs, triage.ExitCode());
-    fmt::print(stderr, "mmreplay: {} of {} had been judged before\n", CountText(triage.counts().reused),
-               Plural(triage.counts().logs, "log", "logs"));
+    Tell(fmt::format("{} of {} had been judged before", CountText(triage.counts().reused),
+                     Plural(triage.counts().logs, "log", "logs")));
   }
   return triage.ExitCode();
 }

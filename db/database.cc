@@ -4,8 +4,24 @@
 
 #include "db/output_file.h"
 #include "parser/error.h"
+#include "parser/temporary_file.h"
 
 namespace mmreplay {
+
+namespace {
+
+// SQLite's own temporary files go where ours go, and no variable but $TMPDIR has a say. It may be told once,
+// before there are connections.
+void SetTemporaryFolderOfSqlite() {
+  static const bool told = [] {
+    sqlite3_initialize();
+    sqlite3_temp_directory = sqlite3_mprintf("%s", FolderOfTemporaries().c_str());
+    return true;
+  }();
+  static_cast<void>(told);
+}
+
+}  // namespace
 
 Database::Database(const std::string& path, Mode mode, const std::string& name)
     : path_(!name.empty()  ? name
@@ -25,6 +41,7 @@ Database::Database(const std::string& path, Mode mode, const std::string& name)
       flags |= SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE;
       break;
   }
+  SetTemporaryFolderOfSqlite();
   sqlite3* raw = nullptr;
   int code = sqlite3_open_v2(path.c_str(), &raw, flags, nullptr);
   handle_.reset(raw);

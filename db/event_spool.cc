@@ -8,6 +8,7 @@
 
 #include "db/trace_store.h"
 #include "parser/error.h"
+#include "parser/temporary_file.h"
 
 namespace mmreplay {
 namespace {
@@ -48,7 +49,7 @@ void ReadExactly(const SeekableFile& file, uint64_t offset, void* data, size_t s
 }  // namespace
 
 EventSpool::EventSpool(std::shared_ptr<SeekableFile> text)
-    : file_(std::make_unique<SeekableFile>(OpenTemporary("events"), "temporary file of events")),
+    : file_(std::make_unique<SeekableFile>(OpenTemporaryFile("events"), "temporary file of events")),
       text_(std::move(text)) {}
 
 void EventSpool::Append(const void* data, size_t size) {

@@ -1,5 +1,8 @@
 #include "db/fleet_store.h"
 
+#include <fcntl.h>
+#include <unistd.h>
+
 #include <array>
 #include <chrono>
 #include <ctime>
@@ -81,6 +84,13 @@ FleetFinding ReadFinding(const Statement& row) {
   return finding;
 }
 
+// SQLite would make it without the rights others have by the umask.
+const std::string& MakeFile(const std::string& path) {
+  int fd = open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+  if (fd >= 0) close(fd);  // where it cannot be made, opening it will say why
+  return path;
+}
+
 }  // namespace
 
 std::string_view LogStatusName(LogStatus status) {
@@ -154,7 +164,7 @@ struct FleetStore::Statements {
 };
 
 FleetStore::FleetStore(const std::string& path, std::string_view version, std::string analysis)
-    : database_(path, Database::Mode::kCreate), analysis_(std::move(analysis)) {
+    : database_(MakeFile(path), Database::Mode::kCreate), analysis_(std::move(analysis)) {
   sqlite3_busy_timeout(database_.handle(), kBusyMilliseconds);
   CreateTables();
   statements_ = std::make_unique<Statements>(database_);

@@ -6,6 +6,7 @@
 #include <filesystem>
 
 #include "parser/error.h"
+#include "parser/temporary_file.h"
 
 namespace mmreplay {
 
@@ -53,6 +54,11 @@ std::string OutputFile(const std::string& path) {
     target = link.is_absolute() ? link : target.parent_path() / link;
   }
   throw Error(path + ": is a loop of symbolic links");
+}
+
+void KeepTemporariesBeside(const std::string& path) {
+  fs::path folder = fs::path(OutputFile(path)).parent_path();
+  SetTemporaryFolder(folder.empty() ? "." : folder.string());
 }
 
 }  // namespace mmreplay

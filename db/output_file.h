@@ -9,6 +9,9 @@ namespace mmreplay {
 // what is no file to be replaced: a folder, a device, a fifo, a socket. The file need not exist.
 std::string OutputFile(const std::string& path);
 
+// Temporary files lie in the folder of this result from now on: see parser/temporary_file.h.
+void KeepTemporariesBeside(const std::string& path);
+
 // The file under a temporary name that this process is writing, for a signal handler to remove. `path` must
 // live until the next call; nullptr when there is none any more.
 void SetPartialOutput(const char* path);

@@ -1,7 +1,6 @@
 #include "db/trace_store.h"
 
 #include <algorithm>
-#include <array>
 
 #include <fcntl.h>
 #include <sys/file.h>
@@ -12,6 +11,7 @@
 #include <filesystem>
 #include <system_error>
 
+#include "db/bulk_insert.h"
 #include "db/embedded_sql.h"
 #include "db/event_table.h"
 #include "db/kind_views.h"
@@ -44,17 +44,180 @@ std::optional<int64_t> PidOf(const std::optional<Moment>& moment) {
   return OptionalValue(moment->pid);
 }
 
-void BindField(Statement* statement, int parameter, const FieldValue& value) {
-  switch (value.type) {
-    case FieldValue::Type::kNull:
-      statement->BindNull(parameter);
-      break;
-    case FieldValue::Type::kInteger:
-      statement->Bind(parameter, value.number);
-      break;
-    case FieldValue::Type::kText:
-      statement->Bind(parameter, value.text);
-      break;
+// Values of columns, see BulkInsert::Column.
+void Set(sqlite3_context* to, int64_t value) {
+  sqlite3_result_int64(to, value);
+}
+void Set(sqlite3_context* to, std::string_view text) {
+  // A null pointer would be NULL; an empty view may carry one.
+  sqlite3_result_text64(to, text.data() ? text.data() : "", text.size(), SQLITE_STATIC, SQLITE_UTF8);
+}
+template <typename T>
+void Set(sqlite3_context* to, const std::optional<T>& value) {
+  if (value) Set(to, static_cast<int64_t>(*value));
+}
+void Set(sqlite3_context* to, const std::optional<std::string_view>& value) {
+  if (value) Set(to, *value);
+}
+void Set(sqlite3_context* to, const FieldValue& value) {
+  if (value.type == FieldValue::Type::kInteger) Set(to, value.number);
+  if (value.type == FieldValue::Type::kText) Set(to, value.text);
+}
+template <typename T>
+std::optional<int64_t> If(bool there, T value) {
+  if (!there) return std::nullopt;
+  return static_cast<int64_t>(value);
+}
+
+void EventColumn(const void* rows, size_t row, int column, sqlite3_context* to) {
+  const auto& replayed = *static_cast<const ReplayedBatch*>(rows);
+  const Event& event = replayed.batch.events[row];
+  const PageResult& page = replayed.pages[row];
+  constexpr int kFirstField = 18;
+  if (column >= kFirstField) {
+    auto field = static_cast<uint32_t>(column - kFirstField);
+    if (field < event.field_count) Set(to, replayed.batch.fields[event.first_field + field]);
+    return;
+  }
+  switch (column) {
+    case 0:
+      return Set(to, Value(event.id));
+    case 1:
+      return Set(to, event.ts);
+    case 2:
+      return Set(to, event.cpu);
+    case 3:
+      return Set(to, event.pid);
+    case 4:
+      return Set(to, event.tgid);
+    case 5:
+      return Set(to, static_cast<int64_t>(event.comm));
+    case 6:
+      return Set(to, int64_t{event.kind});
+    case 7:
+      return Set(to, event.args);
+    case 8:
+      return Set(to, event.line);
+    case 9:
+      return Set(to, static_cast<int64_t>(event.context));
+    case 10:
+      return Set(to, int64_t{1} + event.source);
+    case 11:
+      return Set(to, (event.in_interrupt ? kInInterrupt : 0) | (event.copy ? kCopy : 0));
+    case 12:
+      return Set(to, page.pfn);
+    case 13:
+      return Set(to, page.lifetime);
+    case 14:
+      return Set(to, page.delta);
+    case 15:
+      return Set(to, page.replayed);
+    case 16:
+      return Set(to, page.replayed_lo);
+    case 17:
+      return Set(to, page.replayed_hi);
+    default:
+      return;
+  }
+}
+
+// Records of one kind, in their order.
+template <typename T>
+const T& RowOf(const void* rows, size_t row) {
+  return *(*static_cast<const std::vector<const T*>*>(rows))[row];
+}
+
+void LifetimeColumn(const void* rows, size_t row, int column, sqlite3_context* to) {
+  const auto& life = RowOf<PageLifetime>(rows, row);
+  switch (column) {
+    case 0:
+      return Set(to, Value(life.id));
+    case 1:
+      return Set(to, static_cast<int64_t>(Value(life.pfn)));
+    case 2:
+      return Set(to, life.order);
+    case 3:
+      return Set(to, EventOf(life.alloc));
+    case 4:
+      return Set(to, EventOf(life.free));
+    case 5:
+      return Set(to, TimeOf(life.alloc));
+    case 6:
+      return Set(to, TimeOf(life.free));
+    case 7:
+      return Set(to, PidOf(life.alloc));
+    case 8:
+      return Set(to, PidOf(life.free));
+    case 9:
+      return Set(to, static_cast<int64_t>(life.quality));
+    default:
+      return;
+  }
+}
+
+void HoldColumn(const void* rows, size_t row, int column, sqlite3_context* to) {
+  const auto& hold = RowOf<PtlHold>(rows, row);
+  switch (column) {
+    case 0:
+      return Set(to, Value(hold.id));
+    case 1:
+      return Set(to, static_cast<int64_t>(Value(hold.lock)));
+    case 2:
+      return Set(to, hold.pid);
+    case 3:
+      return Set(to, static_cast<int64_t>(hold.comm));
+    case 4:
+      return Set(to, EventOf(hold.acquire));
+    case 5:
+      return Set(to, EventOf(hold.release));
+    case 6:
+      return Set(to, TimeOf(hold.acquire));
+    case 7:
+      return Set(to, TimeOf(hold.release));
+    case 8:
+      return Set(to, hold.contended_ts);
+    case 9:
+      return Set(to, NullIfEmpty(hold.protects));
+    default:
+      return;
+  }
+}
+
+void MigrationColumn(const void* rows, size_t row, int column, sqlite3_context* to) {
+  const auto& moved = RowOf<Migration>(rows, row);
+  switch (column) {
+    case 1:
+      return Set(to, moved.pid);
+    case 2:
+      return Set(to, static_cast<int64_t>(moved.comm));
+    case 3:
+      return Set(to, moved.source);
+    case 4:
+      return Set(to, moved.destination);
+    case 5:
+      return Set(to, NullIfEmpty(moved.reason));
+    case 6:
+      return Set(to, EventOf(moved.begin));
+    case 7:
+      return Set(to, EventOf(moved.end));
+    case 8:
+      return Set(to, TimeOf(moved.begin));
+    case 9:
+      return Set(to, TimeOf(moved.end));
+    case 10:
+      return Set(to, std::string_view(moved.result));
+    case 11:
+      return Set(to, NullIfEmpty(moved.why));
+    case 12:
+      return Set(to, int64_t{moved.holders.count});
+    case 13:
+      return Set(to, moved.holders.latest);
+    case 14:
+      return Set(to, If(moved.holders.taken.has_value(), moved.holders.comm));
+    case 15:
+      return Set(to, moved.holders.taken);
+    default:
+      return;  // id: numbered by SQLite
   }
 }
 
@@ -68,7 +231,7 @@ class TraceStore::PartialFile {
     if (fs::exists(final_)) OpenTraceDatabase(path, Database::Mode::kReadOnly);  // else not ours: refused
     RemoveStale();
     partial_ = path + std::string(kPartialSuffix) + "." + std::to_string(getpid());
-    fd_ = open(partial_.c_str(), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    fd_ = open(partial_.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     if (fd_ < 0)
       throw Error(path + ": cannot be written: " + Reason(errno) +
                   "; keep the result elsewhere with -o, in a folder you may write");
@@ -103,7 +266,7 @@ class TraceStore::PartialFile {
     std::error_code error;
     for (const auto& entry : fs::directory_iterator(directory, error)) {
       if (!entry.path().filename().string().starts_with(prefix)) continue;
-      int fd = open(entry.path().c_str(), O_RDWR | O_CLOEXEC);
+      int fd = open(entry.path().c_str(), O_RDWR | O_NOFOLLOW | O_CLOEXEC);
       if (fd < 0) continue;
       // Its writer holds the lock as long as it lives.
       if (flock(fd, LOCK_EX | LOCK_NB) == 0) unlink(entry.path().c_str());
@@ -119,93 +282,35 @@ class TraceStore::PartialFile {
 
 struct TraceStore::Statements {
   Statements(const Database& db, bool every_event)
-      : database(db),
-        stack(InsertInto(db, "stack")),
+      : stack(InsertInto(db, "stack")),
         event_page(InsertInto(db, "event_page")),
         marker(InsertInto(db, "trace_marker")),
         repaired_ref(InsertInto(db, "repaired_ref")),
-        lifetime(InsertInto(db, "page_lifetime")),
-        hold(InsertInto(db, "ptl_hold")),
-        migration(InsertInto(db, "migration")),
+        lifetime(db, "page_lifetime", LifetimeColumn),
+        hold(db, "ptl_hold", HoldColumn),
+        migration(db, "migration", MigrationColumn),
         wait(InsertInto(db, "page_wait")),
         anomaly(InsertInto(db, "anomaly")),
         gap(InsertInto(db, "gap")) {
-    if (every_event) event_more.emplace(InsertInto(db, "event_more"));
-  }
-
-  // Most of the columns of most events are NULL: those that an event cannot have are not among the
-  // parameters.
-  Statement& EventInsert(bool of_page, size_t fields) {
-    std::optional<Statement>& insert = event[of_page][fields];
-    if (!insert) {
-      std::string columns = "id, ts, cpu, pid, tgid, comm, kind, args, line, context, source, flags";
-      if (of_page) columns += ", pfn, lifetime, delta, replayed, replayed_lo, replayed_hi";
-      for (size_t f = 0; f < fields; ++f) columns += ", f" + std::to_string(f);
-      auto parameters = 1 + std::count(columns.begin(), columns.end(), ',');
-      std::string marks = "?";
-      for (std::ptrdiff_t i = 1; i < parameters; ++i) marks += ",?";
-      insert.emplace(database, "INSERT INTO event(" + columns + ") VALUES(" + marks + ")");
-    }
-    return *insert;
-  }
-
-  void operator()(const PageLifetime& life) {
-    lifetime.Bind(1, Value(life.id));
-    lifetime.Bind(2, Value(life.pfn));
-    lifetime.Bind(3, life.order);
-    lifetime.Bind(4, EventOf(life.alloc));
-    lifetime.Bind(5, EventOf(life.free));
-    lifetime.Bind(6, TimeOf(life.alloc));
-    lifetime.Bind(7, TimeOf(life.free));
-    lifetime.Bind(8, PidOf(life.alloc));
-    lifetime.Bind(9, PidOf(life.free));
-    lifetime.Bind(10, static_cast<int64_t>(life.quality));
-    lifetime.Run();
+    if (!every_event) return;
+    event.emplace(db, "event", EventColumn);
+    event_more.emplace(InsertInto(db, "event_more"));
   }
 
   // Part of their event's row: see ReplayedBatch::Add.
   void operator()(const PageRefResult&) {}
   void operator()(const PageEvent&) {}
 
+  // Inserted together.
+  void operator()(const PageLifetime& life) { lives.push_back(&life); }
+  void operator()(const PtlHold& held) { holds.push_back(&held); }
+  void operator()(const Migration& moved) { migrations.push_back(&moved); }
+
   void operator()(const RepairedRef& ref) {
     repaired_ref.Bind(1, Value(ref.event));
     repaired_ref.Bind(2, Value(ref.place));
     repaired_ref.Bind(3, ref.replayed);
     repaired_ref.Run();
-  }
-
-  void operator()(const PtlHold& held) {
-    hold.Bind(1, Value(held.id));
-    hold.Bind(2, Value(held.lock));
-    hold.Bind(3, OptionalValue(held.pid));
-    hold.Bind(4, static_cast<int64_t>(held.comm));
-    hold.Bind(5, EventOf(held.acquire));
-    hold.Bind(6, EventOf(held.release));
-    hold.Bind(7, TimeOf(held.acquire));
-    hold.Bind(8, TimeOf(held.release));
-    hold.Bind(9, held.contended_ts);
-    hold.Bind(10, NullIfEmpty(held.protects));
-    hold.Run();
-  }
-
-  void operator()(const Migration& moved) {
-    migration.Bind(2, OptionalValue(moved.pid));
-    migration.Bind(3, static_cast<int64_t>(moved.comm));
-    migration.Bind(4, OptionalValue(moved.source));
-    migration.Bind(5, OptionalValue(moved.destination));
-    migration.Bind(6, NullIfEmpty(moved.reason));
-    migration.Bind(7, EventOf(moved.begin));
-    migration.Bind(8, EventOf(moved.end));
-    migration.Bind(9, TimeOf(moved.begin));
-    migration.Bind(10, TimeOf(moved.end));
-    migration.Bind(11, moved.result);
-    migration.Bind(12, NullIfEmpty(moved.why));
-    migration.Bind(13, moved.holders.count);
-    migration.Bind(14, OptionalValue(moved.holders.latest));
-    migration.Bind(
-        15, moved.holders.taken ? std::optional(static_cast<int64_t>(moved.holders.comm)) : std::nullopt);
-    migration.Bind(16, OptionalValue(moved.holders.taken));
-    migration.Run();
   }
 
   void operator()(const PageWait& w) {
@@ -279,18 +384,29 @@ struct TraceStore::Statements {
 
   int64_t PhraseId(std::string_view phrase) { return -1 - static_cast<int64_t>(phrases.Intern(phrase)); }
 
-  const Database& database;
+  void InsertAll(const std::vector<Record>& records) {
+    for (const Record& record : records) std::visit(*this, record);
+    lifetime.Insert(&lives, lives.size());
+    hold.Insert(&holds, holds.size());
+    migration.Insert(&migrations, migrations.size());
+    lives.clear();
+    holds.clear();
+    migrations.clear();
+  }
+
   StringTable phrases;  // the model's own
-  // Where all events are stored.
-  std::array<std::array<std::optional<Statement>, kFieldsInRow + 1>, 2> event;
+  std::vector<const PageLifetime*> lives;
+  std::vector<const PtlHold*> holds;
+  std::vector<const Migration*> migrations;
+  std::optional<BulkInsert> event;  // where all events are stored
   std::optional<Statement> event_more;
   Statement stack;
   Statement event_page;
   Statement marker;
   Statement repaired_ref;
-  Statement lifetime;
-  Statement hold;
-  Statement migration;
+  BulkInsert lifetime;
+  BulkInsert hold;
+  BulkInsert migration;
   Statement wait;
   Statement anomaly;
   Statement gap;
@@ -395,41 +511,17 @@ void ReplayedBatch::Clear() {
 
 void TraceStore::WriteEvents(const ReplayedBatch& replayed) {
   const Batch& batch = replayed.batch;
-  for (size_t e = 0; e < batch.events.size(); ++e) {
-    const Event& event = batch.events[e];
-    const PageResult& page = replayed.pages[e];
-    size_t fields = std::min<size_t>(event.field_count, kFieldsInRow);
-    Statement& insert = statements_->EventInsert(page.pfn.has_value(), fields);
-    int i = 0;
-    insert.Bind(++i, Value(event.id));
-    insert.Bind(++i, event.ts);
-    insert.Bind(++i, event.cpu);
-    insert.Bind(++i, OptionalValue(event.pid));
-    insert.Bind(++i, event.tgid);
-    insert.Bind(++i, static_cast<int64_t>(event.comm));
-    insert.Bind(++i, int64_t{event.kind});
-    insert.Bind(++i, event.args);
-    insert.Bind(++i, event.line);
-    insert.Bind(++i, static_cast<int64_t>(event.context));
-    insert.Bind(++i, int64_t{1} + event.source);
-    insert.Bind(++i, (event.in_interrupt ? kInInterrupt : 0) | (event.copy ? kCopy : 0));
-    if (page.pfn) {
-      insert.Bind(++i, Value(*page.pfn));
-      insert.Bind(++i, OptionalValue(page.lifetime));
-      insert.Bind(++i, page.delta);
-      insert.Bind(++i, page.replayed);
-      insert.Bind(++i, page.replayed_lo);
-      insert.Bind(++i, page.replayed_hi);
-    }
-    for (size_t f = 0; f < fields; ++f) BindField(&insert, ++i, batch.fields[event.first_field + f]);
-    insert.Run();
+  statements_->event->Insert(&replayed, batch.events.size());
+  Statement& more = *statements_->event_more;
+  for (const Event& event : batch.events) {
     for (size_t f = kFieldsInRow; f < event.field_count; ++f) {
       const FieldValue& value = batch.fields[event.first_field + f];
       if (value.type == FieldValue::Type::kNull) continue;
-      statements_->event_more->Bind(1, Value(event.id));
-      statements_->event_more->Bind(2, static_cast<int64_t>(f));
-      BindField(&*statements_->event_more, 3, value);
-      statements_->event_more->Run();
+      more.Bind(1, Value(event.id));
+      more.Bind(2, static_cast<int64_t>(f));
+      if (value.type == FieldValue::Type::kInteger) more.Bind(3, value.number);
+      if (value.type == FieldValue::Type::kText) more.Bind(3, value.text);
+      more.Run();
     }
   }
   for (const StackFrame& frame : batch.frames) {
@@ -456,7 +548,7 @@ void TraceStore::Write(const ReplayedBatch& replayed) {
     statements_->event_page.Bind(2, Value(pfn));
     statements_->event_page.Run();
   }
-  for (const Record& record : replayed.records) std::visit(*statements_, record);
+  statements_->InsertAll(replayed.records);
 }
 
 void TraceStore::Finish(const Recording& recording, const TraceFacts& facts, const StringTable& strings) {

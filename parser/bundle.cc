@@ -9,6 +9,7 @@
 #include <set>
 #include <utility>
 
+#include "parser/archive.h"
 #include "parser/error.h"
 #include "parser/event_source.h"
 #include "parser/line_format.h"
@@ -22,6 +23,12 @@ namespace {
 
 // A side file is read whole; console logs of long-running machines are the largest.
 constexpr size_t kSideFileLimit = size_t{256} << 20;
+constexpr size_t kUnpackersAtOnce = 4;
+
+std::string TooLong(const InputMember& member) {
+  return member.path + ": is longer than " + std::to_string(kSideFileLimit >> 20) +
+         " MiB, too long for a side file";
+}
 
 int64_t CountLines(std::string_view text) {
   int64_t lines = std::count(text.begin(), text.end(), '\n');
@@ -60,6 +67,12 @@ bool IsSideFormat(InputFormat format) {
     default:
       return false;
   }
+}
+
+// Packed text may have lines in it that can be read, by chance.
+InputFormat FormatOf(const InputMember& member) {
+  if (IsPacked(member.head) || OtherPackage(member.head)) return InputFormat::kBinary;
+  return DetectFormat(member.head);
 }
 
 // Linux (none) 6.1.0-56-arm64 #1 SMP Debian 6.1.192-2 (2026-11-16) aarch64 GNU/Linux
@@ -126,8 +139,15 @@ void AddSideFile(InputFormat format, const InputMember& member, Recording* recor
   Source source{.role = "other", .path = member.path, .lines = {}};
   std::string text;
   if (IsSideFormat(format)) {
-    text = ReadAll(member, kSideFileLimit);
-    source.lines = CountLines(text);
+    auto whole = ReadAll(member, kSideFileLimit);
+    if (!whole) {
+      // The trace can do without it, better than its reader without the trace.
+      recording->damage.push_back(std::make_shared<std::string>(TooLong(member)));
+      format = InputFormat::kText;
+    } else {
+      text = std::move(*whole);
+      source.lines = CountLines(text);
+    }
   }
   size_t index = recording->sources.size();
   switch (format) {
@@ -215,20 +235,11 @@ void OpenTraceFile(Recording* recording) {
   }
 }
 
-// A file the user named for a purpose must serve it.
-InputMember OpenNamed(const std::string& path, InputFormat wanted, const char* option) {
-  std::vector<InputMember> members = OpenInput(path);
-  if (members.size() != 1) throw Error(path + ": " + option + " takes one file");
-  InputFormat format = DetectFormat(members[0].head);
-  bool fits = format == wanted || (wanted == InputFormat::kConsoleLog && format == InputFormat::kText);
-  if (!fits) {
-    throw Error(path + ": " + option + " takes a " + std::string(FormatName(wanted)) + "; this is a " +
-                std::string(FormatName(format)));
-  }
-  return std::move(members[0]);
-}
-
-std::string Refusal(InputFormat format) {
+std::string WhatItLooksLike(const InputMember& member, InputFormat format) {
+  if (const char* package = OtherPackage(member.head))
+    return std::string("is a ") + package +
+           ", which is not read; unpack it, or pack it as tar, gzip, bzip2, xz or zstd";
+  if (IsPacked(member.head)) return "is an archive or a compressed file inside another; unpack the outer one";
   std::string name(FormatName(format));
   switch (format) {
     case InputFormat::kEmpty:
@@ -250,6 +261,25 @@ std::string Refusal(InputFormat format) {
     default:
       return "looks like a " + name + ", not like a trace";
   }
+}
+
+[[noreturn]] void Refuse(const InputMember& member, InputFormat format) {
+  if (member.damage && !member.damage->empty()) throw Error(*member.damage);
+  throw Error(member.path + " " + WhatItLooksLike(member, format));
+}
+
+// A file the user named for a purpose must serve it.
+InputMember OpenNamed(const std::string& path, InputFormat wanted, const char* option) {
+  std::vector<InputMember> members = OpenInput(path);
+  if (members.size() != 1) throw Error(path + ": " + option + " takes one file");
+  InputFormat format = FormatOf(members[0]);
+  if (format == InputFormat::kEmpty) Refuse(members[0], format);
+  bool fits = format == wanted || (wanted == InputFormat::kConsoleLog && format == InputFormat::kText);
+  if (!fits) {
+    throw Error(path + ": " + option + " takes a " + std::string(FormatName(wanted)) + "; this is a " +
+                std::string(FormatName(format)));
+  }
+  return std::move(members[0]);
 }
 
 // A console log in memory: read once, as what the kernel printed and as the trace it dumped.
@@ -281,7 +311,9 @@ Console OpenConsoleTrace(const std::vector<InputMember>& members, const std::vec
   std::optional<Console> first;
   for (size_t i = 0; i < members.size(); ++i) {
     if (formats[i] != InputFormat::kConsoleLog) continue;
-    Console console{i, ReadAll(members[i], kSideFileLimit), {}};
+    auto text = ReadAll(members[i], kSideFileLimit);
+    if (!text) throw Error(TooLong(members[i]) + "; cut the ftrace dump out of it");
+    Console console{i, std::move(*text), {}};
     console.facts = ReadConsoleLog(console.text);
     if (console.facts.dump_events > 0) {
       if (found) {
@@ -481,7 +513,7 @@ Recording OpenRecording(const RecordingOptions& options) {
   }
   std::vector<InputFormat> formats;
   formats.reserve(members.size());
-  for (const InputMember& member : members) formats.push_back(DetectFormat(member.head));
+  for (const InputMember& member : members) formats.push_back(FormatOf(member));
 
   std::optional<size_t> trace;
   std::optional<size_t> other_trace;
@@ -504,7 +536,7 @@ Recording OpenRecording(const RecordingOptions& options) {
   bool has_console = std::find(formats.begin(), formats.end(), InputFormat::kConsoleLog) != formats.end();
   if (!trace && (other_trace || !has_console)) {
     size_t blame = other_trace.value_or(0);
-    throw Error(members[blame].path + " " + Refusal(formats[blame]));
+    Refuse(members[blame], formats[blame]);
   }
   if (!trace) {
     Console console = OpenConsoleTrace(members, formats);
@@ -513,6 +545,15 @@ Recording OpenRecording(const RecordingOptions& options) {
     AddConsole(std::move(console.facts), *trace, &recording);
   }
 
+  for (const InputMember& member : members) {
+    std::vector<std::shared_ptr<const std::string>>& known = recording.damage;
+    if (member.damage && std::find(known.begin(), known.end(), member.damage) == known.end())
+      known.push_back(member.damage);
+  }
+  if (more.size() >= kUnpackersAtOnce) {
+    Unpack(&members[*trace]);
+    for (size_t i : more) Unpack(&members[i]);
+  }
   for (size_t i = 0; i < members.size(); ++i) {
     if (i == *trace) {
       recording.trace_source = recording.sources.size();
@@ -528,14 +569,13 @@ Recording OpenRecording(const RecordingOptions& options) {
       AddSideFile(formats[i], members[i], &recording);
     }
   }
-  if (options.dmesg) {
-    InputMember member = OpenNamed(*options.dmesg, InputFormat::kConsoleLog, "--dmesg");
-    AddSideFile(InputFormat::kConsoleLog, member, &recording);
-  }
-  if (options.probes) {
-    InputMember member = OpenNamed(*options.probes, InputFormat::kProbeDefinitions, "--probes");
-    AddSideFile(InputFormat::kProbeDefinitions, member, &recording);
-  }
+  auto add_named = [&](const std::string& path, InputFormat format, const char* option) {
+    InputMember member = OpenNamed(path, format, option);
+    AddSideFile(format, member, &recording);
+    if (member.damage) recording.damage.push_back(member.damage);
+  };
+  if (options.dmesg) add_named(*options.dmesg, InputFormat::kConsoleLog, "--dmesg");
+  if (options.probes) add_named(*options.probes, InputFormat::kProbeDefinitions, "--probes");
   OpenTraceFile(&recording);
   return recording;
 }

@@ -50,6 +50,9 @@ struct Recording {
   std::optional<std::string> machine;         // "aarch64", "x86_64"
   std::optional<std::string> clock;           // trace clock's name, if any file tells
   int64_t probe_misses = 0;                   // from kprobe_profile
+  // Sentences on what of these files could not be read. An empty one says nothing: reading the trace may yet
+  // fill it.
+  std::vector<std::shared_ptr<const std::string>> damage;
 };
 
 struct RecordingOptions {

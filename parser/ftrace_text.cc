@@ -1,6 +1,7 @@
 #include "parser/ftrace_text.h"
 
 #include <array>
+#include <bit>
 #include <cstring>
 
 #include "parser/lines.h"
@@ -16,65 +17,87 @@ const char* SkipBlanks(const char* at, const char* end) {
   uint64_t eight = 0;
   while (end - at >= 8) {
     std::memcpy(&eight, at, sizeof(eight));
-    if (eight != kEightBlanks) break;
-    at += 8;
+    uint64_t others = eight ^ kEightBlanks;
+    if (others == 0) {
+      at += 8;
+      continue;
+    }
+    static_assert(std::endian::native == std::endian::little);
+    at += std::countr_zero(others) / 8;
+    if (*at != '\t') return at;
+    ++at;
   }
   while (at < end && IsBlank(*at)) ++at;
   return at;
 }
 
-// Digits that end at `end`, from the right, down to `begin` at most. Moves `end` before them; nullopt for
-// none and for more than a 32-bit number has.
-std::optional<int32_t> TakeNumberBefore(const char* begin, const char** end) {
+// The digits at `at`, which move it; nullopt for none and for more than a 32-bit number has.
+std::optional<int32_t> TakeNumber(const char** at, const char* end) {
+  const char* digit = *at;
   int64_t value = 0;
-  int64_t place = 1;
-  const char* at = *end;
-  for (; at > begin && IsDigit(at[-1]); --at) {
-    if (place > 1'000'000'000) {
-      if (at[-1] != '0') return std::nullopt;
-      continue;
-    }
-    value += (at[-1] - '0') * place;
-    place *= 10;
+  for (; digit < end && IsDigit(*digit); ++digit) {
+    value = value * 10 + (*digit - '0');
+    if (value > INT32_MAX) return std::nullopt;
   }
-  if (at == *end || value > INT32_MAX) return std::nullopt;
-  *end = at;
+  if (digit == *at) return std::nullopt;
+  *at = digit;
   return static_cast<int32_t>(value);
+}
+
+const char* FindLast(const char* begin, const char* end, char c) {
+  return static_cast<const char*>(memrchr(begin, c, static_cast<size_t>(end - begin)));
 }
 
 // The task columns, left of "[cpu]":
 //            thp mover-69
 //        toucher/0-64      (     63)
 //           <idle>-0       (-------)
-bool SplitTask(std::string_view left, TraceLine* out) {
-  const char* begin = left.data();
-  const char* end = begin + left.size();
+bool SplitTask(const char* begin, const char* end, TraceLine* out) {
   auto drop_blanks = [&] {
     while (end > begin && IsBlank(end[-1])) --end;
   };
   drop_blanks();
   out->tgid.reset();
   if (end > begin && end[-1] == ')') {
-    --end;
-    drop_blanks();
-    if (end > begin && IsDigit(end[-1])) {
-      out->tgid = TakeNumberBefore(begin, &end);
+    const char* open = FindLast(begin, end, '(');
+    if (!open) return false;
+    const char* at = SkipBlanks(open + 1, end);
+    if (IsDigit(*at)) {
+      out->tgid = TakeNumber(&at, end);
       if (!out->tgid) return false;
     } else {
-      while (end > begin && end[-1] == '-') --end;
+      while (*at == '-') ++at;
     }
-    drop_blanks();
-    if (end == begin || end[-1] != '(') return false;
-    --end;
-    drop_blanks();
+    if (SkipBlanks(at, end) != end - 1) return false;
+    end = open;
   }
   // The dash before the pid is the last one: comms hold dashes and digits themselves.
-  auto pid = TakeNumberBefore(begin, &end);
-  if (!pid || end == begin || end[-1] != '-') return false;
-  out->pid = pid;
-  --end;
-  begin = SkipBlanks(begin, end);
-  out->comm = std::string_view(begin, static_cast<size_t>(end - begin));
+  const char* dash = FindLast(begin, end, '-');
+  if (!dash) return false;
+  const char* at = dash + 1;
+  out->pid = TakeNumber(&at, end);
+  if (!out->pid || SkipBlanks(at, end) != end) return false;
+  begin = SkipBlanks(begin, dash);
+  out->comm = std::string_view(begin, static_cast<size_t>(dash - begin));
+  return true;
+}
+
+// "5.356488:", with the colon; a blank or the end comes behind it. False for other forms of numbers, which
+// are rare and left to ParseTimeStamp.
+bool TakeMicroseconds(const char** at, const char* end, TimeStamp* out) {
+  const char* digit = *at;
+  constexpr int kMostDigits = 9;
+  int64_t seconds = 0;
+  for (; digit < end && IsDigit(*digit); ++digit) seconds = seconds * 10 + (*digit - '0');
+  if (digit == *at || digit - *at > kMostDigits || end - digit < 8 || *digit != '.') return false;
+  int64_t microseconds = 0;
+  for (int i = 1; i <= 6; ++i) {
+    if (!IsDigit(digit[i])) return false;
+    microseconds = microseconds * 10 + (digit[i] - '0');
+  }
+  if (digit[7] != ':' || (digit + 8 < end && !IsBlank(digit[8]))) return false;
+  *out = {seconds * 1'000'000'000 + microseconds * 1000, false};
+  *at = digit + 8;
   return true;
 }
 
@@ -82,26 +105,31 @@ bool SplitTask(std::string_view left, TraceLine* out) {
 //  d..2.     5.356488: sched_switch: ...
 //      99.123456: sched_switch: ...            (no flags: options/irq-info 0)
 //  ....      1234567: sched_switch: ...        (integer clock)
-bool SplitTimeAndBody(std::string_view right, TraceLine* out) {
+bool SplitTimeAndBody(const char* at, const char* end, TraceLine* out) {
   out->context = {};
-  const char* at = right.data();
-  const char* end = at + right.size();
   for (int token = 0; token < 2; ++token) {
     at = SkipBlanks(at, end);
-    const char* start = at;
-    while (at < end && !IsBlank(*at)) ++at;
-    std::string_view word(start, static_cast<size_t>(at - start));
-    if (word.size() > 1 && word.back() == ':') {
-      auto ts = ParseTimeStamp(word.substr(0, word.size() - 1));
-      if (!ts) return false;
+    TimeStamp ts{};
+    bool is_time = TakeMicroseconds(&at, end, &ts);
+    if (!is_time) {
+      const char* start = at;
+      while (at < end && !IsBlank(*at)) ++at;
+      std::string_view word(start, static_cast<size_t>(at - start));
+      if (word.size() > 1 && word.back() == ':') {
+        auto other = ParseTimeStamp(word.substr(0, word.size() - 1));
+        if (!other) return false;
+        ts = *other;
+        is_time = true;
+      } else if (token == 0) {
+        if (word.empty() || word.size() > 8) return false;
+        out->context = word;
+      }
+    }
+    if (is_time) {
       out->ts = ts;
       if (at < end) ++at;
       out->body = std::string_view(at, static_cast<size_t>(end - at));
       return true;
-    }
-    if (token == 0) {
-      if (word.empty() || word.size() > 8) return false;
-      out->context = word;
     }
   }
   return false;
@@ -117,18 +145,19 @@ constexpr std::array<bool, 256> kEndsName = [] {
 }  // namespace
 
 bool SplitTraceLine(std::string_view line, TraceLine* out) {
+  const char* begin = line.data();
+  const char* end = begin + line.size();
   // "[007]" may occur in a comm or in the arguments too; the first one with a task on its left and
   // a time on its right is the cpu column.
   for (size_t open = line.find('['); open != kNotFound; open = line.find('[', open + 1)) {
     if (open == 0 || !IsBlank(line[open - 1])) continue;
-    size_t close = open + 1;
+    const char* close = begin + open + 1;
+    const char* digits = close;
     int32_t cpu = 0;
-    for (; close < line.size() && IsDigit(line[close]) && close - open <= 7; ++close)
-      cpu = cpu * 10 + (line[close] - '0');
-    size_t digits = close - open - 1;
-    if (digits == 0 || digits > 6 || close >= line.size() || line[close] != ']') continue;
-    if (!SplitTask(line.substr(0, open), out)) continue;
-    if (!SplitTimeAndBody(line.substr(close + 1), out)) continue;
+    for (; close < end && IsDigit(*close) && close - digits <= 6; ++close) cpu = cpu * 10 + (*close - '0');
+    if (close == digits || close - digits > 6 || close == end || *close != ']') continue;
+    if (!SplitTask(begin, begin + open, out)) continue;
+    if (!SplitTimeAndBody(close + 1, end, out)) continue;
     out->cpu = cpu;
     return true;
   }

@@ -1,7 +1,5 @@
 #include "parser/input.h"
 
-#include <archive.h>
-#include <archive_entry.h>
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -14,7 +12,9 @@
 #include <system_error>
 #include <utility>
 
+#include "parser/archive.h"
 #include "parser/error.h"
+#include "parser/temporary_file.h"
 
 namespace mmreplay {
 namespace {
@@ -68,130 +68,34 @@ ReadFn OpenFile(const std::string& path) {
   return [file, path](char* buffer, size_t size) { return ReadDescriptor(file->get(), path, buffer, size); };
 }
 
-// libarchive wants to be fed; this keeps what feeds it alive.
-class ArchiveReader {
- public:
-  ArchiveReader(std::string path, ReadFn source) : path_(std::move(path)), source_(std::move(source)) {
-    archive_.reset(archive_read_new());
-    if (!archive_) throw Error(path_ + ": out of memory");
-    archive_read_support_filter_gzip(archive_.get());
-    archive_read_support_filter_bzip2(archive_.get());
-    archive_read_support_filter_xz(archive_.get());
-    archive_read_support_filter_zstd(archive_.get());
-    archive_read_support_format_tar(archive_.get());
-    archive_read_support_format_raw(archive_.get());
-    if (archive_read_open(archive_.get(), this, nullptr, &ArchiveReader::Feed, nullptr) != ARCHIVE_OK) Fail();
-  }
-
-  // Next regular file, or nullptr at the end.
-  archive_entry* Next() {
-    for (;;) {
-      archive_entry* entry = nullptr;
-      int status = archive_read_next_header(archive_.get(), &entry);
-      if (status == ARCHIVE_EOF) return nullptr;
-      if (status != ARCHIVE_OK && status != ARCHIVE_WARN) Fail();
-      if (is_raw() || archive_entry_filetype(entry) == AE_IFREG) return entry;
-    }
-  }
-
-  size_t Read(char* buffer, size_t size) {
-    la_ssize_t got = archive_read_data(archive_.get(), buffer, size);
-    if (got < 0) Fail();
-    return static_cast<size_t>(got);
-  }
-
-  bool is_raw() const { return archive_format(archive_.get()) == ARCHIVE_FORMAT_RAW; }
-
- private:
-  struct Free {
-    void operator()(archive* a) const { archive_read_free(a); }
+ReadFn ReadFromStart(std::shared_ptr<SeekableFile> file) {
+  return [file = std::move(file), offset = uint64_t{0}](char* buffer, size_t size) mutable -> size_t {
+    size_t got = file->ReadAt(offset, buffer, size);
+    offset += got;
+    return got;
   };
-
-  static la_ssize_t Feed(archive* a, void* self, const void** data) {
-    auto* reader = static_cast<ArchiveReader*>(self);
-    try {
-      *data = reader->buffer_.data();
-      return static_cast<la_ssize_t>(reader->source_(reader->buffer_.data(), reader->buffer_.size()));
-    } catch (const Error& error) {
-      archive_set_error(a, EIO, "%s", error.what());
-      return -1;
-    }
-  }
-
-  [[noreturn]] void Fail() {
-    const char* text = archive_error_string(archive_.get());
-    // Whatever there is reads as a file of unknown form; what does not even is nothing at all.
-    bool nothing = archive_filter_count(archive_.get()) > 1 && text &&
-                   std::string_view(text) == "Unrecognized archive format";
-    if (nothing) throw Error(path_ + ": is empty");
-    throw Error(path_ + ": " + (text ? text : "damaged archive"));
-  }
-
-  std::string path_;
-  ReadFn source_;
-  std::vector<char> buffer_ = std::vector<char>(size_t{256} * 1024);
-  std::unique_ptr<archive, Free> archive_;
-};
-
-bool StartsWithBytes(std::string_view head, std::initializer_list<unsigned char> magic) {
-  size_t at = 0;
-  for (unsigned char byte : magic) {
-    if (at >= head.size() || static_cast<unsigned char>(head[at++]) != byte) return false;
-  }
-  return true;
 }
 
-bool IsCompressedOrTar(std::string_view head) {
-  return StartsWithBytes(head, {0x1f, 0x8b}) || StartsWithBytes(head, {0xfd, '7', 'z', 'X', 'Z', 0}) ||
-         StartsWithBytes(head, {0x28, 0xb5, 0x2f, 0xfd}) || StartsWithBytes(head, {'B', 'Z', 'h'}) ||
-         (head.size() > 262 && head.substr(257, 5) == "ustar");
-}
-
-std::string ReadHead(const ReadFn& read, bool* whole) {
-  std::string head(kHeadBytes, '\0');
-  head.resize(ReadFully(read, head.data(), head.size()));
-  *whole = head.size() < kHeadBytes;
-  return head;
-}
-
-// Members of a compressed file or tar, given a way to read it from its start again and again.
-std::vector<InputMember> ArchiveMembers(const std::string& path, const std::function<ReadFn()>& open,
-                                        const std::shared_ptr<ReadCount>& bytes) {
-  std::vector<InputMember> members;
-  ArchiveReader reader(path, open());
-  size_t index = 0;
-  while (archive_entry* entry = reader.Next()) {
-    const char* name = archive_entry_pathname(entry);
-    std::string member_path = reader.is_raw() ? path : path + ":" + (name ? name : "?");
-    bool whole = false;
-    std::string head = ReadHead([&](char* b, size_t n) { return reader.Read(b, n); }, &whole);
-    auto open_member = [path, open, index]() -> ReadFn {
-      auto again = std::make_shared<ArchiveReader>(path, open());
-      for (size_t skip = 0; skip <= index; ++skip) {
-        if (!again->Next()) throw Error(path + ": changed while it was read");
-      }
-      return [again](char* b, size_t n) { return again->Read(b, n); };
-    };
-    members.push_back({std::move(member_path), std::move(head), whole, open_member, false, bytes});
-    ++index;
-  }
+std::vector<InputMember> WithCount(std::vector<InputMember> members,
+                                   const std::shared_ptr<ReadCount>& bytes) {
+  for (InputMember& member : members) member.bytes = bytes;
   return members;
 }
 
-std::vector<InputMember> OpenRegular(const std::string& path) {
+std::vector<InputMember> OpenRegular(const std::string& path, HeadBudget* heads) {
   struct stat info {};
   bool is_file = stat(path.c_str(), &info) == 0 && S_ISREG(info.st_mode);
   auto bytes = std::make_shared<ReadCount>();
   if (is_file) bytes->total = info.st_size;
   auto open = [path, bytes] { return Counted(OpenFile(path), bytes); };
   bool whole = false;
-  std::string head = ReadHead(open(), &whole);
-  if (IsCompressedOrTar(head)) return ArchiveMembers(path, open, bytes);
+  std::string head = heads->Read(path, open(), &whole);
+  if (IsPacked(head)) return WithCount(ArchiveMembers(path, open, heads), bytes);
   return {{path, std::move(head), whole, open, is_file, bytes}};
 }
 
 std::shared_ptr<SeekableFile> Spool(const ReadFn& read, const std::string& name) {
-  Descriptor file(OpenTemporary(name));
+  Descriptor file(OpenTemporaryFile(name));
   std::vector<char> buffer(size_t{256} * 1024);
   while (size_t got = read(buffer.data(), buffer.size())) {
     for (size_t at = 0; at < got;) {
@@ -209,7 +113,8 @@ std::vector<InputMember> OpenStdin() {
   const std::string name = "-";
   ReadFn input = [name](char* b, size_t n) { return ReadDescriptor(STDIN_FILENO, name, b, n); };
   bool whole = false;
-  auto head = std::make_shared<std::string>(ReadHead(input, &whole));
+  HeadBudget heads;
+  auto head = std::make_shared<std::string>(heads.Read(name, input, &whole));
   auto rest = [head, input, at = size_t{0}](char* b, size_t n) mutable -> size_t {
     if (at == head->size()) return input(b, n);
     size_t take = std::min(n, head->size() - at);
@@ -217,31 +122,36 @@ std::vector<InputMember> OpenStdin() {
     at += take;
     return take;
   };
-  if (!IsCompressedOrTar(*head)) {
+  if (!IsPacked(*head)) {
     auto bytes = std::make_shared<ReadCount>();
     return {{name, *head, whole, [rest, bytes] { return Counted(rest, bytes); }, false, bytes}};
   }
-
   std::shared_ptr<SeekableFile> spool = Spool(rest, name);
-  auto open = [spool]() -> ReadFn {
-    return Counted(
-        [spool, offset = uint64_t{0}](char* b, size_t n) mutable -> size_t {
-          size_t got = spool->ReadAt(offset, b, n);
-          offset += got;
-          return got;
-        },
-        spool->bytes());
-  };
-  return ArchiveMembers(name, open, spool->bytes());
+  auto open = [spool] { return Counted(ReadFromStart(spool), spool->bytes()); };
+  return WithCount(ArchiveMembers(name, open, &heads), spool->bytes());
 }
 
 }  // namespace
+
+std::string HeadBudget::Read(const std::string& input, const ReadFn& read, bool* whole) {
+  constexpr size_t kPlenty = size_t{64} << 20;
+  constexpr size_t kEnough = size_t{16} * 1024;
+  if (++members_ > kMostFiles)
+    throw Error(input + ": more than " + std::to_string(kMostFiles) +
+                " files are too many for one recording; give the trace and what belongs to it");
+  std::vector<char> buffer(bytes_ < kPlenty ? kHeadBytes : kEnough);
+  size_t got = ReadFully(read, buffer.data(), buffer.size());
+  *whole = got < buffer.size();
+  bytes_ += got;
+  return {buffer.data(), got};
+}
 
 std::vector<InputMember> OpenInput(const std::string& path) {
   if (path == "-") return OpenStdin();
   struct stat info {};
   if (stat(path.c_str(), &info) != 0) throw Error(path + ": " + Reason(errno));
-  if (!S_ISDIR(info.st_mode)) return OpenRegular(path);
+  HeadBudget heads;
+  if (!S_ISDIR(info.st_mode)) return OpenRegular(path, &heads);
 
   std::vector<std::string> files;
   std::error_code error;
@@ -252,7 +162,7 @@ std::vector<InputMember> OpenInput(const std::string& path) {
   std::sort(files.begin(), files.end());
   std::vector<InputMember> members;
   for (const std::string& file : files) {
-    for (InputMember& member : OpenRegular(file)) members.push_back(std::move(member));
+    for (InputMember& member : OpenRegular(file, &heads)) members.push_back(std::move(member));
   }
   return members;
 }
@@ -287,16 +197,6 @@ std::string SeekableFile::ReadAt(uint64_t offset, size_t size) const {
   return bytes;
 }
 
-int OpenTemporary(const std::string& name) {
-  std::error_code error;
-  std::filesystem::path folder = std::filesystem::temp_directory_path(error);
-  std::string path = ((error ? "/tmp" : folder) / "mmreplay-XXXXXX").string();
-  int fd = mkostemp(path.data(), O_CLOEXEC);
-  if (fd < 0) throw Error("temporary file for " + name + ": " + Reason(errno));
-  unlink(path.c_str());
-  return fd;
-}
-
 std::shared_ptr<SeekableFile> OpenSeekable(const InputMember& member) {
   if (!member.is_file) return Spool(member.open(), member.path);
   Descriptor file(open(member.path.c_str(), O_RDONLY | O_CLOEXEC));
@@ -304,16 +204,20 @@ std::shared_ptr<SeekableFile> OpenSeekable(const InputMember& member) {
   return std::make_shared<SeekableFile>(file.Release(), member.path);
 }
 
-std::string ReadAll(const InputMember& member, size_t limit) {
+void Unpack(InputMember* member) {
+  if (member->is_file) return;
+  std::shared_ptr<SeekableFile> file = OpenSeekable(*member);
+  member->open = [file] { return Counted(ReadFromStart(file), file->bytes()); };
+  member->bytes = file->bytes();
+}
+
+std::optional<std::string> ReadAll(const InputMember& member, size_t limit) {
   if (member.whole) return member.head;
   ReadFn read = member.open();
   std::string text;
   std::vector<char> buffer(size_t{256} * 1024);
   while (size_t got = read(buffer.data(), buffer.size())) {
-    if (text.size() + got > limit) {
-      throw Error(member.path + ": longer than " + std::to_string(limit >> 20) +
-                  " MiB, too long for a side file");
-    }
+    if (text.size() + got > limit) return std::nullopt;
     text.append(buffer.data(), got);
   }
   return text;

@@ -33,12 +33,26 @@ struct InputMember {
   std::function<ReadFn()> open;  // from its first byte; may be called again, except for stdin
   bool is_file = false;          // path is a file that holds these bytes and nothing else
   std::shared_ptr<ReadCount> bytes = {};  // of what was opened last
+  // Of what is unpacked: empty, until reading comes to where the packed file is damaged or cut off; then a
+  // sentence that says so. Members end there as if that were their end.
+  std::shared_ptr<const std::string> damage = {};
 };
 
 inline constexpr size_t kHeadBytes = size_t{256} * 1024;
 
+// Bounds what the heads of one input's many members take. Of those that come late a few pages must do.
+class HeadBudget {
+ public:
+  // Throws Error where `input` has more members than are read.
+  std::string Read(const std::string& input, const ReadFn& read, bool* whole);
+
+ private:
+  size_t members_ = 0;
+  size_t bytes_ = 0;
+};
+
 // `path` may be a file, a directory (its regular files, not descending) or "-". Members come sorted
-// by path. Throws Error when the path cannot be read.
+// by path. Throws Error when the path cannot be read or exceeds the limits of parser/archive.h.
 std::vector<InputMember> OpenInput(const std::string& path);
 
 // Bytes at any offset: what trace.dat and perf.data need, whose tables stand behind the data.
@@ -68,15 +82,15 @@ class SeekableFile {
   std::shared_ptr<ReadCount> bytes_ = std::make_shared<ReadCount>();
 };
 
-// An unnamed file with mode 0600 in the folder for temporary files; the caller owns the descriptor. `name` is
-// what errors call it. Throws Error.
-int OpenTemporary(const std::string& name);
-
 // The file itself where the member is one; what is compressed, in an archive or on standard input is spooled
-// to an unnamed temporary file that only this user can read. Takes standard input.
+// to a temporary file. Takes standard input.
 std::shared_ptr<SeekableFile> OpenSeekable(const InputMember& member);
 
-// All of it, or Error when it is longer than `limit`.
-std::string ReadAll(const InputMember& member, size_t limit);
+// Unpacks a member into a temporary file and has it read from there: unpackers take megabytes each, too many
+// for a member per cpu.
+void Unpack(InputMember* member);
+
+// All of it; nullopt when it is longer than `limit`.
+std::optional<std::string> ReadAll(const InputMember& member, size_t limit);
 
 }  // namespace mmreplay

@@ -32,30 +32,6 @@ uint32_t Hash(std::string_view text, uint64_t seed) {
   return static_cast<uint32_t>(hash);
 }
 
-// memcmp is a call, and takes longer than the comparison.
-bool SameText(std::string_view a, std::string_view b) {
-  if (a.size() != b.size()) return false;
-  size_t size = a.size();
-  auto same = [&](size_t at, auto x) {
-    auto y = x;
-    std::memcpy(&x, a.data() + at, sizeof(x));
-    std::memcpy(&y, b.data() + at, sizeof(y));
-    return x == y;
-  };
-  if (size > 32) return a == b;
-  if (size >= 8) {
-    for (size_t at = 0; at + 8 < size; at += 8) {
-      if (!same(at, uint64_t{})) return false;
-    }
-    return same(size - 8, uint64_t{});
-  }
-  if (size >= 4) return same(0, uint32_t{}) && same(size - 4, uint32_t{});
-  for (size_t at = 0; at < size; ++at) {
-    if (a[at] != b[at]) return false;
-  }
-  return true;
-}
-
 }  // namespace
 
 StringTable::StringTable(const MemoryBudget& budget)

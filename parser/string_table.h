@@ -2,7 +2,9 @@
 // repeat is not kept beyond a limit: it becomes one text that says so.
 #pragma once
 
+#include <array>
 #include <cstdint>
+#include <cstring>
 #include <deque>
 #include <functional>
 #include <optional>
@@ -15,6 +17,30 @@
 namespace mmreplay {
 
 enum class StringId : uint32_t {};
+
+// memcmp is a call, and takes longer than the comparison.
+inline bool SameText(std::string_view a, std::string_view b) {
+  if (a.size() != b.size()) return false;
+  size_t size = a.size();
+  auto same = [&](size_t at, auto x) {
+    auto y = x;
+    std::memcpy(&x, a.data() + at, sizeof(x));
+    std::memcpy(&y, b.data() + at, sizeof(y));
+    return x == y;
+  };
+  if (size > 32) return a == b;
+  if (size >= 8) {
+    for (size_t at = 0; at + 8 < size; at += 8) {
+      if (!same(at, uint64_t{})) return false;
+    }
+    return same(size - 8, uint64_t{});
+  }
+  if (size >= 4) return same(0, uint32_t{}) && same(size - 4, uint32_t{});
+  for (size_t at = 0; at < size; ++at) {
+    if (a[at] != b[at]) return false;
+  }
+  return true;
+}
 
 class StringTable {
  public:
@@ -66,6 +92,28 @@ class StringTable {
   int64_t names_not_kept_ = 0;
   std::optional<StringId> not_kept_;
   uint64_t seed_;  // so that no input can be made of texts that collide
+};
+
+// Interns texts of which the same few come again and again: those met last are not looked up.
+class RecentText {
+ public:
+  StringId Intern(std::string_view text, StringTable* strings) {
+    for (const Known& known : known_) {
+      if (SameText(known.text, text) && known.text.data()) return known.id;
+    }
+    Known& known = known_[next_++ % known_.size()];
+    known.id = strings->Intern(text);
+    known.text = strings->Text(known.id);
+    return known.id;
+  }
+
+ private:
+  struct Known {
+    std::string_view text;
+    StringId id{};
+  };
+  std::array<Known, 4> known_;
+  size_t next_ = 0;
 };
 
 }  // namespace mmreplay

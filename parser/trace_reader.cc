@@ -342,15 +342,16 @@ void TraceReader::TellLeftOut(Batch* batch) {
 
 const Event& TraceReader::StoreEvent(EventId id, const TraceLine& split, const TraceBody& body,
                                      Batch* batch) {
-  Event& event = batch->events.emplace_back();
+  static const Event kBlank{};  // copied faster than made: `rep stos` is slow on two hundred bytes
+  Event& event = batch->events.emplace_back(kBlank);
   event.id = id;
   if (split.ts) event.ts = split.ts->value;
   event.cpu = split.cpu;
   if (split.pid) event.pid = static_cast<Pid>(*split.pid);
   event.tgid = split.tgid;
-  event.comm = strings_->Intern(split.comm);
+  event.comm = comms_.Intern(split.comm, strings_);
   event.name = strings_->InternName(body.name);
-  event.context = strings_->Intern(split.context);
+  event.context = contexts_.Intern(split.context, strings_);
   event.in_interrupt = ContextIsInterrupt(split.context);
   event.args = body.args;
   event.line = line_;

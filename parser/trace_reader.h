@@ -61,6 +61,8 @@ class TraceReader : public EventSource {
   ReadFn read_;
   std::unique_ptr<LineFormat> format_;
   StringTable* strings_;
+  RecentText comms_;  // the same ones line after line
+  RecentText contexts_;
   Decoder* decoder_;
   size_t batch_bytes_;
   EventFilter* filter_ = nullptr;

@@ -106,11 +106,10 @@ void WriteCommands(const ReportContent& content, const WriteFn& write) {
 
 void WriteDoctor(const Database& database, const WriteFn& write) {
   ReportContent content = ReadContent(database);
-  std::string machine = content.input.machine.empty() ? "" : ", " + Printable(content.input.machine);
-  std::string release = content.input.kernel_release.empty()
-                            ? "kernel not known"
-                            : "kernel " + Printable(content.input.kernel_release);
-  write(fmt::format("{}: {}, {}{}\n", Printable(content.input.path), content.input.format, release, machine));
+  const InputFacts& input = content.input;
+  std::string machine = input.machine.empty() ? "" : ", " + input.machine;
+  std::string release = input.kernel_release.empty() ? "kernel not known" : "kernel " + input.kernel_release;
+  write(Printable(fmt::format("{}: {}, {}{}", input.path, input.format, release, machine)) + "\n");
   WriteRules(content, write);
   WriteEvidence(database, content, write);
   WriteCommands(content, write);

@@ -30,6 +30,50 @@ size_t Utf8Length(std::string_view text) {
   return length;
 }
 
+// Of a valid sequence.
+char32_t CodePointOf(std::string_view sequence) {
+  auto first = static_cast<unsigned char>(sequence[0]);
+  if (sequence.size() == 1) return first;
+  char32_t point = first & (0x7fU >> sequence.size());
+  for (char byte : sequence.substr(1)) point = point << 6 | (static_cast<unsigned char>(byte) & 0x3f);
+  return point;
+}
+
+struct CodePoints {
+  char32_t first;
+  char32_t last;
+};
+// What is no mark on the screen but changes what else is there: controls of the terminal, of the direction of
+// writing, breaks of lines, and what cannot be seen at all.
+constexpr CodePoints kControls[] = {
+    {0x00, 0x1f},     {0x7f, 0x9f},  // C0, DEL, C1
+    {0xad, 0xad},     {0x61c, 0x61c},
+    {0x180e, 0x180e},  // soft hyphen, Arabic letter mark, vowel separator
+    {0x200b, 0x200f}, {0x2028, 0x202e},
+    {0x2060, 0x206f},  // zero width, separators, embeddings, isolates
+    {0xfdd0, 0xfdef}, {0xfeff, 0xfeff},
+    {0xfff9, 0xfffb},                      // no characters, byte order mark, annotations
+    {0xfffe, 0xffff}, {0xe0000, 0xe007f},  // no XML; tags
+};
+
+bool ControlsOthers(char32_t point) {
+  return std::any_of(std::begin(kControls), std::end(kControls),
+                     [&](const CodePoints& range) { return range.first <= point && point <= range.last; });
+}
+
+// By Ink.
+constexpr std::array<std::string_view, 4> kInks = {"\x1b[1m", "\x1b[1;31m", "\x1b[1;33m", "\x1b[1;34m"};
+constexpr std::string_view kInkEnds = "\x1b[0m";
+
+// Of the sequence of ours at the start of `text`, 0 if there is none.
+size_t InkLength(std::string_view text) {
+  if (text.starts_with(kInkEnds)) return kInkEnds.size();
+  for (std::string_view ink : kInks) {
+    if (text.starts_with(ink)) return ink.size();
+  }
+  return 0;
+}
+
 bool StartsCodePoint(char c) {
   return (static_cast<unsigned char>(c) & 0xc0) != 0x80;
 }
@@ -39,16 +83,36 @@ bool StartsCodePoint(char c) {
 std::string Printable(std::string_view text) {
   std::string shown;
   while (!text.empty()) {
-    auto first = static_cast<unsigned char>(text[0]);
     size_t length = Utf8Length(text);
-    bool control = first < 0x20 || first == 0x7f ||
-                   (first == 0xc2 && length == 2 && static_cast<unsigned char>(text[1]) < 0xa0);
-    if (length == 0 || control) {
-      shown += fmt::format("\\x{:02x}", first);
-      text.remove_prefix(1);
-      continue;
+    bool plain = length > 0 && !ControlsOthers(CodePointOf(text.substr(0, length)));
+    if (length == 0) length = 1;
+    if (plain) {
+      shown += text.substr(0, length);
+    } else {
+      for (char byte : text.substr(0, length))
+        shown += fmt::format("\\x{:02x}", static_cast<unsigned char>(byte));
     }
-    shown += text.substr(0, length);
+    text.remove_prefix(length);
+  }
+  return shown;
+}
+
+std::string Inked(std::string_view text, Ink ink, TextStyle style) {
+  if (!style.colour) return std::string(text);
+  return std::string(kInks[static_cast<size_t>(ink)]) + std::string(text) + std::string(kInkEnds);
+}
+
+std::string Harmless(std::string_view text, TextStyle style) {
+  auto plain = [](char c) { return (c >= ' ' && c < '\x7f') || c == '\n' || c == '\t'; };
+  std::string shown;
+  while (!text.empty()) {
+    auto end = std::find_if_not(text.begin(), text.end(), plain);
+    shown.append(text.begin(), end);
+    text.remove_prefix(static_cast<size_t>(end - text.begin()));
+    if (text.empty()) break;
+    size_t ours = text.starts_with("\r\n") ? 2 : style.colour ? InkLength(text) : 0;
+    size_t length = ours > 0 ? ours : std::max<size_t>(Utf8Length(text), 1);
+    shown += ours > 0 ? std::string(text.substr(0, ours)) : Printable(text.substr(0, length));
     text.remove_prefix(length);
   }
   return shown;
@@ -126,7 +190,9 @@ std::string PadToWidth(const std::string& text, size_t width) {
   return padded + std::string(width - TextWidth(padded), ' ');
 }
 
-std::string Wrap(std::string_view text, size_t first_indent, size_t indent) {
+std::string Wrap(std::string_view paragraph, size_t first_indent, size_t indent) {
+  std::string shown = Printable(paragraph);
+  std::string_view text = shown;
   std::string out;
   std::string line(first_indent, ' ');
   size_t taken = first_indent;

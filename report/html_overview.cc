@@ -243,15 +243,15 @@ class Plot {
     int y = top->second + (item.kind == ItemKind::kWait ? 17 : item.kind == ItemKind::kMigration ? 32 : 40);
     int height = item.kind == ItemKind::kWait ? 12 : 5;
     const char* open = item.begin && item.end ? "" : " open";
-    write(
-        fmt::format("<rect class=\"{} {}{}\" x=\"{}\" y=\"{}\" width=\"{}\" height=\"{}\" data-a=\"{}\" "
-                    "data-b=\"{}\"><title>{}"
-                    "</title></rect>\n",
-                    kind, item.look, open, range_.Percent(from), y, range_.Width(from, std::max(from, to)),
-                    height, from - range_.begin, to - range_.begin, Html(item.title)));
+    write(fmt::format(
+        "<rect class=\"{} {}{}\" x=\"{}\" y=\"{}\" width=\"{}\" height=\"{}\" data-a=\"{}\" "
+        "data-b=\"{}\"><title>{}"
+        "</title></rect>\n",
+        kind, Html(item.look), open, range_.Percent(from), y, range_.Width(from, std::max(from, to)), height,
+        from - range_.begin, to - range_.begin, Html(item.title)));
     if (item.kind == ItemKind::kWait && item.look != "benign")
       write(fmt::format("<use class=\"mk {0}\" href=\"#m-{0}\" x=\"{1}\" y=\"{2}\" data-a=\"{3}\"/>\n",
-                        item.look, range_.Percent(from), y + 6, from - range_.begin));
+                        Html(item.look), range_.Percent(from), y + 6, from - range_.begin));
   }
 
   void WriteGaps(const WriteFn& write) {

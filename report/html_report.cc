@@ -62,7 +62,7 @@ std::string Shape(std::string_view grade) {
       "<svg class=\"shape\" width=\"14\" height=\"14\" viewBox=\"-7 -7 14 14\" aria-hidden=\"true\"><use "
       "class=\"mk {0}\" "
       "href=\"#m-{0}\"/></svg>",
-      grade);
+      Html(grade));
 }
 
 std::string Badge(std::string_view grade, int64_t count) {

@@ -78,7 +78,7 @@ Json ToJson(const WaitOfFinding& wait) {
 }  // namespace
 
 std::string Dump(const Json& json, int indent) {
-  return json.dump(indent, ' ', false, Json::error_handler_t::replace);
+  return json.dump(indent, ' ', true, Json::error_handler_t::replace);
 }
 
 const char* VerdictName(const Verdict& verdict) {

@@ -22,7 +22,8 @@ inline Json OrNull(const std::string& text) {
   return text.empty() ? Json(nullptr) : Json(text);
 }
 
-// Bytes that are not UTF-8 become U+FFFD. `indent` -1: on one line.
+// In ASCII, whatever the texts hold: a terminal shows no more than letters. Bytes that are not UTF-8 become
+// U+FFFD. `indent` -1: on one line. All JSON that leaves the program is made here.
 std::string Dump(const Json& json, int indent = -1);
 
 // "found", "no finding", "cannot tell", "nothing read"

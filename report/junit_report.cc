@@ -14,7 +14,7 @@ namespace mmreplay {
 namespace {
 
 std::string Attribute(const char* name, std::string_view value) {
-  return fmt::format(" {}=\"{}\"", name, XmlText(value));
+  return fmt::format(" {}=\"{}\"", name, Html(value));
 }
 
 // What a rule found: counts, and the first lines.
@@ -144,7 +144,7 @@ class Suite {
       }
       write_(XmlText("\n" + found.lines) + "</failure>\n</testcase>\n");
     } else if (rule.findings > 0) {
-      write_(">\n<system-out>" + XmlText(rule.summary + "\n" + found_[rule.rule].lines) +
+      write_(">\n<system-out>" + XmlText(Printable(rule.summary) + "\n" + found_[rule.rule].lines) +
              "</system-out>\n</testcase>\n");
     } else {
       write_("/>\n");

@@ -41,11 +41,6 @@ std::string XmlText(std::string_view text) {
       text.remove_prefix(1);
     }
   }
-  // U+FFFE and U+FFFF are UTF-8, but no XML.
-  for (const char* none : {"\xef\xbf\xbe", "\xef\xbf\xbf"}) {
-    for (size_t at = xml.find(none); at != std::string::npos; at = xml.find(none, at))
-      xml.replace(at, 3, none[2] == '\xbe' ? "\\xef\\xbf\\xbe" : "\\xef\\xbf\\xbf");
-  }
   return xml;
 }
 

@@ -150,7 +150,7 @@ class Biographer {
         of_wait[findings.Int(4)] += "; " + text;
       } else {
         stories_[lives_.empty() ? kNoLife : lives_.size() - 1].notes.push_back(text + ": " +
-                                                                               Printable(findings.Text(5)));
+                                                                               std::string(findings.Text(5)));
       }
     }
     Statement query(database_, ReportSql("page waits"));
@@ -158,7 +158,7 @@ class Biographer {
     while (query.Step()) {
       auto begin = query.OptionalInt(1);
       size_t life = LifeOf(query.OptionalInt(10), begin.value_or(0));
-      std::string function = Printable(query.Text(5));
+      std::string_view function = query.Text(5);
       Tell(life, begin,
            fmt::format("WAITS in {}: protection {}, {}", function, query.Text(6), query.Text(7)));
       Tell(life, query.OptionalInt(13), "looks the page up");
@@ -169,7 +169,7 @@ class Biographer {
       stories_[life].notes.push_back(fmt::format(
           "{} waited {}..{}: {}: {}{}", TaskText(query.Text(3), query.OptionalInt(4)),
           TimeText(query.OptionalInt(17), clock_.ticks), TimeText(query.OptionalInt(18), clock_.ticks),
-          query.Text(8), Printable(query.Text(9)), of_wait[query.Int(0)]));
+          query.Text(8), query.Text(9), of_wait[query.Int(0)]));
     }
   }
 
@@ -180,8 +180,8 @@ class Biographer {
       bool out = query.OptionalInt(2) == head;
       std::string way =
           out ? "to " + PfnText(query.OptionalInt(3)) : "here from " + PfnText(query.OptionalInt(2));
-      std::string reason = query.Text(4).empty() ? "" : " (" + Printable(query.Text(4)) + ")";
-      std::string why = query.Text(8).empty() ? "" : ": " + Printable(query.Text(8));
+      std::string reason = query.Text(4).empty() ? "" : " (" + std::string(query.Text(4)) + ")";
+      std::string why = query.Text(8).empty() ? "" : ": " + std::string(query.Text(8));
       size_t life = LifeAt(query.OptionalInt(5).value_or(query.OptionalInt(6).value_or(0)));
       Tell(life, query.OptionalInt(5), fmt::format("MIGRATION {} begins{}", way, reason));
       Tell(life, query.OptionalInt(6), fmt::format("MIGRATION {} ends: {}{}", way, query.Text(7), why));
@@ -193,8 +193,7 @@ class Biographer {
     query.Bind(1, head);
     while (query.Step()) {
       if (query.IsNull(0)) continue;
-      Tell(LifeAt(query.Int(0)), query.Int(0),
-           fmt::format("anomaly {}: {}", query.Text(1), Printable(query.Text(2))));
+      Tell(LifeAt(query.Int(0)), query.Int(0), fmt::format("anomaly {}: {}", query.Text(1), query.Text(2)));
     }
   }
 
@@ -205,8 +204,8 @@ class Biographer {
       auto report = ReadKernelReport(database_, query.Int(0));
       if (!report) continue;
       size_t life = LifeOf(query.OptionalInt(1), INT64_MAX);
-      stories_[life].notes.push_back(fmt::format("the kernel reported, {}:{}: {}", Printable(report->path),
-                                                 report->line, KernelReportText(*report)));
+      stories_[life].notes.push_back(fmt::format("the kernel reported, {}:{}: {}", report->path, report->line,
+                                                 KernelReportText(*report)));
     }
   }
 

@@ -333,9 +333,6 @@ std::string RaceHeading(const RaceDiagram& diagram, const std::string& page) {
 }
 
 std::string DrawDiagram(const RaceDiagram& diagram, const TraceClock& clock, TextStyle style) {
-  const std::string bold = style.colour ? "\x1b[1m" : "";
-  const std::string red = style.colour ? "\x1b[1;31m" : "";
-  const std::string plain = style.colour ? "\x1b[0m" : "";
   size_t time_width = 6;
   for (const DiagramLine& line : diagram.lines)
     time_width = std::max(time_width, TimeText(line.event.ts, clock.ticks).size());
@@ -346,20 +343,20 @@ std::string DrawDiagram(const RaceDiagram& diagram, const TraceClock& clock, Tex
   std::string out = Wrap(RaceHeading(diagram, page) + ": " + Printable(diagram.why), 2, 2) + "\n";
 
   std::string others = diagram.releaser.empty() ? "others" : diagram.releaser;
-  out += fmt::format("{}{:>{}}  {} {} {:>{}}{}\n", bold, clock.ticks ? "ticks" : "time", time_width,
-                     PadToWidth(diagram.waiter, column), PadToWidth(others, column), "count",
-                     kCountColumn - 1, plain);
+  std::string head =
+      fmt::format("{:>{}}  {} {} {:>{}}", clock.ticks ? "ticks" : "time", time_width,
+                  PadToWidth(diagram.waiter, column), PadToWidth(others, column), "count", kCountColumn - 1);
+  out += Inked(head, Ink::kBold, style) + "\n";
   for (const DiagramLine& line : diagram.lines) {
     bool waiter = line.side == DiagramSide::kWaiter;
-    std::string cell = Cell(line, diagram);
+    std::string cell = Printable(Cell(line, diagram));
     // The right side of a waiter's line is empty: long names may run into it.
     std::string sides =
         waiter ? PadToWidth(cell, 2 * column + 1) : std::string(column + 1, ' ') + PadToWidth(cell, column);
     std::string text = fmt::format("{:>{}}  {}", TimeText(line.event.ts, clock.ticks), time_width, sides);
     if (line.count) text += fmt::format(" {:>{}}", *line.count, kCountColumn - 1);
     text.erase(text.find_last_not_of(' ') + 1);
-    if (line.fatal) text.insert(0, red).append(plain);
-    out.append(text).append("\n");
+    out += (line.fatal ? Inked(text, Ink::kRed, style) : text) + "\n";
   }
   if (diagram.left_out > 0)
     out += fmt::format("{:>{}}  ({} of this page by others left out)\n", "", time_width,

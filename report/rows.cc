@@ -1,10 +1,10 @@
 #include "report/rows.h"
 
 #include <algorithm>
-#include <nlohmann/json.hpp>
 #include <vector>
 
 #include "report/format.h"
+#include "report/json_values.h"
 
 namespace mmreplay {
 namespace {
@@ -41,6 +41,52 @@ void Shrink(const std::vector<bool>& is_text, std::vector<size_t>* widths, size_
     if (widest == widths->size() || (*widths)[widest] <= kNarrowest) return;
     --(*widths)[widest];
   }
+}
+
+bool IsDigits(std::string_view text) {
+  return !text.empty() && text.find_first_not_of("0123456789") == std::string_view::npos;
+}
+
+// "-1", "+0.5", "1e9": what a spreadsheet takes for a number, and for nothing else.
+bool IsNumber(std::string_view text) {
+  if (text.starts_with('-') || text.starts_with('+')) text.remove_prefix(1);
+  if (size_t e = text.find_first_of("eE"); e != std::string_view::npos) {
+    std::string_view exponent = text.substr(e + 1);
+    if (exponent.starts_with('-') || exponent.starts_with('+')) exponent.remove_prefix(1);
+    if (!IsDigits(exponent)) return false;
+    text = text.substr(0, e);
+  }
+  size_t point = text.find('.');
+  return IsDigits(text.substr(0, point)) &&
+         (point == std::string_view::npos || IsDigits(text.substr(point + 1)));
+}
+
+// What a spreadsheet would work out instead of showing it. Some read the wide forms of the signs alike.
+bool IsFormula(std::string_view text) {
+  if (text.empty() || IsNumber(text)) return false;
+  if (std::string_view("\t\r\n").find(text[0]) != std::string_view::npos) return true;
+  text.remove_prefix(std::min(text.find_first_not_of(' '), text.size()));
+  for (std::string_view sign :
+       {"=", "+", "-", "@", "\xef\xbc\x9d", "\xef\xbc\x8b", "\xef\xbc\x8d", "\xef\xbc\xa0"}) {
+    if (text.starts_with(sign)) return true;
+  }
+  return false;
+}
+
+// A text as a cell, its lines and tabs as they are. In quotes where some program would take it for several
+// cells.
+std::string CsvText(std::string_view text) {
+  std::string cell = IsFormula(text) ? "'" : "";
+  for (size_t at = 0; at <= text.size();) {
+    size_t end = std::min(text.find_first_of("\t\n", at), text.size());
+    cell += Printable(text.substr(at, end - at));
+    if (end < text.size()) cell += text[end];
+    at = end + 1;
+  }
+  if (cell.find_first_of(",;\"\t\n") == std::string::npos) return cell;
+  std::string quoted = "\"";
+  for (char c : cell) quoted += c == '"' ? std::string("\"\"") : std::string(1, c);
+  return quoted + '"';
 }
 
 }  // namespace
@@ -88,26 +134,20 @@ void WriteTable(ReadOnlyStatement* query, std::optional<size_t> width, const Wri
 }
 
 void WriteCsv(ReadOnlyStatement* query, const WriteFn& write) {
-  auto quoted = [](const std::string& text) {
-    if (text.find_first_of(",\"\r\n") == std::string::npos) return text;
-    std::string q = "\"";
-    for (char c : text) q += c == '"' ? std::string("\"\"") : std::string(1, c);
-    return q + '"';
-  };
   std::string line;
-  for (int i = 0; i < query->columns(); ++i) line += (i ? "," : "") + quoted(std::string(query->Name(i)));
+  for (int i = 0; i < query->columns(); ++i) line += (i ? "," : "") + CsvText(query->Name(i));
   write(line + "\r\n");
   while (query->Step()) {
     line.clear();
-    for (int i = 0; i < query->columns(); ++i) line += (i ? "," : "") + quoted(query->Text(i));
+    for (int i = 0; i < query->columns(); ++i) {
+      bool number = query->Type(i) == SQLITE_INTEGER || query->Type(i) == SQLITE_FLOAT;
+      line += (i ? "," : "") + (number ? query->Text(i) : CsvText(query->Text(i)));
+    }
     write(line + "\r\n");
   }
 }
 
 void WriteJson(ReadOnlyStatement* query, const WriteFn& write) {
-  auto text_of = [](std::string_view text) {
-    return nlohmann::json(text).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
-  };
   // A name that repeats, as in a join, gets a number: objects keep one value per name.
   std::vector<std::string> names;
   for (int i = 0; i < query->columns(); ++i) {
@@ -121,7 +161,7 @@ void WriteJson(ReadOnlyStatement* query, const WriteFn& write) {
     std::string line = first ? "[\n{" : ",\n{";
     first = false;
     for (int i = 0; i < query->columns(); ++i) {
-      line += (i ? ", " : "") + text_of(names[static_cast<size_t>(i)]) + ": ";
+      line += (i ? ", " : "") + Dump(names[static_cast<size_t>(i)]) + ": ";
       switch (query->Type(i)) {
         case SQLITE_NULL:
           line += "null";
@@ -130,10 +170,10 @@ void WriteJson(ReadOnlyStatement* query, const WriteFn& write) {
           line += std::to_string(*query->Int(i));
           break;
         case SQLITE_FLOAT:
-          line += nlohmann::json(query->Real(i)).dump();
+          line += Dump(query->Real(i));
           break;
         default:
-          line += text_of(query->Text(i));
+          line += Dump(query->Text(i));
       }
     }
     write(line + "}");

@@ -12,7 +12,9 @@ namespace mmreplay {
 // cut with "...". Without it nothing is cut. Widths follow the first 1,000 rows.
 void WriteTable(ReadOnlyStatement* query, std::optional<size_t> width, const WriteFn& write);
 
-// RFC 4180 with a header line; NULL is empty.
+// RFC 4180 with a header line; NULL is empty. A text that a spreadsheet would take for a formula begins with
+// '; numbers, and texts that are numbers, stay. Bytes that are not printable, ends of lines and tabs aside,
+// as \x1b.
 void WriteCsv(ReadOnlyStatement* query, const WriteFn& write);
 
 // An array of objects, one line each. Bytes that are not UTF-8 become U+FFFD.

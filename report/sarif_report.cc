@@ -391,12 +391,13 @@ class Results {
     std::vector<Step> steps =
         StepsOf(finding, diagram == diagrams_.end() ? kNone : *diagram->second, &events_);
     Json result = {{"ruleId", finding.rule},
-                   {"ruleIndex", rule_index_.at(finding.rule)},
                    {"kind", "fail"},
                    {"level", LevelOf(finding)},
                    {"rank", RankOf(finding)},
                    {"message", Message(MessageOf(finding))},
                    {"locations", Json::array()}};
+    if (auto rule = rule_index_.find(finding.rule); rule != rule_index_.end())
+      result["ruleIndex"] = rule->second;
     if (const Step* step = MainStep(finding, steps))
       result["locations"].push_back(ToLocation(*step, finding));
     result["partialFingerprints"] = {{"mmreplay/group/v1", Printable(finding.fingerprint)},

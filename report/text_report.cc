@@ -13,16 +13,20 @@ namespace {
 constexpr size_t kGroupsDrawn = 3;
 constexpr size_t kListed = 10;  // gaps
 
+std::string InQuotes(std::string_view text) {
+  std::string quoted = "\"";
+  for (char c : text) quoted += c == '"' ? std::string("\\x22") : std::string(1, c);
+  return quoted + "\"";
+}
+
 // In quotes where it holds blanks, so that the line can be split at blanks.
 std::string Quoted(const std::string& text) {
-  return text.find_first_of(" \"") == std::string::npos ? text : "\"" + text + "\"";
+  return text.find_first_of(" \"") == std::string::npos ? text : InQuotes(text);
 }
 
 // Words carry the meaning, colours only help the eye: vermilion, yellow and blue differ for everybody.
 std::string Coloured(const std::string& text, int exit_code, TextStyle style) {
-  if (!style.colour) return text;
-  const char* colour = exit_code == 1 ? "\x1b[1;31m" : exit_code == 0 ? "\x1b[1;34m" : "\x1b[1;33m";
-  return colour + text + "\x1b[0m";
+  return Inked(text, exit_code == 1 ? Ink::kRed : exit_code == 0 ? Ink::kBlue : Ink::kYellow, style);
 }
 
 void WriteGroups(const ReportContent& content, TextStyle style, const WriteFn& write) {
@@ -55,11 +59,11 @@ void WriteWaits(const ReportContent& content, const WriteFn& write) {
   write(fmt::format("\nwaits on pages: {}\n", CountText(content.verdict.waits)));
   for (const WaitClass& waits : content.waits) {
     bool legal = waits.verdict == "benign";
-    std::string place = Printable(waits.function);
-    if (!waits.caller.empty() && waits.caller != waits.function) place += " in " + Printable(waits.caller);
+    std::string place = waits.function;
+    if (!waits.caller.empty() && waits.caller != waits.function) place += " in " + waits.caller;
     std::string outcome = waits.outcome.empty() ? "" : " (" + waits.outcome + ")";
     write(Wrap(fmt::format("{:>6} {:<9} {}: {}{}", CountText(waits.count), legal ? "legal" : waits.verdict,
-                           place, Printable(waits.reason), outcome),
+                           place, waits.reason, outcome),
                0, 17));
     if (legal && !waits.contract.empty()) write(Wrap(waits.contract, 19, 19));
   }
@@ -73,10 +77,10 @@ void WriteNearMisses(const Database& database, const ReportContent& content, con
   ForEachNearMiss(database, [&](const NearMiss& miss) {
     if (++count > kFindingsShown) return true;
     shown +=
-        fmt::format("near-miss wait_on_freed_page waiter={} pfn={} wait={}..{} {} step=\"{}\" fails: {}",
+        fmt::format("near-miss wait_on_freed_page waiter={} pfn={} wait={}..{} {} step={} fails: {}",
                     Quoted(TaskText(miss.comm, miss.pid)), PfnText(miss.pfn),
                     TimeText(miss.begin_ts, content.clock.ticks), TimeText(miss.end_ts, content.clock.ticks),
-                    miss.outcome, miss.step, Printable(miss.reason));
+                    Printable(miss.outcome), InQuotes(Printable(miss.step)), Printable(miss.reason));
     if (miss.event) shown += fmt::format(", event {}, line {}", *miss.event, miss.line.value_or(0));
     shown += "\n";
     return true;
@@ -133,7 +137,7 @@ void WriteNotShown(const ReportContent& content, const WriteFn& write) {
 std::string CountList(const std::vector<CountedName>& counts) {
   std::string list;
   for (const CountedName& count : counts)
-    list += (list.empty() ? "" : ", ") + count.name + " " + CountText(count.count);
+    list += (list.empty() ? "" : ", ") + Printable(count.name) + " " + CountText(count.count);
   return list;
 }
 
@@ -152,11 +156,11 @@ void WriteModel(const ReportContent& content, const WriteFn& write) {
 
 void WriteInput(const ReportContent& content, const WriteFn& write) {
   const InputFacts& input = content.input;
-  std::string line = fmt::format("input: {}, {}", Printable(input.path), input.format);
-  if (!input.kernel_release.empty()) line += ", kernel " + Printable(input.kernel_release);
-  if (!input.machine.empty()) line += ", " + Printable(input.machine);
-  if (!content.clock.name.empty()) line += ", clock " + Printable(content.clock.name);
-  write(line + "\n");
+  std::string line = fmt::format("input: {}, {}", input.path, input.format);
+  if (!input.kernel_release.empty()) line += ", kernel " + input.kernel_release;
+  if (!input.machine.empty()) line += ", " + input.machine;
+  if (!content.clock.name.empty()) line += ", clock " + content.clock.name;
+  write(Printable(line) + "\n");
   write(fmt::format("lines: {} = {} + {} + {} + {} + {} rejected\n", CountText(input.lines),
                     Plural(input.events, "event", "events"), Plural(input.comments, "comment", "comments"),
                     Plural(input.continuations, "continuation", "continuations"),
@@ -171,8 +175,7 @@ void WriteInput(const ReportContent& content, const WriteFn& write) {
     if (IsFilterIssue(issue)) continue;
     std::string where = issue.first_line ? fmt::format("line {}", *issue.first_line) : "";
     if (issue.first_line && issue.count > 1) where += fmt::format(", {} times", CountText(issue.count));
-    write(Wrap(fmt::format("{}: {}{}", issue.severity, Printable(issue.text),
-                           where.empty() ? "" : " (" + where + ")"),
+    write(Wrap(fmt::format("{}: {}{}", issue.severity, issue.text, where.empty() ? "" : " (" + where + ")"),
                0, 2));
   }
 }
@@ -182,19 +185,19 @@ void WriteInput(const ReportContent& content, const WriteFn& write) {
 void WriteGroup(const FindingGroup& group, const TraceClock& clock, TextStyle style, const WriteFn& write) {
   std::string counts = fmt::format("{}; {}, {}", group.grades.Text(), Plural(group.pages, "page", "pages"),
                                    Plural(group.tasks, "task", "tasks"));
-  if (!group.functions.empty()) counts += "; in " + Printable(group.functions);
-  write("\n" + Wrap(group.rule + ": " + Printable(group.summary), 0, 2));
+  if (!group.functions.empty()) counts += "; in " + group.functions;
+  write("\n" + Wrap(group.rule + ": " + group.summary, 0, 2));
   write(Wrap(counts, 2, 4));
   if (group.strongest) write("\n" + DrawDiagram(*group.strongest, clock, style));
-  if (!group.strongest_summary.empty()) write(Wrap(Printable(group.strongest_summary), 2, 4));
+  if (!group.strongest_summary.empty()) write(Wrap(group.strongest_summary, 2, 4));
   for (const EvidenceLine& line : group.lines) {
     write(
         fmt::format("    {} (event {}, line {})\n", Printable(line.role), line.event.event, line.event.line));
-    write(Wrap(Printable(line.event.original), 6, 8));
+    write(Wrap(line.event.original, 6, 8));
   }
-  write(Wrap("why it matters: " + Printable(group.why), 2, 4));
+  write(Wrap("why it matters: " + group.why, 2, 4));
   if (!group.contract.empty()) write(Wrap("kernels: " + group.contract, 2, 4));
-  write(Wrap("reference: " + Printable(group.reference), 2, 4));
+  write(Wrap("reference: " + group.reference, 2, 4));
 }
 
 // confirmed wait_on_freed_page waiter=toucher/3-67 releaser=toucher/0-64 pfn=0x39200 freed=5.794279
@@ -222,9 +225,9 @@ std::string FindingLine(const Finding& finding, const TraceClock& clock) {
     line += (i ? "," : "") + std::to_string(finding.evidence[i].event);
   if (!finding.wait) line += " summary=" + Quoted(Printable(finding.summary));
   if (finding.kernel)
-    line += fmt::format(" kernel=\"{}, console line {}\"", KernelReportText(*finding.kernel),
-                        finding.kernel->line);
-  return line + "\n";
+    line += " kernel=" + InQuotes(fmt::format("{}, console line {}", KernelReportText(*finding.kernel),
+                                              finding.kernel->line));
+  return Printable(line) + "\n";
 }
 
 void WriteBelowFindings(const Database& database, const ReportContent& content, bool near_misses,

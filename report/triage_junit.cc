@@ -9,8 +9,8 @@ namespace {
 std::string Element(const char* name, std::string_view type, std::string_view message,
                     const std::string& body) {
   std::string text = std::string("      <") + name;
-  if (!type.empty()) text += " type=\"" + XmlText(type) + "\"";
-  text += " message=\"" + XmlText(message) + "\"";
+  if (!type.empty()) text += " type=\"" + Html(type) + "\"";
+  text += " message=\"" + Html(message) + "\"";
   return text + (body.empty() ? "/>\n" : ">" + body + "</" + name + ">\n");
 }
 
@@ -19,7 +19,7 @@ std::string ShareLine(const TriageShare& share) {
   if (!share.function.empty()) line += " in " + share.function;
   line += ", first " +
           (share.path.empty() ? "" : share.path + ":" + std::to_string(share.line.value_or(0)) + ": ");
-  return XmlText(line + share.summary) + "\n";
+  return Html(line + share.summary) + "\n";
 }
 
 }  // namespace
@@ -44,7 +44,7 @@ std::string TestCase(const TriageLog& one, const LogWeight& weight) {
   // What is known, suppressed or for information.
   if (!shares.empty() && weight.failing.total() == 0)
     body += "      <system-out>" + shares + "</system-out>\n";
-  std::string start = "    <testcase classname=\"mmreplay.triage\" name=\"" + XmlText(one.log.path) + "\"";
+  std::string start = "    <testcase classname=\"mmreplay.triage\" name=\"" + Html(one.log.path) + "\"";
   return body.empty() ? start + "/>\n" : start + ">\n" + body + "    </testcase>\n";
 }
 

@@ -69,11 +69,11 @@ std::string GroupText(const Triage& triage, const TriageGroup& group) {
   if (!group.kernels.empty()) seen += "kernels " + List(group.kernels);
   if (!group.machines.empty()) seen += (seen.empty() ? "" : "; ") + List(group.machines);
   if (!group.inputs.empty()) seen += (seen.empty() ? "" : "; ") + List(group.inputs);
-  if (!seen.empty()) text += Wrap(Printable(seen), 2, 4);
+  if (!seen.empty()) text += Wrap(seen, 2, 4);
   std::string place = group.example_path;
   if (group.example_line) place += ":" + std::to_string(*group.example_line);
   if (place.empty()) place = group.example_log;
-  return text + Wrap("first: " + Printable(place + ": " + group.example_summary), 2, 4);
+  return text + Wrap("first: " + place + ": " + group.example_summary, 2, 4);
 }
 
 std::string PolicyText(const Triage& triage) {
@@ -81,7 +81,7 @@ std::string PolicyText(const Triage& triage) {
   std::vector<std::string> gone = triage.Gone();
   if (!gone.empty()) {
     text += "\nin the baseline, and not seen now (" + CountText(static_cast<int64_t>(gone.size())) + "):\n";
-    for (const std::string& fingerprint : gone) text += Wrap(Printable(fingerprint), 2, 4);
+    for (const std::string& fingerprint : gone) text += Wrap(fingerprint, 2, 4);
   }
   if (triage.policy().suppressions.empty()) return text;
   text += "\nsuppressions:\n";
@@ -116,8 +116,8 @@ void WriteTriageText(const Triage& triage, const std::string& cannot_tell, const
                      const TextStyle& style, const WriteFn& write) {
   std::string headline = Headline(triage);
   size_t end = headline.find(':');
-  if (style.colour && end != std::string::npos)
-    headline = "\x1b[1m" + headline.substr(0, end) + "\x1b[0m" + headline.substr(end);
+  if (end != std::string::npos)
+    headline = Inked(headline.substr(0, end), Ink::kBold, style) + headline.substr(end);
   write(headline + "\n");
   bool info = false;
   for (const TriageGroup& group : triage.groups()) {

@@ -116,8 +116,10 @@ void CheckAgreement(const std::string& path) {
   Print print;
   for (const InputMember& member : OpenInput(path)) {
     InputFormat format = DetectFormat(member.head);
-    if (dat && format == InputFormat::kTraceCmdReport) print = ReadReport(ReadAll(member, size_t{64} << 20));
-    if (!dat && format == InputFormat::kPerfScript) print = ReadScript(ReadAll(member, size_t{64} << 20));
+    if (dat && format == InputFormat::kTraceCmdReport)
+      print = ReadReport(ReadAll(member, size_t{64} << 20).value());
+    if (!dat && format == InputFormat::kPerfScript)
+      print = ReadScript(ReadAll(member, size_t{64} << 20).value());
   }
   REQUIRE(!print.events.empty());
   std::vector<PrintedEvent> events = ReadBinary(recording, print.digits);

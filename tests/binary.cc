@@ -85,7 +85,7 @@ BinaryRead ReadBinary(const std::string& bytes, const std::string& probes) {
 
 std::string ExtractMember(const std::string& path, InputFormat format) {
   for (const InputMember& member : OpenInput(path)) {
-    if (DetectFormat(member.head) == format) return ReadAll(member, size_t{64} << 20);
+    if (DetectFormat(member.head) == format) return ReadAll(member, size_t{64} << 20).value();
   }
   FAIL(path + " has no " + std::string(FormatName(format)));
   return {};

@@ -1,9 +1,13 @@
 // The program itself: exit codes, streams, help.
+#include <sys/stat.h>
+
 #include <algorithm>
 #include <catch2/catch.hpp>
 #include <filesystem>
 
+#include "db/database.h"
 #include "parser/lines.h"
+#include "parser/temporary_file.h"
 #include "tests/analysis.h"
 #include "tests/program.h"
 
@@ -178,6 +182,82 @@ TEST_CASE("the README shows what the program prints", "[cli]") {
     });
   }
   CHECK(commands >= 7);
+}
+
+TEST_CASE("results have the rights the umask leaves, whatever it is; while they are made nobody has",
+          "[cli]") {
+  TemporaryFolder folder;
+  const std::string& f = folder.path();
+  auto mode = [&](const std::string& name) {
+    struct stat info {};
+    return stat((f + "/" + name).c_str(), &info) == 0 ? info.st_mode & 0777 : 0U;
+  };
+  struct Case {
+    const char* umask;
+    unsigned mode;
+  };
+  for (const Case& one : {Case{"0", 0666}, Case{"022", 0644}, Case{"077", 0600}}) {
+    CAPTURE(one.umask);
+    std::string set = "umask " + std::string(one.umask) + "; $MMREPLAY ";
+    CHECK(Shell(set + "analyze -o " + f + "/x.db samples/410-x86-held0.tar.xz").exit_code == 0);
+    CHECK(mode("x.db") == one.mode);
+    CHECK(Shell(set + "replay " + f + "/x.db -o " + f + "/y.db").exit_code == 0);
+    CHECK(mode("y.db") == one.mode);
+    CHECK(Shell(set + "triage -o " + f + "/fleet.db --write-baseline " + f +
+                "/base samples/410-x86-held0.tar.xz")
+              .exit_code == 0);
+    CHECK(mode("fleet.db") == one.mode);
+    CHECK(mode("base") == one.mode);
+    for (const auto& entry : std::filesystem::directory_iterator(f)) std::filesystem::remove(entry);
+  }
+  // Input that does not end yet: the file under its temporary name, and what standard input is kept in.
+  Run run = Shell("umask 0; mkfifo " + f + "/in; $MMREPLAY analyze -o " + f + "/x.db - < " + f +
+                  "/in > /dev/null & pid=$!\n"
+                  "exec 3> " +
+                  f +
+                  "/in; tar -xOf samples/x86-fired.tar.xz x86-fired/trace.txt >&3\n"
+                  "for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do\n"
+                  "  ls " +
+                  f +
+                  "/x.db.* > /dev/null 2>&1 && break; sleep 0.2; done\n"
+                  "stat -c %a " +
+                  f + "/x.db.mmreplay-partial.*; ls " + f + "; exec 3>&-; wait $pid; echo $?");
+  CAPTURE(run.out, run.err);
+  CHECK(run.out.starts_with("600\nin\nx.db.mmreplay-partial."));
+  CHECK(run.out.ends_with("\n1\n"));
+  CHECK(mode("x.db") == 0666);
+}
+
+TEST_CASE("temporary files lie beside the result, and no variable but TMPDIR has a say", "[cli]") {
+  TemporaryFolder folder;
+  const std::string& f = folder.path();
+  for (const char* name : {"out", "tmp", "other"}) std::filesystem::create_directory(f + "/" + name);
+  // The archive on standard input and the trace.dat in it are both kept in files without a name. What holds
+  // them open is asked while the result is being written to a reader that does not read.
+  auto open_files = [&](const std::string& options) {
+    return Shell("mkfifo " + f + "/go; TMPDIR=" + f + "/tmp SQLITE_TMPDIR=" + f + "/other TMP=" + f +
+                 "/other TEMP=" + f + "/other TEMPDIR=" + f + "/other $MMREPLAY analyze " + options +
+                 " - < samples/x86-dat-fired.tar.xz > " + f +
+                 "/go & pid=$!\n"
+                 "exec 3< " +
+                 f + "/go; sleep 1.5; ls -l /proc/$pid/fd; ls -A " + f + "/tmp " + f +
+                 "/other; cat <&3 > /dev/null; "
+                 "wait $pid; rm " +
+                 f + "/go");
+  };
+  Run beside = open_files("--format html -o " + f + "/out/x.db");
+  CAPTURE(beside.out, beside.err);
+  CHECK(beside.out.find(" -> " + f + "/out/#") != std::string::npos);
+  CHECK(beside.out.find(f + "/tmp/#") == std::string::npos);
+  CHECK(beside.out.find(f + "/other/") == std::string::npos);
+  Run plain = open_files("--format html");
+  CAPTURE(plain.out, plain.err);
+  CHECK(plain.out.find(" -> " + f + "/tmp/#") != std::string::npos);
+  CHECK(plain.out.find(f + "/other/") == std::string::npos);
+  // SQLite's own: it would ask SQLITE_TMPDIR first.
+  Database database("", Database::Mode::kCreate);
+  REQUIRE(sqlite3_temp_directory != nullptr);
+  CHECK(FolderOfTemporaries() == sqlite3_temp_directory);
 }
 
 TEST_CASE("hostile comms do not reach the terminal", "[cli]") {

@@ -24,7 +24,7 @@ Files Read(const std::string& sample) {
   Files files;
   for (const InputMember& member : OpenInput(MMREPLAY_SOURCE_DIR "/samples/" + sample)) {
     std::string name = member.path.substr(member.path.rfind('/') + 1);
-    std::string text = ReadAll(member, size_t{64} << 20);
+    std::string text = ReadAll(member, size_t{64} << 20).value();
     if (name == "trace.txt") {
       ForEachLine(text, [&](std::string_view line) { files.trace.emplace_back(line); });
     } else if (name == "kprobe_events.txt" || name == "uname.txt") {

@@ -95,6 +95,41 @@ TEST_CASE("rows as csv, json and table", "[query]") {
   CHECK(Table("SELECT 'a' || char(27) || '[31m' AS t", 80) == "t\n---------\na\\x1b[31m\n");
 }
 
+TEST_CASE("cells of csv are no formulas and control nothing", "[query]") {
+  auto cell = [](const std::string& sql) {
+    std::string out = Csv("SELECT " + sql + " AS x");
+    return out.substr(3, out.size() - 5);
+  };
+  CHECK(cell("'=HYPERLINK(\"http://x\")'") == "\"'=HYPERLINK(\"\"http://x\"\")\"");
+  CHECK(cell("'=1'") == "'=1");
+  CHECK(cell("'+1+1'") == "'+1+1");
+  CHECK(cell("'-1+cmd|x'") == "'-1+cmd|x");
+  CHECK(cell("'@SUM(A1)'") == "'@SUM(A1)");
+  CHECK(cell("'  =1'") == "'  =1");
+  CHECK(cell("char(9) || '=1'") == "\"'\t=1\"");
+  CHECK(cell("char(10) || 'x'") == "\"'\nx\"");
+  CHECK(cell("char(13) || '=1'") == "'\\x0d=1");
+  CHECK(cell("char(65309) || '1'") ==
+        "'\xef\xbc\x9d"
+        "1");  // a wide =
+  // Numbers are numbers, as numbers and as texts.
+  CHECK(cell("-1") == "-1");
+  CHECK(cell("-1.5") == "-1.5");
+  CHECK(cell("'-1'") == "-1");
+  CHECK(cell("'+2.5e-3'") == "+2.5e-3");
+  CHECK(cell("'-'") == "'-");
+  CHECK(cell("'-1.'") == "'-1.");
+  CHECK(cell("'a=1'") == "a=1");
+  // One cell for those who separate by semicolons, too.
+  CHECK(cell("'a;=1'") == "\"a;=1\"");
+  CHECK(cell("'a' || char(27) || '[2J' || char(155) || char(8238)") == "a\\x1b[2J\\xc2\\x9b\\xe2\\x80\\xae");
+  CHECK(cell("x'ff00'") == "\\xff\\x00");
+  // Names of columns are somebody's, too.
+  CHECK(Csv("SELECT 1 AS \"=x\"") == "'=x\r\n1\r\n");
+  CHECK(Json("SELECT char(27) || char(127) || char(8238) AS x") ==
+        "[\n{\"x\": \"\\u001b\\u007f\\u202e\"}\n]\n");
+}
+
 TEST_CASE("a query reads and nothing else", "[query]") {
   Stored trace("410-x86-fired-nochurn");
   std::string before = ReadFile(trace.path);
