@@ -266,6 +266,10 @@ void AddReplayIssues(const Recording& recording, const ReplaySummary& replay,
     issues->push_back({Severity::kInfo, "reports suppressed", 0, *recording.console.suppressed,
                        "the kernel swallowed further page-state reports (at most 60 a minute are printed)"});
   }
+  if (recording.console.reports_left_out > 0) {
+    issues->push_back({Severity::kWarning, "reports left out", 0, recording.console.reports_left_out,
+                       "the console has more page-state reports than are kept"});
+  }
   if (replay.clock_error_learned > 0) {
     issues->push_back({Severity::kInfo, "clocks disagree", 0, 1,
                        "the cpus' clocks contradict the page-table locks by up to " +

@@ -534,7 +534,7 @@ void TraceStore::WriteEvents(const ReplayedBatch& replayed) {
 
 void TraceStore::Write(const ReplayedBatch& replayed) {
   if (replayed.only_records) {
-    for (const Record& record : replayed.records) std::visit(*statements_, record);
+    statements_->InsertAll(replayed.records);
     return;
   }
   WriteMarkers(replayed.batch);

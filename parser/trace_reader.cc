@@ -281,7 +281,10 @@ TraceReader::LastOnCpu& TraceReader::LastOn(int32_t cpu) {
   // NR_CPUS is 8192 at most (arch/x86/Kconfig); what an odd log may name besides is kept apart.
   constexpr size_t kCpus = 8192;
   auto index = static_cast<size_t>(cpu);
-  if (cpu < 0 || index >= kCpus) return last_on_other_cpu_[cpu];
+  if (cpu < 0 || index >= kCpus) {
+    if (last_on_other_cpu_.size() >= kCpus) last_on_other_cpu_.clear();
+    return last_on_other_cpu_[cpu];
+  }
   if (index >= last_on_cpu_.size()) last_on_cpu_.resize(index + 1);
   return last_on_cpu_[index];
 }

@@ -279,11 +279,10 @@ WaitJudgement JudgeWait(const WaitFacts& f, const ClockError& clock) {
     j.outcome = WaitOutcome::kUnknown;
     j.order = EventOrder::kNone;
     j.order_ns.reset();
-    j.reason = "a filter left out events that decide";
+    j.reason = "events that decide were left out";
     j.why =
-        "a filter left out events that decide, such as a reference taken: analyze without --event, --comm, "
-        "--pid "
-        "and --cpu to judge it";
+        "events that decide were left out, such as a reference taken: analyze without --event, --comm, --pid "
+        "and --cpu, or with more --max-memory, to judge it";
     return j;
   }
   Shield shield = ShieldOf(f);

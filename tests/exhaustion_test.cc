@@ -429,4 +429,76 @@ TEST_CASE("what a trace names takes no more memory than --max-memory, and time i
   }
 }
 
+// W takes a reference in its fault, and waits. `between` comes between the two.
+std::string FaultWithReference(const std::string& between) {
+  std::string text = "# tracer: nop\n#\n";
+  size_t at = 0;
+  auto add = [&](size_t pid, const std::string& body) { text += Prefix(at++, "w", pid) + body + "\n"; };
+  std::string state = " flags=0x0 count=2 mapcount=0 mapping=0 mt=1 val=1";
+  add(9, "mm_page_alloc: page=ffffea0000040000 pfn=0x1000 order=0 migratetype=0 gfp_flags=0");
+  add(9, "page_ref_mod_unless: pfn=0x2" + state + " ret=1");
+  add(9, "f: (do_huge_pmd_numa_page+0x0/0x200) pte=0x1");
+  add(9, "fr: (handle_mm_fault+0x40/0x200 <- do_huge_pmd_numa_page)");
+  add(7, "f: (do_huge_pmd_numa_page+0x0/0x200) pte=0x1");
+  add(7, "page_ref_mod: pfn=0x1000" + state);
+  text += between;
+  at = 2'000'000;
+  add(7, "w: (folio_wait_bit+0x0/0x24) folio=0xffffea0000040000 bit=0");
+  add(7, "wr: (do_huge_pmd_numa_page+0x80/0x200 <- folio_wait_bit)");
+  add(7, "fr: (handle_mm_fault+0x40/0x200 <- do_huge_pmd_numa_page)");
+  return text;
+}
+
+TEST_CASE("a wait that rests on what was forgotten is unknown", "[exhaustion]") {
+  auto verdict = [](const std::string& between) {
+    auto analysis = Analyse({}, FaultWithReference(between));
+    REQUIRE(analysis);
+    REQUIRE(analysis->Waits().size() == 1);
+    WaitRow wait = analysis->Waits()[0];
+    return wait.verdict + ": " + wait.reason;
+  };
+  std::string pages;
+  std::string tasks;
+  for (size_t i = 0; i < 80'000; ++i) {
+    pages += Prefix(10 + i) + "page_ref_mod: pfn=0x" + Hex(0x100000 + i) +
+             " flags=0x0 count=2 mapcount=0 mapping=0 mt=1 val=1\n";
+    tasks += Prefix(10 + i, "t", 1000 + i) + "mm_page_free: page=0 pfn=0x7 order=0\n";
+  }
+  CHECK(verdict("") == "benign: reference taken before the wait");
+  CHECK(verdict(pages) == "unknown: what was known of the page was not kept");
+  CHECK(verdict(tasks).starts_with("unknown: "));
+}
+
+TEST_CASE("an event whose name is not kept is there with its name, and no wait is judged after a probe's",
+          "[exhaustion]") {
+  std::string names;
+  std::string probes;
+  for (size_t i = 0; i < 60'000; ++i) {
+    names += Prefix(10 + i) + "n" + std::to_string(i) + ": y=1\n";
+    probes += Prefix(10 + i) + "n" + std::to_string(i) + ": (some_function+0x0/0x24) y=1\n";
+  }
+  auto analysis = Analyse({}, FaultWithReference(names));
+  REQUIRE(analysis);
+  CHECK(analysis->Waits().at(0).verdict == "benign");
+  CHECK(analysis->Count("SELECT count(*) FROM events WHERE name = 'n59999'") == 0);
+  CHECK(analysis->Count("SELECT count(*) FROM events WHERE args = 'n59999: y=1'") == 1);
+  // The model's own events are kept, however late they come.
+  CHECK(analysis->Count("SELECT count(*) FROM events WHERE name = 'page_ref_mod'") == 1);
+
+  analysis = Analyse({}, FaultWithReference(probes));
+  REQUIRE(analysis);
+  CHECK(analysis->Waits().at(0).verdict == "unknown");
+  CHECK(analysis->Count("SELECT count(*) FROM trace_issues WHERE kind = 'names not kept'") == 1);
+}
+
+TEST_CASE("a comm that is not kept is not another one", "[exhaustion]") {
+  std::string comms;
+  for (size_t i = 0; i < 120'000; ++i) comms += Prefix(i, "c" + std::to_string(i)) + "x: y=1\n";
+  auto analysis = Analyse({}, "# tracer: nop\n#\n" + comms);
+  REQUIRE(analysis);
+  CHECK(analysis->Count("SELECT count(*) FROM events WHERE comm <> 'c' || (line - 3) "
+                        "AND comm <> '<text not kept>...'") == 0);
+  CHECK(analysis->Count("SELECT count(*) FROM events WHERE comm = '<text not kept>...'") > 1000);
+}
+
 }  // namespace mmreplay
