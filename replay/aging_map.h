@@ -3,9 +3,11 @@
 // becomes it. So a look-up of what is in use costs what it costs in a plain map.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <iterator>
 #include <unordered_map>
 #include <utility>
 #include <vector>
@@ -30,7 +32,7 @@ class AgingMap {
   }
   T& operator[](const Key& key) {
     if (T* known = Find(key)) return *known;
-    if (young_.size() >= half_) Age();
+    if (young_.size() >= age_at_) Age();
     return young_[key];
   }
   void Erase(const Key& key) {
@@ -53,6 +55,7 @@ class AgingMap {
     forgotten_ += static_cast<int64_t>(old_.size());
     if (hooks_.drop && !dropped.empty()) hooks_.drop(std::move(dropped));
     old_ = std::exchange(young_, std::move(kept));
+    age_at_ = std::max(half_, 2 * young_.size());  // not at each new entry where many are kept
   }
 
   template <typename Visit>
@@ -73,6 +76,7 @@ class AgingMap {
   }
 
   size_t half_;
+  size_t age_at_ = half_;
   Hooks hooks_;
   std::unordered_map<Key, T> young_;
   std::unordered_map<Key, T> old_;

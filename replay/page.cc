@@ -197,8 +197,9 @@ RefTaker& PageTracker::TakerOf(Page* page, const Task* task) {
   }
   if (page->takers.size() >= kTakersKept) {
     page->takers.erase(page->takers.begin());
-  } else if (++takers_ > takers_limit_) {
+  } else if (++takers_ > age_at_takers_) {
     pages_.Age();
+    age_at_takers_ = std::max(takers_limit_, takers_ + takers_limit_ / 2);
   }
   return page->takers.emplace_back(RefTaker{
       .task = task->serial, .pid = task->pid, .scope = task->scope, .last_taken = {}, .taken_in = {}});

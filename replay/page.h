@@ -210,6 +210,7 @@ class PageTracker {
   AgingMap<uint64_t, Page> pages_;  // by pfn of the block's head
   size_t takers_limit_;             // of all pages
   size_t takers_ = 0;
+  size_t age_at_takers_ = takers_limit_;
   uint64_t orders_ = 0;                                   // bit n: a block of order n was seen
   std::unordered_map<uint64_t, int32_t> heads_in_chunk_;  // known pages per 2 MiB of pfns
   std::deque<std::pair<uint64_t, LifetimeId>> dead_;      // in order of death, for Forget()

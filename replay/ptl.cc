@@ -8,6 +8,11 @@
 #include "replay/text.h"
 
 namespace mmreplay {
+namespace {
+
+constexpr size_t kHeldAtOnce = 8;
+
+}  // namespace
 
 void PtlTracker::OnLock(const LockEvent& event, const Moment& at, Task* task, bool acquired_recordable) {
   Lock& lock = locks_[Value(event.lock)];
@@ -23,6 +28,7 @@ void PtlTracker::OnLock(const LockEvent& event, const Moment& at, Task* task, bo
       if (!acquired_recordable) {
         Begin(&holder, event.lock, at, std::nullopt, task);
       } else if (intent == holder.intents.end()) {
+        if (holder.intents.size() >= kHeldAtOnce) holder.intents.erase(holder.intents.begin());
         holder.intents.push_back({event.lock, at, {}});
       } else {
         *intent = {event.lock, at, {}};
@@ -71,6 +77,12 @@ void PtlTracker::Begin(Holder* holder, KernelAddress lock, const Moment& at, std
   if (stale != holder->holds.end()) {
     EmitUnreleased({std::move(*stale)});
     holder->holds.erase(stale);
+  }
+  // Two at a time are taken (mm/mremap.c: move_ptes, mm/memory.c: copy_pte_range of 6.1): the oldest was
+  // released unseen.
+  if (holder->holds.size() >= kHeldAtOnce) {
+    EmitUnreleased({std::move(holder->holds.front())});
+    holder->holds.erase(holder->holds.begin());
   }
   holder->holds.push_back({.id = static_cast<HoldId>(next_hold_++),
                            .lock = lock,

@@ -43,7 +43,7 @@ struct ReplayOptions {
   // every cpu where the list is empty.
   bool head_overwritten = false;
   std::vector<int32_t> overwritten_cpus;
-  MemoryBudget memory;
+  MemoryBudget memory = MemoryBudget();
 };
 
 struct ReplaySummary {

@@ -103,6 +103,7 @@ bool Survives(std::string_view text) {
       for (; marker != batch.markers.end() && marker->next_event <= event.id; ++marker) model.Replay(*marker);
       model.Replay(event);
     }
+    for (; marker != batch.markers.end(); ++marker) model.Replay(*marker);
     events += static_cast<int64_t>(batch.events.size());
   }
   model.Finish();
@@ -424,8 +425,6 @@ TEST_CASE("what a trace names takes no more memory than --max-memory, and time i
     CHECK(twice.peak_kib < 200 * 1024);
     CHECK(twice.seconds < 3.2 * once.seconds + 0.5);
     if (flood.issue) CHECK(twice.out.find(flood.issue) != std::string::npos);
-    WARN(flood.name << ": " << once.seconds << " s, " << twice.seconds << " s, " << twice.peak_kib / 1024
-                    << " MiB");
   }
 }
 
