@@ -31,7 +31,7 @@ constexpr size_t kInFlight = 4;
 constexpr size_t kLastRecords = 1024;
 
 // And those of one batch in portions of this one: one free may end the lives of very many pages.
-constexpr size_t kMostRecords = size_t{16} * 1024;
+constexpr size_t kMostRecords = 2048;
 
 // A batch as it was read, and what the reader knew of the trace by then.
 struct ReadBatch {
@@ -120,7 +120,7 @@ class StoreThread {
           try {
             while (auto replayed = batches_.Pop()) {
               store->Write(*replayed);
-              pool->Give(std::move(*replayed));
+              if (!replayed->only_records) pool->Give(std::move(*replayed));
             }
             if (last_) last_();
           } catch (...) {

@@ -57,7 +57,7 @@ std::vector<Sample> TextSamples() {
     Sample sample{.name = path.substr(path.rfind('/') + 1), .trace = {}, .others = {}};
     for (const InputMember& member : OpenInput(path)) {
       std::string name = member.path.substr(member.path.rfind('/') + 1);
-      std::string text = ReadAll(member, size_t{64} << 20);
+      std::string text = ReadAll(member, size_t{64} << 20).value();
       if (name == "trace.txt" || name == "trace") {
         ForEachLine(text, [&](std::string_view line) { sample.trace.emplace_back(line); });
       } else if (name == "kprobe_events.txt" || name == "kprobe_events" || name == "uname.txt") {
