@@ -27,16 +27,18 @@ int RunAnalyze(const std::vector<std::string>& arguments) {
                       .pid = given.Text("pid"),
                       .cpu = given.Text("cpu"),
                       .time = given.Text("time")});
+  MemoryBudget memory = MemoryOf(given);
   if (auto output = given.Text("output")) KeepTemporariesBeside(*output);
   Judgement judgement(given);
   Recording recording = OpenRecording(inputs);
   std::unique_ptr<TraceStore> store = judgement.MakeStore(recording, given.Text("output"));
   ProgressLine progress;
-  TraceFacts facts = Ingest(
-      recording, store.get(),
-      {.progress = [&](int64_t events) { progress.ShowReading(events, ProgressOf(recording)); },
-       .open = [&](const Recording& opened, StringTable* strings,
-                   Decoder* decoder) { return OpenFilteredSource(opened, strings, decoder, &filter); }});
+  TraceFacts facts =
+      Ingest(recording, store.get(),
+             {.progress = [&](int64_t events) { progress.ShowReading(events, ProgressOf(recording)); },
+              .open = [&](const Recording& opened, StringTable* strings,
+                          Decoder* decoder) { return OpenFilteredSource(opened, strings, decoder, &filter); },
+              .memory = memory});
   progress.Clear();
   if (facts.lines.events > 0 && facts.lines.left_out == facts.lines.events)
     throw Error(recording.path + ": " +

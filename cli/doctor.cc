@@ -3,6 +3,7 @@
 #include "report/doctor.h"
 #include "cli/commands.h"
 #include "cli/ingest.h"
+#include "cli/judgement.h"
 #include "cli/options.h"
 #include "cli/output.h"
 #include "db/trace_store.h"
@@ -24,6 +25,7 @@ int RunDoctor(const std::vector<std::string>& arguments) {
   const Arguments& given = *parsed;
   std::vector<std::string> inputs = given.List("input");
   if (inputs.empty()) throw Error("doctor: no INPUT given; see mmreplay doctor --help");
+  MemoryBudget memory = MemoryOf(given);
   BufferedOutput out;
   if (inputs.size() == 1 && IsDatabase(inputs[0])) {
     WriteDoctor(*OpenTraceDatabase(inputs[0], Database::Mode::kReadOnly), out.writer());
@@ -32,7 +34,7 @@ int RunDoctor(const std::vector<std::string>& arguments) {
         OpenRecording({.inputs = inputs, .dmesg = given.Text("dmesg"), .probes = given.Text("probes")});
     std::vector<Rule> rules = LoadRules(given.Text("rules"));
     std::unique_ptr<TraceStore> store = MakeTemporaryStore(recording, NeedEveryEvent(rules));
-    Ingest(recording, store.get());
+    Ingest(recording, store.get(), {.memory = memory});
     JudgeTrace(rules, &store->database());
     WriteDoctor(store->database(), out.writer());
   }
@@ -52,7 +54,8 @@ Command DoctorCommand() {
            "commands that would record it on that kernel."},
       .options = {{"dmesg", "FILE", "console log of the same machine"},
                   {"probes", "FILE", "probe definitions (kprobe_events)"},
-                  {"rules", "DIR", kRulesOption}},
+                  {"rules", "DIR", kRulesOption},
+                  MaxMemoryOption()},
       .operands = {{"input...", "INPUT"}},
       .exit_codes = kPlainExitCodes,
       .examples = {{"mmreplay doctor samples/arm64-stock.tar.xz", "says what a stock kernel did not show"},

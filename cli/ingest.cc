@@ -30,6 +30,9 @@ constexpr size_t kInFlight = 4;
 // What is open when the trace ends is handed on in portions of this size.
 constexpr size_t kLastRecords = 1024;
 
+// And those of one batch in portions of this one: one free may end the lives of very many pages.
+constexpr size_t kMostRecords = 2048;
+
 // A batch as it was read, and what the reader knew of the trace by then.
 struct ReadBatch {
   ReplayedBatch work;
@@ -117,7 +120,7 @@ class StoreThread {
           try {
             while (auto replayed = batches_.Pop()) {
               store->Write(*replayed);
-              pool->Give(std::move(*replayed));
+              if (!replayed->only_records) pool->Give(std::move(*replayed));
             }
             if (last_) last_();
           } catch (...) {
@@ -153,8 +156,9 @@ class StoreThread {
 };
 
 ReplayOptions OptionsOf(const Recording& recording, const std::optional<bool>& ticks,
-                        const TraceHeader& header) {
+                        const TraceHeader& header, const MemoryBudget& memory) {
   ReplayOptions options;
+  options.memory = memory;
   if (recording.machine == "x86_64") options.architecture = Architecture::kX86_64;
   if (recording.machine == "aarch64") options.architecture = Architecture::kArm64;
   if (recording.kernel_release) options.release = ParseKernelRelease(*recording.kernel_release);
@@ -262,11 +266,40 @@ void AddReplayIssues(const Recording& recording, const ReplaySummary& replay,
     issues->push_back({Severity::kInfo, "reports suppressed", 0, *recording.console.suppressed,
                        "the kernel swallowed further page-state reports (at most 60 a minute are printed)"});
   }
+  if (recording.console.reports_left_out > 0) {
+    issues->push_back({Severity::kWarning, "reports left out", 0, recording.console.reports_left_out,
+                       "the console has more page-state reports than are kept"});
+  }
   if (replay.clock_error_learned > 0) {
     issues->push_back({Severity::kInfo, "clocks disagree", 0, 1,
                        "the cpus' clocks contradict the page-table locks by up to " +
                            std::to_string(replay.clock_error_learned) +
                            " ns: stamps closer than that prove no order"});
+  }
+}
+
+// What did not fit into --max-memory.
+void AddForgotten(const ReplaySummary& replay, std::vector<TraceIssue>* issues) {
+  auto add = [&](const char* kind, int64_t count, const std::string& what, const char* effect) {
+    if (count == 0) return;
+    issues->push_back({TraceIssue::Severity::kWarning, kind, 0, count,
+                       std::to_string(count) + " " + what + " forgotten for want of memory: " + effect +
+                           "; give more with --max-memory"});
+  };
+  add("pages forgotten", replay.pages.live_pages_forgotten,
+      "pages in use, those without events for longest, were",
+      "a wait on one of them is unknown where what came before decides");
+  add("tasks forgotten", replay.tasks_forgotten, "tasks, those without events for longest, were",
+      "what one of them did before it came back is not counted for its waits");
+  add("locks forgotten", replay.locks_forgotten, "locks, those without events for longest, were",
+      "they prove no order any more");
+  add("migrations forgotten", replay.migrations_forgotten, "migrations under way were",
+      "their ends are unknown");
+  add("clocks not compared", replay.clocks_forgotten, "locks and tasks by which clocks are compared were",
+      "the clocks are assumed to err by what is likely");
+  if (replay.cpus_forgotten > 0) {
+    issues->push_back({TraceIssue::Severity::kWarning, "too many cpus", 0, replay.cpus_forgotten,
+                       "events of more cpus than a machine has: to the model they are of no cpu"});
   }
 }
 
@@ -280,7 +313,7 @@ std::unique_ptr<TraceStore> MakeTemporaryStore(const Recording& recording, bool 
 }
 
 TraceFacts Ingest(const Recording& recording, TraceStore* store, const IngestOptions& options) {
-  StringTable strings;
+  StringTable strings(options.memory);
   std::optional<KernelRelease> release;
   if (recording.kernel_release) release = ParseKernelRelease(*recording.kernel_release);
   Decoder decoder(&strings, recording.probes, release);
@@ -295,9 +328,17 @@ TraceFacts Ingest(const Recording& recording, TraceStore* store, const IngestOpt
   StoreThread writer(store, &pool);
   ReaderThread batches(reader.get(), &fields, store->keeps_fields(), &pool);
   std::deque<ReplayedBatch> ahead;
+  size_t ahead_weight = 0;
+  auto push_records = [&] {
+    ReplayedBatch portion;
+    portion.records = std::exchange(current->records, {});
+    portion.only_records = true;
+    writer.Push(std::move(portion));
+  };
   auto replay_front = [&] {
     ReplayedBatch replayed = std::move(ahead.front());
     ahead.pop_front();
+    ahead_weight -= replayed.batch.Weight();
     replayed.Begin();
     current = &replayed;
     auto marker = replayed.batch.markers.begin();
@@ -316,13 +357,13 @@ TraceFacts Ingest(const Recording& recording, TraceStore* store, const IngestOpt
   while (auto read = batches.Next()) {
     const Batch& batch = read->work.batch;
     if (!model) {
-      model = std::make_unique<ShadowMm>(OptionsOf(recording, read->clock_is_ticks, read->header),
-                                         [&](Record&& record) {
-                                           if (options.record) options.record(&record);
-                                           (current ? current : &last)->Add(std::move(record));
-                                           if (last.records.size() == kLastRecords)
-                                             writer.Push(std::exchange(last, {}));
-                                         });
+      model = std::make_unique<ShadowMm>(
+          OptionsOf(recording, read->clock_is_ticks, read->header, options.memory), [&](Record&& record) {
+            if (options.record) options.record(&record);
+            (current ? current : &last)->Add(std::move(record));
+            if (last.records.size() == kLastRecords) writer.Push(std::exchange(last, {}));
+            if (current && current->records.size() == kMostRecords) push_records();
+          });
     }
     facts.batches.push_back(static_cast<int64_t>(batch.events.size()));
     events += static_cast<int64_t>(batch.events.size());
@@ -334,8 +375,10 @@ TraceFacts Ingest(const Recording& recording, TraceStore* store, const IngestOpt
     }
     for (; loss != batch.markers.end(); ++loss) console.See(*loss);
     if (options.progress) options.progress(events + read->left_out);
+    ahead_weight += batch.Weight();
     ahead.push_back(std::move(read->work));
-    if (ahead.size() > kBatchesAhead) replay_front();
+    while (ahead.size() > kBatchesAhead || (ahead.size() > 1 && ahead_weight > options.memory.batches()))
+      replay_front();
   }
   while (!ahead.empty()) replay_front();
 
@@ -352,6 +395,7 @@ TraceFacts Ingest(const Recording& recording, TraceStore* store, const IngestOpt
     writer.Push(std::move(last));
   }
   AddReplayIssues(recording, facts.replay, &facts.issues);
+  AddForgotten(facts.replay, &facts.issues);
   // The latency format counts from the start of the buffer, which no printk tells.
   bool from_boot = recording.trace_format != InputFormat::kConsoleLog &&
                    recording.trace_format != InputFormat::kLatencyText &&

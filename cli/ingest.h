@@ -10,6 +10,7 @@
 #include "db/trace_store.h"
 #include "parser/bundle.h"
 #include "parser/event_source.h"
+#include "parser/memory_budget.h"
 
 namespace mmreplay {
 
@@ -27,6 +28,7 @@ struct IngestOptions {
   RecordHook record = {};
   ProgressFn progress = {};
   SourceOpener open = OpenEventSource;
+  MemoryBudget memory = MemoryBudget();
 };
 
 // A temporary store for that recording: with every event, or with what a report reads.

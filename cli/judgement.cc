@@ -5,20 +5,41 @@
 #include "cli/ingest.h"
 #include "cli/output.h"
 #include "parser/error.h"
+#include "parser/numbers.h"
 #include "report/content.h"
 #include "report/report.h"
 
 namespace mmreplay {
 
+Option MaxMemoryOption() {
+  return {
+      "max-memory", "MIB",
+      "memory to stay within, whatever the input; what does not fit is forgotten, counted and said (default: "
+      "300)"};
+}
+
+MemoryBudget MemoryOf(const Arguments& given) {
+  auto text = given.Text("max-memory");
+  if (!text) return MemoryBudget();
+  auto mebibytes = ParseDecimal(*text);
+  constexpr uint64_t kMost = uint64_t{1} << 24;
+  if (!mebibytes || *mebibytes < MemoryBudget::kLeastMebibytes || *mebibytes > kMost) {
+    throw Error("--max-memory: " + *text + ": is no number of MiB from " +
+                std::to_string(MemoryBudget::kLeastMebibytes) + " to " + std::to_string(kMost));
+  }
+  return MemoryBudget(*mebibytes);
+}
+
 void AddJudgementOptions(std::vector<Option>* options) {
-  options->insert(options->end(),
-                  {{"format", ReportFormatNames("|"), "form of the report (default: text)"},
-                   {"near-misses", "", "waits that matched all but one step of the rule, too"},
-                   {"rules", "DIR", kRulesOption},
-                   {"fail-on", "error|warning|info",
-                    "exit with 1 for findings of this severity and above (default: warning)"},
-                   {"require", "RULE",
-                    "exit with 3 where this rule cannot be judged; may be given several times", true}});
+  options->insert(
+      options->end(),
+      {{"format", ReportFormatNames("|"), "form of the report (default: text)"},
+       {"near-misses", "", "waits that matched all but one step of the rule, too"},
+       {"rules", "DIR", kRulesOption},
+       {"fail-on", "error|warning|info",
+        "exit with 1 for findings of this severity and above (default: warning)"},
+       {"require", "RULE", "exit with 3 where this rule cannot be judged; may be given several times", true},
+       MaxMemoryOption()});
 }
 
 ExitPolicy ExitPolicyOf(const Arguments& given) {

@@ -10,6 +10,7 @@
 #include "cli/command.h"
 #include "cli/options.h"
 #include "db/trace_store.h"
+#include "parser/memory_budget.h"
 #include "report/content.h"
 #include "report/report.h"
 #include "rules/rule.h"
@@ -18,6 +19,10 @@ namespace mmreplay {
 
 // --fail-on and --require. Throws Error for a severity there is not.
 ExitPolicy ExitPolicyOf(const Arguments& given);
+
+// --max-memory. Throws Error for what is no number, or too little.
+Option MaxMemoryOption();
+MemoryBudget MemoryOf(const Arguments& given);
 
 void AddJudgementOptions(std::vector<Option>* options);
 

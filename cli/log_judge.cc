@@ -114,7 +114,10 @@ class Judge {
       if (!answer || answer->type == JudgeMessage::kSkip) return;
     }
     std::unique_ptr<TraceStore> store = MakeTemporaryStore(recording, NeedEveryEvent(options_.rules));
-    Ingest(recording, store.get());
+    // As analyze does by default, or within what the child may have.
+    uint64_t half = options_.memory_bytes / 2 / (1024 * 1024);
+    bool ample = options_.memory_bytes == 0 || half >= MemoryBudget::kDefaultMebibytes;
+    Ingest(recording, store.get(), {.memory = MemoryBudget(ample ? MemoryBudget::kDefaultMebibytes : half)});
     JudgeTrace(options_.rules, &store->database());
     store->Publish();
     TriageLog log = ReadTriageLog(store->database(), options_.policy);

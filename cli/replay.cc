@@ -17,6 +17,7 @@ int RunReplay(const std::vector<std::string>& arguments) {
   const Arguments& given = *parsed;
   auto path = given.Text("database");
   if (!path) throw Error("replay: needs a database; see mmreplay replay --help");
+  MemoryBudget memory = MemoryOf(given);
   std::string output = given.Text("output").value_or(*path);
   KeepTemporariesBeside(output);
   Judgement judgement(given);
@@ -27,7 +28,8 @@ int RunReplay(const std::vector<std::string>& arguments) {
   TraceFacts facts = Ingest(trace.recording(), &store,
                             {.progress = [&](int64_t events) { progress.ShowReading(events, {}); },
                              .open = [&](const Recording&, StringTable* strings,
-                                         Decoder* decoder) { return trace.Open(strings, decoder); }});
+                                         Decoder* decoder) { return trace.Open(strings, decoder); },
+                             .memory = memory});
   progress.Clear();
   return judgement.Pronounce(&store, facts.lines.events);
 }

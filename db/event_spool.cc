@@ -71,7 +71,7 @@ void EventSpool::Write(const Batch& batch, const std::vector<PageResult>& result
   if (batch.events.empty()) return;
   rows_.clear();
   texts_.clear();
-  auto pages = std::make_unique<PageFilter>();
+  PageFilter& pages = FilterOfNext();
   int64_t first_id = Value(batch.events.front().id);
   const char* text_begin = batch.text.data();
   const char* text_end = text_begin + batch.text.size();
@@ -109,8 +109,8 @@ void EventSpool::Write(const Batch& batch, const std::vector<PageResult>& result
     }
     if (page.pfn) {
       FilterBits bits(Value(*page.pfn));
-      (*pages)[bits.first / 64] |= uint64_t{1} << bits.first % 64;
-      (*pages)[bits.second / 64] |= uint64_t{1} << bits.second % 64;
+      pages[bits.first / 64] |= uint64_t{1} << bits.first % 64;
+      pages[bits.second / 64] |= uint64_t{1} << bits.second % 64;
     }
   }
   if (!texts_.empty()) {
@@ -122,9 +122,25 @@ void EventSpool::Write(const Batch& batch, const std::vector<PageResult>& result
   index_.push_back({.first_id = first_id,
                     .last_id = Value(batch.events.back().id),
                     .at = end_,
-                    .rows = static_cast<uint32_t>(rows_.size()),
-                    .pages = std::move(pages)});
+                    .rows = static_cast<uint32_t>(rows_.size())});
   Append(rows_.data(), rows_.size() * sizeof(SpooledEvent));
+}
+
+EventSpool::PageFilter& EventSpool::FilterOfNext() {
+  constexpr size_t kFilters = 4096;  // 8 MiB
+  size_t next = index_.size() / batches_per_filter_;
+  if (next == kFilters) {
+    for (size_t i = 0; i < kFilters / 2; ++i) {
+      std::unique_ptr<PageFilter> both = std::move(filters_[2 * i]);
+      for (size_t word = 0; word < both->size(); ++word) (*both)[word] |= (*filters_[2 * i + 1])[word];
+      filters_[i] = std::move(both);
+    }
+    filters_.resize(kFilters / 2);
+    batches_per_filter_ *= 2;
+    next = kFilters / 2;
+  }
+  if (next == filters_.size()) filters_.push_back(std::make_unique<PageFilter>());
+  return *filters_[next];
 }
 
 size_t EventSpool::BatchOf(int64_t id) const {
@@ -134,7 +150,7 @@ size_t EventSpool::BatchOf(int64_t id) const {
 }
 
 bool EventSpool::MayHavePage(size_t batch, uint64_t pfn) const {
-  const PageFilter& pages = *index_[batch].pages;
+  const PageFilter& pages = *filters_[batch / batches_per_filter_];
   FilterBits bits(pfn);
   return (pages[bits.first / 64] >> bits.first % 64 & 1) && (pages[bits.second / 64] >> bits.second % 64 & 1);
 }

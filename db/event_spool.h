@@ -83,8 +83,8 @@ class EventSpool {
     int64_t last_id;
     uint64_t at;
     uint32_t rows;
-    std::unique_ptr<PageFilter> pages;
   };
+  PageFilter& FilterOfNext();
 
   void Append(const void* data, size_t size);
 
@@ -92,6 +92,9 @@ class EventSpool {
   std::shared_ptr<SeekableFile> text_;
   uint64_t end_ = 0;
   std::vector<BatchIndex> index_;
+  // One for so many batches each; when there are too many filters, two become one.
+  std::vector<std::unique_ptr<PageFilter>> filters_;
+  size_t batches_per_filter_ = 1;
   std::vector<SpooledEvent> rows_;  // being written
   std::string texts_;
 

@@ -125,7 +125,10 @@ class StoredSource : public EventSource {
     Statement text(db, "SELECT id, text FROM string WHERE id >= 0 ORDER BY id");
     while (text.Step()) {
       if (text.Int(0) != static_cast<int64_t>(known_.size())) db.FailDamaged("its texts are not numbered");
-      known_.push_back(strings_->Intern(text.Text(1)));
+      StringId id = strings_->InternStored(text.Text(1));
+      if (strings_->IsNotKept(id) && text.Text(1) != StringTable::kNotKept)
+        throw Error("the database has more comms and names than --max-memory allows; give it more");
+      known_.push_back(id);
     }
     marker_ = markers_.Step();
     frame_ = frames_.Step();
@@ -208,7 +211,7 @@ class StoredSource : public EventSource {
       event.pid = OptionalId<Pid>(events_, 3);
       event.tgid = OptionalId<int32_t>(events_, 4);
       event.comm = Known(events_.Int(5));
-      event.name = strings_->Intern(events_.Text(6));
+      event.name = strings_->InternName(events_.Text(6));
       event.context = Known(events_.Int(7));
       event.in_interrupt = (events_.Int(8) & kInInterrupt) != 0;
       event.copy = (events_.Int(8) & kCopy) != 0;

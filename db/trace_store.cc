@@ -506,6 +506,7 @@ void ReplayedBatch::Clear() {
   pages.clear();
   more_pages.clear();
   records.clear();
+  only_records = false;
 }
 
 void TraceStore::WriteEvents(const ReplayedBatch& replayed) {
@@ -532,6 +533,10 @@ void TraceStore::WriteEvents(const ReplayedBatch& replayed) {
 }
 
 void TraceStore::Write(const ReplayedBatch& replayed) {
+  if (replayed.only_records) {
+    statements_->InsertAll(replayed.records);
+    return;
+  }
   WriteMarkers(replayed.batch);
   if (spool_) {
     spool_->Write(replayed.batch, replayed.pages);

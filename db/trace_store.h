@@ -59,6 +59,7 @@ struct ReplayedBatch {
   std::vector<PageResult> pages;                    // one per event
   std::vector<std::pair<EventId, Pfn>> more_pages;  // of an event that is about another page, too
   std::vector<Record> records;                      // about more than one event
+  bool only_records = false;                        // of a batch that is still being replayed
 };
 
 // Values of event.flags.

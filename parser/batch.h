@@ -74,6 +74,13 @@ struct Batch {
     fields.clear();
   }
 
+  // About how much memory it takes.
+  size_t Weight() const {
+    return text.size() + owned.size() * 64 + events.size() * sizeof(Event) +
+           markers.size() * sizeof(LossMarker) + frames.size() * sizeof(StackFrame) +
+           fields.size() * sizeof(FieldValue);
+  }
+
   TextBuffer text;                  // what the views in events and frames borrow from
   std::optional<uint64_t> text_at;  // where text begins in the trace's file, if it is there as it stands
   std::deque<std::string> owned;    // and texts that are not in the input as they stand

@@ -192,6 +192,7 @@ class ReportReader {
     if (RE2::PartialMatch(Piece(line), bad_page, &comm, &digits)) {
       auto pfn = ParseHexDigits(digits);
       if (!pfn) return true;
+      if (!MayReport()) return true;
       facts_->reports.push_back({.line = facts_->lines,
                                  .kind = "bad_page_state",
                                  .pfn = static_cast<Pfn>(*pfn),
@@ -260,6 +261,14 @@ class ReportReader {
     }
   }
 
+  // The kernel prints 60 a minute at most (mm/page_alloc.c: bad_page): more than this are made up.
+  bool MayReport() {
+    constexpr size_t kReportsKept = 20'000;
+    if (facts_->reports.size() < kReportsKept) return true;
+    ++facts_->reports_left_out;
+    return false;
+  }
+
   // A page dump without a BUG line before it: a report once it says VM_BUG_ON, which the kernel does not
   // survive.
   //   page dumped because: VM_BUG_ON_PAGE(page->flags & ((((1UL << 23) - 1) & ~0) | (((...      (may be cut)
@@ -273,6 +282,10 @@ class ReportReader {
       return;
     }
     dump_->reason = why;
+    if (!MayReport()) {
+      dump_.reset();
+      return;
+    }
     facts_->reports.push_back(std::move(*dump_));
     dump_.reset();
     open_ = true;

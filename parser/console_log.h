@@ -31,6 +31,7 @@ struct ConsoleFacts {
   std::optional<std::string> machine;         // "x86_64", "aarch64"
   int64_t lines = 0;
   std::optional<int64_t> suppressed;  // reports the kernel says it swallowed
+  int64_t reports_left_out = 0;       // beyond those that are kept
   int64_t dump_events = 0;            // event lines of ftrace dumps
   bool empty_dump = false;            // "(ftrace buffer empty)"
 };

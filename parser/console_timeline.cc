@@ -40,11 +40,15 @@ void ConsoleTimeline::See(const Event& event) {
   if (reports_.empty() || !event.ts || *event.ts > kLatest) return;
   if (!first_ts_) first_ts_ = event.ts;
   last_ts_ = event.ts;
-  if (event.cpu) {
+  // NR_CPUS is 8192 at most (arch/x86/Kconfig). Of one that is not followed nothing is known at any time.
+  constexpr size_t kCpus = 8192;
+  bool follows = event.cpu && (cpus_.size() < kCpus || cpus_.contains(*event.cpu));
+  if (event.cpu && !follows) complete_from_ = std::max(complete_from_, *event.ts);
+  if (follows) {
     auto [cpu, fresh] = cpus_.try_emplace(*event.cpu, Cpu{*event.ts});
     // The buffer of a cpu may have been overwritten up to here.
     if (fresh) complete_from_ = std::max(complete_from_, *event.ts);
-    if (cpu->second.lost) unknown_.emplace_back(cpu->second.last_ts, *event.ts);
+    if (cpu->second.lost) AddUnknown(cpu->second.last_ts, *event.ts);
     cpu->second = {*event.ts};
   }
   const auto* sched = std::get_if<SchedSwitch>(&event.payload);
@@ -61,6 +65,19 @@ void ConsoleTimeline::See(const Event& event) {
     next->second.since = event.ts;
     next->second.seen = true;
   }
+}
+
+// Of very many stretches one is made: less is known then.
+void ConsoleTimeline::AddUnknown(int64_t from, int64_t to) {
+  constexpr size_t kStretches = size_t{64} * 1024;
+  if (unknown_.size() >= kStretches) {
+    for (const auto& [first, last] : unknown_) {
+      from = std::min(from, first);
+      to = std::max(to, last);
+    }
+    unknown_.clear();
+  }
+  unknown_.emplace_back(from, to);
 }
 
 void ConsoleTimeline::See(const LossMarker& loss) {

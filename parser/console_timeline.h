@@ -57,6 +57,8 @@ class ConsoleTimeline {
     bool lost = false;  // events since
   };
 
+  void AddUnknown(int64_t from, int64_t to);
+
   std::vector<std::pair<int64_t, Pid>> reports_;  // console time, task
   std::unordered_map<int32_t, Running> tasks_;    // that print reports
   std::unordered_map<int32_t, Cpu> cpus_;

@@ -402,11 +402,13 @@ PageFlags ParsePageFlags(std::string_view text) {
 
 Decoder::Decoder(StringTable* strings, std::vector<ProbeDefinition> probes,
                  std::optional<KernelRelease> release)
-    : strings_(strings), probes_(std::move(probes)), release_(release) {}
+    : strings_(strings), probes_(std::move(probes)), release_(release) {
+  strings_->KeepAlways([](std::string_view name) { return TracepointNamed(name) != Tracepoint::kNone; });
+}
 
 Decoder::~Decoder() = default;
 
-Decoder::Tracepoint Decoder::TracepointOf(StringId name) {
+Decoder::Tracepoint Decoder::TracepointNamed(std::string_view name) {
   static const std::unordered_map<std::string_view, Tracepoint> by_name = {
       {"page_ref_set", Tracepoint::kPageRefSet},
       {"page_ref_mod", Tracepoint::kPageRefMod},
@@ -437,13 +439,15 @@ Decoder::Tracepoint Decoder::TracepointOf(StringId name) {
       {"set_migration_pte", Tracepoint::kSetMigrationPte},
       {"remove_migration_pte", Tracepoint::kRemoveMigrationPte},
   };
+  auto found = by_name.find(name);
+  return found == by_name.end() ? Tracepoint::kNone : found->second;
+}
+
+Decoder::Tracepoint Decoder::TracepointOf(StringId name) {
   auto index = static_cast<size_t>(name);
   if (index >= tracepoints_.size()) tracepoints_.resize(strings_->size());
   auto& known = tracepoints_[index];
-  if (!known) {
-    auto found = by_name.find(strings_->Text(name));
-    known = found == by_name.end() ? Tracepoint::kNone : found->second;
-  }
+  if (!known) known = TracepointNamed(strings_->Text(name));
   return *known;
 }
 
@@ -551,7 +555,12 @@ const Decoder::Binding* Decoder::Bind(StringId name, std::string_view place) {
   }
   // A return probe prints one place per call site; anything beyond this is not worth remembering.
   constexpr size_t kMaxPlaces = 4096;
-  if (known.size() >= kMaxPlaces) return nullptr;
+  constexpr size_t kMaxPlacesOfAll = 16 * kMaxPlaces;
+  if (known.size() >= kMaxPlaces || places_ >= kMaxPlacesOfAll) {
+    ++places_left_out_;
+    return nullptr;
+  }
+  ++places_;
 
   auto binding = std::make_unique<Binding>();
   binding->place = place;
@@ -591,7 +600,7 @@ const Decoder::Binding* Decoder::Bind(StringId name, std::string_view place) {
       binding->by_name = true;
     }
   }
-  binding->symbol = strings_->Intern(probed.symbol);
+  binding->symbol = strings_->InternName(probed.symbol);
   binding->function = FunctionOfSymbol(probed.symbol);
   if (binding->at_entry) {
     binding->fields = BindProbe(probed.symbol, binding->is_return, definition, release_);

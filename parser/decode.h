@@ -36,10 +36,14 @@ class Decoder {
   // Probe hits whose function was taken from the probe's name, for want of symbols and definitions.
   int64_t probes_bound_by_name() const { return probes_bound_by_name_; }
 
+  // Probe hits at more places than are remembered: they are opaque, whatever they mean.
+  int64_t places_left_out() const { return places_left_out_; }
+
  private:
   struct Binding;
   enum class Tracepoint : uint8_t;
 
+  static Tracepoint TracepointNamed(std::string_view name);
   Tracepoint TracepointOf(StringId name);
   Payload DecodeProbe(StringId name, std::string_view args);
   void BindByName(std::string_view event, Binding* binding);
@@ -50,6 +54,8 @@ class Decoder {
   std::optional<KernelRelease> release_;
   bool user_space_text_ = false;
   int64_t probes_bound_by_name_ = 0;
+  size_t places_ = 0;
+  int64_t places_left_out_ = 0;
   std::vector<std::optional<Tracepoint>> tracepoints_;                            // by StringId
   std::unordered_map<uint32_t, std::vector<std::unique_ptr<Binding>>> bindings_;  // by StringId of the name
 };

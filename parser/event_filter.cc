@@ -164,6 +164,8 @@ std::optional<EventFilter::Kind> EventFilter::LeftOutBy(const Subject& event, bo
 }
 
 bool EventFilter::Keeps(const Subject& event, bool ticks, Batch* batch) {
+  constexpr size_t kCpus = 8192;  // NR_CPUS at most (arch/x86/Kconfig)
+  if (last_on_cpu_.size() >= kCpus) last_on_cpu_.clear();
   LastOnCpu& last = last_on_cpu_[event.cpu.value_or(-1)];
   bool is_stack = IsStackRecord(event.name);
   bool belongs = is_stack && last.seen && last.pid == event.pid;

@@ -123,6 +123,8 @@ bool FunctionGraph::ReadSwitch(std::string_view rest, std::optional<int32_t> cpu
   if (!SplitTask(TrimBlanks(rest.substr(0, arrow)), &from.comm, &from.pid) ||
       !SplitTask(TrimBlanks(rest.substr(arrow + 4)), &to.comm, &to.pid))
     return false;
+  constexpr size_t kCpus = 8192;  // NR_CPUS at most (arch/x86/Kconfig)
+  if (running_.size() >= kCpus) running_.clear();
   if (cpu) running_[*cpu] = {std::string(to.comm), *to.pid};
   return true;
 }

@@ -368,7 +368,7 @@ const PerfDataReader::Kind& PerfDataReader::KindOf(size_t index) {
              " is no tracepoint: its samples are kept as events that mean nothing to the model");
   }
   if (name.empty()) name = "event-" + std::to_string(attr.type) + "-" + Hex(attr.config);
-  kind.name = strings_->Intern(name);
+  kind.name = strings_->InternName(name);
   if (kind.unresolved) {
     Note(Severity::kWarning, "probe not placed", 0,
          "no definition says which function the probe " + kind.layout->system + ":" + kind.layout->name +
@@ -528,16 +528,26 @@ void PerfDataReader::TakeTask(std::string_view record) {
   body.U32();
   if (TypeOf(record) == PerfRecord::kComm) {
     auto tid = body.Read<int32_t>();
-    if (body.ok()) comms_[tid] = strings_->Intern(UpToNul(body.rest()));
+    if (body.ok() && MayName(tid)) comms_[tid] = strings_->Intern(UpToNul(body.rest()));
     return;
   }
   body.U32();
   auto tid = body.Read<int32_t>();
   auto parent = body.Read<int32_t>();
   auto known = comms_.find(parent);
-  if (!body.ok() || known == comms_.end()) return;
+  if (!body.ok() || known == comms_.end() || !MayName(tid)) return;
   StringId comm = known->second;
   comms_[tid] = comm;
+}
+
+// PID_MAX_LIMIT is 4 Mi, and no recording names that many tasks. A name that is forgotten is unknown:
+// "<...>".
+bool PerfDataReader::MayName(int32_t tid) {
+  constexpr size_t kNamed = size_t{256} * 1024;
+  if (comms_.size() < kNamed || comms_.contains(tid)) return true;
+  Note(Severity::kWarning, "tasks not named", 0,
+       "the file names more than 262,144 tasks: the names of the others are not known");
+  return false;
 }
 
 StringId PerfDataReader::CommOf(int32_t tid) {

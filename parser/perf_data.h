@@ -129,6 +129,7 @@ class PerfDataReader : public EventSource {
   void NoteCpu(int32_t cpu);
   void AddFrames(const Sample& sample, EventId event, Batch* batch);
   void FinishBatch(Batch* batch);
+  bool MayName(int32_t tid);
   StringId CommOf(int32_t tid);
   void TakeTask(std::string_view record);
   void CheckFormats() const;

@@ -34,22 +34,50 @@ uint32_t Hash(std::string_view text, uint64_t seed) {
 
 }  // namespace
 
-StringTable::StringTable()
-    : slots_(256), seed_(uint64_t{std::random_device()()} << 32 | std::random_device()()) {}
+StringTable::StringTable(const MemoryBudget& budget)
+    : slots_(256),
+      texts_left_(budget.texts()),
+      names_left_(budget.names()),
+      stored_left_(texts_left_ + names_left_ + 64 * 1024),
+      seed_(uint64_t{std::random_device()()} << 32 | std::random_device()()) {}
 
-StringId StringTable::Intern(std::string_view text) {
+StringId StringTable::Intern(std::string_view text, size_t* bytes_left) {
   uint32_t hash = Hash(text, seed_);
   size_t mask = slots_.size() - 1;
-  size_t at = hash & mask;
-  for (; slots_[at].id_plus_one != 0; at = (at + 1) & mask) {
+  for (size_t at = hash & mask; slots_[at].id_plus_one != 0; at = (at + 1) & mask) {
     const Slot& slot = slots_[at];
     if (slot.hash == hash && SameText(slot.text, text)) return static_cast<StringId>(slot.id_plus_one - 1);
   }
+  // With what the slots, and the tables that other stages have by id, add.
+  constexpr size_t kBytesOfEntry = 192;
+  size_t bytes = kBytesOfEntry + text.size();
+  if (bytes <= *bytes_left) {
+    *bytes_left -= bytes;
+  } else if (bytes_left != &names_left_ || !needed_ || !needed_(text)) {
+    return NotKept(bytes_left);
+  }
+  return Add(text, hash);
+}
+
+StringId StringTable::Add(std::string_view text, uint32_t hash) {
   auto id = static_cast<StringId>(texts_.size());
   texts_.emplace_back(text);
+  size_t mask = slots_.size() - 1;
+  size_t at = hash & mask;
+  while (slots_[at].id_plus_one != 0) at = (at + 1) & mask;
   slots_[at] = {hash, size(), texts_.back()};
   if (texts_.size() * 2 > slots_.size()) Grow();
   return id;
+}
+
+StringId StringTable::NotKept(const size_t* bytes_left) {
+  ++(bytes_left == &names_left_ ? names_not_kept_ : texts_not_kept_);
+  if (!not_kept_) {
+    // A stored trace has it already.
+    size_t unlimited = kNotKept.size() + 1024;
+    not_kept_ = Intern(kNotKept, &unlimited);
+  }
+  return *not_kept_;
 }
 
 void StringTable::Grow() {

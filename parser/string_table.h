@@ -1,13 +1,18 @@
-// Interned texts that repeat millions of times in a trace: comms, event names, flag columns.
+// Interned texts that repeat millions of times in a trace: comms, event names, flag columns. What does not
+// repeat is not kept beyond a limit: it becomes one text that says so.
 #pragma once
 
 #include <array>
 #include <cstdint>
 #include <cstring>
 #include <deque>
+#include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
+
+#include "parser/memory_budget.h"
 
 namespace mmreplay {
 
@@ -39,9 +44,25 @@ inline bool SameText(std::string_view a, std::string_view b) {
 
 class StringTable {
  public:
-  StringTable();
+  // What stands for a text that was not kept. No comm has it: comms have 15 characters (TASK_COMM_LEN).
+  static constexpr std::string_view kNotKept = "<text not kept>...";
 
-  StringId Intern(std::string_view text);
+  explicit StringTable(const MemoryBudget& budget = MemoryBudget());
+
+  StringId Intern(std::string_view text) { return Intern(text, &texts_left_); }
+  // Of an event, or what else a trace has a bounded number of: with a budget of its own, so that comms do not
+  // use it up.
+  StringId InternName(std::string_view name) { return Intern(name, &names_left_); }
+  // One of a stored trace, which had its place in the budget then.
+  StringId InternStored(std::string_view text) { return Intern(text, &stored_left_); }
+  // Names that are kept whatever the budget says.
+  void KeepAlways(std::function<bool(std::string_view name)> needed) { needed_ = std::move(needed); }
+
+  // Of texts, each time one was asked for.
+  int64_t texts_not_kept() const { return texts_not_kept_; }
+  int64_t names_not_kept() const { return names_not_kept_; }
+  // The id of a text that was not kept.
+  bool IsNotKept(StringId id) const { return not_kept_ && *not_kept_ == id; }
 
   // Valid as long as the table lives.
   std::string_view Text(StringId id) const { return texts_[static_cast<uint32_t>(id)]; }
@@ -56,11 +77,21 @@ class StringTable {
     uint32_t id_plus_one = 0;  // 0: free
     std::string_view text;
   };
+  StringId Intern(std::string_view text, size_t* bytes_left);
+  StringId NotKept(const size_t* bytes_left);
+  StringId Add(std::string_view text, uint32_t hash);
   void Grow();
 
   std::deque<std::string> texts_;  // a deque, so that views of them stay valid
   std::vector<Slot> slots_;        // a power of two, at most half of them taken
-  uint64_t seed_;                  // so that no input can be made of texts that collide
+  size_t texts_left_;              // bytes
+  size_t names_left_;
+  size_t stored_left_;
+  std::function<bool(std::string_view)> needed_;
+  int64_t texts_not_kept_ = 0;
+  int64_t names_not_kept_ = 0;
+  std::optional<StringId> not_kept_;
+  uint64_t seed_;  // so that no input can be made of texts that collide
 };
 
 // Interns texts of which the same few come again and again: those met last are not looked up.

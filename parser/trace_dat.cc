@@ -171,7 +171,7 @@ bool TraceDatReader::Next(Batch* batch) {
 void TraceDatReader::ReadMessage(uint8_t type, std::string_view payload, Batch* batch) {
   switch (static_cast<TraceDatMessage>(type)) {
     case TraceDatMessage::kKind:
-      kinds_.push_back({.name = strings_->Intern(payload),
+      kinds_.push_back({.name = strings_->InternName(payload),
                         .is_stack = payload == "kernel_stack" || payload == "user_stack",
                         .buffer = {}});
       break;

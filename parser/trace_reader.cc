@@ -109,10 +109,9 @@ bool TraceReader::Next(Batch* batch) {
   }
 
   batch->text_at = text_at_;
-  text_at_ += batch->text.size();
   std::string_view rest(batch->text.data(), batch->text.size());
   if (!quoted_printable_) quoted_printable_ = LooksQuotedPrintable(rest);
-  while (!rest.empty()) {
+  for (size_t lines = 0; !rest.empty() && lines < kBatchLines; ++lines) {
     size_t end = rest.find('\n');
     bool terminated = end != std::string_view::npos;
     std::string_view line = rest.substr(0, end);
@@ -130,6 +129,9 @@ bool TraceReader::Next(Batch* batch) {
     }
     ReadLine(line, terminated, batch);
   }
+  text_at_ += batch->text.size() - rest.size();
+  if (!rest.empty()) carry_.insert(0, rest);
+  TellLeftOut(batch);
   if (input_ended_ && carry_.empty() && folded_lines_ > 0) FinishFolded(batch);
   return true;
 }
@@ -272,14 +274,17 @@ bool TraceReader::Keeps(const TraceLine& split, const TraceBody& body, Batch* ba
 }
 
 bool TraceReader::HasMeaning(const TraceBody& body) {
-  return !std::holds_alternative<Opaque>(decoder_->Decode(strings_->Intern(body.name), body.args));
+  return !std::holds_alternative<Opaque>(decoder_->Decode(strings_->InternName(body.name), body.args));
 }
 
 TraceReader::LastOnCpu& TraceReader::LastOn(int32_t cpu) {
   // NR_CPUS is 8192 at most (arch/x86/Kconfig); what an odd log may name besides is kept apart.
   constexpr size_t kCpus = 8192;
   auto index = static_cast<size_t>(cpu);
-  if (cpu < 0 || index >= kCpus) return last_on_other_cpu_[cpu];
+  if (cpu < 0 || index >= kCpus) {
+    if (last_on_other_cpu_.size() >= kCpus) last_on_other_cpu_.clear();
+    return last_on_other_cpu_[cpu];
+  }
   if (index >= last_on_cpu_.size()) last_on_cpu_.resize(index + 1);
   return last_on_cpu_[index];
 }
@@ -323,6 +328,21 @@ LineKind TraceReader::AddEvent(const TraceLine& split, const TraceBody& body, Ba
   return LineKind::kEvent;
 }
 
+// An event whose name is not kept has it in its arguments.
+void TraceReader::KeepWhole(const TraceBody& body, Event* event, Batch* batch) {
+  meaning_left_out_ |= body.args.starts_with('(');  // a probe may be one of the model's
+  std::string whole(body.name);
+  if (!body.args.empty()) whole.append(": ").append(body.args);
+  event->args = batch->owned.emplace_back(std::move(whole));
+}
+
+void TraceReader::TellLeftOut(Batch* batch) {
+  if (left_out_told_ || (!meaning_left_out_ && decoder_->places_left_out() == 0)) return;
+  left_out_told_ = true;
+  batch->markers.push_back(
+      {LossMarker::Kind::kLeftOut, -1, {}, lines_.total, static_cast<EventId>(next_event_)});
+}
+
 const Event& TraceReader::StoreEvent(EventId id, const TraceLine& split, const TraceBody& body,
                                      Batch* batch) {
   static const Event kBlank{};  // copied faster than made: `rep stos` is slow on two hundred bytes
@@ -333,12 +353,13 @@ const Event& TraceReader::StoreEvent(EventId id, const TraceLine& split, const T
   if (split.pid) event.pid = static_cast<Pid>(*split.pid);
   event.tgid = split.tgid;
   event.comm = comms_.Intern(split.comm, strings_);
-  event.name = strings_->Intern(body.name);
+  event.name = strings_->InternName(body.name);
   event.context = contexts_.Intern(split.context, strings_);
   event.in_interrupt = ContextIsInterrupt(split.context);
   event.args = body.args;
   event.line = line_;
-  event.payload = decoder_->Decode(event.name, body.args);
+  if (strings_->IsNotKept(event.name)) KeepWhole(body, &event, batch);
+  event.payload = decoder_->Decode(event.name, event.args);
   return event;
 }
 
@@ -350,6 +371,20 @@ std::vector<TraceIssue> TraceReader::Issues() const {
   auto add = [&](Severity severity, const char* kind, std::string text) {
     issues.push_back({severity, kind, 0, 1, std::move(text)});
   };
+  auto not_kept = [&](const char* kind, int64_t count, const char* text) {
+    if (count > 0) issues.push_back({Severity::kWarning, kind, 0, count, text});
+  };
+  not_kept("texts not kept", strings_->texts_not_kept(),
+           "comms and flag columns beyond what --max-memory allows: their events have the text \"<text not "
+           "kept>...\" instead, and what it was is in the trace at their line");
+  not_kept(
+      "names not kept", strings_->names_not_kept(),
+      "names of events beyond what --max-memory allows: their events are named \"<text not kept>...\" and "
+      "have the name in their arguments; if they are probes no wait is judged from there on");
+  not_kept(
+      "places not kept", decoder_->places_left_out(),
+      "probe hits at more places of the kernel than are remembered: they mean nothing to the model, and no "
+      "wait is judged from there on");
   if (lines_.events == 0) return issues;
   if (without_time_) {
     add(Severity::kWarning, "no time stamps",

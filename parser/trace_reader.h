@@ -24,6 +24,8 @@ class TraceReader : public EventSource {
  public:
   // Lines longer than this are rejected (and counted); a batch holds at most this much text.
   static constexpr size_t kBatchBytes = size_t{1024} * 1024;
+  // And this many lines: an event takes much more memory than the shortest line.
+  static constexpr size_t kBatchLines = size_t{16} * 1024;
 
   // `strings` and `decoder` must outlive the reader. `read` is called until it returns 0.
   TraceReader(ReadFn read, std::unique_ptr<LineFormat> format, StringTable* strings, Decoder* decoder,
@@ -50,6 +52,8 @@ class TraceReader : public EventSource {
   bool HasMeaning(const TraceBody& body);
   bool Keeps(const TraceLine& split, const TraceBody& body, Batch* batch);
   LineKind AddEvent(const TraceLine& split, const TraceBody& body, Batch* batch);
+  void KeepWhole(const TraceBody& body, Event* event, Batch* batch);
+  void TellLeftOut(Batch* batch);
   const Event& StoreEvent(EventId id, const TraceLine& split, const TraceBody& body, Batch* batch);
   LineKind AddFrame(std::string_view frame, Batch* batch);
   void Note(TraceIssue::Severity severity, std::string_view kind, std::string_view text);
@@ -76,6 +80,8 @@ class TraceReader : public EventSource {
   bool without_time_ = false;  // an event had no time stamp
   bool without_task_ = false;
   std::vector<TraceIssue> issues_;
+  bool meaning_left_out_ = false;  // of events whose names were not kept
+  bool left_out_told_ = false;
 
   // A mail in quoted-printable: "=3D" is '=', and a line that ends in '=' goes on in the next one.
   std::optional<bool> quoted_printable_;  // nullopt until the first batch has been seen

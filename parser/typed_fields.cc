@@ -393,6 +393,10 @@ void TypedFields::Assign(Event* event, Batch* batch) {
   EventKind& kind = kinds_[event->kind];
   event->first_field = static_cast<uint32_t>(batch->fields.size());
   if (!kind.typed) return;
+  if (batch->fields.size() > kMaxFieldsOfBatch) {
+    ++untyped_fields_;
+    return;
+  }
 
   std::string_view name = strings_->Text(event->name);
   std::string_view args = event->args;
@@ -418,7 +422,7 @@ void TypedFields::Assign(Event* event, Batch* batch) {
         break;
       }
       if (index == kind.fields.size()) {
-        if (index >= kMaxFields) {
+        if (index >= kMaxFields || key.size() > kMaxKey) {
           ++untyped_fields_;
           return;
         }

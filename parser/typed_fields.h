@@ -56,6 +56,9 @@ class TypedFields {
   // At most this many kinds and fields of a kind are typed; the rest is in the arguments only.
   static constexpr size_t kMaxKinds = 1000;
   static constexpr size_t kMaxFields = 200;
+  // Nor more fields than this in one batch, nor longer names.
+  static constexpr size_t kMaxFieldsOfBatch = size_t{512} * 1024;
+  static constexpr size_t kMaxKey = 256;
 
   // `strings` must outlive it. Probe definitions tell the groups of probes.
   TypedFields(const StringTable* strings, std::vector<EventFormat> formats,

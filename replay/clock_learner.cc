@@ -5,9 +5,24 @@
 
 namespace mmreplay {
 
+ClockLearner::ClockLearner(ClockError* clock, const MemoryBudget& budget)
+    : clock_(clock),
+      locks_(budget.clocks(), {.keep = {}, .drop = [this](const auto&) { OnDrop(&last_lock_drop_); }}),
+      tasks_(budget.clocks(), {.keep = {}, .drop = [this](const auto&) { OnDrop(&last_task_drop_); }}) {}
+
+void ClockLearner::OnDrop(std::optional<int64_t>* last_drop) {
+  // Far above what clocks err: what was idle that long contradicts nothing.
+  constexpr int64_t kIdle = 1'000'000'000;  // ns
+  bool idle = *last_drop && now_ && *now_ >= **last_drop &&
+              static_cast<uint64_t>(*now_) - static_cast<uint64_t>(**last_drop) >= uint64_t{kIdle};
+  if (!idle) clock_->KnowOnlyPart();
+  *last_drop = now_;
+}
+
 void ClockLearner::Learn(const Event& event) {
   Moment at{event.id, event.ts, event.cpu, event.pid};
   if (!at.ts || !at.cpu) return;
+  now_ = at.ts;
   if (const auto* lock = std::get_if<LockEvent>(&event.payload)) OnLock(*lock, at);
   if (const auto* sched = std::get_if<SchedSwitch>(&event.payload)) OnSwitch(*sched, at);
   if (const auto* waking = std::get_if<SchedWaking>(&event.payload); waking && !waking->done)

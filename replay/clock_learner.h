@@ -10,9 +10,10 @@
 
 #include <cstdint>
 #include <optional>
-#include <unordered_map>
 
 #include "parser/event.h"
+#include "parser/memory_budget.h"
+#include "replay/aging_map.h"
 #include "replay/order.h"
 
 namespace mmreplay {
@@ -20,10 +21,13 @@ namespace mmreplay {
 class ClockLearner {
  public:
   // `clock` is borrowed.
-  explicit ClockLearner(ClockError* clock) : clock_(clock) {}
+  explicit ClockLearner(ClockError* clock, const MemoryBudget& budget = MemoryBudget());
 
   // Events in the order of the trace.
   void Learn(const Event& event);
+
+  // Locks and tasks whose part in hand-overs to come was forgotten.
+  int64_t forgotten() const { return locks_.forgotten() + tasks_.forgotten(); }
 
  private:
   struct Lock {
@@ -47,9 +51,15 @@ class ClockLearner {
   // `first` must have happened before `second`.
   void HandOver(const Moment& first, const Moment& second);
 
+  // What is dropped was not seen since the drop before.
+  void OnDrop(std::optional<int64_t>* last_drop);
+
   ClockError* clock_;
-  std::unordered_map<uint64_t, Lock> locks_;
-  std::unordered_map<int32_t, Running> tasks_;
+  std::optional<int64_t> now_;
+  std::optional<int64_t> last_lock_drop_;
+  std::optional<int64_t> last_task_drop_;
+  AgingMap<uint64_t, Lock> locks_;
+  AgingMap<int32_t, Running> tasks_;
 };
 
 }  // namespace mmreplay

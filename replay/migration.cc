@@ -1,6 +1,7 @@
 #include "replay/migration.h"
 
 #include <algorithm>
+#include <iterator>
 
 #include "replay/text.h"
 
@@ -14,11 +15,20 @@ constexpr size_t kOpenPerTask = 1024;
 
 MigrationTracker::Open& MigrationTracker::Begin(const Task* task, std::optional<Pfn> source,
                                                 const Moment& at) {
+  if (open_count_ >= open_limit_) {
+    std::vector<Open> all;
+    for (auto& [other, left] : tasks_) {
+      std::move(left.open.begin(), left.open.end(), std::back_inserter(all));
+      left.open.clear();
+    }
+    ForgetOpen(std::move(all));
+  }
   OfTask& of = tasks_[task];
   if (of.open.size() >= kOpenPerTask) {
     Emit1(std::move(of.open.front()), std::nullopt);
     of.open.erase(of.open.begin());
   }
+  ++open_count_;
   Open open;
   open.migration.pid = task->pid;
   open.migration.comm = task->comm;
@@ -175,6 +185,7 @@ void MigrationTracker::OnHugeEnd(const Task* task, std::optional<int64_t> ret, c
 }
 
 void MigrationTracker::Emit1(Open open, std::optional<Moment> end) {
+  --open_count_;
   Migration& migration = open.migration;
   migration.end = end;
   if (migration.result.empty()) {
@@ -192,6 +203,29 @@ void MigrationTracker::EntryLeft(const Open& open, std::string detail) {
                 .pfn = open.migration.source,
                 .detail = "a migration entry was set, and its removal is not on record: " + std::move(detail),
                 .kind = "migration entry left"});
+}
+
+// How they end is unknown.
+void MigrationTracker::ForgetOpen(std::vector<Open> open) {
+  std::sort(open.begin(), open.end(), [](const Open& a, const Open& b) {
+    return Value(a.migration.begin->event) < Value(b.migration.begin->event);
+  });
+  forgotten_ += static_cast<int64_t>(open.size());
+  for (Open& one : open) {
+    std::optional<Moment> end = one.migration.end;
+    Emit1(std::move(one), end);
+  }
+}
+
+void MigrationTracker::Forget(const std::vector<Task*>& tasks) {
+  std::vector<Open> all;
+  for (const Task* task : tasks) {
+    auto of = tasks_.find(task);
+    if (of == tasks_.end()) continue;
+    std::move(of->second.open.begin(), of->second.open.end(), std::back_inserter(all));
+    tasks_.erase(of);
+  }
+  ForgetOpen(std::move(all));
 }
 
 void MigrationTracker::Finish(std::optional<int64_t> last_ts) {

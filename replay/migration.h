@@ -19,6 +19,7 @@
 #include <vector>
 
 #include "parser/event.h"
+#include "parser/memory_budget.h"
 #include "replay/ids.h"
 #include "replay/records.h"
 #include "replay/task.h"
@@ -29,7 +30,8 @@ class MigrationTracker {
  public:
   using Emit = std::function<void(Record&&)>;
 
-  explicit MigrationTracker(Emit emit) : emit_(std::move(emit)) {}
+  explicit MigrationTracker(Emit emit, const MemoryBudget& budget = MemoryBudget())
+      : emit_(std::move(emit)), open_limit_(budget.migrations()) {}
 
   void OnBatchStart(const Task* task, std::string_view reason, const Moment& at);
   void OnBatchEnd(const Task* task, std::string_view reason, const Moment& at);
@@ -57,6 +59,10 @@ class MigrationTracker {
   // Events are missing up to here.
   void OnGap() { ++gaps_; }
 
+  // Nothing more is known of the tasks.
+  void Forget(const std::vector<Task*>& tasks);
+  int64_t forgotten() const { return forgotten_; }
+
   // `last_ts`: latest stamp of the recording, ns; nullopt where stamps are no times.
   void Finish(std::optional<int64_t> last_ts);
 
@@ -78,12 +84,16 @@ class MigrationTracker {
   Open& Begin(const Task* task, std::optional<Pfn> source, const Moment& at);
   Open* FindSource(const Task* task, std::optional<Pfn> source);
   void Emit1(Open open, std::optional<Moment> end);
+  void ForgetOpen(std::vector<Open> open);
   void EntryLeft(const Open& open, std::string detail);
 
   Emit emit_;
   bool removals_seen_ = false;
   int64_t gaps_ = 0;
   std::unordered_map<const Task*, OfTask> tasks_;
+  size_t open_limit_;
+  size_t open_count_ = 0;  // of all tasks
+  int64_t forgotten_ = 0;
 };
 
 }  // namespace mmreplay

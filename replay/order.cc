@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <utility>
 
 namespace mmreplay {
 namespace {
@@ -40,8 +41,11 @@ void ClockError::KnowOnlyPart() {
 
 void ClockError::HandOver(int32_t from_cpu, int32_t to_cpu, int64_t later_by) {
   if (!ticks_ && later_by > 0 && later_by <= kLikely) learned_ = std::max(learned_, later_by);
-  Learn(&late_[from_cpu], later_by);
-  Learn(&early_[to_cpu], later_by);
+  // NR_CPUS is 8192 at most (arch/x86/Kconfig); more are made up, and none of them happens again and again.
+  constexpr size_t kCpus = 8192;
+  for (auto [cpus, cpu] : {std::pair(&late_, from_cpu), std::pair(&early_, to_cpu)}) {
+    if (cpus->size() < kCpus || cpus->contains(cpu)) Learn(&(*cpus)[cpu], later_by);
+  }
 }
 
 void ClockError::Learn(Evidence* cpu, int64_t later_by) {

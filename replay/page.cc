@@ -13,6 +13,9 @@ constexpr int kChunkShift = 9;
 // moments of dropping the lock; thousands of frees later nobody asks.
 constexpr size_t kDeadPagesKept = size_t{128} * 1024;
 constexpr size_t kTakersKept = 64;
+// With what the map and the allocator add.
+constexpr size_t kBytesOfPage = sizeof(Page) + 128;
+constexpr size_t kBytesOfTaker = 2 * sizeof(RefTaker);
 
 uint64_t BlockPages(std::optional<uint32_t> order) {
   return uint64_t{1} << order.value_or(0);
@@ -50,17 +53,17 @@ Anomaly AnomalyOf(std::string_view invariant, std::string_view kind, const Momen
 
 }  // namespace
 
-PageTracker::PageTracker(Emit emit, Observers observers, const ClockError* clock, bool ticks)
+PageTracker::PageTracker(Emit emit, Observers observers, const ClockError* clock, bool ticks,
+                         const MemoryBudget& budget)
     : emit_(std::move(emit)),
       observers_(std::move(observers)),
       clock_(clock),
+      pages_(budget.pages() / 2 / kBytesOfPage,
+             {.keep = [this](const Page& page) { return observers_.has_waits && observers_.has_waits(page); },
+              .drop = [this](std::vector<Page*> pages) { ForgetOldest(std::move(pages)); }}),
+      takers_limit_(budget.pages() / 2 / kBytesOfTaker),
       ticks_(ticks),
       recent_(kRecentSteps) {}
-
-Page* PageTracker::Exact(Pfn pfn) {
-  auto found = pages_.find(Value(pfn));
-  return found == pages_.end() ? nullptr : &found->second;
-}
 
 Page* PageTracker::Find(Pfn pfn) {
   Page* dead = Exact(pfn);
@@ -93,6 +96,7 @@ Page& PageTracker::NewPage(Pfn pfn, std::optional<uint32_t> order, LifetimeQuali
   page.quality = quality;
   page.first_event = at.event;
   page.gaps_before = gaps_;
+  page.history_kept = quality != LifetimeQuality::kInherited || pages_.forgotten() == 0;
   if (order) orders_ |= uint64_t{1} << *order;
   ++heads_in_chunk_[Value(pfn) >> kChunkShift];
   return page;
@@ -101,9 +105,15 @@ Page& PageTracker::NewPage(Pfn pfn, std::optional<uint32_t> order, LifetimeQuali
 void PageTracker::Erase(Page* page) {
   Declare(page);
   if (page->pending) emit_(*page->pending);
+  takers_ -= page->takers.size() + page->previous_takers.size();
   uint64_t pfn = Value(page->pfn);
-  --heads_in_chunk_[pfn >> kChunkShift];
-  pages_.erase(pfn);
+  ForgetHead(pfn);
+  pages_.Erase(pfn);
+}
+
+void PageTracker::ForgetHead(uint64_t pfn) {
+  auto heads = heads_in_chunk_.find(pfn >> kChunkShift);
+  if (--heads->second == 0) heads_in_chunk_.erase(heads);
 }
 
 // A new life on a frame the model knows already.
@@ -111,6 +121,7 @@ void PageTracker::BeginLife(Page* page, const Moment& at) {
   Declare(page);
   observers_.on_new_life(*page, at);
   if (page->pending) emit_(*page->pending);
+  takers_ -= page->previous_takers.size();
   Page fresh;
   fresh.pfn = page->pfn;
   fresh.life = static_cast<LifetimeId>(next_life_++);
@@ -125,6 +136,7 @@ void PageTracker::BeginLife(Page* page, const Moment& at) {
 void PageTracker::EndLife(Page* page, LifetimeQuality quality, std::optional<Moment> free) {
   if (!page->alive) return;
   page->alive = false;
+  moved_away_.erase(page->life);
   if (page->excess_run > 1) observers_.on_unrecorded_reference(*page, page->excess_after);
   if (free) {
     if (page->death) page->death->free = free->event;
@@ -182,7 +194,7 @@ void PageTracker::Die(Page* page, const Moment& at, const Task* task) {
 
 RefTaker& PageTracker::TakerOf(Page* page, const Task* task) {
   for (RefTaker& taker : page->takers) {
-    if (taker.task != task) continue;
+    if (taker.task != task->serial) continue;
     if (taker.scope != task->scope) {
       taker.scope = task->scope;
       taker.net_in_scope = 0;
@@ -191,12 +203,18 @@ RefTaker& PageTracker::TakerOf(Page* page, const Task* task) {
     }
     return taker;
   }
-  if (page->takers.size() >= kTakersKept) page->takers.erase(page->takers.begin());
-  return page->takers.emplace_back(
-      RefTaker{.task = task, .scope = task->scope, .last_taken = {}, .taken_in = {}});
+  if (page->takers.size() >= kTakersKept) {
+    page->takers.erase(page->takers.begin());
+  } else if (++takers_ > age_at_takers_) {
+    pages_.Age();
+    age_at_takers_ = std::max(takers_limit_, takers_ + takers_limit_ / 2);
+  }
+  return page->takers.emplace_back(RefTaker{
+      .task = task->serial, .pid = task->pid, .scope = task->scope, .last_taken = {}, .taken_in = {}});
 }
 
 void PageTracker::OnAlloc(const PageAlloc& alloc, const Moment& at) {
+  Forget();
   orders_ |= uint64_t{1} << alloc.order;
   Page* page = Exact(alloc.pfn);
   if (page) Settle(page, at, true);
@@ -394,12 +412,12 @@ RefHolders PageTracker::HoldersOf(Pfn pfn, const Task* migrator, EventId begin) 
   if (!page) return holders;
   EventId latest{};
   for (const RefTaker& taker : page->takers) {
-    if (taker.task == migrator || !taker.last_taken) continue;
+    if ((migrator && taker.task == migrator->serial) || !taker.last_taken) continue;
     if (Value(taker.last_taken->event) < Value(begin) && taker.net_in_life <= 0) continue;
     ++holders.count;
     if (Value(taker.last_taken->event) < Value(latest)) continue;
     latest = taker.last_taken->event;
-    holders.latest = taker.task->pid;
+    holders.latest = taker.pid;
     holders.comm = taker.last_taken->comm;
     holders.taken = latest;
   }
@@ -609,6 +627,7 @@ void PageTracker::ForgetSteps(const Page& page) {
 }
 
 void PageTracker::OnRef(const PageRef& ref, const Moment& at, const Task* task, bool in_interrupt) {
+  Forget();
   Page* page = Exact(ref.pfn);
   if (ref.op == PageRefOp::kSet) {
     Page* covering = Find(ref.pfn);
@@ -841,15 +860,35 @@ void PageTracker::Forget() {
   }
 }
 
+// Their frames are as if they had not been seen yet.
+void PageTracker::ForgetOldest(std::vector<Page*> pages) {
+  std::sort(pages.begin(), pages.end(),
+            [](const Page* a, const Page* b) { return Value(a->life) < Value(b->life); });
+  for (Page* page : pages) {
+    Declare(page);
+    if (page->pending) emit_(*page->pending);
+    if (page->alive) {
+      ++stats_.live_pages_forgotten;
+      bool inherited = page->quality == LifetimeQuality::kInherited;
+      EndLife(page, inherited ? LifetimeQuality::kInheritedOpen : page->quality, std::nullopt);
+    } else {
+      ++stats_.pages_forgotten;
+    }
+    takers_ -= page->takers.size() + page->previous_takers.size();
+    ForgetHead(Value(page->pfn));
+  }
+}
+
 void PageTracker::Finish(std::optional<int64_t> last_ts) {
   constexpr int64_t kOverdue = 10'000'000'000;  // ns
-  std::vector<uint64_t> heads;
-  for (const auto& [pfn, page] : pages_) {
-    if (page.alive || page.pending || page.unsettled) heads.push_back(pfn);
-  }
-  std::sort(heads.begin(), heads.end());
-  for (uint64_t pfn : heads) {
-    Page& page = pages_.at(pfn);
+  std::vector<Page*> left;
+  pages_.ForEach([&](uint64_t, Page& page) {
+    if (page.alive || page.pending || page.unsettled) left.push_back(&page);
+  });
+  std::sort(left.begin(), left.end(),
+            [](const Page* a, const Page* b) { return Value(a->pfn) < Value(b->pfn); });
+  for (Page* one : left) {
+    Page& page = *one;
     Declare(&page);
     if (page.pending) emit_(*page.pending);
     if (!page.alive) continue;

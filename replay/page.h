@@ -23,6 +23,8 @@
 #include <vector>
 
 #include "parser/event.h"
+#include "parser/memory_budget.h"
+#include "replay/aging_map.h"
 #include "replay/ids.h"
 #include "replay/order.h"
 #include "replay/records.h"
@@ -42,7 +44,8 @@ struct Death {
 
 // One task's doings with a page's count within one life.
 struct RefTaker {
-  const Task* task;
+  uint64_t task;  // Task::serial
+  std::optional<Pid> pid;
   uint64_t scope;
   int32_t net_in_scope = 0;  // references taken minus dropped since the task's scope began
   int32_t net_in_life = 0;
@@ -77,6 +80,7 @@ struct Page {
   bool migrating_mapped = false;  // by migrate_misplaced_transhuge_page: the mapping's reference
                                   // stays until after the page is unlocked
   bool migration_ending = false;  // the migration entry is gone; unlocking and the last put follow
+  bool history_kept = true;       // false: what it was before first_event may have been known, and forgotten
   bool in_page_cache = false;     // it was added to the page cache in this life, or taken out
   // What the invariants need. A contradicted count proves nothing more; what a gap covers neither.
   bool contradicted = false;
@@ -111,7 +115,8 @@ struct PageStats {
   int64_t ref_anchors = 0;  // reference events whose outcome is certain, on pages of known count
   int64_t ref_anchors_matched = 0;
   std::optional<EventId> first_mismatch;
-  int64_t pages_forgotten = 0;
+  int64_t pages_forgotten = 0;       // that were dead
+  int64_t live_pages_forgotten = 0;  // for want of memory
 };
 
 class PageTracker {
@@ -124,16 +129,20 @@ class PageTracker {
   using OnUnrecordedReference = std::function<void(const Page&, EventId after)>;
   // A task dropped a reference it was not seen to take since its present call began.
   using OnUnmatchedPut = std::function<void(const Page&, const Task&, const Moment& at)>;
+  // A wait on it is not told of yet: the page is not forgotten.
+  using HasWaits = std::function<bool(const Page&)>;
 
   struct Observers {
     OnDeath on_death;
     OnNewLife on_new_life;
     OnUnrecordedReference on_unrecorded_reference;
     OnUnmatchedPut on_unmatched_put;
+    HasWaits has_waits = {};
   };
 
   // `clock` is borrowed. `ticks`: its unit is not a nanosecond.
-  PageTracker(Emit emit, Observers observers, const ClockError* clock, bool ticks = false);
+  PageTracker(Emit emit, Observers observers, const ClockError* clock, bool ticks = false,
+              const MemoryBudget& budget = MemoryBudget());
 
   // The page that covers a pfn; nullptr when nothing is known of it. Dead pages stay known for a while.
   Page* Find(Pfn pfn);
@@ -164,7 +173,7 @@ class PageTracker {
   const PageStats& stats() const { return stats_; }
 
  private:
-  Page* Exact(Pfn pfn);
+  Page* Exact(Pfn pfn) { return pages_.Find(Value(pfn)); }
   Page& NewPage(Pfn pfn, std::optional<uint32_t> order, LifetimeQuality quality, const Moment& at);
   void Erase(Page* page);
   void BeginLife(Page* page, const Moment& at);
@@ -176,6 +185,8 @@ class PageTracker {
   static bool ProvesAlive(const PageRef& ref, const Page& page);
   RefTaker& TakerOf(Page* page, const Task* task);
   void Forget();
+  void ForgetOldest(std::vector<Page*> pages);
+  void ForgetHead(uint64_t pfn);
   void AddAnomaly(std::string_view invariant, std::string_view kind, const Moment& at, const Page& page,
                   std::string detail, Certainty certainty = Certainty::kOpen,
                   std::optional<EventId> earlier = {});
@@ -196,7 +207,10 @@ class PageTracker {
   Observers observers_;
   const ClockError* clock_;
   int64_t next_life_ = 1;
-  std::unordered_map<uint64_t, Page> pages_;              // by pfn of the block's head
+  AgingMap<uint64_t, Page> pages_;  // by pfn of the block's head
+  size_t takers_limit_;             // of all pages
+  size_t takers_ = 0;
+  size_t age_at_takers_ = takers_limit_;
   uint64_t orders_ = 0;                                   // bit n: a block of order n was seen
   std::unordered_map<uint64_t, int32_t> heads_in_chunk_;  // known pages per 2 MiB of pfns
   std::deque<std::pair<uint64_t, LifetimeId>> dead_;      // in order of death, for Forget()

@@ -11,6 +11,10 @@ constexpr uint32_t kHugeOrder = 9;
 // Distinct pages that must agree before a base learned from sequences is used.
 constexpr size_t kPairsNeeded = 2;
 constexpr size_t kPfnsKept = 8;
+// 1 TiB of sections with bases of their own: no machine has more than one without vmemmap, which has one base
+// for all.
+constexpr size_t kSectionsKept = 8192;
+constexpr size_t kCandidatesKept = 4 * kSectionsKept;
 
 uint64_t SectionOf(Pfn pfn) {
   return Value(pfn) >> kSectionShift;
@@ -41,7 +45,7 @@ void PageMap::Learn(const Event& event) {
     return;
   }
   if (std::holds_alternative<MigratePages>(event.payload)) {
-    if (auto trail = trails_.find(Value(*event.pid)); trail != trails_.end()) trail->second.allocated.clear();
+    if (TaskTrail* trail = trails_.Find(Value(*event.pid))) trail->allocated.clear();
     return;
   }
   if (const auto* free = std::get_if<PageFree>(&event.payload)) {
@@ -49,10 +53,10 @@ void PageMap::Learn(const Event& event) {
       Vote(*free->page, free->pfn, true);
       return;
     }
-    auto trail = trails_.find(Value(*event.pid));
-    if (trail != trails_.end() && trail->second.final_put) {
-      Vote(*trail->second.final_put, free->pfn, false);
-      trail->second.final_put.reset();
+    TaskTrail* trail = trails_.Find(Value(*event.pid));
+    if (trail && trail->final_put) {
+      Vote(*trail->final_put, free->pfn, false);
+      trail->final_put.reset();
     }
     return;
   }
@@ -76,10 +80,10 @@ void PageMap::Learn(const Event& event) {
     case KernelFunction::kFolioMigrateFlags:
     case KernelFunction::kFolioMigrateMapping: {
       auto new_page = call->fields.Address(ProbeRole::kNewPage);
-      auto found = trails_.find(Value(*event.pid));
-      if (found == trails_.end() || found->second.allocated.empty()) break;
-      if (new_page) Vote(*new_page, found->second.allocated.front(), false);
-      found->second.allocated.pop_front();
+      TaskTrail* found = trails_.Find(Value(*event.pid));
+      if (!found || found->allocated.empty()) break;
+      if (new_page) Vote(*new_page, found->allocated.front(), false);
+      found->allocated.pop_front();
       break;
     }
     case KernelFunction::kSetPmdMigrationEntry:
@@ -87,9 +91,9 @@ void PageMap::Learn(const Event& event) {
       break;
     case KernelFunction::kUnlockPage: {
       // migrate_folio_move of 6.1: remove_migration_ptes, then the new folio is unlocked, then the old.
-      auto found = trails_.find(Value(*event.pid));
-      if (found == trails_.end() || !page) break;
-      TaskTrail& trail = found->second;
+      TaskTrail* found = trails_.Find(Value(*event.pid));
+      if (!found || !page) break;
+      TaskTrail& trail = *found;
       if (trail.migrating_destination && trail.unlocks == 0) Vote(*page, *trail.migrating_destination, false);
       if (trail.migrating_destination && trail.unlocks == 1 && trail.migrating_source)
         Vote(*page, *trail.migrating_source, false);
@@ -116,12 +120,18 @@ void PageMap::Vote(KernelAddress page, Pfn pfn, bool exact) {
     ++(known->second == base ? agreeing_ : contradicting_);
     if (known->second == base) return;
   }
+  if (candidates_.size() >= kSectionsKept && !candidates_.contains(section)) {
+    ++left_out_;
+    return;
+  }
   auto& candidates = candidates_[section];
   auto candidate =
       std::find_if(candidates.begin(), candidates.end(), [&](const Candidate& c) { return c.base == base; });
   if (candidate == candidates.end()) {
     constexpr size_t kMaxCandidates = 64;
     if (candidates.size() >= kMaxCandidates) return;
+    if (candidate_count_ >= kCandidatesKept && !candidates.empty()) return;
+    ++candidate_count_;
     candidate = candidates.insert(candidates.end(), Candidate{.base = base, .pfns = {}});
   }
   ++candidate->pairs;
@@ -143,35 +153,34 @@ void PageMap::Settle(uint64_t section) {
     }
   }
   // A base that holds elsewhere needs one pair to hold here.
-  bool known_elsewhere =
-      std::any_of(base_of_section_.begin(), base_of_section_.end(),
-                  [&](const auto& entry) { return entry.first != section && entry.second == best->base; });
+  auto own = base_of_section_.find(section);
+  size_t own_sections = own != base_of_section_.end() && own->second == best->base ? 1 : 0;
+  auto sections = sections_of_base_.find(best->base);
+  bool known_elsewhere = sections != sections_of_base_.end() && sections->second > own_sections;
   bool enough = best->exact || best->pfns.size() >= kPairsNeeded || known_elsewhere;
   for (const Candidate& rival : candidates) {
     if (&rival != best && rival.exact == best->exact && rival.pairs * 2 > best->pairs) enough = false;
   }
-  if (!enough) {
-    base_of_section_.erase(section);
-  } else {
-    base_of_section_[section] = best->base;
+  SetBase(section, enough ? std::optional(best->base) : std::nullopt);
+}
+
+void PageMap::SetBase(uint64_t section, std::optional<uint64_t> base) {
+  auto before = base_of_section_.find(section);
+  if (before != base_of_section_.end()) {
+    if (before->second == base) return;
+    auto sections = sections_of_base_.find(before->second);
+    if (--sections->second < 2) shared_bases_.erase(before->second);
+    if (sections->second == 0) sections_of_base_.erase(sections);
+    base_of_section_.erase(before);
   }
-  bases_.clear();
-  shared_bases_.clear();
-  auto contains = [](const std::vector<uint64_t>& list, uint64_t base) {
-    return std::find(list.begin(), list.end(), base) != list.end();
-  };
-  for (const auto& [other_section, base] : base_of_section_) {
-    if (!contains(bases_, base)) {
-      bases_.push_back(base);
-    } else if (!contains(shared_bases_, base)) {
-      shared_bases_.push_back(base);
-    }
-  }
+  if (!base) return;
+  base_of_section_[section] = *base;
+  if (++sections_of_base_[*base] == 2) shared_bases_.insert(*base);
 }
 
 std::optional<Pfn> PageMap::PfnOf(KernelAddress page) const {
   if (!IsKernelAddress(page)) return std::nullopt;
-  for (uint64_t base : bases_) {
+  for (const auto& [base, sections] : sections_of_base_) {
     uint64_t distance = Value(page) - base;
     if (distance % kPageStructSize != 0) continue;
     auto pfn = static_cast<Pfn>(distance / kPageStructSize);

@@ -14,17 +14,21 @@
 #include <deque>
 #include <map>
 #include <optional>
+#include <set>
 #include <unordered_map>
 #include <vector>
 
 #include "parser/event.h"
+#include "parser/memory_budget.h"
+#include "replay/aging_map.h"
 #include "replay/pte.h"
 
 namespace mmreplay {
 
 class PageMap {
  public:
-  explicit PageMap(const PteDecoder& ptes) : ptes_(ptes) {}
+  explicit PageMap(const PteDecoder& ptes, const MemoryBudget& budget = MemoryBudget())
+      : ptes_(ptes), trails_(budget.trails()) {}
 
   // Called for every event, ahead of the replay, so that pages are known when they matter.
   void Learn(const Event& event);
@@ -35,6 +39,8 @@ class PageMap {
   // Pairs that agree with the bases in use, and pairs that contradict them.
   int64_t agreeing_pairs() const { return agreeing_; }
   int64_t contradicting_pairs() const { return contradicting_; }
+  // Pairs of sections beyond those a machine has.
+  int64_t pairs_left_out() const { return left_out_; }
 
  private:
   struct TaskTrail {
@@ -54,16 +60,19 @@ class PageMap {
 
   void Vote(KernelAddress page, Pfn pfn, bool exact);
   void Settle(uint64_t section);
+  void SetBase(uint64_t section, std::optional<uint64_t> base);
 
   PteDecoder ptes_;
-  std::unordered_map<int32_t, TaskTrail> trails_;
-  std::map<uint64_t, std::vector<Candidate>> candidates_;  // by section
-  std::map<uint64_t, uint64_t> base_of_section_;
-  std::vector<uint64_t> bases_;         // distinct values of base_of_section_
-  std::vector<uint64_t> shared_bases_;  // those that hold for more than one section
-  uint64_t highest_pfn_ = 0;            // of all events
+  AgingMap<int32_t, TaskTrail> trails_;
+  std::unordered_map<uint64_t, std::vector<Candidate>> candidates_;  // by section
+  size_t candidate_count_ = 0;
+  std::unordered_map<uint64_t, uint64_t> base_of_section_;
+  std::map<uint64_t, size_t> sections_of_base_;
+  std::set<uint64_t> shared_bases_;  // those that hold for more than one section
+  uint64_t highest_pfn_ = 0;         // of all events
   int64_t agreeing_ = 0;
   int64_t contradicting_ = 0;
+  int64_t left_out_ = 0;
 };
 
 // True for an address in the kernel half: what %p printed is not hashed.

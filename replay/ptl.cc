@@ -2,10 +2,17 @@
 
 #include <algorithm>
 #include <functional>
+#include <iterator>
+#include <unordered_set>
 
 #include "replay/text.h"
 
 namespace mmreplay {
+namespace {
+
+constexpr size_t kHeldAtOnce = 8;
+
+}  // namespace
 
 void PtlTracker::OnLock(const LockEvent& event, const Moment& at, Task* task, bool acquired_recordable) {
   Lock& lock = locks_[Value(event.lock)];
@@ -21,6 +28,7 @@ void PtlTracker::OnLock(const LockEvent& event, const Moment& at, Task* task, bo
       if (!acquired_recordable) {
         Begin(&holder, event.lock, at, std::nullopt, task);
       } else if (intent == holder.intents.end()) {
+        if (holder.intents.size() >= kHeldAtOnce) holder.intents.erase(holder.intents.begin());
         holder.intents.push_back({event.lock, at, {}});
       } else {
         *intent = {event.lock, at, {}};
@@ -70,6 +78,12 @@ void PtlTracker::Begin(Holder* holder, KernelAddress lock, const Moment& at, std
     EmitUnreleased({std::move(*stale)});
     holder->holds.erase(stale);
   }
+  // Two at a time are taken (mm/mremap.c: move_ptes, mm/memory.c: copy_pte_range of 6.1): the oldest was
+  // released unseen.
+  if (holder->holds.size() >= kHeldAtOnce) {
+    EmitUnreleased({std::move(holder->holds.front())});
+    holder->holds.erase(holder->holds.begin());
+  }
   holder->holds.push_back({.id = static_cast<HoldId>(next_hold_++),
                            .lock = lock,
                            .acquire = at,
@@ -78,6 +92,7 @@ void PtlTracker::Begin(Holder* holder, KernelAddress lock, const Moment& at, std
                            .comm = task->comm,
                            .pid = task->pid});
   task->holding = holder->holds.back().id;
+  if (at.cpu) NoteTaken(*at.cpu, task);
   // What the task is inside of often names the entry the lock guards.
   if (!task->frames.empty()) {
     const CallFrame& frame = task->frames.back();
@@ -159,9 +174,25 @@ void PtlTracker::OnSleep(Task* task, const Moment& at) {
   }
 }
 
+void PtlTracker::NoteTaken(int32_t cpu, Task* task) {
+  TakenOnCpu& taken = taken_on_[cpu];
+  if (!taken.tasks.empty() && taken.tasks.back() == task) return;
+  if (taken.tasks.size() >= taken.prune_at) {
+    std::sort(taken.tasks.begin(), taken.tasks.end(),
+              [](const Task* a, const Task* b) { return a->serial < b->serial; });
+    taken.tasks.erase(std::unique(taken.tasks.begin(), taken.tasks.end()), taken.tasks.end());
+    std::erase_if(taken.tasks, [](const Task* holder) { return !holder->holding; });
+    taken.prune_at = std::max(size_t{64}, 2 * taken.tasks.size());
+  }
+  taken.tasks.push_back(task);
+}
+
 void PtlTracker::OnGap(int32_t cpu) {
+  auto taken = taken_on_.find(cpu);
+  if (taken == taken_on_.end()) return;
   std::vector<Hold> unreleased;
-  for (auto& [task, holder] : holders_) {
+  for (Task* task : taken->second.tasks) {
+    Holder& holder = holders_[task];
     auto on_cpu = [&](const Hold& hold) { return hold.acquire && hold.acquire->cpu == cpu; };
     auto first = std::stable_partition(holder.holds.begin(), holder.holds.end(), std::not_fn(on_cpu));
     if (first == holder.holds.end()) continue;
@@ -170,7 +201,25 @@ void PtlTracker::OnGap(int32_t cpu) {
     task->holding.reset();
     if (!holder.holds.empty()) task->holding = holder.holds.back().id;
   }
+  taken_on_.erase(taken);
   EmitUnreleased(std::move(unreleased));
+}
+
+void PtlTracker::Forget(const std::vector<Task*>& tasks) {
+  std::vector<Hold> open;
+  for (Task* task : tasks) {
+    auto holder = holders_.find(task);
+    if (holder == holders_.end()) continue;
+    std::move(holder->second.holds.begin(), holder->second.holds.end(), std::back_inserter(open));
+    holders_.erase(holder);
+    task->holding.reset();
+  }
+  EmitUnreleased(std::move(open));
+  std::unordered_set<const Task*> gone(tasks.begin(), tasks.end());
+  for (auto taken = taken_on_.begin(); taken != taken_on_.end();) {
+    std::erase_if(taken->second.tasks, [&](const Task* task) { return gone.contains(task); });
+    taken = taken->second.tasks.empty() ? taken_on_.erase(taken) : std::next(taken);
+  }
 }
 
 void PtlTracker::Finish() {

@@ -20,6 +20,8 @@
 #include <vector>
 
 #include "parser/event.h"
+#include "parser/memory_budget.h"
+#include "replay/aging_map.h"
 #include "replay/ids.h"
 #include "replay/order.h"
 #include "replay/records.h"
@@ -31,7 +33,8 @@ class PtlTracker {
  public:
   using Emit = std::function<void(Record&&)>;
 
-  PtlTracker(Emit emit, const ClockError* clock) : emit_(std::move(emit)), clock_(clock) {}
+  PtlTracker(Emit emit, const ClockError* clock, const MemoryBudget& budget = MemoryBudget())
+      : emit_(std::move(emit)), clock_(clock), locks_(budget.locks()) {}
 
   // `acquired_recordable`: lock_acquired events exist in this recording.
   void OnLock(const LockEvent& event, const Moment& at, Task* task, bool acquired_recordable);
@@ -52,6 +55,10 @@ class PtlTracker {
   // Events of a cpu are missing: what was held there may have been released. A spinlock's holder
   // stays on its cpu.
   void OnGap(int32_t cpu);
+
+  // Nothing more is known of the tasks.
+  void Forget(const std::vector<Task*>& tasks);
+  int64_t locks_forgotten() const { return locks_.forgotten(); }
 
   void Finish();
 
@@ -91,8 +98,15 @@ class PtlTracker {
   Emit emit_;
   const ClockError* clock_;
   int64_t next_hold_ = 1;
-  std::unordered_map<uint64_t, Lock> locks_;
+  AgingMap<uint64_t, Lock> locks_;
   std::unordered_map<Task*, Holder> holders_;
+  // Tasks that began to hold a lock on a cpu since it lost events, and some that do not hold it any more.
+  struct TakenOnCpu {
+    std::vector<Task*> tasks;
+    size_t prune_at = 64;
+  };
+  void NoteTaken(int32_t cpu, Task* task);
+  std::unordered_map<int32_t, TakenOnCpu> taken_on_;
 };
 
 }  // namespace mmreplay

@@ -45,10 +45,16 @@ ShadowMm::ShadowMm(ReplayOptions options, Sink sink)
         if (!summary_.blinded || SurvivesBlindness(&record)) sink(std::move(record));
       }),
       clock_(options_.clock, options_.ticks),
-      clock_learner_(&clock_),
+      clock_learner_(&clock_, options_.memory),
       ptes_(options_.architecture, options_.release, options_.page_shift),
-      page_map_(ptes_),
-      locks_(sink_, &clock_),
+      page_map_(ptes_, options_.memory),
+      tasks_(options_.memory.tasks(),
+             [this](const std::vector<Task*>& tasks) {
+               locks_.Forget(tasks);
+               migrations_.Forget(tasks);
+               for (const Task* task : tasks) EndMigrating(task);
+             }),
+      locks_(sink_, &clock_, options_.memory),
       pages_(
           sink_,
           {.on_death = [this](const Page& page) { waits_.OnDeath(page); },
@@ -56,14 +62,17 @@ ShadowMm::ShadowMm(ReplayOptions options, Sink sink)
            .on_unrecorded_reference = [this](const Page& page,
                                              EventId after) { waits_.OnUnrecordedReference(page, after); },
            .on_unmatched_put = [this](const Page& page, const Task& task,
-                                      const Moment& at) { waits_.OnUnmatchedPut(page, task, at); }},
-          &clock_, options_.ticks),
-      migrations_([this](Record&& record) {
-        const auto* moved = std::get_if<Migration>(&record);
-        if (moved && moved->result == "migrated" && moved->source && moved->begin && moved->end)
-          pages_.OnMovedAway(*moved->source, moved->begin->event, *moved->end);
-        sink_(std::move(record));
-      }),
+                                      const Moment& at) { waits_.OnUnmatchedPut(page, task, at); },
+           .has_waits = [this](const Page& page) { return waits_.Keeps(page); }},
+          &clock_, options_.ticks, options_.memory),
+      migrations_(
+          [this](Record&& record) {
+            const auto* moved = std::get_if<Migration>(&record);
+            if (moved && moved->result == "migrated" && moved->source && moved->begin && moved->end)
+              pages_.OnMovedAway(*moved->source, moved->begin->event, *moved->end);
+            sink_(std::move(record));
+          },
+          options_.memory),
       waits_(sink_, &pages_, &clock_) {
   for (Function function : options_.return_probes) returns_known_ |= Bit(function);
   for (Function function : options_.entry_probes) entries_known_ |= Bit(function);
@@ -109,6 +118,16 @@ ShadowMm::CpuState& ShadowMm::CpuOf(int32_t cpu) {
   return *known;
 }
 
+// NR_CPUS is 8192 at most (arch/x86/Kconfig): events of more cpus than that are of none we know.
+bool ShadowMm::KnowsCpu(int32_t cpu) {
+  constexpr size_t kCpus = 8192;
+  auto index = static_cast<size_t>(cpu);
+  if (cpu >= 0 && index < known_cpus_.size()) return true;
+  if (cpus_.size() < known_cpus_.size() + kCpus || cpus_.contains(cpu)) return true;
+  ++summary_.cpus_forgotten;
+  return false;
+}
+
 void ShadowMm::CloseGap(const Event& event) {
   if (!event.cpu) return;
   CpuState& cpu = CpuOf(*event.cpu);
@@ -118,6 +137,7 @@ void ShadowMm::CloseGap(const Event& event) {
     bool overwritten = options_.head_overwritten && (listed.empty() || std::find(listed.begin(), listed.end(),
                                                                                  *event.cpu) != listed.end());
     if (overwritten && !cpu.open_gap) {
+      ++open_gaps_;
       cpu.open_gap = Gap{.cpu = *event.cpu, .from_ts = {}, .to_ts = {}, .lost = {}};
       waits_.OnGap(*event.cpu, std::nullopt);
     }
@@ -130,6 +150,7 @@ void ShadowMm::CloseGap(const Event& event) {
     migrations_.OnGap();
     sink_(*cpu.open_gap);
     cpu.open_gap.reset();
+    --open_gaps_;
   }
   cpu.last_ts = event.ts;
   cpu.last_event = event.id;
@@ -162,10 +183,17 @@ void ShadowMm::Replay(const LossMarker& marker) {
     Cut(marker);
     return;
   }
-  CpuState& cpu = cpus_[marker.cpu];
+  if (!KnowsCpu(marker.cpu)) {
+    waits_.OnGap(marker.cpu, std::nullopt);
+    pages_.OnGap();
+    migrations_.OnGap();
+    return;
+  }
+  CpuState& cpu = CpuOf(marker.cpu);
   if (marker.kind == LossMarker::Kind::kBufferStarted && cpu.seen) return;
   cpu.seen = true;
   if (!cpu.open_gap) {
+    ++open_gaps_;
     cpu.open_gap = Gap{.cpu = marker.cpu, .from_ts = cpu.last_ts, .to_ts = {}, .lost = marker.lost};
   }
   locks_.OnGap(marker.cpu);
@@ -176,17 +204,23 @@ void ShadowMm::Replay(const LossMarker& marker) {
 
 // Events that would show a reference of the task may be missing since then.
 bool ShadowMm::GapSince(const Task& task, EventId since) const {
-  auto after = [&](const CpuState& cpu) {
-    return cpu.open_gap || (cpu.last_gap && Value(*cpu.last_gap) > Value(since));
+  auto after = [&](bool open, const std::optional<EventId>& last) {
+    return open || (last && Value(*last) > Value(since));
   };
   if (!task.scope_moved && task.scope_cpu) {
     auto cpu = cpus_.find(*task.scope_cpu);
-    return cpu != cpus_.end() && after(cpu->second);
+    return cpu != cpus_.end() && after(cpu->second.open_gap.has_value(), cpu->second.last_gap);
   }
-  return std::any_of(cpus_.begin(), cpus_.end(), [&](const auto& entry) { return after(entry.second); });
+  return after(open_gaps_ > 0, last_gap_);
 }
 
 void ShadowMm::Replay(const Event& event) {
+  if (event.cpu && static_cast<uint32_t>(*event.cpu) >= known_cpus_.size() && !KnowsCpu(*event.cpu)) {
+    Event elsewhere = event;
+    elsewhere.cpu.reset();
+    Replay(elsewhere);
+    return;
+  }
   CloseGap(event);
   Moment at = MomentOf(event);
   if (event.ts && (!summary_.last_ts || *event.ts > *summary_.last_ts)) summary_.last_ts = event.ts;
@@ -342,7 +376,16 @@ void ShadowMm::BeginMigrating(Pfn pfn, bool mapped, const Moment& at, const Task
   page->migrating_by = task->pid;
   page->migrating_mapped = mapped;
   page->migration_ending = false;
-  migrating_[task].push_back(page->pfn);
+  // A batch of pages is at most 512 (NR_MAX_BATCHED_MIGRATION of mm/migrate.c); older ones were unlocked
+  // unseen.
+  constexpr size_t kMigratingKept = 1024;
+  std::vector<Pfn>& migrating = migrating_[task];
+  if (migrating.size() >= kMigratingKept) {
+    auto half = migrating.begin() + kMigratingKept / 2;
+    for (auto pfn_of = migrating.begin(); pfn_of != half; ++pfn_of) EndMigrating(*pfn_of, task);
+    migrating.erase(migrating.begin(), half);
+  }
+  migrating.push_back(page->pfn);
 }
 
 void ShadowMm::EndMigrating(Pfn pfn, const Task* task) {
@@ -375,9 +418,7 @@ void ShadowMm::BeginWait(const FunctionEntry& call, const Moment& at, Task* task
                            .references_recordable = ReferencesRecordable(),
                            .last_gap = last_gap_};
   // A gap that has not ended yet reaches up to here.
-  if (std::any_of(cpus_.begin(), cpus_.end(),
-                  [](const auto& cpu) { return cpu.second.open_gap.has_value(); }))
-    entry.last_gap = at.event;
+  if (open_gaps_ > 0) entry.last_gap = at.event;
   if (auto bit = call.fields.Get(ProbeRole::kBit))
     entry.bit = static_cast<int32_t>(static_cast<uint32_t>(*bit));
   if (auto count = call.fields.Get(ProbeRole::kPageCount))
@@ -506,7 +547,14 @@ ReplaySummary ShadowMm::Finish() {
   migrations_.Finish(last_ns);
   pages_.Finish(last_ns);  // before the waits: its last word on a page's counts may be about them
   waits_.Finish();
-  if (!summary_.blinded) summary_.pages = pages_.stats();
+  if (!summary_.blinded)
+    summary_.pages = pages_.stats();
+  else
+    summary_.pages.live_pages_forgotten = pages_.stats().live_pages_forgotten;
+  summary_.tasks_forgotten = tasks_.forgotten();
+  summary_.locks_forgotten = locks_.locks_forgotten();
+  summary_.migrations_forgotten = migrations_.forgotten();
+  summary_.clocks_forgotten = clock_learner_.forgotten();
   summary_.clock_error = clock_.bound();
   summary_.clock_error_learned = clock_.learned();
   return summary_;

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "parser/event.h"
+#include "parser/memory_budget.h"
 #include "parser/probe_definitions.h"
 #include "replay/clock_learner.h"
 #include "replay/migration.h"
@@ -42,6 +43,7 @@ struct ReplayOptions {
   // every cpu where the list is empty.
   bool head_overwritten = false;
   std::vector<int32_t> overwritten_cpus;
+  MemoryBudget memory = MemoryBudget();
 };
 
 struct ReplaySummary {
@@ -57,7 +59,13 @@ struct ReplaySummary {
   bool flags_at_last_put = false;
   bool migration_results = false;  // returns of functions that move a page were recorded
   std::optional<int64_t> last_ts;  // latest stamp of the recording
-  bool blinded = false;            // a filter left out events with a meaning to the model
+  bool blinded = false;            // events with a meaning to the model were left out
+  // For want of memory, see MemoryBudget.
+  int64_t tasks_forgotten = 0;
+  int64_t locks_forgotten = 0;
+  int64_t migrations_forgotten = 0;
+  int64_t clocks_forgotten = 0;
+  int64_t cpus_forgotten = 0;  // events of cpus beyond those a machine has
 };
 
 class ShadowMm {
@@ -123,9 +131,11 @@ class ShadowMm {
     bool seen = false;
   };
   CpuState& CpuOf(int32_t cpu);
+  bool KnowsCpu(int32_t cpu);
   std::map<int32_t, CpuState> cpus_;
   std::array<CpuState*, 1024> known_cpus_{};  // of them, for every event's look-up
   std::optional<EventId> last_gap_;
+  int64_t open_gaps_ = 0;
 
   // Pages a task has locked for migration, see Page::migrating_by.
   std::unordered_map<const Task*, std::vector<Pfn>> migrating_;

@@ -11,6 +11,10 @@ void NewScope(Task* task) {
 
 }  // namespace
 
+TaskTracker::TaskTracker(size_t limit, std::function<void(std::vector<Task*>)> forget)
+    : tasks_(limit,
+             {.keep = [](const Task& task) { return task.waits_kept > 0; }, .drop = std::move(forget)}) {}
+
 Task* TaskTracker::Of(const Event& event) {
   return Of(event.pid, event.cpu);
 }
@@ -24,7 +28,11 @@ Task* TaskTracker::Of(std::optional<Pid> pid, std::optional<int32_t> cpu) {
   }
   if (key == last_key_) return last_task_;
   Task& task = tasks_[key];
-  task.pid = pid;
+  if (task.serial == 0) {
+    task.serial = next_serial_++;
+    task.pid = pid;
+    task.history_kept = tasks_.forgotten() == 0;
+  }
   last_key_ = key;
   last_task_ = &task;
   return &task;

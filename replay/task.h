@@ -6,11 +6,12 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
-#include <unordered_map>
 #include <vector>
 
 #include "parser/event.h"
+#include "replay/aging_map.h"
 #include "replay/ids.h"
 #include "replay/order.h"
 
@@ -34,6 +35,7 @@ struct ReleasedHold {
 };
 
 struct Task {
+  uint64_t serial = 0;  // of no other task, nor of this one once it was forgotten
   std::optional<Pid> pid;
   StringId comm{};
 
@@ -54,6 +56,8 @@ struct Task {
   SyncEdges led_by;             // what others did before it could go on
   bool asleep = false;          // it went off its cpu asleep, and was put on none since
   std::optional<Moment> woken;  // first wake-up since it was put on a cpu, or off it
+  bool history_kept = true;     // false: it may have been known before, and was forgotten
+  int32_t waits_kept = 0;       // it is not forgotten while its waits are not told of
   // Cpus the task's own events of this scope were on: one, or several.
   std::optional<int32_t> scope_cpu;
   bool scope_moved = false;
@@ -68,8 +72,11 @@ struct Task {
 
 class TaskTracker {
  public:
+  // Beyond `limit` tasks those that did nothing for longest are forgotten: `forget` is told first.
+  explicit TaskTracker(size_t limit, std::function<void(std::vector<Task*>)> forget);
+
   // The task an event belongs to; nullptr where the input names none. The idle tasks share pid 0
-  // and are told apart by cpu. Stable until the tracker is gone.
+  // and are told apart by cpu. Stable until it is forgotten.
   Task* Of(const Event& event);
   Task* Of(std::optional<Pid> pid, std::optional<int32_t> cpu);
 
@@ -81,8 +88,11 @@ class TaskTracker {
   // entry was not recorded.
   std::optional<CallFrame> Leave(Task* task, KernelFunction function);
 
+  int64_t forgotten() const { return tasks_.forgotten(); }
+
  private:
-  std::unordered_map<int64_t, Task> tasks_;
+  AgingMap<int64_t, Task> tasks_;
+  uint64_t next_serial_ = 1;
   int64_t last_key_ = INT64_MIN;
   Task* last_task_ = nullptr;
 };

@@ -163,6 +163,11 @@ Shield ShieldOf(const WaitFacts& f) {
   auto unknown = [](const char* reason, std::string why) {
     return Shield{Protection::kUnknown, reason, std::move(why)};
   };
+  if (f.forgotten)
+    return unknown(
+        "what was known of the page was not kept",
+        "what was known of the page was forgotten before the wait, for want of memory: a reference "
+        "may have been taken; give more with --max-memory");
   if (f.gap_in_lookup)
     return unknown("events were lost before the wait",
                    "events were lost between the lookup and the wait: a reference may have been taken there");
@@ -274,11 +279,10 @@ WaitJudgement JudgeWait(const WaitFacts& f, const ClockError& clock) {
     j.outcome = WaitOutcome::kUnknown;
     j.order = EventOrder::kNone;
     j.order_ns.reset();
-    j.reason = "a filter left out events that decide";
+    j.reason = "events that decide were left out";
     j.why =
-        "a filter left out events that decide, such as a reference taken: analyze without --event, --comm, "
-        "--pid "
-        "and --cpu to judge it";
+        "events that decide were left out, such as a reference taken: analyze without --event, --comm, --pid "
+        "and --cpu, or with more --max-memory, to judge it";
     return j;
   }
   Shield shield = ShieldOf(f);
@@ -408,16 +412,22 @@ void WaitTracker::Begin(Task* task, const Moment& at, const Entry& entry) {
     bool being_migrated = entry.locked ? *entry.locked : !page->migration_ending;
     if (page->migrating_by && page->migrating_by != task->pid && being_migrated)
       facts.counted_owners = page->migrating_mapped ? 2 : 1;
+    if (page->waits.size() == page->waits.capacity())
+      std::erase_if(page->waits, [&](WaitId id) { return Value(id) < first_; });
     page->waits.push_back(record.id);
     if (page->waits.size() > kWaitsPerPage) page->waits.erase(page->waits.begin());
+    if (!page->history_kept && (!not_before || Value(page->first_event) >= Value(not_before->event)))
+      facts.forgotten = facts.gap_in_lookup = facts.gap_before_wait = true;
   }
   task->waiting = record.id;
   open_.push_back(record.id);
   wait.task = task;
+  ++task->waits_kept;
   wait.scope = task->scope;
   // In a recording that was cut off at its head the event before the wait may be of the same call, and what
   // the waiter did earlier in it may be left out.
-  wait.preceded = entry.preceded && (!begin_cut_ || task->scope > 0 || task->last_idle);
+  bool cut = begin_cut_ || !task->history_kept;
+  wait.preceded = entry.preceded && (!cut || task->scope > 0 || task->last_idle);
   wait.cpu = task->scope_cpu;
   wait.moved = task->scope_moved;
   waits_.push_back(std::move(wait));
@@ -432,7 +442,7 @@ void WaitTracker::Begin(Task* task, const Moment& at, const Entry& entry) {
 OwnReference WaitTracker::OwnReferenceOf(const std::vector<RefTaker>& takers, const Task& task,
                                          const WaitFacts& facts, std::optional<EventId>* taken) const {
   for (const RefTaker& taker : takers) {
-    if (taker.task != &task) continue;
+    if (taker.task != task.serial) continue;
     bool in_scope = taker.scope == task.scope && taker.net_in_scope > 0;
     if (in_scope || taker.net_in_life > 0) *taken = taker.last_taken->event;
     switch (facts.lookup) {
@@ -584,6 +594,8 @@ void WaitTracker::OnGap(int32_t cpu, std::optional<EventId> last) {
 }
 
 void WaitTracker::EmitWait(Wait& wait) {
+  --wait.task->waits_kept;
+  if (!wait.closed) Close(&wait);
   wait.facts.blinded = blinded_;
   WaitJudgement judgement = JudgeWait(wait.facts, *clock_);
   PageWait& record = wait.record;

@@ -11,6 +11,7 @@
 //   woken, returns
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <deque>
 #include <functional>
@@ -72,6 +73,7 @@ struct WaitFacts {
   std::optional<Death> freed_again;  // that life, or a later one, was over when the wait began
   bool gap_before_wait = false;      // lost events between the page's death, or its lookup, and the beginning
   bool gap_in_wait = false;
+  bool forgotten = false;      // what was known of the page before it was found was not kept
   bool blinded = false;        // events that decide were left out by a filter
   bool cut_off_after = false;  // the recording was cut off before what the waiter did after the wait
 };
@@ -134,6 +136,11 @@ class WaitTracker {
   // A cpu's events after `last` (from the beginning where it has none) up to here are missing.
   void OnGap(int32_t cpu, std::optional<EventId> last);
 
+  // A wait on the page is not told of yet.
+  bool Keeps(const Page& page) const {
+    return std::any_of(page.waits.begin(), page.waits.end(), [&](WaitId id) { return Value(id) >= first_; });
+  }
+
   // The recording is part of a longer one: its events before here, or after, were left out.
   void OnStretchBegin() { begin_cut_ = true; }
   void OnStretchEnd() { end_cut_ = true; }
@@ -146,7 +153,7 @@ class WaitTracker {
   struct Wait {
     PageWait record;
     WaitFacts facts;
-    const Task* task = nullptr;
+    Task* task = nullptr;
     uint64_t scope = 0;  // of the task, when it began to wait
     bool preceded = false;
     bool closed = false;
@@ -166,7 +173,7 @@ class WaitTracker {
   int64_t next_wait_ = 1;
   std::deque<Wait> waits_;  // those not emitted yet, by id; front is first_
   int64_t first_ = 1;       // id of waits_.front()
-  std::vector<WaitId> open_;
+  std::deque<WaitId> open_;
   bool begin_cut_ = false;
   bool end_cut_ = false;
   bool blinded_ = false;

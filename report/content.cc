@@ -421,7 +421,7 @@ std::string VerdictText(const ReportContent& content) {
       return "NOTHING READ: no event in the input could be read";
     case 3:
       if (IsBlinded(content))
-        return "CANNOT TELL: a filter left out events that decide, so no wait can be judged";
+        return "CANNOT TELL: events that decide were left out, so no wait can be judged";
       if (!verdict.wait_rule_applicable)
         return "CANNOT TELL: no wait function was probed, so no wait can be judged";
       if (verdict.unknown_waits > 0) {

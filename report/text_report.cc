@@ -117,11 +117,11 @@ void WriteNotApplicable(const ReportContent& content, const WriteFn& write) {
     }
   }
   if (blinded)
-    write(
-        Wrap("not judged: a filter left out events that decide, such as a reference taken; analyze without "
-             "--event, "
-             "--comm, --pid and --cpu for a verdict (--time leaves one)",
-             0, 2));
+    write(Wrap(
+        "not judged: events that decide were left out, such as a reference taken; analyze without --event, "
+        "--comm, --pid and --cpu for a verdict (--time leaves one), and with more --max-memory where it is "
+        "among the issues",
+        0, 2));
   if (!others.empty())
     write(Wrap("not applicable to what was recorded: " + others + " (mmreplay query DB @rules)", 0, 2));
 }

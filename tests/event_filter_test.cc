@@ -364,10 +364,10 @@ TEST_CASE("what was left out is said, and a replay of what was kept says the sam
   };
   Run pid = analyze("--pid 67");
   CHECK(pid.exit_code == 3);
-  CHECK(pid.out.starts_with("CANNOT TELL: a filter left out events that decide, so no wait can be judged\n"));
+  CHECK(pid.out.starts_with("CANNOT TELL: events that decide were left out, so no wait can be judged\n"));
   CHECK(pid.out.find("lines: 5,863 = 5,851 events + ") != std::string::npos);
   CHECK(pid.out.find(" left out by --pid 67\n") != std::string::npos);
-  CHECK(pid.out.find("not judged: a filter left out events that decide") != std::string::npos);
+  CHECK(pid.out.find("not judged: events that decide were left out") != std::string::npos);
   CHECK(analyze("--pid 67 --format json").out.find("\"text\": \"left out by --pid 67\"") !=
         std::string::npos);
 
