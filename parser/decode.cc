@@ -148,11 +148,15 @@ bool NamesNoPage(std::string_view args, uint64_t pfn) {
 // mm_page_alloc: page=ffff88802f2dcc00 pfn=0x3730 order=2 migratetype=0 gfp_flags=GFP_KERNEL
 // mm_page_free: page=ffffea0001659500 pfn=366164 order=2                          (decimal to ~5.13)
 // mm_page_free: [FAILED TO PARSE] pfn=0x4ce00 order=9                             (trace-cmd, perf)
+// Orders are below MAX_ORDER, which is 11 to 16 (mm/Kconfig, arch/*/Kconfig: ARCH_FORCE_MAX_ORDER); a block
+// of 2^40 pages would be walked by the model.
+constexpr uint64_t kHighestOrder = 20;
+
 template <typename AllocOrFree>
 Payload DecodePage(std::string_view args, bool user_space_text) {
   auto pfn = UnsignedField(args, "pfn");
   auto order = UnsignedField(args, "order");
-  if (!pfn || !order || *order > 40 || NamesNoPage(args, *pfn)) return Opaque{};
+  if (!pfn || !order || *order > kHighestOrder || NamesNoPage(args, *pfn)) return Opaque{};
   AllocOrFree page{.pfn = static_cast<Pfn>(*pfn), .order = static_cast<uint32_t>(*order), .page = {}};
   if (user_space_text) return page;  // page= was computed without the kernel's vmemmap_base
   if (auto address = PointerField(args, "page")) page.page = static_cast<KernelAddress>(*address);
