@@ -18,15 +18,15 @@ class MemoryBudget {
 
   constexpr size_t texts() const { return Share(8); }          // comms and flag columns
   constexpr size_t names() const { return Share(4); }          // of events, with their kinds and probes
-  constexpr size_t pages() const { return Share(60); }         // of the model
+  constexpr size_t pages() const { return Share(50); }         // of the model
   constexpr size_t tasks() const { return Share(12) / 2048; }  // entries, with what hangs on each
   constexpr size_t locks() const { return Share(5) / 192; }    // entries
   constexpr size_t clocks() const { return Share(3) / 320; }  // locks, and tasks, of which clocks are learned
   constexpr size_t trails() const { return Share(2) / 768; }  // tasks that may tell where a page is
   constexpr size_t migrations() const { return Share(2) / 512; }  // open ones
-  // Between learning and the replay. That many of any ordinary trace always fit: how far the model learns
-  // ahead must not depend on the memory it may take.
-  constexpr size_t batches() const { return size_t{72} * 1024 * 1024; }
+  // Between learning and the replay. How far the model learns ahead must not depend on the memory it may take: by
+  // default all batches of ordinary lines fit.
+  constexpr size_t batches() const { return Share(40); }
 
  private:
   static constexpr uint64_t kFixed = uint64_t{120} * 1024 * 1024;

@@ -423,7 +423,8 @@ TEST_CASE("what a trace names takes no more memory than --max-memory, and time i
     WriteFlood(folder, flood, 2 * count);
     Taken twice = RunProgram(arguments);
     CAPTURE(once.seconds, twice.seconds, once.peak_kib, twice.peak_kib, twice.out.substr(0, 400));
-    CHECK((twice.exit_code == 0 || twice.exit_code == 1 || twice.exit_code == 3));
+    bool nothing_to_read = twice.out.find("\"nothing read\"") != std::string::npos;
+    CHECK((twice.exit_code == 0 || twice.exit_code == 1 || twice.exit_code == 3 || nothing_to_read));
     CHECK(twice.peak_kib < 200 * 1024);
     CHECK(twice.seconds < 3.2 * once.seconds + 0.5);
     if (flood.issue) CHECK(twice.out.find(flood.issue) != std::string::npos);
@@ -440,6 +441,8 @@ std::string FaultWithReference(const std::string& between) {
   add(9, "page_ref_mod_unless: pfn=0x2" + state + " ret=1");
   add(9, "f: (do_huge_pmd_numa_page+0x0/0x200) pte=0x1");
   add(9, "fr: (handle_mm_fault+0x40/0x200 <- do_huge_pmd_numa_page)");
+  add(9, "w: (some_function+0x0/0x24)");
+  add(9, "wr: (other_function+0x80/0x200 <- some_function)");
   add(7, "f: (do_huge_pmd_numa_page+0x0/0x200) pte=0x1");
   add(7, "page_ref_mod: pfn=0x1000" + state);
   text += between;
@@ -460,7 +463,7 @@ TEST_CASE("a wait that rests on what was forgotten is unknown", "[exhaustion]") 
   };
   std::string pages;
   std::string tasks;
-  for (size_t i = 0; i < 80'000; ++i) {
+  for (size_t i = 0; i < 150'000; ++i) {
     pages += Prefix(10 + i) + "page_ref_mod: pfn=0x" + Hex(0x100000 + i) +
              " flags=0x0 count=2 mapcount=0 mapping=0 mt=1 val=1\n";
     tasks += Prefix(10 + i, "t", 1000 + i) + "mm_page_free: page=0 pfn=0x7 order=0\n";
