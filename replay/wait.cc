@@ -8,7 +8,7 @@ namespace mmreplay {
 namespace {
 
 // Closed waits kept back until their page's life is known to the end, or this many later ones.
-constexpr size_t kWaitsKept = 16384;
+constexpr size_t kWaitsKept = 8192;
 constexpr size_t kWaitsPerPage = 256;
 
 // What a probe on a bit-wait function waits for decides whether it is judged at all. lock_page() and
