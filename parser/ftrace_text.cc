@@ -88,7 +88,8 @@ bool TakeMicroseconds(const char** at, const char* end, TimeStamp* out) {
   const char* digit = *at;
   constexpr int kMostDigits = 9;
   int64_t seconds = 0;
-  for (; digit < end && IsDigit(*digit); ++digit) seconds = seconds * 10 + (*digit - '0');
+  for (; digit < end && IsDigit(*digit) && digit - *at <= kMostDigits; ++digit)
+    seconds = seconds * 10 + (*digit - '0');
   if (digit == *at || digit - *at > kMostDigits || end - digit < 8 || *digit != '.') return false;
   int64_t microseconds = 0;
   for (int i = 1; i <= 6; ++i) {

@@ -98,6 +98,7 @@ TEST_CASE("lines that are no events", "[ftrace_text]") {
   CHECK_FALSE(SplitTraceLine("[    3.918180] BUG: Bad page state in process toucher/0  pfn:28000"));
   CHECK_FALSE(SplitTraceLine("       toucher/3-67      (     63) [003] .....     5.3645"));
   CHECK_FALSE(SplitTraceLine("       toucher/3-99999999999 [003] .....     5.364544: x: y"));
+  CHECK_FALSE(SplitTraceLine("       toucher/3-67 [003] .....     99999999999999999999.364544: x: y"));
 }
 
 TEST_CASE("bodies", "[ftrace_text]") {
