@@ -1,14 +1,18 @@
-// Parts that read text of their own: the decoder and what it is bound by, event formats, rules, and what goes
-// beside a trace.
+// Parts that read text of their own: the decoder and what it is bound by, filters, event formats, rules, and
+// what goes beside a trace.
+#include <algorithm>
 #include <array>
 #include <limits>
 
 #include "db/trace_store.h"
 #include "parser/bundle.h"
 #include "parser/error.h"
+#include "parser/event_filter.h"
 #include "parser/event_layout.h"
+#include "parser/line_format.h"
 #include "parser/lines.h"
 #include "parser/perf_header.h"
+#include "parser/trace_reader.h"
 #include "parser/typed_fields.h"
 #include "report/triage_policy.h"
 #include "rules/rule.h"
@@ -150,8 +154,79 @@ void RunBundle(std::string_view input) {
   }
 }
 
+// "--pid 60-70" lines at the beginning of the input, taken off it.
+FilterOptions TakeFilterOptions(std::string_view* input) {
+  FilterOptions options;
+  while (input->starts_with("--")) {
+    std::string_view line = input->substr(0, input->find('\n'));
+    input->remove_prefix(std::min(line.size() + 1, input->size()));
+    size_t blank = std::min(line.find(' '), line.size());
+    std::string value(line.substr(std::min(blank + 1, line.size())));
+    std::string_view name = line.substr(0, blank);
+    if (name == "--event") options.event = value;
+    if (name == "--comm") options.comm = value;
+    if (name == "--pid") options.pid = value;
+    if (name == "--cpu") options.cpu = value;
+    if (name == "--time") options.time = value;
+  }
+  return options;
+}
+
+struct Kept {
+  std::vector<EventId> events;
+  std::vector<EventId> frames;  // whose they are
+  int64_t left_out;
+  bool operator==(const Kept&) const = default;
+};
+
+Kept ReadKept(EventSource* source, const EventFilter& filter) {
+  Kept kept{};
+  Batch batch;
+  while (source->Next(&batch)) {
+    for (const Event& event : batch.events) {
+      Require(kept.events.empty() || kept.events.back() < event.id, "events are kept in their order");
+      kept.events.push_back(event.id);
+    }
+    for (const StackFrame& frame : batch.frames) kept.frames.push_back(frame.event);
+  }
+  kept.left_out = filter.left_out();
+  const LineCounts& lines = source->lines();
+  Require(lines.left_out == kept.left_out, "what is left out is counted");
+  Require(lines.events == static_cast<int64_t>(kept.events.size()) + kept.left_out,
+          "each event is kept or left out");
+  for (const TraceIssue& issue : source->Issues()) Require(issue.count >= 0, "issues count what there is");
+  return kept;
+}
+
+// Filters on the command line, then a trace: filtered while its lines are split, and behind the reader, as the
+// forms that are not one text are.
+void RunEventFilter(std::string_view input) {
+  FilterOptions options = TakeFilterOptions(&input);
+  constexpr size_t kBatch = size_t{16} * 1024;  // more than an input has
+  auto read = [&](bool behind) {
+    EventFilter filter(options);
+    StringTable strings;
+    Decoder decoder(&strings, {}, std::nullopt);
+    auto reader = std::make_unique<TraceReader>(
+        ReadPieces(input, kBatch), MakeLineFormat(InputFormat::kFtraceText), &strings, &decoder, kBatch);
+    if (behind) {
+      FilteredSource filtered(std::move(reader), &filter, &strings);
+      return ReadKept(&filtered, filter);
+    }
+    reader->set_filter(&filter);
+    return ReadKept(reader.get(), filter);
+  };
+  try {
+    Kept while_reading = read(false);
+    Require(while_reading == read(true), "a filter keeps the same wherever it is applied");
+  } catch (const Error& error) {
+    Require(std::string_view(error.what()).starts_with("--"), "errors begin with the option");
+  }
+}
+
 constexpr std::array kTargets = {
     FuzzTarget{"decoder", true, size_t{16} * 1024, RunDecoder},
+    FuzzTarget{"event_filter", true, size_t{8} * 1024, RunEventFilter},
     FuzzTarget{"event_format", true, size_t{8} * 1024, RunEventFormat},
     FuzzTarget{"rule_file", true, size_t{8} * 1024, RunRuleFile},
     FuzzTarget{"bundle", true, size_t{16} * 1024, RunBundle, 2},

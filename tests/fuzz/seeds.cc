@@ -168,14 +168,23 @@ class SeedMaker {
     if (!target) return;
     for (const std::string& window : Windows(content, kTextSeed)) {
       Add(*target, window);
+      if (format == InputFormat::kFtraceText) AddFiltered(CutLines(window, 0, kSideSeed));
       // Each form's text of events, and the console log as the trace it may hold.
       Add("decoder", Bodies(CutLines(window, 0, kSideSeed)));
       traces->emplace_back(name, window);
     }
   }
 
+  void AddFiltered(const std::string& trace) {
+    constexpr std::array kOptions = {
+        "--pid 1-75\n--event mm_|wait_bit\n", "--cpu 0,2-3\n--comm ^toucher/\n", "--time 3.9..5.4\n--pid 0\n",
+        "--time ..9.000001\n--event ^kmem:\n", "--time 1.5..\n--cpu 1\n"};
+    Add("event_filter", kOptions[filters_++ % kOptions.size()] + trace);
+  }
+
   Seeds seeds_;
   size_t archives_ = 0;
+  size_t filters_ = 0;
 };
 
 Files ReadRecording(const std::string& path) {
