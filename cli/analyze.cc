@@ -43,7 +43,7 @@ int RunAnalyze(const std::vector<std::string>& arguments) {
   if (facts.lines.events > 0 && facts.lines.left_out == facts.lines.events)
     throw Error(recording.path + ": " +
                 filter.WhyNothing(facts.lines.events, facts.clock_is_ticks.value_or(false)));
-  return judgement.Pronounce(store.get(), facts.lines.events);
+  return judgement.Pronounce(store.get(), recording.path, facts.lines.events);
 }
 
 }  // namespace

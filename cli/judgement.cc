@@ -66,7 +66,7 @@ std::unique_ptr<TraceStore> Judgement::MakeStore(const Recording& recording,
   return MakeTemporaryStore(recording, format_ == ReportFormat::kPerfetto || NeedEveryEvent(rules_));
 }
 
-int Judgement::Pronounce(TraceStore* store, int64_t events) const {
+int Judgement::Pronounce(TraceStore* store, const std::string& input, int64_t events) const {
   JudgeTrace(rules_, &store->database());
   store->Publish();
   int exit_code = ExitCodeFor(store->database(), policy_);
@@ -76,6 +76,8 @@ int Judgement::Pronounce(TraceStore* store, int64_t events) const {
   WriteReport(store->database(), {.format = format_, .style = OutputStyle(), .near_misses = near_misses_},
               out.writer());
   out.Flush();
+  // The text begins with it; who asked for another form looks at the exit code first.
+  if (events == 0 && format_ != ReportFormat::kText) Tell(input + ": no event in it could be read");
   // For people only: a report of the same bytes is the same bytes.
   if (!IsErrorTerminal()) return exit_code;
   auto rate = static_cast<int64_t>(static_cast<double>(events) / seconds.count());

@@ -35,9 +35,9 @@ class Judgement {
   std::unique_ptr<TraceStore> MakeStore(const Recording& recording,
                                         const std::optional<std::string>& output) const;
 
-  // Judges the store's trace, publishes it and prints the report, and on a terminal how long it took.
-  // Returns the exit code.
-  int Pronounce(TraceStore* store, int64_t events) const;
+  // Judges the trace in the store, read from `input`, publishes it and prints the report, and on a terminal how
+  // long it took. Returns the exit code.
+  int Pronounce(TraceStore* store, const std::string& input, int64_t events) const;
 
  private:
   std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();

@@ -31,7 +31,7 @@ int RunReplay(const std::vector<std::string>& arguments) {
                                          Decoder* decoder) { return trace.Open(strings, decoder); },
                              .memory = memory});
   progress.Clear();
-  return judgement.Pronounce(&store, facts.lines.events);
+  return judgement.Pronounce(&store, *path, facts.lines.events);
 }
 
 }  // namespace

@@ -114,6 +114,11 @@ TEST_CASE("exit codes", "[cli]") {
   CHECK(Shell("$MMREPLAY frobnicate").exit_code == 2);
   CHECK(Shell("$MMREPLAY").exit_code == 2);
   CHECK(Shell("printf '# tracer: nop\\n' | $MMREPLAY analyze -").exit_code == 2);
+  // Where the report is no text a sentence says why, too.
+  Run nothing = Shell("printf '# tracer: nop\\n' | $MMREPLAY analyze --format html -");
+  CHECK(nothing.exit_code == 2);
+  CHECK(nothing.err.ends_with(": no event in it could be read\n"));
+  CHECK(Shell("$MMREPLAY analyze --format html samples/410-x86-held0.tar.xz").err.empty());
 }
 
 TEST_CASE("a directory, its archive and standard input give the same answer", "[cli]") {
