@@ -47,8 +47,8 @@ struct RefTaker {
   uint64_t task;  // Task::serial
   std::optional<Pid> pid;
   uint64_t scope;
-  int32_t net_in_scope = 0;  // references taken minus dropped since the task's scope began
-  int32_t net_in_life = 0;
+  int64_t net_in_scope = 0;  // references taken minus dropped since the task's scope began
+  int64_t net_in_life = 0;
   std::optional<Moment> last_taken;
   std::optional<HoldId> taken_in;    // innermost page-table lock held at last_taken
   bool taken_after_release = false;  // one had been held and dropped in the same scope before it
