@@ -307,6 +307,53 @@ TEST_CASE("temporary files have no name that could be left behind", "[fault]") {
   }
 }
 
+TEST_CASE("without -o: whatever fails of the temporary files, the report is whole or there is an error",
+          "[fault]") {
+  Scene scene;
+  struct Case {
+    std::string input;
+    uint64_t share;  // of the calls, one in so many
+  };
+  std::vector<Case> cases = {{scene.log(), 1},
+                             {MMREPLAY_SOURCE_DIR "/samples/410-x86-fired-nochurn.tar.xz", 8},
+                             {MMREPLAY_SOURCE_DIR "/samples/x86-perf-lost.tar.xz", 8}};
+  for (const Case& one : cases) {
+    for (const char* format : {"text", "perfetto"}) {
+      Arguments analyze = {"analyze", one.input, "--format", format};
+      for (const char* calls : {"write", "read"}) {
+        Fault none{.calls = calls};
+        Run good = scene.Go(analyze, none);
+        uint64_t all = scene.calls();
+        CAPTURE(analyze, calls, all);
+        REQUIRE(good.exit_code != 2);
+        CHECK(scene.All().empty());
+        CHECK(all >= 1);
+        for (Fault fault : {kBadDisk, kFullDisk, kKilled}) {
+          if (fault.error == kFullDisk.error && std::string(calls) == "read") continue;
+          fault.calls = calls;
+          for (fault.at = 1; fault.at <= all; fault.at += one.share) {
+            Run run = scene.Go(analyze, fault);
+            CAPTURE(fault.error, fault.at, run.exit_code, run.err);
+            CHECK(scene.All().empty());
+            if (fault.error == "kill") {
+              CHECK(run.exit_code == -SIGKILL);
+              continue;
+            }
+            if (run.exit_code == good.exit_code) {
+              CHECK(run.out == good.out);  // what failed was not needed
+              continue;
+            }
+            CHECK(run.exit_code == 2);
+            CHECK(NamesOneOf(run.err, {"temporary", "standard output"}));
+            CHECK(NamesOneOf(run.err, {"Input/output error", "No space left on device", "disk I/O error",
+                                       "database or disk is full"}));
+          }
+        }
+      }
+    }
+  }
+}
+
 TEST_CASE("a fleet database keeps what was committed, whatever fails", "[fault]") {
   Scene scene;
   scene.SpareTemporaryFiles();
@@ -456,6 +503,9 @@ TEST_CASE("a file that cannot be read to its end is an error that names it", "[f
       if (one.arguments[0] == "query" && run.exit_code == 0 && run.out == good.out) continue;
       CHECK(run.exit_code == 2);
       CHECK(run.err.find(scene.path(one.name)) != std::string::npos);
+      // It is not the file that is wrong.
+      CHECK(run.err.find("Input/output error") != std::string::npos);
+      CHECK(run.err.find("damaged") == std::string::npos);
       CHECK_FALSE(fs::exists(scene.beside("new.db")));
     }
   }
