@@ -28,7 +28,7 @@ int RunDoctor(const std::vector<std::string>& arguments) {
   MemoryBudget memory = MemoryOf(given);
   BufferedOutput out;
   if (inputs.size() == 1 && IsDatabase(inputs[0])) {
-    WriteDoctor(*OpenTraceDatabase(inputs[0], Database::Mode::kReadOnly), out.writer());
+    WriteDoctor(*OpenJudgedDatabase(inputs[0]), out.writer());
   } else {
     Recording recording =
         OpenRecording({.inputs = inputs, .dmesg = given.Text("dmesg"), .probes = given.Text("probes")});

@@ -270,6 +270,13 @@ void AddReplayIssues(const Recording& recording, const ReplaySummary& replay,
     issues->push_back({Severity::kWarning, "reports left out", 0, recording.console.reports_left_out,
                        "the console has more page-state reports than are kept"});
   }
+  if (replay.disorder_line) {
+    issues->push_back(
+        {Severity::kWarning, "events in disorder", *replay.disorder_line, 1,
+         "time stamps of one cpu run backwards: events are not in the order they were recorded in, "
+         "or several recordings follow each other; no wait is judged; analyze each recording by "
+         "itself"});
+  }
   if (replay.clock_error_learned > 0) {
     issues->push_back({Severity::kInfo, "clocks disagree", 0, 1,
                        "the cpus' clocks contradict the page-table locks by up to " +

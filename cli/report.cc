@@ -17,7 +17,7 @@ int RunReport(const std::vector<std::string>& arguments) {
   auto path = given.Text("database");
   if (!path) throw Error("report: needs a database; see mmreplay report --help");
   ReportFormat format = ReportFormatOf(given.Text("format").value_or("text"));
-  auto database = OpenTraceDatabase(*path, Database::Mode::kReadOnly);
+  auto database = OpenJudgedDatabase(*path);
   BufferedOutput out;
   WriteReport(*database, {.format = format, .style = OutputStyle(), .near_misses = given.Has("near-misses")},
               out.writer());

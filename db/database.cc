@@ -344,4 +344,16 @@ std::unique_ptr<Database> OpenTraceDatabase(const std::string& path, Database::M
   return database;
 }
 
+std::unique_ptr<Database> OpenJudgedDatabase(const std::string& path) {
+  auto database = OpenTraceDatabase(path, Database::Mode::kReadOnly);
+  int32_t schema = ReadDatabaseHeader(path)->user_version;
+  if (schema == kSchemaVersion) return database;
+  std::string next = schema >= kReplayableSchema
+                         ? "`mmreplay replay " + path + " -o NEW` makes one of it that can"
+                         : "analyze the recording again";
+  throw Error(path + ": was written by an earlier mmreplay (schema " + std::to_string(schema) +
+              ", this one has " + std::to_string(kSchemaVersion) + "), and cannot be reported on as it is; " +
+              next);
+}
+
 }  // namespace mmreplay

@@ -17,6 +17,8 @@ inline constexpr int32_t kApplicationId = 0x6d6d7270;
 inline constexpr int32_t kFleetApplicationId = 0x6d6d666c;
 // Raised whenever columns or views are appended.
 inline constexpr int32_t kSchemaVersion = 4;
+// The first one that keeps what a replay needs: batches, markers and probes.
+inline constexpr int32_t kReplayableSchema = 3;
 
 // What the first bytes of a file say of it.
 struct DatabaseHeader {
@@ -136,5 +138,9 @@ Statement InsertInto(const Database& database, const std::string& table);
 // Opens a file mmreplay wrote, whoever had it since. Anything else, a file of a newer version, and one in
 // which tables and views are not as mmreplay makes them, is refused with a sentence.
 std::unique_ptr<Database> OpenTraceDatabase(const std::string& path, Database::Mode mode);
+
+// To be read for what this version's model and rules say: one of an earlier version lacks columns, and is
+// refused with what to do about it. Its views can be queried, and its events replayed.
+std::unique_ptr<Database> OpenJudgedDatabase(const std::string& path);
 
 }  // namespace mmreplay

@@ -12,8 +12,6 @@
 namespace mmreplay {
 namespace {
 
-// The first schema with batches, markers and probes.
-constexpr int64_t kReplayableSchema = 3;
 // No reader makes batches of more: they are cut by a MiB of text.
 constexpr int64_t kMostEventsOfBatch = 1'000'000;
 

@@ -192,6 +192,8 @@ void TraceDatReader::ReadMessage(uint8_t type, std::string_view payload, Batch* 
     case TraceDatMessage::kFailed:
       failure_ = payload;
       break;
+    case TraceDatMessage::kUnreadable:
+      throw Error(file_->name() + ": " + std::string(payload));
     case TraceDatMessage::kEnd:
       complete_ = true;
       break;

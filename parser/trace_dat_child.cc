@@ -15,6 +15,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "parser/error.h"
 #include "parser/event_layout.h"
 
 // tracefs.h of Debian 12 is not valid C++ (it passes 0 for an enum), and nothing of it is needed here.
@@ -99,10 +100,12 @@ class TraceDatChild {
   TraceDatChild(int file, int pipe) : file_(file), writer_(pipe) {}
 
   void Run() {
+    errno = 0;  // the library tells of a failed read only so
     tracecmd_input* top =
         tracecmd_open_fd(file_, TRACECMD_FL_LOAD_NO_PLUGINS | TRACECMD_FL_LOAD_NO_SYSTEM_PLUGINS);
     if (!top) {
-      writer_.Say(TraceDatMessage::kFailed, "libtracecmd cannot open it");
+      bool unreadable = SayIfUnreadable();
+      if (!unreadable) writer_.Say(TraceDatMessage::kFailed, "libtracecmd cannot open it");
       writer_.Flush();
       return;
     }
@@ -116,7 +119,7 @@ class TraceDatChild {
     tep_ = tracecmd_get_tep(top);
     tracecmd_iterate_events_multi(buffers.data(), static_cast<int>(buffers.size()), &TraceDatChild::OnRecord,
                                   this);
-    writer_.Say(TraceDatMessage::kEnd, "");
+    if (!SayIfUnreadable()) writer_.Say(TraceDatMessage::kEnd, "");
     writer_.Flush();
   }
 
@@ -133,6 +136,12 @@ class TraceDatChild {
     bool is_bprint = false;
     const tep_event* event = nullptr;
   };
+
+  bool SayIfUnreadable() {
+    if (errno != EIO) return false;
+    writer_.Say(TraceDatMessage::kUnreadable, Reason(EIO));
+    return true;
+  }
 
   static int OnRecord(tracecmd_input* buffer, tep_record* record, int, void* self) {
     static_cast<TraceDatChild*>(self)->AddRecord(buffer, record);

@@ -12,11 +12,12 @@ enum class TraceDatMessage : uint8_t {
   // u32 kind, u32 buffer, i64 ts, i32 cpu, i32 pid, u8 flags, u8 preempt count, u8 length of comm, comm,
   // arguments
   kEvent = 2,
-  kFrame = 3,     // a frame of the stack the last event is
-  kLost = 4,      // i32 cpu, i64 events lost before the next event of the cpu, or -1
-  kRejected = 5,  // a record that its format does not describe: text why
-  kFailed = 6,    // text: the library cannot read the file
-  kEnd = 7,       // all has been said
+  kFrame = 3,       // a frame of the stack the last event is
+  kLost = 4,        // i32 cpu, i64 events lost before the next event of the cpu, or -1
+  kRejected = 5,    // a record that its format does not describe: text why
+  kFailed = 6,      // text: the library cannot read the file
+  kEnd = 7,         // all has been said
+  kUnreadable = 8,  // text: what the system says why the file cannot be read
 };
 
 // The largest record of a ring buffer is a page; as text it may be a few times that.

@@ -9,9 +9,13 @@ namespace {
 
 constexpr int64_t kLikely = 50'000;  // ns
 
+bool SameCpu(const Moment& a, const Moment& b) {
+  return a.cpu && b.cpu && *a.cpu == *b.cpu;
+}
+
 bool SameTaskOrCpu(const Moment& a, const Moment& b) {
   bool same_task = a.pid && b.pid && *a.pid == *b.pid && Value(*a.pid) != 0;
-  return same_task || (a.cpu && b.cpu && *a.cpu == *b.cpu);
+  return same_task || SameCpu(a, b);
 }
 
 // Of the stamps; 0 where one is not known. Unsigned, for stamps at the ends of 64 bits.
@@ -87,10 +91,18 @@ const SyncEdge* SyncEdges::From(const Moment& other, EventId own) const {
 Ordering OrderOf(const Moment& first, const Moment& second, const ClockError& clock,
                  const SyncEdges* to_second) {
   auto yes_no = [](bool yes) { return yes ? Before::kYes : Before::kNo; };
-  if (SameTaskOrCpu(first, second))
-    return {yes_no(Value(first.event) < Value(second.event)), EventOrder::kSameCpu};
-  if (auto distance = DistanceOf(first, second); distance > static_cast<uint64_t>(clock.bound()))
-    return {yes_no(*first.ts < *second.ts), EventOrder::kApart};
+  uint64_t distance = DistanceOf(first, second);
+  bool apart = distance > static_cast<uint64_t>(clock.bound());
+  if (SameTaskOrCpu(first, second)) {
+    bool in_file = Value(first.event) < Value(second.event);
+    bool contradicted = distance > 0 && (*first.ts < *second.ts) != in_file;
+    if (!contradicted) return {yes_no(in_file), EventOrder::kSameCpu};
+    // One of the two stands where it does not belong, or its stamp is wrong.
+    if (SameCpu(first, second)) return {Before::kOpen, EventOrder::kOpen};
+    // The files of single cpus one after the other; or the clocks err.
+    return {yes_no(apart ? !in_file : in_file), EventOrder::kSameCpu};
+  }
+  if (apart) return {yes_no(*first.ts < *second.ts), EventOrder::kApart};
   if (const SyncEdge* edge = to_second ? to_second->From(first, second.event) : nullptr)
     return {Before::kYes, edge->kind};
   return {Before::kOpen, EventOrder::kOpen};

@@ -84,6 +84,7 @@ ShadowMm::ShadowMm(ReplayOptions options, Sink sink)
 }
 
 void ShadowMm::Learn(const Event& event) {
+  record_order_.See(event);
   clock_learner_.Learn(event);
   // set_event_pid never lets the idle task's events through, nor kthreadd's.
   if (event.pid && (Value(*event.pid) == 0 || Value(*event.pid) == 2)) {
@@ -151,9 +152,21 @@ void ShadowMm::CloseGap(const Event& event) {
     sink_(*cpu.open_gap);
     cpu.open_gap.reset();
     --open_gaps_;
+  } else if (event.ts && cpu.last_ts && *event.ts < *cpu.last_ts && !event.copy && !summary_.blinded) {
+    OnStepBack(*event.cpu);
+    cpu.last_gap = event.id;
+    last_gap_ = event.id;
   }
   cpu.last_ts = event.ts;
   cpu.last_event = event.id;
+}
+
+// The event belongs elsewhere, or the one before: one may be missing here.
+void ShadowMm::OnStepBack(int32_t cpu) {
+  locks_.OnGap(cpu);
+  waits_.OnGap(cpu, CpuOf(cpu).last_event);
+  pages_.OnGap();
+  migrations_.OnGap();
 }
 
 // What a filter leaves out is no loss of one cpu. After a loss the model goes on with what it knows, and is
@@ -173,7 +186,7 @@ void ShadowMm::Cut(const LossMarker& marker) {
       break;
     case LossMarker::Kind::kLeftOut:
       summary_.blinded = true;
-      waits_.OnBlinded();
+      waits_.OnBlinded(WaitTracker::Blindness::kLeftOut);
       break;
   }
 }
@@ -184,7 +197,7 @@ void ShadowMm::Replay(const LossMarker& marker) {
     return;
   }
   if (!KnowsCpu(marker.cpu)) {
-    waits_.OnGap(marker.cpu, std::nullopt);
+    waits_.OnGap(WaitTracker::kUnknownCpu, std::nullopt);
     pages_.OnGap();
     migrations_.OnGap();
     return;
@@ -215,6 +228,11 @@ bool ShadowMm::GapSince(const Task& task, EventId since) const {
 }
 
 void ShadowMm::Replay(const Event& event) {
+  if (record_order_.broken() && !summary_.disorder_line) {
+    summary_.disorder_line = record_order_.broken_at();
+    summary_.blinded = true;
+    waits_.OnBlinded(WaitTracker::Blindness::kDisorder);
+  }
   if (event.cpu && static_cast<uint32_t>(*event.cpu) >= known_cpus_.size() && !KnowsCpu(*event.cpu)) {
     Event elsewhere = event;
     elsewhere.cpu.reset();

@@ -22,6 +22,7 @@
 #include "replay/page_map.h"
 #include "replay/pte.h"
 #include "replay/ptl.h"
+#include "replay/record_order.h"
 #include "replay/records.h"
 #include "replay/task.h"
 #include "replay/wait.h"
@@ -59,7 +60,9 @@ struct ReplaySummary {
   bool flags_at_last_put = false;
   bool migration_results = false;  // returns of functions that move a page were recorded
   std::optional<int64_t> last_ts;  // latest stamp of the recording
-  bool blinded = false;            // events with a meaning to the model were left out
+  bool blinded = false;            // events with a meaning to the model were left out, or are in disorder
+  std::optional<int64_t>
+      disorder_line;  // where it shows that events are not in the order they were recorded in
   // For want of memory, see MemoryBudget.
   int64_t tasks_forgotten = 0;
   int64_t locks_forgotten = 0;
@@ -75,8 +78,8 @@ class ShadowMm {
   // Records are handed to `sink` in replay order; `sink` outlives the model.
   ShadowMm(ReplayOptions options, Sink sink);
 
-  // Events pass twice, in file order: first Learn (struct page addresses, clocks, which probes exist), some
-  // way ahead, then Replay.
+  // Events pass twice, in file order: first Learn (struct page addresses, clocks, which probes exist, whether
+  // the order is that of the recording), some way ahead, then Replay.
   void Learn(const Event& event);
   void Replay(const Event& event);
   void Replay(const LossMarker& marker);
@@ -102,11 +105,13 @@ class ShadowMm {
   void Cut(const LossMarker& marker);
   bool GapSince(const Task& task, EventId since) const;
   void CloseGap(const Event& event);
+  void OnStepBack(int32_t cpu);
 
   ReplayOptions options_;
   Sink sink_;
   ClockError clock_;
   ClockLearner clock_learner_;
+  RecordOrder record_order_;
   PteDecoder ptes_;
   PageMap page_map_;
   TaskTracker tasks_;

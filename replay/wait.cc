@@ -275,10 +275,20 @@ WaitJudgement JudgeWait(const WaitFacts& f, const ClockError& clock) {
     j.why = "it waits for page flag " + std::to_string(*f.bit) + ", not for PG_locked";
     return j;
   }
-  if (f.blinded) {
+  if (f.left_out || f.disorder) {
     j.outcome = WaitOutcome::kUnknown;
     j.order = EventOrder::kNone;
     j.order_ns.reset();
+  }
+  if (f.disorder) {
+    j.reason = "events are not in the order they were recorded in";
+    j.why =
+        "time stamps of one cpu run backwards in the file, which they never do as they are recorded: what "
+        "comes "
+        "first in it did not happen first; analyze each recording by itself, as the kernel wrote it";
+    return j;
+  }
+  if (f.left_out) {
     j.reason = "events that decide were left out";
     j.why =
         "events that decide were left out, such as a reference taken: analyze without --event, --comm, --pid "
@@ -420,7 +430,6 @@ void WaitTracker::Begin(Task* task, const Moment& at, const Entry& entry) {
       facts.forgotten = facts.gap_in_lookup = facts.gap_before_wait = true;
   }
   task->waiting = record.id;
-  open_.push_back(record.id);
   wait.task = task;
   ++task->waits_kept;
   wait.scope = task->scope;
@@ -533,7 +542,9 @@ std::optional<KernelFunction> WaitTracker::WaitingIn(const Task& task) {
 
 void WaitTracker::Close(Wait* wait) {
   wait->closed = true;
-  open_.erase(std::find(open_.begin(), open_.end(), wait->record.id));
+  while (!closed_.empty() && Value(closed_.front()) < first_) closed_.pop_front();
+  closed_.push_back(wait->record.id);
+  ++closings_;
 }
 
 void WaitTracker::OnDeath(const Page& page) {
@@ -572,31 +583,40 @@ void WaitTracker::OnNewLife(const Page& old_life, const Moment& at) {
 }
 
 void WaitTracker::OnGap(int32_t cpu, std::optional<EventId> last) {
-  for (WaitId id : open_) {
-    if (Wait* wait = Get(id)) wait->facts.gap_in_wait = true;
+  // Losses may be as many as events: what an earlier one said of a wait is not said again.
+  for (auto wait = waits_.rbegin(); wait != waits_.rend() && Value(wait->record.id) >= under_way_; ++wait) {
+    if (!wait->closed) wait->facts.gap_in_wait = true;
   }
-  // The latest first: those that were over when the events began to be lost come last.
-  size_t untouched = 0;
-  for (auto wait = waits_.rbegin(); wait != waits_.rend() && untouched < kWaitsPerPage; ++wait) {
+  under_way_ = next_wait_;
+  ToldGap& told = told_gaps_[cpu];
+  if (!told.any || told.last != last) told = {.any = true, .last = last};
+  // Those that began while events were being lost: what the waiter did before on that cpu, and who freed or
+  // allocated the page, may be among them.
+  for (auto wait = waits_.rbegin(); wait != waits_.rend() && Value(wait->record.id) >= told.begun; ++wait) {
     WaitFacts& facts = wait->facts;
-    const std::optional<Moment>& over = facts.end ? facts.end : facts.not_after;
-    if (over && last && Value(over->event) < Value(*last)) {
-      ++untouched;
-      continue;
-    }
+    if (last && Value(facts.begin.event) < Value(*last)) break;
     facts.gap_in_wait = true;
-    if (last && Value(facts.begin.event) < Value(*last)) continue;
-    // It began while events were being lost: what the waiter did before on that cpu, and who freed or
-    // allocated the page, may be among them.
     facts.gap_before_wait = true;
     if (wait->moved || wait->cpu == cpu) facts.gap_in_lookup = true;
   }
+  // And those that were not over then.
+  int64_t index = closings_;
+  for (auto id = closed_.rbegin(); id != closed_.rend() && --index >= told.closings; ++id) {
+    Wait* wait = Get(*id);
+    if (!wait) continue;
+    const std::optional<Moment>& over = wait->facts.end ? wait->facts.end : wait->facts.not_after;
+    if (over && last && Value(over->event) < Value(*last)) break;
+    wait->facts.gap_in_wait = true;
+  }
+  told.begun = next_wait_;
+  told.closings = closings_;
 }
 
 void WaitTracker::EmitWait(Wait& wait) {
   --wait.task->waits_kept;
   if (!wait.closed) Close(&wait);
-  wait.facts.blinded = blinded_;
+  wait.facts.left_out = blindness_ == Blindness::kLeftOut;
+  wait.facts.disorder = blindness_ == Blindness::kDisorder;
   WaitJudgement judgement = JudgeWait(wait.facts, *clock_);
   PageWait& record = wait.record;
   record.judged = judgement.judged;
@@ -613,7 +633,7 @@ void WaitTracker::EmitWait(Wait& wait) {
   record.contract = contract ? contract->source : ProtectionHistory(wait.facts.caller);
   record.reason = std::move(judgement.reason);
   record.why = std::move(judgement.why);
-  if (wait.facts.death && !blinded_) {
+  if (wait.facts.death && blindness_ == Blindness::kNone) {
     record.death = wait.facts.death->at;
     record.free = wait.facts.death->free;
   }

@@ -74,7 +74,8 @@ struct WaitFacts {
   bool gap_before_wait = false;      // lost events between the page's death, or its lookup, and the beginning
   bool gap_in_wait = false;
   bool forgotten = false;      // what was known of the page before it was found was not kept
-  bool blinded = false;        // events that decide were left out by a filter
+  bool left_out = false;       // events that decide were left out by a filter
+  bool disorder = false;       // events are not in the order they were recorded in
   bool cut_off_after = false;  // the recording was cut off before what the waiter did after the wait
 };
 
@@ -133,7 +134,9 @@ class WaitTracker {
   void OnUnrecordedReference(const Page& page, EventId after);
   void OnUnmatchedPut(const Page& page, const Task& task, const Moment& at);
   void OnNewLife(const Page& old_life, const Moment& at);
-  // A cpu's events after `last` (from the beginning where it has none) up to here are missing.
+  // A cpu's events after `last` (from the beginning where it has none) up to here are missing. kUnknownCpu: it
+  // is not known which cpu's.
+  static constexpr int32_t kUnknownCpu = INT32_MIN;
   void OnGap(int32_t cpu, std::optional<EventId> last);
 
   // A wait on the page is not told of yet.
@@ -144,8 +147,12 @@ class WaitTracker {
   // The recording is part of a longer one: its events before here, or after, were left out.
   void OnStretchBegin() { begin_cut_ = true; }
   void OnStretchEnd() { end_cut_ = true; }
-  // Events of any kind were left out: nothing that is not emitted yet can be judged.
-  void OnBlinded() { blinded_ = true; }
+  // Nothing that is not emitted yet can be judged: events of any kind were left out, or they are not in the
+  // order they were recorded in.
+  enum class Blindness : uint8_t { kNone, kLeftOut, kDisorder };
+  void OnBlinded(Blindness why) {
+    if (blindness_ == Blindness::kNone) blindness_ = why;
+  }
 
   void Finish();
 
@@ -173,10 +180,20 @@ class WaitTracker {
   int64_t next_wait_ = 1;
   std::deque<Wait> waits_;  // those not emitted yet, by id; front is first_
   int64_t first_ = 1;       // id of waits_.front()
-  std::deque<WaitId> open_;
+  std::deque<WaitId> closed_;  // of them, in the order in which they were
+  int64_t closings_ = 0;
+  int64_t under_way_ = 1;  // waits from here on may not know of the latest gap
+  // The latest gap of a cpu, and the waits and closings it was told of.
+  struct ToldGap {
+    bool any = false;
+    std::optional<EventId> last = {};
+    int64_t begun = 1;
+    int64_t closings = 0;
+  };
+  std::unordered_map<int32_t, ToldGap> told_gaps_;
   bool begin_cut_ = false;
   bool end_cut_ = false;
-  bool blinded_ = false;
+  Blindness blindness_ = Blindness::kNone;
 };
 
 }  // namespace mmreplay

@@ -247,7 +247,7 @@ std::string Subject(const ReportContent& content) {
 int Verdict::ExitCode() const {
   if (events == 0) return 2;
   if (findings > 0) return 1;
-  if (!wait_rule_applicable || unknown_waits > 0 || waits_in_gaps > 0) return 3;
+  if (!wait_rule_applicable || unknown_waits > 0 || waits_in_gaps > 0 || incomplete) return 3;
   return 0;
 }
 
@@ -261,6 +261,8 @@ Verdict ReadVerdict(const Database& database) {
   verdict.waits = query.Int(3);
   verdict.unknown_waits = query.Int(4);
   verdict.waits_in_gaps = query.Int(5);
+  verdict.incomplete = query.Int(6) != 0;
+  verdict.in_disorder = query.Int(7) != 0;
   return verdict;
 }
 
@@ -420,6 +422,8 @@ std::string VerdictText(const ReportContent& content) {
     case 2:
       return "NOTHING READ: no event in the input could be read";
     case 3:
+      if (verdict.in_disorder)
+        return "CANNOT TELL: events are not in the order they were recorded in, so no wait can be judged";
       if (IsBlinded(content))
         return "CANNOT TELL: events that decide were left out, so no wait can be judged";
       if (!verdict.wait_rule_applicable)
@@ -428,6 +432,8 @@ std::string VerdictText(const ReportContent& content) {
         return fmt::format("CANNOT TELL: no finding, but the recording leaves {} open",
                            Plural(verdict.unknown_waits, "wait", "waits"));
       }
+      if (verdict.waits_in_gaps == 0)
+        return "CANNOT TELL: no finding, but a part of the input could not be read";
       return fmt::format("CANNOT TELL: no finding, but events were lost during {}",
                          Plural(verdict.waits_in_gaps, "wait", "waits"));
     default:

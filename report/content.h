@@ -30,6 +30,8 @@ struct Verdict {
   int64_t unknown_waits = 0;
   int64_t waits_in_gaps = 0;
   int64_t events = 0;
+  bool incomplete = false;   // a part of the input could not be read: nothing is proven by what was not found
+  bool in_disorder = false;  // events are not in the order they were recorded in
 
   // 1 a finding, 3 cannot tell, 2 nothing could be read, 0 clean.
   int ExitCode() const;

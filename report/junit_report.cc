@@ -59,6 +59,8 @@ TestCase Judge(const RuleAnswer& rule, const Verdict& verdict) {
       return {CaseResult::kSkipped,
               "cannot tell: events were lost during " + Plural(verdict.waits_in_gaps, "wait", "waits")};
     }
+    if (verdict.incomplete)
+      return {CaseResult::kSkipped, "cannot tell: a part of the input could not be read"};
   }
   return {};
 }

@@ -5,7 +5,9 @@ SELECT
   (SELECT lines_events FROM traces) AS events,
   (SELECT coalesce(sum(findings), 0) FROM rule_results WHERE severity IN ('error', 'warning')) AS findings,
   (SELECT count(*) FROM rule_results WHERE rule = 'wait_on_freed_page' AND applicable) AS wait_rule_applicable,
-  w.waits, w.unknown_waits, w.waits_in_gaps
+  w.waits, w.unknown_waits, w.waits_in_gaps,
+  EXISTS (SELECT 1 FROM trace_issues WHERE severity = 'error') AS incomplete,
+  EXISTS (SELECT 1 FROM trace_issues WHERE kind = 'events in disorder') AS in_disorder
 FROM (SELECT count(*) AS waits, coalesce(sum(w.verdict = 'unknown'), 0) AS unknown_waits,
              coalesce(sum(x.gap), 0) AS waits_in_gaps
       FROM page_waits w JOIN page_wait_evidence x ON x.wait_id = w.id) w;

@@ -305,9 +305,10 @@ Json Invocation(const ReportContent& content, const Artifacts& artifacts) {
     execution.push_back(Notification(
         "warning", "cannot tell",
         fmt::format("No finding, but the recording cannot tell: of {} on pages it leaves {} open, and "
-                    "events were lost during {}.",
+                    "events were lost during {}.{}",
                     Plural(content.verdict.waits, "wait", "waits"), CountText(content.verdict.unknown_waits),
-                    CountText(content.verdict.waits_in_gaps))));
+                    CountText(content.verdict.waits_in_gaps),
+                    content.verdict.incomplete ? " A part of the input could not be read." : "")));
   }
   return {{"executionSuccessful", exit_code != 2},
           {"exitCode", exit_code},

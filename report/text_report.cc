@@ -116,12 +116,19 @@ void WriteNotApplicable(const ReportContent& content, const WriteFn& write) {
       others += (others.empty() ? "" : ", ") + rule.rule;
     }
   }
-  if (blinded)
+  if (content.verdict.in_disorder) {
+    write(
+        Wrap("not judged: events are not in the order they were recorded in; analyze each recording by "
+             "itself, as the "
+             "kernel wrote it",
+             0, 2));
+  } else if (blinded) {
     write(Wrap(
         "not judged: events that decide were left out, such as a reference taken; analyze without --event, "
         "--comm, --pid and --cpu for a verdict (--time leaves one), and with more --max-memory where it is "
         "among the issues",
         0, 2));
+  }
   if (!others.empty())
     write(Wrap("not applicable to what was recorded: " + others + " (mmreplay query DB @rules)", 0, 2));
 }

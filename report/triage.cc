@@ -27,12 +27,14 @@ std::string_view ContractClass(std::string_view function) {
 }
 
 std::string WhyCannotTell(const Verdict& verdict) {
+  if (verdict.in_disorder) return "its events are not in the order they were recorded in";
   if (!verdict.wait_rule_applicable)
     return "no wait on a page could be seen in it, or a required rule not be judged";
   if (verdict.unknown_waits > 0) {
     return CountText(verdict.unknown_waits) + " of " + Plural(verdict.waits, "wait", "waits") +
            ": what kept the page alive is not on record";
   }
+  if (verdict.waits_in_gaps == 0) return "a part of it could not be read";
   return "events were lost during " + Plural(verdict.waits_in_gaps, "wait", "waits");
 }
 

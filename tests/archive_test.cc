@@ -504,6 +504,35 @@ TEST_CASE("a long compressed trace that breaks off is judged as far as it goes",
   CHECK(run.err.find("tiny.gz: is damaged or cut off (") != std::string::npos);
 }
 
+TEST_CASE("what could not be read may hold the finding: the rest is not called clean", "[archive]") {
+  TemporaryFolder folder;
+  const std::string& f = folder.path();
+  REQUIRE(Shell("cp samples/arm64-fixed.tar.xz " + f + "/whole.tar.xz && cd " + f +
+                " && mkdir x && tar -C x -xf whole.tar.xz && cat x/*/trace.txt > trace && gzip -k trace && "
+                "xz -k trace "
+                "&& zstd -q trace")
+              .exit_code == 0);
+  for (const char* name : {"whole.tar.xz", "trace.gz", "trace.xz", "trace.zst"}) {
+    CAPTURE(name);
+    std::string whole = f + "/" + name;
+    std::string cut = f + "/cut." + name;
+    std::string bytes = ReadFile(whole);
+    folder.Write(std::string("cut.") + name, bytes.substr(0, bytes.size() * 3 / 4));
+    CHECK(Execute({"analyze", whole}).exit_code == 0);
+    Run run = Execute({"analyze", cut, "-o", f + "/cut.db"});
+    CHECK(run.exit_code == 3);
+    CHECK(run.out.starts_with("CANNOT TELL: no finding, but a part of the input could not be read\n"));
+    CHECK(run.out.find("error: " + cut + ": is damaged or cut off (") != std::string::npos);
+    CHECK(Execute({"report", f + "/cut.db"}).out == run.out);
+    CHECK(Execute({"replay", f + "/cut.db", "-o", f + "/again.db"}).exit_code == 3);
+    Run triage = Execute({"triage", whole, cut});
+    CHECK(triage.exit_code == 3);
+    CHECK(triage.out.find("a part of it could not be read") != std::string::npos);
+    CHECK(Execute({"analyze", cut, "--format", "json"}).out.find("\"verdict\": \"cannot tell\"") !=
+          std::string::npos);
+  }
+}
+
 TEST_CASE("what is packed another way is called by its name", "[archive]") {
   TemporaryFolder folder;
   const std::string& f = folder.path();

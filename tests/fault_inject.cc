@@ -124,18 +124,8 @@ ssize_t pwrite(int fd, const void* data, size_t size, off_t offset) {
   return Fails(Call::kWrite, fd) ? -1 : real(fd, data, size, offset);
 }
 
-ssize_t pwrite64(int fd, const void* data, size_t size, off64_t offset) {
-  static auto real = Next<ssize_t (*)(int, const void*, size_t, off64_t)>("pwrite64");
-  return Fails(Call::kWrite, fd) ? -1 : real(fd, data, size, offset);
-}
-
 int ftruncate(int fd, off_t size) {
   static auto real = Next<int (*)(int, off_t)>("ftruncate");
-  return Fails(Call::kWrite, fd) ? -1 : real(fd, size);
-}
-
-int ftruncate64(int fd, off64_t size) {
-  static auto real = Next<int (*)(int, off64_t)>("ftruncate64");
   return Fails(Call::kWrite, fd) ? -1 : real(fd, size);
 }
 
@@ -189,11 +179,6 @@ ssize_t pread(int fd, void* data, size_t size, off_t offset) {
   return Fails(Call::kRead, fd) ? -1 : real(fd, data, size, offset);
 }
 
-ssize_t pread64(int fd, void* data, size_t size, off64_t offset) {
-  static auto real = Next<ssize_t (*)(int, void*, size_t, off64_t)>("pread64");
-  return Fails(Call::kRead, fd) ? -1 : real(fd, data, size, offset);
-}
-
 int open(const char* path, int flags, ...) {
   static auto real = Next<int (*)(const char*, int, ...)>("open");
   va_list rest;
@@ -204,14 +189,11 @@ int open(const char* path, int flags, ...) {
   return Fails(creates ? Call::kWrite : Call::kRead, path) ? -1 : real(path, flags, mode);
 }
 
-int open64(const char* path, int flags, ...) {
-  static auto real = Next<int (*)(const char*, int, ...)>("open64");
-  va_list rest;
-  va_start(rest, flags);
-  mode_t mode = va_arg(rest, mode_t);
-  va_end(rest);
-  bool creates = (flags & (O_CREAT | __O_TMPFILE)) != 0;
-  return Fails(creates ? Call::kWrite : Call::kRead, path) ? -1 : real(path, flags, mode);
-}
+// The same functions: files are of 64 bits wherever this is run.
+static_assert(sizeof(off_t) == sizeof(off64_t));
+ssize_t pwrite64(int fd, const void* data, size_t size, off64_t offset) __attribute__((alias("pwrite")));
+int ftruncate64(int fd, off64_t size) noexcept __attribute__((alias("ftruncate")));
+ssize_t pread64(int fd, void* data, size_t size, off64_t offset) __attribute__((alias("pread")));
+int open64(const char* path, int flags, ...) __attribute__((alias("open")));
 
 }  // extern "C"

@@ -275,19 +275,58 @@ TEST_CASE("what a stranger made of tables and views is told, not believed", "[ho
   CHECK(Execute({"report", victim.path()}).err.find("is no number") != std::string::npos);
 }
 
-TEST_CASE("an earlier version's views are not known: they may not go on for ever", "[hostile]") {
+TEST_CASE("a database of an earlier version is queried and replayed; a report says what to do", "[hostile]") {
+  Victim victim;
+  Run now = Execute({"report", victim.path()});
+  REQUIRE(now.exit_code == 0);
+  victim.Change(ReadFile(MMREPLAY_SOURCE_DIR "/tests/schema_3.sql"));
+  std::string old = ReadFile(victim.path());
+  for (const char* command : {"report", "doctor"}) {
+    Run run = Execute({command, victim.path()});
+    CAPTURE(command, run.err);
+    CHECK(run.exit_code == 2);
+    CHECK(run.out.empty());
+    CHECK(
+        run.err.starts_with("mmreplay: " + victim.path() + ": was written by an earlier mmreplay (schema 3"));
+    CHECK(run.err.find("`mmreplay replay " + victim.path() + " -o NEW`") != std::string::npos);
+  }
+  Run list = Execute({"query", "--list"});
+  size_t queries = 0;
+  for (size_t at = list.out.find('@'); at != std::string::npos; at = list.out.find('@', at + 1)) {
+    std::string name = list.out.substr(at, list.out.find_first_of(" \n", at) - at);
+    Run run = Execute({"query", victim.path(), name});
+    CAPTURE(name, run.err);
+    // Some take an argument.
+    CHECK((run.exit_code == 0 || run.err.find("needs") != std::string::npos));
+    ++queries;
+  }
+  CHECK(queries > 3);
+  CHECK(Execute({"query", victim.path(), "SELECT * FROM page_wait_evidence"}).exit_code == 0);
+  CHECK(Execute({"page", victim.path(), "0x28000"}).exit_code == 0);
+  Run replay = Execute({"replay", victim.path(), "-o", victim.beside("new.db")});
+  CHECK(replay.exit_code == 1);
+  CHECK(ReadFile(victim.path()) == old);
+  CHECK(Execute({"report", victim.beside("new.db")}).out == now.out);
+  CHECK(Execute({"doctor", victim.beside("new.db")}).exit_code == 0);
+
+  // The first schemas have no batches to replay.
+  victim.Change("PRAGMA user_version=2");
+  Run first = Execute({"report", victim.path()});
+  CHECK(first.exit_code == 2);
+  CHECK(first.err.find("; analyze the recording again") != std::string::npos);
+}
+
+TEST_CASE("what an earlier version's tables are is not known: they may not go on for ever", "[hostile]") {
   Victim victim;
   victim.Change(
-      "PRAGMA user_version=2; DROP VIEW traces; CREATE VIEW traces(id, path, format, kernel_release, "
-      "machine, clock, "
-      "page_shift, lines_total, lines_events, lines_comments, lines_continuations, lines_markers, "
-      "lines_rejected, "
-      "ref_anchors, ref_anchors_matched, clock_unit) AS WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x "
-      "+ 1 FROM "
-      "c) SELECT x, x, x, x, x, x, x, x, x, x, x, x, x, x, x, x FROM c WHERE x < 0");
-  Run run = Execute({"report", victim.path()}, {.cpu_seconds = 120});
+      "PRAGMA user_version=3; DROP TABLE trace; CREATE VIEW trace(path, format, kernel_release, machine, "
+      "clock, "
+      "probe_misses, reports_suppressed) AS WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c) "
+      "SELECT x, x, x, x, x, x, x FROM c WHERE x < 0");
+  Run run = Execute({"replay", victim.path(), "-o", victim.beside("new.db")}, {.cpu_seconds = 120});
   CHECK(run.exit_code == 2);
   CHECK(run.err.find("reading it does not end") != std::string::npos);
+  CHECK_FALSE(fs::exists(victim.beside("new.db")));
 }
 
 TEST_CASE("what stands beside a database is no way in", "[hostile]") {

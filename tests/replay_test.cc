@@ -8,6 +8,7 @@
 #include "replay/page_map.h"
 #include "replay/pte.h"
 #include "replay/ptl.h"
+#include "replay/record_order.h"
 #include "replay/ref_order.h"
 #include "replay/wait.h"
 
@@ -68,6 +69,49 @@ struct Pages {
 };
 
 }  // namespace
+
+TEST_CASE("order within a cpu: stamps that run backwards", "[order]") {
+  auto broken = [](const std::vector<std::pair<int32_t, int64_t>>& stamps) {
+    RecordOrder order;
+    int64_t line = 0;
+    for (auto [cpu, ts] : stamps) {
+      Event event{};
+      event.ts = ts;
+      event.cpu = cpu;
+      event.line = ++line;
+      order.See(event);
+    }
+    return order.broken_at().value_or(0);
+  };
+  // Of several cpus; equal ones.
+  CHECK(broken({{0, 10}, {1, 5}, {0, 10}, {1, 6}, {0, 11}}) == 0);
+  // One stands alone, ahead or behind; so does the first.
+  CHECK(broken({{0, 10}, {0, 90}, {0, 11}, {0, 12}}) == 0);
+  CHECK(broken({{0, 10}, {0, 11}, {0, 3}, {0, 12}}) == 0);
+  CHECK(broken({{0, 90}, {0, 10}, {0, 11}}) == 0);
+  // The next ones agree with it.
+  CHECK(broken({{0, 10}, {0, 11}, {0, 3}, {0, 4}}) == 4);
+  CHECK(broken({{0, 10}, {0, 11}, {1, 20}, {0, 3}, {1, 21}, {0, 3}}) == 6);
+  // One too many of those that stand alone.
+  CHECK(broken({{0, 10}, {0, 9}, {0, 12}, {0, 11}, {0, 14}, {0, 13}}) == 6);
+  std::vector<std::pair<int32_t, int64_t>> rare;
+  for (int64_t i = 0; i < 2000; ++i) rare.emplace_back(0, i % 500 == 499 ? 0 : 1000 + i);
+  CHECK(broken(rare) == 0);
+}
+
+TEST_CASE("order of two events whose stamps contradict their places", "[order]") {
+  ClockError clock("local", false);  // within 1 us
+  auto order = [&](const Moment& first, const Moment& second) {
+    return OrderOf(first, second, clock).before;
+  };
+  CHECK(order(At(1, 5000, 0, 7), At(2, 9000, 0, 8)) == Before::kYes);
+  CHECK(order(At(2, 9000, 0, 7), At(1, 5000, 0, 8)) == Before::kNo);
+  CHECK(order(At(1, 5000, 0, 7), At(2, 5000, 0, 8)) == Before::kYes);
+  CHECK(order(At(1, 9000, 0, 7), At(2, 5000, 0, 8)) == Before::kOpen);
+  // One task on two cpus, whose files follow each other, or whose clocks err.
+  CHECK(order(At(1, 9000, 0, 7), At(2, 5000, 1, 7)) == Before::kNo);
+  CHECK(order(At(1, 5500, 0, 7), At(2, 5000, 1, 7)) == Before::kYes);
+}
 
 TEST_CASE("migration entries of both architectures", "[pte]") {
   // From arm64-stock and x86-fired; the pfns are those of the pages' own events.
