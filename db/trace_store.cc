@@ -455,7 +455,8 @@ void TraceStore::CreateTables() {
   database_->Exec("BEGIN");
   database_->Exec(std::string(DatabaseSql("schema.sql")).c_str());
   if (spool_) {
-    CreateEventTable(database_.get(), spool_.get());
+    events_ = std::make_unique<EventTable>(spool_.get());
+    events_->CreateIn(database_.get());
   } else {
     database_->Exec(std::string(DatabaseSql("event_schema.sql")).c_str());
   }

@@ -9,6 +9,7 @@
 
 #include "db/database.h"
 #include "db/event_spool.h"
+#include "db/event_table.h"
 #include "db/output_file.h"
 #include "parser/batch.h"
 #include "parser/bundle.h"
@@ -100,7 +101,9 @@ class TraceStore {
   void WriteEvents(const ReplayedBatch& replayed);
 
   std::unique_ptr<PartialFile> partial_;  // outlives the connection
-  std::unique_ptr<EventSpool> spool_;     // so does this
+  // So do these.
+  std::unique_ptr<EventSpool> spool_;
+  std::unique_ptr<EventTable> events_;
   std::unique_ptr<Database> database_;
   std::unique_ptr<Statements> statements_;
   int64_t batches_ = 0;
