@@ -9,7 +9,7 @@ struct BulkInsert::Source {
   class Cursor {
    public:
     explicit Cursor(Source* source) : source_(source) {}
-    void Filter(int, sqlite3_value**) { row_ = 0; }
+    void Filter(int, const char*, sqlite3_value**) { row_ = 0; }
     bool ended() const { return row_ >= source_->count; }
     void Next() { ++row_; }
     void Column(int column, sqlite3_context* value) { source_->column(source_->rows, row_, column, value); }

@@ -44,7 +44,8 @@ enum Plan : unsigned {
   kToId = 8,
   kBeforeId = 16,
   kByPfn = 32,
-  kBackward = 64
+  kByKind = 64,
+  kBackward = 128
 };
 
 }  // namespace
@@ -53,7 +54,7 @@ class EventTable::Cursor {
  public:
   explicit Cursor(EventTable* table) : spool_(table->spool_) {}
 
-  void Filter(int plan, sqlite3_value** arguments);
+  void Filter(int plan, const char*, sqlite3_value** arguments);
   bool ended() const { return ended_; }
   void Next() {
     row_ += backward_ ? -1 : 1;
@@ -81,6 +82,7 @@ class EventTable::Cursor {
   int64_t from_ = 0;
   int64_t to_ = 0;
   std::optional<uint64_t> pfn_;
+  std::optional<int64_t> kind_;
   bool backward_ = false;
   bool ended_ = true;
   size_t batch_ = 0;
@@ -95,9 +97,15 @@ void EventTable::Cursor::Settle() {
     if (!Skips()) {
       for (; row_ >= 0 && row_ < spool_->rows(batch_); row_ += step) {
         int64_t id = IdAt();
+        if (backward_ ? id < from_ : id > to_) {
+          ended_ = true;
+          return;
+        }
         if (id < from_ || id > to_) continue;
-        if (!pfn_) return;
+        if (!pfn_ && !kind_) return;
         const SpooledEvent& event = At();
+        if (kind_ && event.kind != *kind_) continue;
+        if (!pfn_) return;
         if (event.known & SpooledEvent::kPfn && event.pfn == *pfn_) return;
       }
     }
@@ -115,15 +123,16 @@ int64_t EventTable::Cursor::FirstRow(int64_t id) const {
   return std::min(id - spool_->first_id(batch_), int64_t{spool_->rows(batch_)} - 1);
 }
 
-void EventTable::Cursor::Filter(int plan, sqlite3_value** arguments) {
+void EventTable::Cursor::Filter(int plan, const char*, sqlite3_value** arguments) {
   constexpr int64_t kLast = std::numeric_limits<int64_t>::max();
   from_ = std::numeric_limits<int64_t>::min();
   to_ = kLast;
   pfn_.reset();
+  kind_.reset();
   backward_ = (plan & kBackward) != 0;
   ended_ = false;
   int next = 0;
-  for (unsigned bit : {kById, kFromId, kAfterId, kToId, kBeforeId, kByPfn}) {
+  for (unsigned bit : {kById, kFromId, kAfterId, kToId, kBeforeId, kByPfn, kByKind}) {
     if (!(static_cast<unsigned>(plan) & bit)) continue;
     sqlite3_value* argument = arguments[next++];
     int type = sqlite3_value_type(argument);
@@ -136,6 +145,7 @@ void EventTable::Cursor::Filter(int plan, sqlite3_value** arguments) {
     if (bit == kAfterId) from_ = std::max(from_, value == kLast ? value : value + 1);
     if (bit == kBeforeId) to_ = std::min(to_, value);
     if (bit == kByPfn) pfn_ = static_cast<uint64_t>(value);
+    if (bit == kByKind) kind_ = value;
   }
   if (spool_->batches() == 0 || from_ > to_) ended_ = true;
   if (ended_) return;
@@ -252,11 +262,15 @@ void EventTable::BestIndex(sqlite3_index_info* info) const {
   use(kToId, kId, SQLITE_INDEX_CONSTRAINT_LE);
   use(kBeforeId, kId, SQLITE_INDEX_CONSTRAINT_LT);
   use(kByPfn, kPfn, SQLITE_INDEX_CONSTRAINT_EQ);
+  use(kByKind, kKind, SQLITE_INDEX_CONSTRAINT_EQ);
   if (info->nOrderBy == 1 && (info->aOrderBy[0].iColumn == kId || info->aOrderBy[0].iColumn == -1)) {
     info->orderByConsumed = 1;
     if (info->aOrderBy[0].desc) plan |= kBackward;
   }
-  double all = static_cast<double>(spool_->rows()) + 1;
+  // Other tables have no statistics and count as large: beside them this one must not look small enough to be gone
+  // through again and again.
+  constexpr double kRowsOfTable = 1'048'576;
+  double all = std::max(static_cast<double>(spool_->rows()), kRowsOfTable);
   double cost = all * 10;
   if (plan & (kFromId | kAfterId)) cost /= 4;
   if (plan & (kToId | kBeforeId)) cost /= 4;

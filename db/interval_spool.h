@@ -41,6 +41,7 @@ class IntervalSpool {
   class Row {
    public:
     bool Has(int column) const { return (cells_[0] >> column & 1) != 0; }
+    bool HasAll(int64_t columns) const { return (cells_[0] & columns) == columns; }  // a bit each
     int64_t Value(int column) const { return cells_[1 + column]; }
 
    private:

@@ -4,6 +4,7 @@
 #include <limits>
 
 #include "db/virtual_table.h"
+#include "parser/numbers.h"
 
 namespace mmreplay {
 namespace {
@@ -11,7 +12,8 @@ namespace {
 constexpr int64_t kLeast = std::numeric_limits<int64_t>::min();
 constexpr int64_t kMost = std::numeric_limits<int64_t>::max();
 
-// How a query is answered: constraints in the order of its arguments, then by which key plus 1, 0 is the id.
+// How a query is answered: constraints in the order of its arguments, then by which key plus 1, 0 is the id. Columns
+// that must not be NULL are told besides, as the text of a number with a bit each.
 enum Plan : unsigned {
   kEqual = 1,        // id, or the first column of a key
   kSecondEqual = 2,  // of a key
@@ -33,7 +35,8 @@ class IntervalTable::Cursor {
  public:
   explicit Cursor(IntervalTable* table) : table_(table) {}
 
-  void Filter(int plan, sqlite3_value** arguments) {
+  void Filter(int plan, const char* known, sqlite3_value** arguments) {
+    known_ = known ? ParseDecimal(known).value_or(0) : 0;
     auto bits = static_cast<unsigned>(plan);
     int key = plan >> kKeyShift;
     backward_ = (bits & kBackward) != 0;
@@ -107,13 +110,15 @@ class IntervalTable::Cursor {
   void Settle() {
     for (; at_ >= begin_ && at_ <= end_; at_ += backward_ ? -1 : 1) {
       id_ = index_ ? index_->At(static_cast<size_t>(at_)).id : at_;
-      if (index_ || table_->rows_.Find(id_)) return;
+      auto row = table_->rows_.Find(id_);
+      if (row && row->HasAll(static_cast<int64_t>(known_))) return;
     }
     ended_ = true;
   }
 
   IntervalTable* table_;
   IntervalIndex* index_ = nullptr;  // nullptr: rows come by id
+  uint64_t known_ = 0;
   bool backward_ = false;
   bool ended_ = true;
   // Wanted of the id, or of the key's second column.
@@ -208,6 +213,16 @@ void IntervalTable::BestIndex(sqlite3_index_info* query) const {
       query->orderByConsumed = 1;
       if (query->aOrderBy[0].desc != 0) plan |= kBackward;
     }
+  }
+  uint64_t known = 0;
+  for (int i = 0; i < query->nConstraint; ++i) {
+    const auto& one = query->aConstraint[i];
+    if (one.usable && one.op == SQLITE_INDEX_CONSTRAINT_ISNOTNULL && one.iColumn > 0)
+      known |= uint64_t{1} << one.iColumn;
+  }
+  if (known != 0) {
+    query->idxStr = sqlite3_mprintf("%llu", static_cast<unsigned long long>(known));
+    query->needToFreeIdxStr = query->idxStr != nullptr;
   }
   query->estimatedRows = std::max<sqlite3_int64>(1, static_cast<sqlite3_int64>(rows));
   query->estimatedCost = rows * 3 + 10;

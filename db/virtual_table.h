@@ -12,7 +12,7 @@ namespace mmreplay {
 //   const char* declaration() const;                     the CREATE TABLE that tells SQLite the columns
 //   void BestIndex(sqlite3_index_info* query) const;     see xBestIndex
 // and Rows::Cursor, which is made of a Rows* and has
-//   void Filter(int plan, sqlite3_value** arguments);    begins; both are as BestIndex said
+//   void Filter(int plan, const char* more, sqlite3_value** arguments);    begins; all as BestIndex said
 //   bool ended() const;
 //   void Next();
 //   void Column(int column, sqlite3_context* value);     not set is NULL
@@ -75,9 +75,9 @@ struct VirtualTable {
     delete reinterpret_cast<Cursor*>(cursor);
     return SQLITE_OK;
   }
-  static int Filter(sqlite3_vtab_cursor* cursor, int plan, const char*, int, sqlite3_value** arguments) {
+  static int Filter(sqlite3_vtab_cursor* cursor, int plan, const char* more, int, sqlite3_value** arguments) {
     try {
-      At(cursor).Filter(plan, arguments);
+      At(cursor).Filter(plan, more, arguments);
     } catch (const std::exception& error) {
       return Fail(cursor->pVtab, error);
     }

@@ -1,7 +1,11 @@
 #include "rules/proof.h"
 
+#include <algorithm>
 #include <optional>
 #include <string>
+#include <tuple>
+#include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "parser/decode.h"
@@ -29,35 +33,195 @@ struct ProofEvent {
   std::optional<int64_t> pid;
 };
 
+// Kinds of events of that name.
+std::vector<int64_t> KindsOf(const Database& database, std::string_view name) {
+  Statement query(database, "SELECT id FROM kind WHERE name = ?1 ORDER BY id");
+  query.Bind(1, name);
+  std::vector<int64_t> kinds;
+  while (query.Step()) kinds.push_back(query.Int(0));
+  return kinds;
+}
+
+bool Contains(const std::vector<int64_t>& kinds, int64_t kind) {
+  return std::find(kinds.begin(), kinds.end(), kind) != kinds.end();
+}
+
+// Holdings of page-table locks that ended between the events of a pair. The database finds them by when they began.
+class Releases {
+ public:
+  struct Hold {
+    int64_t pid;
+    int64_t release;
+    int64_t acquire;
+    int64_t acquire_ts;
+    int64_t lock;
+  };
+
+  // Of `pairs`, sorted by their first events.
+  Releases(const Database& database, const std::vector<Pair>& pairs) {
+    std::vector<Stretch> stretches;
+    for (const Pair& pair : pairs) {
+      if (stretches.empty() || stretches.back().last < pair.first) stretches.push_back({pair.first, pair.second});
+      stretches.back().last = std::max(stretches.back().last, pair.second);
+    }
+    if (stretches.empty()) return;
+    Statement query(database,
+                    "SELECT pid, release_event, acquire_event, acquire_ts, lock FROM ptl_hold "
+                    "WHERE pid IS NOT NULL AND release_event IS NOT NULL AND acquire_ts IS NOT NULL");
+    while (query.Step()) {
+      int64_t release = query.Int(1);
+      auto stretch = std::partition_point(stretches.begin(), stretches.end(),
+                                          [&](const Stretch& one) { return one.last < release; });
+      if (stretch == stretches.end() || release < stretch->first) continue;
+      holds_.push_back({query.Int(0), release, query.Int(2), query.Int(3), query.Int(4)});
+    }
+    std::sort(holds_.begin(), holds_.end(), [](const Hold& a, const Hold& b) {
+      return std::tuple(a.pid, a.release, a.acquire) < std::tuple(b.pid, b.release, b.acquire);
+    });
+  }
+
+  // Of that task from the one event to the other, both included, by when they began.
+  std::vector<Hold> Between(int64_t pid, int64_t first, int64_t last) const {
+    std::vector<Hold> holds;
+    auto at = std::partition_point(holds_.begin(), holds_.end(), [&](const Hold& one) {
+      return std::tuple(one.pid, one.release) < std::tuple(pid, first);
+    });
+    for (; at != holds_.end() && at->pid == pid && at->release <= last; ++at) holds.push_back(*at);
+    std::sort(holds.begin(), holds.end(), [](const Hold& a, const Hold& b) { return a.acquire < b.acquire; });
+    return holds;
+  }
+
+ private:
+  struct Stretch {
+    int64_t first;
+    int64_t last;
+  };
+  std::vector<Hold> holds_;
+};
+
+// When tasks last left a cpu, and whether they slept. Reads the events round those it is asked about, once.
+class SwitchHistory {
+ public:
+  explicit SwitchHistory(const Database& database)
+      : kinds_(KindsOf(database, "sched_switch")),
+        switches_(database,
+                  "SELECT e.id, e.args FROM event e WHERE e.kind = ?1 AND e.id BETWEEN ?2 AND ?3 ORDER BY e.id"),
+        decoder_(&strings_, {}, {}) {}
+
+  // The last switch away from the task before that event put it to sleep.
+  bool SleptBefore(int64_t pid, int64_t event) {
+    if (begin_ > event + kFarthest || end_ < event - kFarthest || end_ - begin_ > kMostKept) {
+      tasks_.clear();
+      begin_ = end_ = event;
+    }
+    if (end_ < event) {
+      Read(end_, event - 1, [](Task* task, const Left& left) { task->after.push_back(left); });
+      end_ = event;
+    }
+    for (int64_t step = kLeastStep;; step *= 2) {
+      if (const Left* left = LastBefore(pid, event)) return left->event >= event - kFarthest && left->slept;
+      int64_t least = std::max<int64_t>(event - kFarthest, 1);
+      if (begin_ <= least) return false;
+      int64_t from = std::max(least, begin_ - step);
+      std::unordered_map<int64_t, Task> earlier = std::exchange(tasks_, {});
+      Read(from, begin_ - 1, [](Task* task, const Left& left) { task->before.push_back(left); });
+      begin_ = from;
+      for (auto& [of, read] : tasks_) std::reverse(read.before.begin(), read.before.end());
+      for (auto& [of, known] : earlier) {
+        Task& task = tasks_[of];
+        known.before.insert(known.before.end(), task.before.begin(), task.before.end());
+        task = std::move(known);
+      }
+    }
+  }
+
+ private:
+  static constexpr int64_t kFarthest = 1'000'000;
+  static constexpr int64_t kMostKept = 4 * kFarthest;
+  static constexpr int64_t kLeastStep = 1024;
+
+  struct Left {
+    int64_t event;
+    bool slept;
+  };
+  // Switches away from it: those found on the way back, and those on the way forth.
+  struct Task {
+    std::vector<Left> before;
+    std::vector<Left> after;
+  };
+
+  template <typename Add>
+  void Read(int64_t first, int64_t last, const Add& add) {
+    std::vector<std::pair<int64_t, Left>> found;
+    for (int64_t kind : kinds_) {
+      switches_.Bind(1, kind);
+      switches_.Bind(2, first);
+      switches_.Bind(3, last);
+      while (switches_.Step()) {
+        Payload payload = decoder_.Decode(strings_.Intern("sched_switch"), switches_.Text(1));
+        const auto* sched = std::get_if<SchedSwitch>(&payload);
+        if (!sched) continue;
+        bool slept =
+            sched->prev_state == SleepState::kUninterruptible || sched->prev_state == SleepState::kOther;
+        found.push_back({Value(sched->prev), {switches_.Int(0), slept}});
+      }
+      switches_.Reset();
+    }
+    if (kinds_.size() > 1) {
+      std::sort(found.begin(), found.end(),
+                [](const auto& a, const auto& b) { return a.second.event < b.second.event; });
+    }
+    for (const auto& [pid, left] : found) add(&tasks_[pid], left);
+  }
+
+  const Left* LastBefore(int64_t pid, int64_t event) const {
+    auto task = tasks_.find(pid);
+    if (task == tasks_.end()) return nullptr;
+    const auto& [before, after] = task->second;
+    auto later = std::partition_point(after.begin(), after.end(),
+                                      [&](const Left& left) { return left.event < event; });
+    if (later != after.begin()) return &*std::prev(later);
+    auto earlier = std::partition_point(before.begin(), before.end(),
+                                        [&](const Left& left) { return left.event >= event; });
+    return earlier == before.end() ? nullptr : &*earlier;
+  }
+
+  std::vector<int64_t> kinds_;
+  Statement switches_;
+  StringTable strings_;  // outlives the decoder
+  Decoder decoder_;
+  // Events that were read.
+  int64_t begin_ = 0;
+  int64_t end_ = 0;
+  std::unordered_map<int64_t, Task> tasks_;
+};
+
 class Prover {
  public:
-  explicit Prover(const Database& database)
+  Prover(const Database& database, const std::vector<Pair>& pairs)
       : count_(database,
                "SELECT x.death_event, w.begin_event FROM findings f JOIN page_waits w ON w.id = f.subject_id "
                "JOIN page_wait_evidence x ON x.wait_id = w.id "
                "WHERE f.id = ?1 AND f.subject = 'page_waits' AND x.event_order = 'count'"),
-        handover_(
-            database,
-            "SELECT h1.lock, h1.release_event, h2.acquire_event FROM ptl_hold h1 JOIN ptl_hold h2 "
-            "ON h2.lock = h1.lock AND h2.pid = (SELECT pid FROM event WHERE id = ?2) "
-            "AND h2.acquire_event BETWEEN h1.release_event AND ?2 "
-            "WHERE h1.pid = (SELECT pid FROM event WHERE id = ?1) AND h1.release_event BETWEEN ?1 AND ?2 "
-            // Sections do not overlap: that the first began first must be beyond the clocks' error.
-            "AND h2.acquire_ts - h1.acquire_ts > (SELECT clock_error FROM trace) "
-            "ORDER BY h2.acquire_event LIMIT 1"),
+        releases_(database, pairs),
+        taken_(database,
+               "SELECT acquire_event, acquire_ts, lock FROM ptl_hold "
+               "WHERE pid = ?1 AND acquire_event BETWEEN ?2 AND ?3 ORDER BY acquire_event"),
         event_(database,
                "SELECT e.cpu, e.pid, e.lifetime, e.delta, k.name, e.args FROM event e JOIN kind k ON k.id = "
                "e.kind "
                "WHERE e.id = ?1"),
         between_(database,
-                 "SELECT e.id, e.cpu, e.pid, k.name, e.args FROM event e CROSS JOIN kind k ON k.id = e.kind "
-                 "WHERE e.id BETWEEN ?1 AND ?2 AND k.name IN ('sched_waking', 'sched_switch', "
-                 "'sched_process_fork') "
-                 "ORDER BY e.id"),
-        before_(database,
-                "SELECT e.args FROM event e CROSS JOIN kind k ON k.id = e.kind "
-                "WHERE e.id BETWEEN ?1 AND ?2 AND k.name = 'sched_switch' ORDER BY e.id DESC"),
-        decoder_(&strings_, {}, {}) {}
+                 "SELECT e.id, e.cpu, e.pid, e.kind FROM event e WHERE e.id BETWEEN ?1 AND ?2 ORDER BY e.id"),
+        args_(database, "SELECT args FROM event WHERE id = ?1"),
+        waking_(KindsOf(database, "sched_waking")),
+        switch_(KindsOf(database, "sched_switch")),
+        fork_(KindsOf(database, "sched_process_fork")),
+        history_(database),
+        decoder_(&strings_, {}, {}) {
+    Statement clock(database, "SELECT clock_error FROM trace");
+    if (clock.Step()) clock_error_ = clock.Int(0);
+  }
 
   std::optional<Proof> Prove(const Pair& pair) {
     if (auto proof = ByWaitCount(pair)) return proof;
@@ -114,15 +278,31 @@ class Prover {
 
   // The first's task dropped a page-table lock after it, the second's task took that lock before it.
   std::optional<Proof> ByLock(const Pair& pair) {
-    handover_.Bind(1, pair.first);
-    handover_.Bind(2, pair.second);
+    auto first = Find(pair.first);
+    auto second = Find(pair.second);
+    if (!first || !second || !first->pid || !second->pid) return std::nullopt;
+    std::vector<Releases::Hold> dropped = releases_.Between(*first->pid, pair.first, pair.second);
+    if (dropped.empty()) return std::nullopt;
     std::optional<Proof> proof;
-    if (handover_.Step()) {
-      proof = {pair, "lock hand-over",
-               "page-table lock " + HexText(static_cast<uint64_t>(handover_.Int(0))) + " dropped at event " +
-                   std::to_string(handover_.Int(1)) + ", taken at event " + std::to_string(handover_.Int(2))};
+    taken_.Bind(1, *second->pid);
+    taken_.Bind(2, pair.first);
+    taken_.Bind(3, pair.second);
+    while (!proof && taken_.Step()) {
+      int64_t acquire = taken_.Int(0);
+      auto ts = taken_.OptionalInt(1);
+      int64_t lock = taken_.Int(2);
+      if (!ts) continue;
+      for (const Releases::Hold& hold : dropped) {
+        // Sections do not overlap: that the first began first must be beyond the clocks' error.
+        __extension__ using Wide = __int128;
+        if (hold.lock != lock || hold.release > acquire || Wide{*ts} - hold.acquire_ts <= clock_error_) continue;
+        proof = {pair, "lock hand-over",
+                 "page-table lock " + HexText(static_cast<uint64_t>(lock)) + " dropped at event " +
+                     std::to_string(hold.release) + ", taken at event " + std::to_string(acquire)};
+        break;
+      }
     }
-    handover_.Reset();
+    taken_.Reset();
     return proof;
   }
 
@@ -140,42 +320,31 @@ class Prover {
     between_.Bind(2, pair.second);
     while (!proof && between_.Step()) {
       int64_t id = between_.Int(0);
-      Payload payload = Decode(between_.Text(3), between_.Text(4));
+      int64_t kind = between_.Int(3);
       bool theirs = by_first(between_.OptionalInt(2), between_.OptionalInt(1));
-      if (const auto* waking = std::get_if<SchedWaking>(&payload)) {
+      if (!woken && theirs && Contains(waking_, kind)) {
+        Payload payload = Read("sched_waking", id);
+        const auto* waking = std::get_if<SchedWaking>(&payload);
         // It was asleep: a runnable task runs without being woken.
-        if (!woken && !waking->done && theirs && Value(waking->pid) == *second->pid &&
-            SleptBefore(waking->pid, id))
+        if (waking && !waking->done && Value(waking->pid) == *second->pid &&
+            history_.SleptBefore(*second->pid, id))
           woken = id;
-      } else if (const auto* sched = std::get_if<SchedSwitch>(&payload)) {
-        if (woken && Value(sched->next) == *second->pid) {
+      } else if (woken && Contains(switch_, kind)) {
+        Payload payload = Read("sched_switch", id);
+        const auto* sched = std::get_if<SchedSwitch>(&payload);
+        if (sched && Value(sched->next) == *second->pid) {
           proof = {pair, "wake-up",
                    "woken at event " + std::to_string(*woken) + ", ran at event " + std::to_string(id)};
         }
-      } else if (const auto* fork = std::get_if<SchedFork>(&payload)) {
-        if (theirs && Value(fork->child) == *second->pid)
+      } else if (theirs && Contains(fork_, kind)) {
+        Payload payload = Read("sched_process_fork", id);
+        const auto* fork = std::get_if<SchedFork>(&payload);
+        if (fork && Value(fork->child) == *second->pid)
           proof = {pair, "fork", "forked at event " + std::to_string(id)};
       }
     }
     between_.Reset();
     return proof;
-  }
-
-  // The last switch away from the task before that event put it to sleep.
-  bool SleptBefore(Pid pid, int64_t event) {
-    constexpr int64_t kFarthest = 1'000'000;
-    bool slept = false;
-    before_.Bind(1, event - kFarthest);
-    before_.Bind(2, event - 1);
-    while (before_.Step()) {
-      Payload payload = Decode("sched_switch", before_.Text(0));
-      const auto* sched = std::get_if<SchedSwitch>(&payload);
-      if (!sched || sched->prev != pid) continue;
-      slept = sched->prev_state == SleepState::kUninterruptible || sched->prev_state == SleepState::kOther;
-      break;
-    }
-    before_.Reset();
-    return slept;
   }
 
   std::optional<ProofEvent> Find(int64_t id) {
@@ -189,12 +358,25 @@ class Prover {
   Payload Decode(std::string_view name, std::string_view args) {
     return decoder_.Decode(strings_.Intern(name), args);
   }
+  // Borrows from what is read next.
+  Payload Read(std::string_view name, int64_t id) {
+    args_.Reset();
+    args_.Bind(1, id);
+    return args_.Step() ? Decode(name, args_.Text(0)) : Payload();
+  }
 
   Statement count_;
-  Statement handover_;
+  Releases releases_;
+  Statement taken_;
   Statement event_;
   Statement between_;
-  Statement before_;
+  Statement args_;
+  // Kinds of events.
+  std::vector<int64_t> waking_;
+  std::vector<int64_t> switch_;
+  std::vector<int64_t> fork_;
+  SwitchHistory history_;
+  int64_t clock_error_ = 0;
   StringTable strings_;  // outlives the decoder
   Decoder decoder_;
 };
@@ -202,13 +384,20 @@ class Prover {
 }  // namespace
 
 void ProveFindings(Database* database) {
-  std::vector<Proof> proofs;
+  std::vector<Pair> pairs;
   {
     Statement open(*database, "SELECT finding_id, first_event, second_event FROM proofs WHERE kind = 'open'");
-    Prover prover(*database);
-    while (open.Step()) {
-      if (auto proof = prover.Prove({open.Int(0), open.Int(1), open.Int(2)}))
-        proofs.push_back(std::move(*proof));
+    while (open.Step()) pairs.push_back({open.Int(0), open.Int(1), open.Int(2)});
+  }
+  // Neighbours ask about the same events.
+  std::sort(pairs.begin(), pairs.end(), [](const Pair& a, const Pair& b) {
+    return std::tuple(a.first, a.second, a.finding) < std::tuple(b.first, b.second, b.finding);
+  });
+  std::vector<Proof> proofs;
+  {
+    Prover prover(*database, pairs);
+    for (const Pair& pair : pairs) {
+      if (auto proof = prover.Prove(pair)) proofs.push_back(std::move(*proof));
     }
   }
   Statement insert = InsertInto(*database, "proof");
