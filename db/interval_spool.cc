@@ -9,7 +9,6 @@
 namespace mmreplay {
 namespace {
 
-constexpr size_t kRowsInBlock = 64;
 constexpr size_t kLoadedBytes = size_t{2} << 20;
 
 constexpr size_t kTextChunk = size_t{64} << 10;
@@ -63,33 +62,23 @@ IntervalSpool::IntervalSpool(SpoolFile* file, TextSpool* texts, int columns)
   loaded_.resize(power);
 }
 
-IntervalSpool::Block& IntervalSpool::Load(size_t number) {
-  Block& block = loaded_[number & (loaded_.size() - 1)];
-  if (block.number == number) return block;
+void IntervalSpool::Replace(Block* block, size_t number) {
   size_t bytes = kRowsInBlock * row_cells_ * sizeof(int64_t);
-  if (block.changed) {
-    uint64_t& place = places_[block.number];
+  if (block->changed) {
+    uint64_t& place = places_[block->number];
     if (place == 0) place = file_->Reserve(bytes) + 1;
-    file_->Write(place - 1, block.cells.data(), bytes);
-    block.changed = false;
+    file_->Write(place - 1, block->cells.data(), bytes);
+    block->changed = false;
   }
-  block.number = SIZE_MAX;
-  block.cells.resize(kRowsInBlock * row_cells_);
+  block->number = SIZE_MAX;
+  block->cells.resize(kRowsInBlock * row_cells_);
   if (places_[number] != 0) {
-    file_->Read(places_[number] - 1, block.cells.data(), bytes);
+    file_->Read(places_[number] - 1, block->cells.data(), bytes);
   } else {
-    std::fill(block.cells.begin(), block.cells.end(), 0);
+    std::fill(block->cells.begin(), block->cells.end(), 0);
   }
-  block.number = number;
-  return block;
+  block->number = number;
 }
-
-namespace {
-
-// Of a row's first cell, whose other bits are the columns: there is such a row.
-constexpr int64_t kThere = int64_t{1} << IntervalSpool::kMostColumns;
-
-}  // namespace
 
 int64_t* IntervalSpool::Place(int64_t id) {
   auto place = static_cast<size_t>(id);
@@ -101,15 +90,6 @@ int64_t* IntervalSpool::Place(int64_t id) {
   std::fill_n(cells, row_cells_, 0);
   cells[0] = kThere;
   return cells;
-}
-
-std::optional<IntervalSpool::Row> IntervalSpool::Find(int64_t id) {
-  if (id < 0 || id > last_id_) return std::nullopt;
-  auto place = static_cast<size_t>(id);
-  const Block& block = Load(place / kRowsInBlock);
-  const int64_t* cells = &block.cells[place % kRowsInBlock * row_cells_];
-  if ((cells[0] & kThere) == 0) return std::nullopt;
-  return Row(cells);
 }
 
 IntervalIndex::IntervalIndex(IntervalSpool* rows, int first, std::optional<int> second)

@@ -84,13 +84,23 @@ class IntervalSpool {
   // Ids are from 0 to this one, with gaps; -1 where there are none.
   int64_t last_id() const { return last_id_; }
   // Borrowed until the next one.
-  std::optional<Row> Find(int64_t id);
+  std::optional<Row> Find(int64_t id) {
+    if (id < 0 || id > last_id_) return std::nullopt;
+    auto place = static_cast<size_t>(id);
+    const int64_t* cells = &Load(place / kRowsInBlock).cells[place % kRowsInBlock * row_cells_];
+    if ((cells[0] & kThere) == 0) return std::nullopt;
+    return Row(cells);
+  }
   std::string_view Text(const Row& row, int column) { return texts_->Read(row.Value(column)); }
 
   int columns() const { return columns_; }
   SpoolFile* file() const { return file_; }
 
  private:
+  static constexpr size_t kRowsInBlock = 64;
+  // Of a row's first cell, whose other bits are the columns: there is such a row.
+  static constexpr int64_t kThere = int64_t{1} << kMostColumns;
+
   struct Block {
     size_t number = SIZE_MAX;
     bool changed = false;
@@ -99,7 +109,12 @@ class IntervalSpool {
 
   // Of a new row, cleared.
   int64_t* Place(int64_t id);
-  Block& Load(size_t number);
+  Block& Load(size_t number) {
+    Block& block = loaded_[number & (loaded_.size() - 1)];
+    if (block.number != number) Replace(&block, number);
+    return block;
+  }
+  void Replace(Block* block, size_t number);
 
   SpoolFile* file_;
   TextSpool* texts_;
