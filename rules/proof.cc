@@ -110,7 +110,7 @@ class SwitchHistory {
 
   // The last switch away from the task before that event put it to sleep.
   bool SleptBefore(int64_t pid, int64_t event) {
-    if (begin_ > event + kFarthest || end_ < event - kFarthest || end_ - begin_ > kMostKept) {
+    if (begin_ > event + kNear || end_ < event - kNear || end_ - begin_ > kMostKept) {
       tasks_.clear();
       begin_ = end_ = event;
     }
@@ -137,6 +137,7 @@ class SwitchHistory {
 
  private:
   static constexpr int64_t kFarthest = 1'000'000;
+  static constexpr int64_t kNear = 100'000;  // what lies between is read, too
   static constexpr int64_t kMostKept = 4 * kFarthest;
   static constexpr int64_t kLeastStep = 1024;
 
@@ -190,9 +191,9 @@ class SwitchHistory {
   Statement switches_;
   StringTable strings_;  // outlives the decoder
   Decoder decoder_;
-  // Events that were read.
-  int64_t begin_ = 0;
-  int64_t end_ = 0;
+  // Events that were read: none.
+  int64_t begin_ = -kFarthest;
+  int64_t end_ = -kFarthest;
   std::unordered_map<int64_t, Task> tasks_;
 };
 
