@@ -13,7 +13,7 @@ struct BulkInsert::Source {
     bool ended() const { return row_ >= source_->count; }
     void Next() { ++row_; }
     void Column(int column, sqlite3_context* value) { source_->column(source_->rows, row_, column, value); }
-    int64_t RowId() { return static_cast<int64_t>(row_); }
+    int64_t RowId() const { return static_cast<int64_t>(row_); }
 
    private:
     const Source* source_;

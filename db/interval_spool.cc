@@ -122,6 +122,7 @@ void IntervalIndex::Merge(const std::vector<std::pair<uint64_t, size_t>>& runs) 
     size_t next = 0;
   };
   std::vector<Run> merged;
+  merged.reserve(runs.size());
   for (const auto& [at, size] : runs) merged.push_back({at, size, {}});
   auto fill = [&](Run* run) {
     run->entries.resize(std::min(run->left, kEntriesInPage));

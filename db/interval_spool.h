@@ -8,6 +8,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -132,7 +133,10 @@ class IntervalIndex {
     int64_t first;
     int64_t second;
     int64_t id;
-    friend auto operator<=>(const Entry&, const Entry&) = default;
+    bool operator<(const Entry& other) const {
+      return std::tie(first, second, id) < std::tie(other.first, other.second, other.id);
+    }
+    bool operator>(const Entry& other) const { return other < *this; }
   };
 
   // Of rows that have the first column. Without a second one, and where it is NULL, it counts as the least.

@@ -87,12 +87,12 @@ class IntervalTable::Cursor {
     }
   }
 
-  int64_t RowId() { return id_; }
+  int64_t RowId() const { return id_; }
 
  private:
   // What is no integer is compared by SQLite; no integer of a row equals it.
   void Limit(unsigned bit, sqlite3_value* argument, int64_t* equal) {
-    int type = sqlite3_value_type(argument);
+    int type = sqlite3_value_numeric_type(argument);  // columns are of integers: '2' is compared as 2
     int64_t value = sqlite3_value_int64(argument);
     bool is_equal = bit == kEqual || bit == kSecondEqual;
     bool whole = type == SQLITE_INTEGER ||

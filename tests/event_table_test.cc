@@ -211,7 +211,11 @@ TEST_CASE("rows of intervals come back whatever their order and number", "[event
   // More than one stretch is sorted at once.
   IntervalIndex index(&rows, 0, 1);
   CHECK(index.size() == static_cast<size_t>(kRows / 10 * 9));
-  for (size_t i = 1; i < index.size(); ++i) wrong += !(index.At(i - 1) < index.At(i));
+  IntervalIndex::Entry before = index.At(0);
+  for (size_t i = 1; i < index.size(); ++i) {
+    wrong += !(before < index.At(i));
+    before = index.At(i);
+  }
   CHECK(wrong == 0);
   CHECK(index.LowerBound(INT64_MIN, INT64_MIN) == 0);
   CHECK(index.LowerBound(INT64_MAX, 0) == index.size());
