@@ -27,18 +27,21 @@ constexpr size_t kBatchesAhead = 16;
 // Batches on their way from one stage to the next: enough to even out what a batch costs in each.
 constexpr size_t kInFlight = 4;
 
-// What is open when the trace ends is handed on in portions of this size.
-constexpr size_t kLastRecords = 1024;
-
-// And those of one batch in portions of this one: one free may end the lives of very many pages.
+// Records are handed on in portions of this size: one free may end the lives of very many pages, and very much may be
+// open when the trace ends.
 constexpr size_t kMostRecords = 2048;
 
-// A batch as it was read, and what the reader knew of the trace by then.
-struct ReadBatch {
-  ReplayedBatch work;
+// What the reader knew of the trace when it had read the first batch.
+struct TraceBeginning {
   std::optional<bool> clock_is_ticks;
   TraceHeader header;
-  int64_t left_out = 0;  // by filters, so far
+};
+
+// A batch as it was read.
+struct ReadBatch {
+  ReplayedBatch work;
+  std::optional<TraceBeginning> beginning;  // with the first one
+  int64_t left_out = 0;                     // by filters, so far
 };
 
 // Batches whose memory is used again.
@@ -71,8 +74,8 @@ class ReaderThread {
       : thread_([=, this] {
           pthread_setname_np(pthread_self(), "mmreplay-read");
           try {
-            for (;;) {
-              ReadBatch read{pool->Take(), {}, {}};
+            for (bool first = true;; first = false) {
+              ReadBatch read{.work = pool->Take(), .beginning = {}};
               Batch& batch = read.work.batch;
               if (!source->Next(&batch)) break;
               for (Event& event : batch.events) {
@@ -82,8 +85,7 @@ class ReaderThread {
                   fields->AssignKind(&event);
                 }
               }
-              read.clock_is_ticks = source->clock_is_ticks();
-              read.header = source->header();
+              if (first) read.beginning = {source->clock_is_ticks(), source->header()};
               read.left_out = source->lines().left_out;
               if (!batches_.Push(std::move(read))) break;
             }
@@ -155,15 +157,15 @@ class StoreThread {
   std::thread thread_;
 };
 
-ReplayOptions OptionsOf(const Recording& recording, const std::optional<bool>& ticks,
-                        const TraceHeader& header, const MemoryBudget& memory) {
+ReplayOptions OptionsOf(const Recording& recording, const TraceBeginning& beginning,
+                        const MemoryBudget& memory) {
   ReplayOptions options;
   options.memory = memory;
   if (recording.machine == "x86_64") options.architecture = Architecture::kX86_64;
   if (recording.machine == "aarch64") options.architecture = Architecture::kArm64;
   if (recording.kernel_release) options.release = ParseKernelRelease(*recording.kernel_release);
   options.clock = recording.clock;
-  options.ticks = ticks.value_or(false);
+  options.ticks = beginning.clock_is_ticks.value_or(false);
   for (const ProbeDefinition& probe : recording.probes) {
     KernelFunction function = FunctionOfSymbol(probe.function);
     if (function == KernelFunction::kOther) continue;
@@ -173,6 +175,7 @@ ReplayOptions OptionsOf(const Recording& recording, const std::optional<bool>& t
     if (cpu.overrun > 0 || cpu.commit_overrun > 0 || cpu.dropped > 0)
       options.overwritten_cpus.push_back(cpu.cpu);
   }
+  const TraceHeader& header = beginning.header;
   options.head_overwritten = !options.overwritten_cpus.empty() ||
                              (header.entries && header.written && *header.written > *header.entries);
   return options;
@@ -336,9 +339,9 @@ TraceFacts Ingest(const Recording& recording, TraceStore* store, const IngestOpt
   ReaderThread batches(reader.get(), &fields, store->keeps_fields(), &pool);
   std::deque<ReplayedBatch> ahead;
   size_t ahead_weight = 0;
-  auto push_records = [&] {
+  auto push_records = [&](ReplayedBatch* of) {
     ReplayedBatch portion;
-    portion.records = std::exchange(current->records, {});
+    portion.records = std::exchange(of->records, {});
     portion.only_records = true;
     writer.Push(std::move(portion));
   };
@@ -363,13 +366,13 @@ TraceFacts Ingest(const Recording& recording, TraceStore* store, const IngestOpt
   int64_t events = 0;
   while (auto read = batches.Next()) {
     const Batch& batch = read->work.batch;
-    if (!model) {
+    if (read->beginning) {
       model = std::make_unique<ShadowMm>(
-          OptionsOf(recording, read->clock_is_ticks, read->header, options.memory), [&](Record&& record) {
+          OptionsOf(recording, *read->beginning, options.memory), [&](Record&& record) {
             if (options.record) options.record(&record);
-            (current ? current : &last)->Add(std::move(record));
-            if (last.records.size() == kLastRecords) writer.Push(std::exchange(last, {}));
-            if (current && current->records.size() == kMostRecords) push_records();
+            ReplayedBatch* of = current ? current : &last;
+            of->Add(std::move(record));
+            if (of->records.size() == kMostRecords) push_records(of);
           });
     }
     facts.batches.push_back(static_cast<int64_t>(batch.events.size()));
@@ -399,7 +402,7 @@ TraceFacts Ingest(const Recording& recording, TraceStore* store, const IngestOpt
   facts.input_issues = facts.issues.size();
   if (model) {
     facts.replay = model->Finish();
-    writer.Push(std::move(last));
+    push_records(&last);
   }
   AddReplayIssues(recording, facts.replay, &facts.issues);
   AddForgotten(facts.replay, &facts.issues);

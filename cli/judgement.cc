@@ -55,6 +55,7 @@ ExitPolicy ExitPolicyOf(const Arguments& given) {
 
 Judgement::Judgement(const Arguments& given)
     : rules_(LoadRules(given.Text("rules"))),
+      own_rules_(given.Has("rules")),
       policy_(ExitPolicyOf(given)),
       format_(ReportFormatOf(given.Text("format").value_or("text"))),
       near_misses_(given.Has("near-misses")) {}
@@ -62,8 +63,9 @@ Judgement::Judgement(const Arguments& given)
 std::unique_ptr<TraceStore> Judgement::MakeStore(const Recording& recording,
                                                  const std::optional<std::string>& output) const {
   if (output) return std::make_unique<TraceStore>(output);
-  // Perfetto's tracks of cpus are made of every task switch.
-  return MakeTemporaryStore(recording, format_ == ReportFormat::kPerfetto || NeedEveryEvent(rules_));
+  // Perfetto's tracks of cpus are made of every task switch. The rules that come with mmreplay need not be asked.
+  bool every_event = format_ == ReportFormat::kPerfetto || (own_rules_ && NeedEveryEvent(rules_));
+  return MakeTemporaryStore(recording, every_event);
 }
 
 int Judgement::Pronounce(TraceStore* store, const std::string& input, int64_t events) const {

@@ -42,6 +42,7 @@ class Judgement {
  private:
   std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
   std::vector<Rule> rules_;
+  bool own_rules_;
   ExitPolicy policy_;
   ReportFormat format_;
   bool near_misses_;

@@ -336,7 +336,7 @@ std::unique_ptr<Database> OpenTraceDatabase(const std::string& path, Database::M
   if (!known) return database;
   Database expected("", Database::Mode::kCreate);
   for (const char* file : {"schema.sql", "event_schema.sql", "views.sql", "event_indexes.sql",
-                           "evidence_indexes.sql", "indexes.sql"})
+                           "evidence_indexes.sql", "interval_indexes.sql"})
     expected.Exec(std::string(DatabaseSql(file)).c_str());
   RequireSchema(*database, expected);
   RequireSound(*database, expected);

@@ -1,14 +1,8 @@
 #include "db/event_spool.h"
 
-#include <unistd.h>
-
 #include <algorithm>
-#include <cerrno>
-#include <system_error>
 
 #include "db/trace_store.h"
-#include "parser/error.h"
-#include "parser/temporary_file.h"
 
 namespace mmreplay {
 namespace {
@@ -32,40 +26,9 @@ void Keep(const std::optional<T>& value, SpooledEvent::Known bit, To* to, uint16
   if (value) *known = static_cast<uint16_t>(*known | bit);
 }
 
-// Both files may have grown since they were opened.
-void ReadExactly(const SeekableFile& file, uint64_t offset, void* data, size_t size) {
-  char* to = static_cast<char*>(data);
-  while (size > 0) {
-    ssize_t got = pread(file.fd(), to, size, static_cast<off_t>(offset));
-    if (got < 0 && errno == EINTR) continue;
-    if (got < 0) throw Error(file.name() + ": " + std::generic_category().message(errno));
-    if (got == 0) throw Error(file.name() + ": became shorter while it was analysed");
-    offset += static_cast<uint64_t>(got);
-    to += got;
-    size -= static_cast<size_t>(got);
-  }
-}
-
 }  // namespace
 
-EventSpool::EventSpool(std::shared_ptr<SeekableFile> text)
-    : file_(std::make_unique<SeekableFile>(OpenTemporaryFile("events"), "temporary file of events")),
-      text_(std::move(text)) {}
-
-void EventSpool::Append(const void* data, size_t size) {
-  const char* from = static_cast<const char*>(data);
-  while (size > 0) {
-    ssize_t wrote = pwrite(file_->fd(), from, size, static_cast<off_t>(end_));
-    if (wrote < 0 && errno == EINTR) continue;
-    if (wrote <= 0) {
-      throw Error(file_->name() + ": " + std::generic_category().message(wrote < 0 ? errno : ENOSPC) +
-                  "; TMPDIR names the folder it is in");
-    }
-    end_ += static_cast<uint64_t>(wrote);
-    from += wrote;
-    size -= static_cast<size_t>(wrote);
-  }
-}
+EventSpool::EventSpool(std::shared_ptr<SeekableFile> text) : text_(std::move(text)) {}
 
 void EventSpool::Write(const Batch& batch, const std::vector<PageResult>& results) {
   if (batch.events.empty()) return;
@@ -114,16 +77,16 @@ void EventSpool::Write(const Batch& batch, const std::vector<PageResult>& result
     }
   }
   if (!texts_.empty()) {
+    uint64_t texts_at = file_.Append(texts_.data(), texts_.size());
     for (SpooledEvent& row : rows_) {
-      if (!row.args_in_file) row.args_at += end_;
+      if (!row.args_in_file) row.args_at += texts_at;
     }
-    Append(texts_.data(), texts_.size());
   }
   index_.push_back({.first_id = first_id,
                     .last_id = Value(batch.events.back().id),
-                    .at = end_,
+                    .at = file_.Append(rows_.data(), rows_.size() * sizeof(SpooledEvent)),
                     .rows = static_cast<uint32_t>(rows_.size())});
-  Append(rows_.data(), rows_.size() * sizeof(SpooledEvent));
+  total_ += static_cast<int64_t>(rows_.size());
 }
 
 EventSpool::PageFilter& EventSpool::FilterOfNext() {
@@ -161,8 +124,8 @@ const SpooledEvent& EventSpool::Read(size_t batch, uint32_t row) {
     uint32_t begin = row / kWindowRows * kWindowRows;
     uint32_t count = std::min(kWindowRows, index_[batch].rows - begin);
     window_.resize(count);
-    ReadExactly(*file_, index_[batch].at + uint64_t{begin} * sizeof(SpooledEvent), window_.data(),
-                count * sizeof(SpooledEvent));
+    file_.Read(index_[batch].at + uint64_t{begin} * sizeof(SpooledEvent), window_.data(),
+               count * sizeof(SpooledEvent));
     window_batch_ = batch;
     window_row_ = begin;
   }
@@ -171,7 +134,11 @@ const SpooledEvent& EventSpool::Read(size_t batch, uint32_t row) {
 
 std::string EventSpool::Args(const SpooledEvent& event) const {
   std::string args(event.args_size, '\0');
-  ReadExactly(event.args_in_file ? *text_ : *file_, event.args_at, args.data(), args.size());
+  if (event.args_in_file) {
+    ReadExactly(*text_, event.args_at, args.data(), args.size());
+  } else {
+    file_.Read(event.args_at, args.data(), args.size());
+  }
   return args;
 }
 

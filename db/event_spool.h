@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "db/spool_file.h"
 #include "parser/batch.h"
 #include "parser/input.h"
 #include "replay/records.h"
@@ -61,6 +62,10 @@ class EventSpool {
   // Batches in order, with one result per event. Throws Error.
   void Write(const Batch& batch, const std::vector<PageResult>& results);
 
+  // For what else is not held in memory.
+  SpoolFile* file() { return &file_; }
+
+  int64_t rows() const { return total_; }
   // Batches that hold events.
   size_t batches() const { return index_.size(); }
   // The first batch that ends at or after the event, and its number of rows.
@@ -86,11 +91,9 @@ class EventSpool {
   };
   PageFilter& FilterOfNext();
 
-  void Append(const void* data, size_t size);
-
-  std::unique_ptr<SeekableFile> file_;
+  SpoolFile file_;
   std::shared_ptr<SeekableFile> text_;
-  uint64_t end_ = 0;
+  int64_t total_ = 0;
   std::vector<BatchIndex> index_;
   // One for so many batches each; when there are too many filters, two become one.
   std::vector<std::unique_ptr<PageFilter>> filters_;

@@ -7,7 +7,20 @@
 
 namespace mmreplay {
 
-// Creates it. The spool must outlive the connection and is complete before the table is read.
-void CreateEventTable(Database* database, EventSpool* spool);
+class EventTable {
+ public:
+  // The spool must outlive it, and is complete before the table is read.
+  explicit EventTable(EventSpool* spool) : spool_(spool) {}
+
+  // Must outlive the connection.
+  void CreateIn(Database* database);
+
+  class Cursor;
+  const char* declaration() const;
+  void BestIndex(sqlite3_index_info* query) const;
+
+ private:
+  EventSpool* spool_;
+};
 
 }  // namespace mmreplay

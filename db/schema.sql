@@ -115,6 +115,8 @@ CREATE TABLE stack (
   frame TEXT NOT NULL
 );
 
+-- Intervals. Where no database is kept, virtual tables take the place of the next four: see db/interval_table.h.
+
 CREATE TABLE page_lifetime (
   id          INTEGER PRIMARY KEY,
   pfn         INTEGER NOT NULL,  -- of the block's head

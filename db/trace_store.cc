@@ -1,10 +1,13 @@
 #include "db/trace_store.h"
 
 #include <algorithm>
+#include <cassert>
+#include <type_traits>
 
 #include "db/bulk_insert.h"
 #include "db/embedded_sql.h"
 #include "db/event_table.h"
+#include "db/interval_table.h"
 #include "db/kind_views.h"
 #include "db/output_file.h"
 #include "parser/error.h"
@@ -41,7 +44,7 @@ void RequireReplaceable(const std::string& path) {
     throw Error(path + ": is not a database mmreplay wrote; give the result another name");
 }
 
-// Values of columns, see BulkInsert::Column.
+// Values of columns: of a statement, see BulkInsert::Column, or of a row that is spooled.
 void Set(sqlite3_context* to, int64_t value) {
   sqlite3_result_int64(to, value);
 }
@@ -49,11 +52,18 @@ void Set(sqlite3_context* to, std::string_view text) {
   // A null pointer would be NULL; an empty view may carry one.
   sqlite3_result_text64(to, text.data() ? text.data() : "", text.size(), SQLITE_STATIC, SQLITE_UTF8);
 }
-template <typename T>
-void Set(sqlite3_context* to, const std::optional<T>& value) {
+void Set(IntervalSpool::Writer to, int64_t value) {
+  to.Set(value);
+}
+void Set(IntervalSpool::Writer to, std::string_view text) {
+  to.Set(text);
+}
+template <typename To, typename T>
+void Set(To to, const std::optional<T>& value) {
   if (value) Set(to, static_cast<int64_t>(*value));
 }
-void Set(sqlite3_context* to, const std::optional<std::string_view>& value) {
+template <typename To>
+void Set(To to, const std::optional<std::string_view>& value) {
   if (value) Set(to, *value);
 }
 void Set(sqlite3_context* to, const FieldValue& value) {
@@ -118,14 +128,8 @@ void EventColumn(const void* rows, size_t row, int column, sqlite3_context* to) 
   }
 }
 
-// Records of one kind, in their order.
-template <typename T>
-const T& RowOf(const void* rows, size_t row) {
-  return *(*static_cast<const std::vector<const T*>*>(rows))[row];
-}
-
-void LifetimeColumn(const void* rows, size_t row, int column, sqlite3_context* to) {
-  const auto& life = RowOf<PageLifetime>(rows, row);
+template <typename To>
+void SetColumn(const PageLifetime& life, int column, To to) {
   switch (column) {
     case 0:
       return Set(to, Value(life.id));
@@ -152,8 +156,8 @@ void LifetimeColumn(const void* rows, size_t row, int column, sqlite3_context* t
   }
 }
 
-void HoldColumn(const void* rows, size_t row, int column, sqlite3_context* to) {
-  const auto& hold = RowOf<PtlHold>(rows, row);
+template <typename To>
+void SetColumn(const PtlHold& hold, int column, To to) {
   switch (column) {
     case 0:
       return Set(to, Value(hold.id));
@@ -187,8 +191,8 @@ struct WaitRow {
   int64_t reason;
 };
 
-void WaitColumn(const void* rows, size_t row, int column, sqlite3_context* to) {
-  const WaitRow& one = (*static_cast<const std::vector<WaitRow>*>(rows))[row];
+template <typename To>
+void SetColumn(const WaitRow& one, int column, To to) {
   const PageWait& w = *one.wait;
   switch (column) {
     case 0:
@@ -278,8 +282,8 @@ void WaitColumn(const void* rows, size_t row, int column, sqlite3_context* to) {
   }
 }
 
-void MigrationColumn(const void* rows, size_t row, int column, sqlite3_context* to) {
-  const auto& moved = RowOf<Migration>(rows, row);
+template <typename To>
+void SetColumn(const Migration& moved, int column, To to) {
   switch (column) {
     case 1:
       return Set(to, moved.pid);
@@ -316,33 +320,81 @@ void MigrationColumn(const void* rows, size_t row, int column, sqlite3_context* 
   }
 }
 
+// Of rows that are inserted together: pointers to records, or what holds one.
+template <typename Row>
+void ColumnOf(const void* rows, size_t row, int column, sqlite3_context* to) {
+  const Row& one = (*static_cast<const std::vector<Row>*>(rows))[row];
+  if constexpr (std::is_pointer_v<Row>) {
+    SetColumn(*one, column, to);
+  } else {
+    SetColumn(one, column, to);
+  }
+}
+
 }  // namespace
 
+// The tables that are spooled.
+struct TraceStore::Intervals {
+  Intervals(Database* database, SpoolFile* file)
+      : texts(file),
+        lives(database, "page_lifetime", file, &texts),
+        holds(database, "ptl_hold", file, &texts),
+        migrations(database, "migration", file, &texts),
+        waits(database, "page_wait", file, &texts) {}
+
+  void Put(const PageLifetime& life) { Put<10>(&lives, Value(life.id), life); }
+  void Put(const PtlHold& held) { Put<10>(&holds, Value(held.id), held); }
+  void Put(const WaitRow& wait) { Put<41>(&waits, Value(wait.wait->id), wait); }
+  void Put(const Migration& moved) {
+    Put<16>(&migrations, std::max<int64_t>(migrations.rows().last_id(), 0) + 1, moved);
+  }
+
+  TextSpool texts;
+  IntervalTable lives;
+  IntervalTable holds;
+  IntervalTable migrations;
+  IntervalTable waits;
+
+ private:
+  template <int kColumns, typename Row>
+  static void Put(IntervalTable* table, int64_t id, const Row& row) {
+    assert(table->rows().columns() == kColumns);
+    table->rows().Put<kColumns>(
+        id, [&](int column, const IntervalSpool::Writer& to) { SetColumn(row, column, to); });
+  }
+};
+
 struct TraceStore::Statements {
-  Statements(const Database& db, bool every_event)
-      : stack(InsertInto(db, "stack")),
+  // Without `intervals` all is stored in the database.
+  Statements(const Database& db, Intervals* intervals)
+      : spooled(intervals),
+        stack(InsertInto(db, "stack")),
         event_page(InsertInto(db, "event_page")),
         marker(InsertInto(db, "trace_marker")),
         repaired_ref(InsertInto(db, "repaired_ref")),
-        lifetime(db, "page_lifetime", LifetimeColumn),
-        hold(db, "ptl_hold", HoldColumn),
-        migration(db, "migration", MigrationColumn),
-        wait(db, "page_wait", WaitColumn),
         anomaly(InsertInto(db, "anomaly")),
         gap(InsertInto(db, "gap")) {
-    if (!every_event) return;
+    if (spooled) return;
     event.emplace(db, "event", EventColumn);
     event_more.emplace(InsertInto(db, "event_more"));
+    lifetime.emplace(db, "page_lifetime", ColumnOf<const PageLifetime*>);
+    hold.emplace(db, "ptl_hold", ColumnOf<const PtlHold*>);
+    migration.emplace(db, "migration", ColumnOf<const Migration*>);
+    wait.emplace(db, "page_wait", ColumnOf<WaitRow>);
   }
 
   // Part of their event's row: see ReplayedBatch::Add.
   void operator()(const PageRefResult&) {}
   void operator()(const PageEvent&) {}
 
-  // Inserted together.
-  void operator()(const PageLifetime& life) { lives.push_back(&life); }
-  void operator()(const PtlHold& held) { holds.push_back(&held); }
-  void operator()(const Migration& moved) { migrations.push_back(&moved); }
+  // Spooled, or inserted together.
+  void operator()(const PageLifetime& life) { spooled ? spooled->Put(life) : lives.push_back(&life); }
+  void operator()(const PtlHold& held) { spooled ? spooled->Put(held) : holds.push_back(&held); }
+  void operator()(const Migration& moved) { spooled ? spooled->Put(moved) : migrations.push_back(&moved); }
+  void operator()(const PageWait& w) {
+    WaitRow row{&w, PhraseId(w.contract), PhraseId(w.reason)};
+    spooled ? spooled->Put(row) : waits.push_back(row);
+  }
 
   void operator()(const RepairedRef& ref) {
     repaired_ref.Bind(1, Value(ref.event));
@@ -350,8 +402,6 @@ struct TraceStore::Statements {
     repaired_ref.Bind(3, ref.replayed);
     repaired_ref.Run();
   }
-
-  void operator()(const PageWait& w) { waits.push_back({&w, PhraseId(w.contract), PhraseId(w.reason)}); }
 
   void operator()(const Anomaly& found) {
     anomaly.Bind(2, Value(found.at.event));
@@ -380,31 +430,34 @@ struct TraceStore::Statements {
 
   void InsertAll(const std::vector<Record>& records) {
     for (const Record& record : records) std::visit(*this, record);
-    lifetime.Insert(&lives, lives.size());
-    hold.Insert(&holds, holds.size());
-    migration.Insert(&migrations, migrations.size());
-    wait.Insert(&waits, waits.size());
+    if (spooled) return;
+    lifetime->Insert(&lives, lives.size());
+    hold->Insert(&holds, holds.size());
+    migration->Insert(&migrations, migrations.size());
+    wait->Insert(&waits, waits.size());
     lives.clear();
     holds.clear();
     migrations.clear();
     waits.clear();
   }
 
+  Intervals* spooled;
   StringTable phrases;  // the model's own
   std::vector<const PageLifetime*> lives;
   std::vector<const PtlHold*> holds;
   std::vector<const Migration*> migrations;
   std::vector<WaitRow> waits;
-  std::optional<BulkInsert> event;  // where all events are stored
+  // Where all is stored.
+  std::optional<BulkInsert> event;
   std::optional<Statement> event_more;
+  std::optional<BulkInsert> lifetime;
+  std::optional<BulkInsert> hold;
+  std::optional<BulkInsert> migration;
+  std::optional<BulkInsert> wait;
   Statement stack;
   Statement event_page;
   Statement marker;
   Statement repaired_ref;
-  BulkInsert lifetime;
-  BulkInsert hold;
-  BulkInsert migration;
-  BulkInsert wait;
   Statement anomaly;
   Statement gap;
 };
@@ -430,13 +483,13 @@ TraceStore::TraceStore(const std::optional<std::string>& path) {
                                                     partial_->published())
                        : std::make_unique<Database>("", Database::Mode::kCreate);
   CreateTables();
-  statements_ = std::make_unique<Statements>(*database_, true);
+  statements_ = std::make_unique<Statements>(*database_, nullptr);
 }
 
 TraceStore::TraceStore(std::unique_ptr<EventSpool> spool)
     : spool_(std::move(spool)), database_(std::make_unique<Database>("", Database::Mode::kCreate)) {
   CreateTables();
-  statements_ = std::make_unique<Statements>(*database_, false);
+  statements_ = std::make_unique<Statements>(*database_, intervals_.get());
 }
 
 TraceStore::~TraceStore() {
@@ -455,7 +508,11 @@ void TraceStore::CreateTables() {
   database_->Exec("BEGIN");
   database_->Exec(std::string(DatabaseSql("schema.sql")).c_str());
   if (spool_) {
-    CreateEventTable(database_.get(), spool_.get());
+    events_ = std::make_unique<EventTable>(spool_.get());
+    events_->CreateIn(database_.get());
+    // They say how intervals are found.
+    database_->Exec(std::string(DatabaseSql("interval_indexes.sql")).c_str());
+    intervals_ = std::make_unique<Intervals>(database_.get(), spool_->file());
   } else {
     database_->Exec(std::string(DatabaseSql("event_schema.sql")).c_str());
   }
@@ -704,8 +761,8 @@ void TraceStore::Finish(const Recording& recording, const TraceFacts& facts, con
     CreateKindViews(database_.get(), facts.kinds, strings);
     database_->Exec(std::string(DatabaseSql("event_indexes.sql")).c_str());
     IndexEvidence(database_.get());
+    database_->Exec(std::string(DatabaseSql("interval_indexes.sql")).c_str());
   }
-  database_->Exec(std::string(DatabaseSql("indexes.sql")).c_str());
 }
 
 void TraceStore::Publish() {

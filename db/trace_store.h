@@ -9,6 +9,7 @@
 
 #include "db/database.h"
 #include "db/event_spool.h"
+#include "db/event_table.h"
 #include "db/output_file.h"
 #include "parser/batch.h"
 #include "parser/bundle.h"
@@ -72,8 +73,8 @@ class TraceStore {
   // beside it; Finish gives it the name. An existing file is replaced if mmreplay wrote it, and
   // refused otherwise.
   explicit TraceStore(const std::optional<std::string>& path);
-  // A temporary database in which events are read from a spool, as far as a report needs them: the table
-  // `event` has no typed fields, and there are no stacks and no views of event kinds.
+  // A temporary database in which events and intervals are read from a spool, as far as a report needs them:
+  // the table `event` has no typed fields, and there are no stacks and no views of event kinds.
   explicit TraceStore(std::unique_ptr<EventSpool> spool);
   ~TraceStore();
 
@@ -93,6 +94,7 @@ class TraceStore {
   bool keeps_fields() const { return !spool_; }
 
  private:
+  struct Intervals;
   struct Statements;
 
   void CreateTables();
@@ -100,7 +102,10 @@ class TraceStore {
   void WriteEvents(const ReplayedBatch& replayed);
 
   std::unique_ptr<PartialFile> partial_;  // outlives the connection
-  std::unique_ptr<EventSpool> spool_;     // so does this
+  // So do these.
+  std::unique_ptr<EventSpool> spool_;
+  std::unique_ptr<EventTable> events_;
+  std::unique_ptr<Intervals> intervals_;
   std::unique_ptr<Database> database_;
   std::unique_ptr<Statements> statements_;
   int64_t batches_ = 0;

@@ -103,17 +103,52 @@ int VerdictRank(std::string_view verdict) {
 }
 
 std::vector<WaitClass> ReadWaits(const Database& db) {
-  std::vector<WaitClass> waits;
-  Statement query(db, ReportSql("wait classes"));
+  struct Waits {
+    int64_t first = 0;  // the least id
+    int64_t count = 0;
+  };
+  // SQLite would sort them all to group them.
+  using Kind = std::array<std::optional<int64_t>, 9>;
+  std::map<Kind, Waits> kinds;
+  Statement query(db, ReportSql("wait kinds"));
+  auto last = kinds.end();
   while (query.Step()) {
-    WaitClass& one = waits.emplace_back();
-    one.verdict = query.Text(0);
-    one.function = query.Text(1);
-    one.caller = query.Text(2);
-    one.reason = query.Text(3);
-    one.outcome = query.Text(4);
-    one.contract = query.Text(5);
-    one.count = query.Int(6);
+    Kind kind;
+    for (size_t i = 0; i < kind.size(); ++i) kind[i] = query.OptionalInt(static_cast<int>(i) + 1);
+    if (last == kinds.end() || last->first != kind) last = kinds.try_emplace(kind).first;
+    int64_t id = query.Int(0);
+    Waits& waits = last->second;
+    waits.first = waits.count == 0 ? id : std::min(waits.first, id);
+    ++waits.count;
+  }
+  // Verdict, function, caller, reason and what became of the page.
+  using Class = std::tuple<std::string, std::optional<int64_t>, std::optional<int64_t>, std::optional<int64_t>,
+                           std::string>;
+  std::map<Class, Waits> classes;
+  Statement verdict(db, ReportSql("verdict of wait"));
+  for (const auto& [kind, of_kind] : kinds) {
+    verdict.Bind(1, of_kind.first);
+    if (!verdict.Step()) continue;
+    Waits& waits = classes[{String(verdict.Text(0)), kind[0], kind[1], kind[2], String(verdict.Text(1))}];
+    waits.first = waits.count == 0 ? of_kind.first : std::min(waits.first, of_kind.first);
+    waits.count += of_kind.count;
+    verdict.Reset();
+  }
+  std::vector<WaitClass> waits;
+  Statement texts(db, ReportSql("texts of wait"));
+  for (const auto& [of_class, all] : classes) {
+    texts.Bind(1, all.first);
+    if (texts.Step()) {
+      WaitClass& one = waits.emplace_back();
+      one.verdict = std::get<0>(of_class);
+      one.outcome = std::get<4>(of_class);
+      one.function = texts.Text(0);
+      one.caller = texts.Text(1);
+      one.reason = texts.Text(2);
+      one.contract = texts.Text(3);
+      one.count = all.count;
+    }
+    texts.Reset();
   }
   std::sort(waits.begin(), waits.end(), [](const WaitClass& a, const WaitClass& b) {
     auto key = [](const WaitClass& one) {
@@ -126,11 +161,18 @@ std::vector<WaitClass> ReadWaits(const Database& db) {
   return waits;
 }
 
-std::vector<CountedName> ReadCounts(const Database& db, std::string_view sql) {
-  std::vector<CountedName> counts;
+// Of the names a query returns, one by one.
+std::vector<CountedName> CountNames(const Database& db, std::string_view sql) {
+  std::map<std::string, int64_t, std::less<>> counts;
   Statement query(db, ReportSql(sql));
-  while (query.Step()) counts.push_back({String(query.Text(0)), query.Int(1)});
-  return counts;
+  while (query.Step()) {
+    auto found = counts.find(query.Text(0));
+    if (found == counts.end()) found = counts.emplace(query.Text(0), 0).first;
+    ++found->second;
+  }
+  std::vector<CountedName> names;
+  for (const auto& [name, count] : counts) names.push_back({name, count});
+  return names;
 }
 
 // What a recording may lack, most telling first. `shown_by`: any of these names in `recordable`.
@@ -371,7 +413,7 @@ ReportContent ReadContent(const Database& database) {
   Statement also(database, ReportSql("also seen"));
   while (also.Step()) content.also_seen.push_back({String(also.Text(0)), String(also.Text(1)), also.Int(2)});
   content.waits = ReadWaits(database);
-  content.migrations = ReadCounts(database, "migrations");
+  content.migrations = CountNames(database, "migrations");
   Statement reports(database, ReportSql("reports"));
   if (reports.Step()) content.reports = reports.Int(0);
   Statement rules(database, ReportSql("rules"));
@@ -387,7 +429,7 @@ ReportContent ReadContent(const Database& database) {
   }
   content.not_shown = ReadNotShown(database, content.verdict, content.input, content.sources);
   content.fidelity = ReadFidelity(database);
-  content.anomalies = ReadCounts(database, "anomalies");
+  content.anomalies = CountNames(database, "anomalies");
   Statement gaps(database, ReportSql("gaps"));
   while (gaps.Step())
     content.gaps.push_back({gaps.Int(0), gaps.OptionalInt(1), gaps.OptionalInt(2), gaps.OptionalInt(3)});

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <map>
 #include <set>
+#include <unordered_map>
 #include <vector>
 
 #include "replay/text.h"
@@ -73,12 +74,14 @@ class Biographer {
 
  private:
   static constexpr size_t kNoLife = SIZE_MAX;
+  static constexpr size_t kMostKept = 20'000;
 
   void ReadLives() {
     Statement query(database_, ReportSql("page lives"));
     query.Bind(1, pfn_);
     query.Bind(2, kLargestOrder);
     while (query.Step()) {
+      life_of_id_.try_emplace(query.Int(0), lives_.size());
       lives_.push_back({.id = query.Int(0),
                         .pfn = query.Int(1),
                         .page_order = query.OptionalInt(2),
@@ -95,18 +98,15 @@ class Biographer {
 
   // The life that had begun last when the event happened: a free page belongs to its former life.
   size_t LifeAt(int64_t event) const {
-    size_t found = kNoLife;
-    for (size_t i = 0; i < lives_.size(); ++i) {
-      if (lives_[i].alloc_event.value_or(0) <= event) found = i;
-    }
-    return found;
+    auto later = std::partition_point(lives_.begin(), lives_.end(), [&](const Life& life) {
+      return life.alloc_event.value_or(0) <= event;
+    });
+    return later == lives_.begin() ? kNoLife : static_cast<size_t>(later - lives_.begin()) - 1;
   }
 
   size_t LifeOf(std::optional<int64_t> lifetime, int64_t event) const {
-    for (size_t i = 0; i < lives_.size(); ++i) {
-      if (lifetime && lives_[i].id == *lifetime) return i;
-    }
-    return LifeAt(event);
+    auto life = lifetime ? life_of_id_.find(*lifetime) : life_of_id_.end();
+    return life != life_of_id_.end() ? life->second : LifeAt(event);
   }
 
   void Tell(size_t life, std::optional<int64_t> event, std::string text) {
@@ -123,8 +123,10 @@ class Biographer {
       if (!event) continue;
       size_t life = LifeOf(query.OptionalInt(1), id);
       Tell(life, id, Describe(*event));
-      if (!event->pid) continue;
-      holds.Bind(1, *event->pid);
+      auto pid = event->pid;
+      if (read_.size() < kMostKept) read_.try_emplace(id, std::move(*event));
+      if (!pid) continue;
+      holds.Bind(1, *pid);
       holds.Bind(2, id);
       while (holds.Step()) TellHold(life, holds.OptionalInt(0), holds.OptionalInt(1), holds.OptionalInt(2));
       holds.Reset();
@@ -231,7 +233,10 @@ class Biographer {
       write(fmt::format("{:>14}  cpu   {:<20} count {:>8}  what\n", clock_.ticks ? "ticks" : "time", "task",
                         "line"));
     for (const auto& [id, texts] : story.rows) {
-      auto event = events_.Read(id);
+      std::optional<EventLine> fresh;
+      auto kept = read_.find(id);
+      if (kept == read_.end()) fresh = events_.Read(id);
+      const EventLine* event = kept != read_.end() ? &kept->second : fresh ? &*fresh : nullptr;
       if (!event) continue;
       std::string head = fmt::format("{:>14}  {:<5} {} {:>5} {:>8}  ", TimeText(event->ts, clock_.ticks),
                                      event->cpu ? fmt::format("[{}]", *event->cpu) : "",
@@ -252,6 +257,8 @@ class Biographer {
   TraceClock clock_;
   EventLines events_;
   std::vector<Life> lives_;
+  std::unordered_map<int64_t, size_t> life_of_id_;
+  std::unordered_map<int64_t, EventLine> read_;  // the first ones
   std::map<size_t, Story> stories_;  // by index of lives_
   std::set<std::tuple<size_t, std::optional<int64_t>, std::optional<int64_t>>> told_holds_;
 };

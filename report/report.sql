@@ -1,5 +1,6 @@
 -- What reports ask. One statement per name.
 
+-- Unknown are the waits of which page_waits.verdict says so.
 -- name: verdict
 SELECT
   (SELECT lines_events FROM traces) AS events,
@@ -8,9 +9,9 @@ SELECT
   w.waits, w.unknown_waits, w.waits_in_gaps,
   EXISTS (SELECT 1 FROM trace_issues WHERE severity = 'error') AS incomplete,
   EXISTS (SELECT 1 FROM trace_issues WHERE kind = 'events in disorder') AS in_disorder
-FROM (SELECT count(*) AS waits, coalesce(sum(w.verdict = 'unknown'), 0) AS unknown_waits,
-             coalesce(sum(x.gap), 0) AS waits_in_gaps
-      FROM page_waits w JOIN page_wait_evidence x ON x.wait_id = w.id) w;
+FROM (SELECT count(*) AS waits, coalesce(sum(judged AND protection = 0), 0) AS unknown_waits,
+             coalesce(sum(gap), 0) AS waits_in_gaps
+      FROM page_wait) w;
 
 -- name: clock
 SELECT clock, clock_unit = 'ticks', clock_error FROM trace;
@@ -87,28 +88,36 @@ FROM findings f JOIN page_wait_evidence x ON x.wait_id = f.subject_id
 WHERE f.fingerprint = ?1 AND f.subject = 'page_waits' AND x.contract <> ''
 GROUP BY 1 ORDER BY count(*) DESC, 1 LIMIT 1;
 
--- Waits by verdict; legal ones by why they are, unknown ones by what is missing, the rest by what became
+-- Of each wait what it is counted by and what its verdict rests on: of waits of which all but the id are the same, the
+-- verdict is the same. Where the kernel reported, a wait on a page that was freed is its own kind.
+-- name: wait kinds
+SELECT id, function, call_function, reason, judged, protection, outcome, event_order >= 2, weakened,
+       CASE WHEN outcome IN (2, 3, 4) AND EXISTS (SELECT 1 FROM console_report) THEN id END
+FROM page_wait;
+
+-- Waits are told by verdict; legal ones by why they are, unknown ones by what is missing, the rest by what became
 -- of the page. The caller is the call in which the page was found.
--- name: wait classes
-SELECT c.verdict, f.text, coalesce(k.text, ''), r.text, c.fate, x.contract, c.waits
-FROM (SELECT w.verdict, b.function, b.call_function, b.reason,
-             CASE WHEN w.verdict IN ('benign', 'unknown') THEN '' ELSE w.outcome END AS fate, count(*) AS waits,
-             min(w.id) AS first
-      FROM page_waits w JOIN page_wait b ON b.id = w.id
-      GROUP BY w.verdict, b.function, b.call_function, b.reason, fate) c
-JOIN page_wait_evidence x ON x.wait_id = c.first
-JOIN string f ON f.id = c.function
-JOIN string r ON r.id = c.reason
-LEFT JOIN string k ON k.id = c.call_function;
+-- name: verdict of wait
+SELECT verdict, CASE WHEN verdict IN ('benign', 'unknown') THEN '' ELSE outcome END FROM page_waits WHERE id = ?1;
+
+-- name: texts of wait
+SELECT f.text, coalesce(k.text, ''), r.text, x.contract
+FROM page_wait w
+JOIN page_wait_evidence x ON x.wait_id = w.id
+JOIN string f ON f.id = w.function
+JOIN string r ON r.id = w.reason
+LEFT JOIN string k ON k.id = w.call_function
+WHERE w.id = ?1;
 
 -- name: waits that ended
-SELECT EXISTS (SELECT 1 FROM page_waits WHERE end_event IS NOT NULL);
+SELECT EXISTS (SELECT 1 FROM page_wait WHERE end_event IS NOT NULL);
 
 -- name: wait functions
-SELECT DISTINCT function FROM page_waits ORDER BY 1;
+SELECT text FROM string WHERE id IN (SELECT function FROM page_wait) ORDER BY 1;
 
+-- Of each migration: they are counted as they come.
 -- name: migrations
-SELECT result, count(*) FROM migrations GROUP BY 1 ORDER BY 1;
+SELECT result FROM migration;
 
 -- name: reports
 SELECT count(*) FROM console_reports;
@@ -125,8 +134,9 @@ SELECT t.ref_anchors, t.ref_anchors_matched, b.ref_first_mismatch,
        (SELECT line FROM events WHERE id = b.ref_first_mismatch)
 FROM traces t JOIN trace b ON b.id = t.id;
 
+-- Of each anomaly.
 -- name: anomalies
-SELECT invariant, count(*) FROM anomalies GROUP BY 1 ORDER BY 1;
+SELECT invariant FROM anomaly;
 
 -- name: gaps
 SELECT cpu, from_ts, to_ts, lost FROM gaps ORDER BY cpu, from_ts, id;

@@ -19,6 +19,6 @@ SELECT
   h.acquire_event AS lock_acquired_event
 FROM (SELECT id, lock, pid, comm, protects, acquire_event, max(acquire_ts - contended_ts) AS longest, count(*) AS spins
       FROM ptl_holds
-      WHERE acquire_ts - contended_ts > 200000000
+      WHERE contended_ts IS NOT NULL AND acquire_ts - contended_ts > 200000000
       GROUP BY lock) h
 ORDER BY h.longest DESC, h.id;

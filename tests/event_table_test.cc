@@ -1,4 +1,4 @@
-// The virtual table over a spool answers as the stored table does.
+// The virtual tables over a spool answer as the stored tables do.
 #include <catch2/catch.hpp>
 
 #include <string>
@@ -6,6 +6,7 @@
 
 #include "cli/ingest.h"
 #include "db/event_spool.h"
+#include "db/interval_spool.h"
 #include "rules/rule.h"
 #include "tests/analysis.h"
 
@@ -70,6 +71,63 @@ std::vector<std::string> Queries(const Database& db) {
   return queries;
 }
 
+// And of the tables of intervals, by id and by what they have indexes on.
+std::vector<std::string> IntervalQueries(const Database& db) {
+  std::vector<std::string> queries = {
+      "SELECT * FROM page_waits w JOIN page_wait_evidence x ON x.wait_id = w.id ORDER BY w.id",
+      "SELECT w.id, h.lock, h.acquire_event FROM page_wait w LEFT JOIN ptl_hold h ON h.id = w.hold",
+      "SELECT w.id, l.id FROM page_wait w JOIN page_lifetime l ON l.pfn = w.pfn ORDER BY w.id, l.id",
+      "SELECT m.id, n.id FROM migration m JOIN migration n ON n.src_pfn = m.dst_pfn ORDER BY m.id, n.id",
+      "SELECT lock, max(release_ts - acquire_ts), id FROM ptl_hold GROUP BY lock ORDER BY lock",
+  };
+  const std::pair<const char*, std::vector<std::pair<const char*, const char*>>> tables[] = {
+      {"page_lifetime", {{"pfn", nullptr}}},
+      {"ptl_hold", {{"pid", "acquire_event"}}},
+      {"migration", {{"src_pfn", nullptr}, {"dst_pfn", nullptr}}},
+      {"page_wait", {{"pfn", nullptr}}},
+  };
+  for (const auto& [table, keys] : tables) {
+    std::string select = std::string("SELECT * FROM ") + table + " ";
+    Statement some(db, std::string("SELECT max(id) FROM ") + table);
+    REQUIRE(some.Step());
+    int64_t last = some.Int(0);
+    queries.push_back(select);
+    queries.push_back(select + "ORDER BY id DESC");
+    queries.push_back(std::string("SELECT count(*), min(id), max(id) FROM ") + table);
+    for (const char* id : {"NULL", "'x'", "'2'", "2.0", "2.5"}) queries.push_back(select + "WHERE id = " + id);
+    for (int64_t id : {int64_t{-1}, int64_t{0}, int64_t{1}, last / 2, last, last + 1, INT64_MAX, INT64_MIN + 1}) {
+      std::string at = std::to_string(id);
+      for (const char* op : {"=", "<", "<=", ">", ">="}) {
+        queries.push_back(select + "WHERE id " + op + " " + at + " ORDER BY id LIMIT 3");
+        queries.push_back(select + "WHERE id " + op + " " + at + " ORDER BY id DESC LIMIT 3");
+      }
+    }
+    queries.push_back(select + "WHERE id > 2.5 AND id < 4.5 ORDER BY id");
+    for (const auto& [first, second] : keys) {
+      std::string by(first);
+      queries.push_back(select + "WHERE " + by + " IS NOT NULL");
+      queries.push_back(select + "WHERE " + by + " IS NULL");
+      Statement value(db, "SELECT DISTINCT " + by + " FROM " + table + " ORDER BY 1 DESC LIMIT 6");
+      while (value.Step()) {
+        std::string is = by + (value.IsNull(0) ? " = NULL" : " = " + std::to_string(value.Int(0)));
+        queries.push_back(select + "WHERE " + is + " ORDER BY id");
+        queries.push_back(select + "WHERE " + is + " ORDER BY id DESC LIMIT 2");
+        queries.push_back(select + "WHERE " + is + ".0 ORDER BY id LIMIT 2");
+        queries.push_back(select + "WHERE " + is + ".5");
+        if (!second) continue;
+        std::string then(second);
+        for (const std::string& range :
+             {then + " <= 3000", then + " < 3000", then + " >= 3000", then + " > 3000", then + " BETWEEN 2000 AND 4000",
+              then + " = (SELECT max(" + then + ") FROM " + table + ")", then + " IS NULL", then + " IS NOT NULL"}) {
+          queries.push_back(select + "WHERE " + is + " AND " + range + " ORDER BY " + then + ", id LIMIT 8");
+          queries.push_back(select + "WHERE " + is + " AND " + range + " ORDER BY " + then + " DESC LIMIT 8");
+        }
+      }
+    }
+  }
+  return queries;
+}
+
 void CompareStores(const RecordingOptions& options, const FilterOptions& filter = {}) {
   Recording recording = OpenRecording(options);
   auto ingest = [&](TraceStore* store) {
@@ -82,7 +140,9 @@ void CompareStores(const RecordingOptions& options, const FilterOptions& filter 
   ingest(&stored);
   std::unique_ptr<TraceStore> spooled = MakeTemporaryStore(recording, false);
   ingest(spooled.get());
-  for (const std::string& sql : Queries(stored.database())) {
+  std::vector<std::string> queries = Queries(stored.database());
+  for (std::string& sql : IntervalQueries(stored.database())) queries.push_back(std::move(sql));
+  for (const std::string& sql : queries) {
     INFO(sql);
     CHECK(Rows(spooled->database(), sql) == Rows(stored.database(), sql));
   }
@@ -90,7 +150,7 @@ void CompareStores(const RecordingOptions& options, const FilterOptions& filter 
 
 }  // namespace
 
-TEST_CASE("events in a spool are found as stored ones are", "[event_table]") {
+TEST_CASE("events and intervals in a spool are found as stored ones are", "[event_table]") {
   TemporaryFolder folder;
   SECTION("an archive: the texts are in the spool") { CompareStores(Sample("x86-fired.tar.xz")); }
   SECTION("ids with gaps") { CompareStores(Sample("x86-fired.tar.xz"), {.pid = "67"}); }
@@ -104,6 +164,67 @@ TEST_CASE("events in a spool are found as stored ones are", "[event_table]") {
     }
     CompareStores({.inputs = {folder.Write("trace.txt", text)}});
   }
+}
+
+namespace {
+
+std::string NumberText(int64_t id) {
+  std::string text = "row " + std::to_string(id);
+  if (id % 5'000 == 0) text.append(100'000, 'x');  // more than is read or written at once
+  return text;
+}
+
+}  // namespace
+
+TEST_CASE("rows of intervals come back whatever their order and number", "[event_table]") {
+  SpoolFile file;
+  TextSpool texts(&file);
+  IntervalSpool rows(&file, &texts, 3);
+  constexpr int64_t kRows = 600'000;
+  // A permutation: neighbours in it are far apart.
+  for (int64_t i = 0; i < kRows; ++i) {
+    int64_t id = i * 7'919 % kRows;
+    if (id % 10 == 3) continue;
+    std::string text = NumberText(id);
+    rows.Put<3>(id, [&](int column, const IntervalSpool::Writer& to) {
+      if (column == 0) to.Set(id % 1'000);
+      if (column == 1 && id % 3 != 0) to.Set(-id);
+      if (column == 2 && id % 100 == 0) to.Set(std::string_view(text));
+    });
+  }
+  CHECK(rows.last_id() == kRows - 1);
+  CHECK_FALSE(rows.Find(-1));
+  CHECK_FALSE(rows.Find(kRows));
+  int64_t wrong = 0;
+  for (int64_t id = 0; id < kRows; ++id) {
+    auto row = rows.Find(id);
+    if (id % 10 == 3) {
+      wrong += row.has_value();
+      continue;
+    }
+    wrong += !row || row->Value(0) != id % 1'000 || row->Has(1) != (id % 3 != 0) ||
+             (row->Has(1) && row->Value(1) != -id) || row->Has(2) != (id % 100 == 0);
+    if (row && row->Has(2)) wrong += rows.Text(*row, 2) != NumberText(id);
+  }
+  CHECK(wrong == 0);
+
+  // More than one stretch is sorted at once.
+  IntervalIndex index(&rows, 0, 1);
+  CHECK(index.size() == static_cast<size_t>(kRows / 10 * 9));
+  IntervalIndex::Entry before = index.At(0);
+  for (size_t i = 1; i < index.size(); ++i) {
+    wrong += !(before < index.At(i));
+    before = index.At(i);
+  }
+  CHECK(wrong == 0);
+  CHECK(index.LowerBound(INT64_MIN, INT64_MIN) == 0);
+  CHECK(index.LowerBound(INT64_MAX, 0) == index.size());
+  for (int64_t first : {0, 1, 500, 999}) {
+    size_t at = index.LowerBound(first, -300'000);
+    wrong += index.At(at).first != first || index.At(at).second < -300'000;
+    wrong += at > 0 && index.At(at - 1).first == first && index.At(at - 1).second >= -300'000;
+  }
+  CHECK(wrong == 0);
 }
 
 TEST_CASE("only rules that read events one by one have them all stored", "[event_table]") {
