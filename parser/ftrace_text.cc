@@ -1,9 +1,8 @@
 #include "parser/ftrace_text.h"
 
 #include <array>
-#include <bit>
-#include <cstring>
 
+#include "parser/eight_bytes.h"
 #include "parser/lines.h"
 
 namespace mmreplay {
@@ -13,17 +12,13 @@ constexpr size_t kNotFound = std::string_view::npos;
 
 // Columns are padded with blanks, a third of a line.
 const char* SkipBlanks(const char* at, const char* end) {
-  constexpr uint64_t kEightBlanks = 0x2020202020202020;
-  uint64_t eight = 0;
   while (end - at >= 8) {
-    std::memcpy(&eight, at, sizeof(eight));
-    uint64_t others = eight ^ kEightBlanks;
+    uint64_t others = LoadEight(at) ^ kEachByte * ' ';
     if (others == 0) {
       at += 8;
       continue;
     }
-    static_assert(std::endian::native == std::endian::little);
-    at += std::countr_zero(others) / 8;
+    at += FirstMarked(others);
     if (*at != '\t') return at;
     ++at;
   }
@@ -31,21 +26,37 @@ const char* SkipBlanks(const char* at, const char* end) {
   return at;
 }
 
-// The digits at `at`, which move it; nullopt for none and for more than a 32-bit number has.
-std::optional<int32_t> TakeNumber(const char** at, const char* end) {
-  const char* digit = *at;
-  int64_t value = 0;
-  for (; digit < end && IsDigit(*digit); ++digit) {
-    value = value * 10 + (*digit - '0');
-    if (value > INT32_MAX) return std::nullopt;
+const char* FindBlank(const char* at, const char* end) {
+  for (; end - at >= 8; at += 8) {
+    uint64_t word = LoadEight(at);
+    if (uint64_t blanks = MarkBytes(word, ' ') | MarkBytes(word, '\t'); blanks != 0)
+      return at + FirstMarked(blanks);
   }
-  if (digit == *at) return std::nullopt;
-  *at = digit;
-  return static_cast<int32_t>(value);
+  while (at < end && !IsBlank(*at)) ++at;
+  return at;
 }
 
-const char* FindLast(const char* begin, const char* end, char c) {
-  return static_cast<const char*>(memrchr(begin, c, static_cast<size_t>(end - begin)));
+// Where the blanks before `end` begin.
+const char* DropBlanks(const char* begin, const char* end) {
+  while (end > begin && IsBlank(end[-1])) --end;
+  return end;
+}
+
+// The number whose last digit is before `end`; moves it to the first one. nullopt for none and for more than
+// a 32-bit number has.
+std::optional<int32_t> TakeNumberBefore(const char* begin, const char** end) {
+  const char* digit = *end;
+  int64_t value = 0;
+  int64_t worth = 1;
+  for (; digit > begin && IsDigit(digit[-1]); --digit) {
+    // Leading zeros may be any number.
+    if (worth > INT32_MAX && digit[-1] != '0') return std::nullopt;
+    value += (digit[-1] - '0') * worth;
+    if (worth <= INT32_MAX) worth *= 10;
+  }
+  if (digit == *end || value > INT32_MAX) return std::nullopt;
+  *end = digit;
+  return static_cast<int32_t>(value);
 }
 
 // The task columns, left of "[cpu]":
@@ -53,30 +64,24 @@ const char* FindLast(const char* begin, const char* end, char c) {
 //        toucher/0-64      (     63)
 //           <idle>-0       (-------)
 bool SplitTask(const char* begin, const char* end, TraceLine* out) {
-  auto drop_blanks = [&] {
-    while (end > begin && IsBlank(end[-1])) --end;
-  };
-  drop_blanks();
+  end = DropBlanks(begin, end);
   out->tgid.reset();
   if (end > begin && end[-1] == ')') {
-    const char* open = FindLast(begin, end, '(');
-    if (!open) return false;
-    const char* at = SkipBlanks(open + 1, end);
-    if (IsDigit(*at)) {
-      out->tgid = TakeNumber(&at, end);
+    end = DropBlanks(begin, end - 1);
+    if (end > begin && IsDigit(end[-1])) {
+      out->tgid = TakeNumberBefore(begin, &end);
       if (!out->tgid) return false;
     } else {
-      while (*at == '-') ++at;
+      while (end > begin && end[-1] == '-') --end;
     }
-    if (SkipBlanks(at, end) != end - 1) return false;
-    end = open;
+    end = DropBlanks(begin, end);
+    if (end == begin || end[-1] != '(') return false;
+    end = DropBlanks(begin, end - 1);
   }
   // The dash before the pid is the last one: comms hold dashes and digits themselves.
-  const char* dash = FindLast(begin, end, '-');
-  if (!dash) return false;
-  const char* at = dash + 1;
-  out->pid = TakeNumber(&at, end);
-  if (!out->pid || SkipBlanks(at, end) != end) return false;
+  out->pid = TakeNumberBefore(begin, &end);
+  if (!out->pid || end == begin || end[-1] != '-') return false;
+  const char* dash = end - 1;
   begin = SkipBlanks(begin, dash);
   out->comm = std::string_view(begin, static_cast<size_t>(dash - begin));
   return true;
@@ -85,18 +90,18 @@ bool SplitTask(const char* begin, const char* end, TraceLine* out) {
 // "5.356488:", with the colon; a blank or the end comes behind it. False for other forms of numbers, which
 // are rare and left to ParseTimeStamp.
 bool TakeMicroseconds(const char** at, const char* end, TimeStamp* out) {
-  const char* digit = *at;
   constexpr int kMostDigits = 9;
+  const char* digit = *at;
+  const char* most = end - digit > kMostDigits ? digit + kMostDigits : end;
   int64_t seconds = 0;
-  for (; digit < end && IsDigit(*digit); ++digit) seconds = seconds * 10 + (*digit - '0');
-  if (digit == *at || digit - *at > kMostDigits || end - digit < 8 || *digit != '.') return false;
-  int64_t microseconds = 0;
-  for (int i = 1; i <= 6; ++i) {
-    if (!IsDigit(digit[i])) return false;
-    microseconds = microseconds * 10 + (digit[i] - '0');
-  }
-  if (digit[7] != ':' || (digit + 8 < end && !IsBlank(digit[8]))) return false;
-  *out = {seconds * 1'000'000'000 + microseconds * 1000, false};
+  for (; digit < most && IsDigit(*digit); ++digit) seconds = seconds * 10 + (*digit - '0');
+  if (digit == *at || end - digit < 8) return false;
+  uint64_t decimals = LoadEight(digit);  // ".356488:"
+  if ((decimals & 0xff) != '.' || decimals >> 56 != ':') return false;
+  if (digit + 8 < end && !IsBlank(digit[8])) return false;
+  auto microseconds = EightDecimals(decimals >> 8 << 16 | (kEachByte * '0' & 0xffff));
+  if (!microseconds) return false;
+  *out = {seconds * 1'000'000'000 + static_cast<int64_t>(*microseconds) * 1000, false};
   *at = digit + 8;
   return true;
 }
@@ -113,7 +118,7 @@ bool SplitTimeAndBody(const char* at, const char* end, TraceLine* out) {
     bool is_time = TakeMicroseconds(&at, end, &ts);
     if (!is_time) {
       const char* start = at;
-      while (at < end && !IsBlank(*at)) ++at;
+      at = FindBlank(at, end);
       std::string_view word(start, static_cast<size_t>(at - start));
       if (word.size() > 1 && word.back() == ':') {
         auto other = ParseTimeStamp(word.substr(0, word.size() - 1));
@@ -142,6 +147,25 @@ constexpr std::array<bool, 256> kEndsName = [] {
   return ends;
 }();
 
+// Up to the first character that ends a name. Letters and '_' are above 0x3f, and what ends a name is below.
+size_t NameLength(std::string_view body) {
+  size_t end = 0;
+  while (end < body.size()) {
+    if (body.size() - end >= 8) {
+      uint64_t word = LoadEight(body.data() + end);
+      uint64_t lower = ~(word | word << 1) & kEachByte << 7;
+      if (lower == 0) {
+        end += 8;
+        continue;
+      }
+      end += FirstMarked(lower);
+    }
+    if (kEndsName[static_cast<unsigned char>(body[end])]) break;
+    ++end;
+  }
+  return end;
+}
+
 }  // namespace
 
 bool SplitTraceLine(std::string_view line, TraceLine* out) {
@@ -165,10 +189,11 @@ bool SplitTraceLine(std::string_view line, TraceLine* out) {
 }
 
 TraceBody SplitTraceBody(std::string_view body) {
-  if (body.starts_with("<stack trace>")) return {"kernel_stack", body};
-  if (body.starts_with("<user stack trace>")) return {"user_stack", body};
-  size_t end = 0;
-  while (end < body.size() && !kEndsName[static_cast<unsigned char>(body[end])]) ++end;
+  if (body.starts_with('<')) {
+    if (body.starts_with("<stack trace>")) return {"kernel_stack", body};
+    if (body.starts_with("<user stack trace>")) return {"user_stack", body};
+  }
+  size_t end = NameLength(body);
   if (end == body.size()) end = kNotFound;
   if (end != kNotFound && end > 0 && body[end] == ':') {
     std::string_view args = body.substr(end + 1);

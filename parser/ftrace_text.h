@@ -25,11 +25,6 @@ struct TraceLine {
 
 // False when the line is not an event line: `out` then means nothing.
 bool SplitTraceLine(std::string_view line, TraceLine* out);
-inline std::optional<TraceLine> SplitTraceLine(std::string_view line) {
-  TraceLine split;
-  if (!SplitTraceLine(line, &split)) return std::nullopt;
-  return split;
-}
 
 // The body of an event line.
 struct TraceBody {

@@ -62,6 +62,7 @@ class TraceReader : public EventSource {
   std::unique_ptr<LineFormat> format_;
   StringTable* strings_;
   RecentText comms_;  // the same ones line after line
+  RecentText names_;
   RecentText contexts_;
   Decoder* decoder_;
   size_t batch_bytes_;
@@ -94,6 +95,7 @@ class TraceReader : public EventSource {
     std::optional<EventId> event;  // nullopt: none yet
   };
   LastOnCpu& LastOn(int32_t cpu);
+  LastOnCpu& LastOnNew(int32_t cpu);
   std::vector<LastOnCpu> last_on_cpu_;
   std::unordered_map<int32_t, LastOnCpu> last_on_other_cpu_;
   std::optional<EventId> stack_owner_;  // event the frames below belong to
