@@ -1,6 +1,7 @@
 #include "parser/ftrace_text.h"
 
 #include <array>
+#include <bit>
 
 #include "parser/eight_bytes.h"
 #include "parser/lines.h"
@@ -38,6 +39,16 @@ const char* FindBlank(const char* at, const char* end) {
 
 // Where the blanks before `end` begin.
 const char* DropBlanks(const char* begin, const char* end) {
+  while (end - begin >= 8) {
+    uint64_t others = LoadEight(end - 8) ^ kEachByte * ' ';
+    if (others == 0) {
+      end -= 8;
+      continue;
+    }
+    end -= std::countl_zero(others) / 8;
+    if (end[-1] != '\t') return end;
+    --end;
+  }
   while (end > begin && IsBlank(end[-1])) --end;
   return end;
 }
@@ -45,6 +56,21 @@ const char* DropBlanks(const char* begin, const char* end) {
 // The number whose last digit is before `end`; moves it to the first one. nullopt for none and for more than
 // a 32-bit number has.
 std::optional<int32_t> TakeNumberBefore(const char* begin, const char** end) {
+  if (*end - begin >= 8) {
+    uint64_t word = LoadEight(*end - 8);
+    constexpr uint64_t kLow = kEachByte * 0x7f;  // so that no byte reaches into the next one
+    constexpr uint64_t kHigh = kEachByte * 0xf0;
+    constexpr uint64_t kZeros = kEachByte * '0';
+    uint64_t others = ((word & kHigh) ^ kZeros) | ((((word & kLow) + kEachByte * 6) & kHigh) ^ kZeros);
+    int digits = std::countl_zero(others) / 8;
+    if (digits == 0) return std::nullopt;
+    if (digits < 8) {
+      int others_bits = 64 - digits * 8;
+      *end -= digits;
+      return static_cast<int32_t>(
+          *EightDecimals((word >> others_bits << others_bits) | (kZeros & ~uint64_t{0} >> (64 - others_bits))));
+    }
+  }
   const char* digit = *end;
   int64_t value = 0;
   int64_t worth = 1;
@@ -177,9 +203,11 @@ bool SplitTraceLine(std::string_view line, TraceLine* out) {
     if (open == 0 || !IsBlank(line[open - 1])) continue;
     const char* close = begin + open + 1;
     const char* digits = close;
+    constexpr int kMostDigits = 6;
+    const char* most = end - digits > kMostDigits ? digits + kMostDigits : end;
     int32_t cpu = 0;
-    for (; close < end && IsDigit(*close) && close - digits <= 6; ++close) cpu = cpu * 10 + (*close - '0');
-    if (close == digits || close - digits > 6 || close == end || *close != ']') continue;
+    for (; close < most && IsDigit(*close); ++close) cpu = cpu * 10 + (*close - '0');
+    if (close == digits || close == end || *close != ']') continue;
     if (!SplitTask(begin, begin + open, out)) continue;
     if (!SplitTimeAndBody(close + 1, end, out)) continue;
     out->cpu = cpu;

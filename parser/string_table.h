@@ -98,13 +98,19 @@ class StringTable {
 // Which of a few slots a text belongs to. Comms, names and flags differ at their ends if anywhere.
 template <size_t kSlots>
 size_t SlotOf(std::string_view text) {
-  uint64_t word = text.size();
+  uint64_t word = 0;
   if (text.size() >= 8) {
     std::memcpy(&word, text.data() + text.size() - 8, 8);
-    word += text.size();
+  } else if (text.size() >= 4) {
+    uint32_t first = 0;
+    uint32_t last = 0;
+    std::memcpy(&first, text.data(), 4);
+    std::memcpy(&last, text.data() + text.size() - 4, 4);
+    word = uint64_t{first} << 32 | last;
   } else {
     for (char c : text) word = word << 8 | static_cast<unsigned char>(c);
   }
+  word += text.size();
   return static_cast<size_t>(word * 0x9e3779b97f4a7c15 >> (64 - std::bit_width(kSlots - 1)));
 }
 
