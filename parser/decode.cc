@@ -4,7 +4,6 @@
 #include <array>
 #include <cstring>
 #include <limits>
-#include <set>
 #include <utility>
 
 #include "parser/eight_bytes.h"
@@ -53,7 +52,6 @@ struct Decoder::Binding {
   bool at_entry = true;  // an entry probe sits where arguments still are in their registers
   bool by_name = false;  // the function was taken from the event's name
   std::vector<BoundField> fields;
-  bool names_differ = true;  // of the fields
 };
 
 namespace {
@@ -71,12 +69,6 @@ std::string_view FieldAt(std::string_view args, size_t equals) {
   value = value.substr(0, value.find(' '));
   if (!value.empty() && value.back() == ',') value.remove_suffix(1);
   return value;
-}
-
-// Whether " key=" stands there.
-bool StandsAt(std::string_view args, size_t at, std::string_view key) {
-  if (at > args.size() || args.size() - at < key.size() + 2) return false;
-  return args[at] == ' ' && args[at + 1 + key.size()] == '=' && SameText(args.substr(at + 1, key.size()), key);
 }
 
 template <typename Int>
@@ -141,8 +133,7 @@ class PlainArguments {
   }
 
   // A number that a blank or the end follows.
-  template <typename Int>
-  bool TakeDecimal(Int* out) {
+  bool TakeDecimal(int32_t* out) {
     const char* at = at_;
     bool negative = at < end_ && *at == '-';
     at += negative;
@@ -153,7 +144,7 @@ class PlainArguments {
       if (value > std::numeric_limits<int32_t>::max()) return false;
     }
     if (at == digits || (at < end_ && *at != ' ')) return false;
-    *out = static_cast<Int>(negative ? -value : value);
+    *out = static_cast<int32_t>(negative ? -value : value);
     at_ = at;
     return true;
   }
@@ -785,11 +776,45 @@ const Decoder::Binding* Decoder::Bind(StringId name, std::string_view place) {
   binding->function = FunctionOfSymbol(probed.symbol);
   if (binding->at_entry) {
     binding->fields = BindProbe(probed.symbol, binding->is_return, definition, release_);
-    std::set<std::string_view> names;
-    for (const BoundField& field : binding->fields) binding->names_differ &= names.insert(field.name).second;
   }
   return known.emplace_back(std::move(binding)).get();
 }
+
+namespace {
+
+// What FindField finds of each of a probe's fields, in one pass.
+class FoundFields {
+ public:
+  FoundFields(std::string_view args, const std::vector<BoundField>& fields) : args_(args), fields_(fields) {
+    size_t open = std::min(fields.size(), kMost);
+    const char* end = args.data() + args.size();
+    for (size_t word = 0; word < args.size() && open > 0;) {
+      for (size_t i = 0; i < fields.size() && i < kMost; ++i) {
+        std::string_view key = fields[i].name;
+        size_t equals = word + key.size();
+        if (equals_[i] != 0 || equals >= args.size() || args[equals] != '=') continue;
+        if (!SameText(args.substr(word, key.size()), key)) continue;
+        equals_[i] = equals + 1;
+        --open;
+      }
+      word = static_cast<size_t>(FindNear(args.data() + word, end, ' ') - args.data()) + 1;
+    }
+  }
+
+  std::optional<std::string_view> Text(size_t i) const {
+    if (i >= kMost) return FindField(args_, fields_[i].name);
+    if (equals_[i] == 0) return std::nullopt;
+    return FieldAt(args_, equals_[i] - 1);
+  }
+
+ private:
+  static constexpr size_t kMost = ProbeFields::kMax;
+  std::string_view args_;
+  const std::vector<BoundField>& fields_;
+  std::array<size_t, kMost> equals_{};  // behind the '=' of each; 0: not found
+};
+
+}  // namespace
 
 // wait: (wait_on_page_bit+0x0/0x100) page=0xffffea0000a00000 bit=0 flags=0x1fff00000000000 ref=0
 // wait_r: (do_huge_pmd_numa_page+0x3fa/0x7e0 <- wait_on_page_bit)
@@ -800,14 +825,11 @@ Payload Decoder::DecodeProbe(StringId name, std::string_view args) {
 
   ProbeFields fields;
   std::string_view rest = args.substr(binding->place.size() + 2);
-  // As long as the fields stand in the order they are bound in, none can stand further in front.
-  bool in_order = binding->names_differ;
-  size_t at = 0;
-  for (const BoundField& field : binding->fields) {
-    in_order = in_order && StandsAt(rest, at, field.name);
-    auto text = in_order ? FieldAt(rest, at + 1 + field.name.size()) : FindField(rest, field.name);
+  FoundFields found(rest, binding->fields);
+  for (size_t i = 0; i < binding->fields.size(); ++i) {
+    const BoundField& field = binding->fields[i];
+    auto text = found.Text(i);
     if (!text) continue;
-    at = static_cast<size_t>(text->data() + text->size() - rest.data());
     if (auto bits = ParseUnsigned(*text)) {  // x64, u64
       fields.Set(field.role, *bits);
     } else if (auto value = ParseSigned(*text)) {

@@ -55,30 +55,19 @@ const char* DropBlanks(const char* begin, const char* end) {
 
 // The number whose last digit is before `end`; moves it to the first one. nullopt for none and for more than
 // a 32-bit number has.
-std::optional<int32_t> TakeNumberBefore(const char* begin, const char** end) {
-  if (*end - begin >= 8) {
-    uint64_t word = LoadEight(*end - 8);
-    constexpr uint64_t kLow = kEachByte * 0x7f;  // so that no byte reaches into the next one
-    constexpr uint64_t kHigh = kEachByte * 0xf0;
-    constexpr uint64_t kZeros = kEachByte * '0';
-    uint64_t others = ((word & kHigh) ^ kZeros) | ((((word & kLow) + kEachByte * 6) & kHigh) ^ kZeros);
-    int digits = std::countl_zero(others) / 8;
-    if (digits == 0) return std::nullopt;
-    if (digits < 8) {
-      int others_bits = 64 - digits * 8;
-      *end -= digits;
-      return static_cast<int32_t>(
-          *EightDecimals((word >> others_bits << others_bits) | (kZeros & ~uint64_t{0} >> (64 - others_bits))));
-    }
-  }
+inline std::optional<int32_t> TakeNumberBefore(const char* begin, const char** end) {
+  constexpr int64_t kTooMuch = 10'000'000'000;
   const char* digit = *end;
   int64_t value = 0;
   int64_t worth = 1;
   for (; digit > begin && IsDigit(digit[-1]); --digit) {
-    // Leading zeros may be any number.
-    if (worth > INT32_MAX && digit[-1] != '0') return std::nullopt;
-    value += (digit[-1] - '0') * worth;
-    if (worth <= INT32_MAX) worth *= 10;
+    int64_t times = digit[-1] - '0';
+    if (worth < kTooMuch) {
+      value += times * worth;
+      worth *= 10;
+    } else if (times != 0) {  // leading zeros may be any number
+      return std::nullopt;
+    }
   }
   if (digit == *end || value > INT32_MAX) return std::nullopt;
   *end = digit;

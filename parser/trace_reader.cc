@@ -168,6 +168,10 @@ void TraceReader::FinishFolded(Batch* batch) {
 }
 
 void TraceReader::Count(LineKind kind) {
+  if (kind == LineKind::kEvent && folded_lines_ == 0) {
+    ++lines_.events;
+    return;
+  }
   auto add = [&](LineKind what, int64_t count) {
     switch (what) {
       case LineKind::kEvent:
@@ -193,9 +197,7 @@ void TraceReader::Count(LineKind kind) {
 }
 
 LineKind TraceReader::Classify(std::string_view line, bool terminated, Batch* batch) {
-  TraceLine split;
-  TraceBody body;
-  if (format_->Split(line, &batch->owned, &split, &body)) return AddEvent(split, body, batch);
+  if (format_->Split(line, &batch->owned, &split_, &body_)) return AddEvent(split_, body_, batch);
   if (auto other = format_->Classify(line)) return AddOther(*other, batch);
 
   //  => do_syscall_64

@@ -74,6 +74,8 @@ class TraceReader : public EventSource {
   bool skipping_line_ = false;  // inside a line longer than a batch
   LineCounts lines_;
   int64_t line_ = 0;  // number of the line being read; of its first part where a mailer folded it
+  TraceLine split_;  // of the last event line
+  TraceBody body_;
   TraceHeader header_;
   bool native_ = false;  // a `trace` file with its header: foreign lines are damage, not prose
   int64_t next_event_ = 1;
