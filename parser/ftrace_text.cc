@@ -1,5 +1,6 @@
 #include "parser/ftrace_text.h"
 
+#include <algorithm>
 #include <array>
 #include <bit>
 
@@ -181,28 +182,81 @@ size_t NameLength(std::string_view body) {
   return end;
 }
 
+// With the cpu column at the '[' that is at `open`.
+bool SplitAt(std::string_view line, size_t open, TraceLine* out) {
+  const char* begin = line.data();
+  const char* end = begin + line.size();
+  if (open == 0 || !IsBlank(line[open - 1])) return false;
+  const char* close = begin + open + 1;
+  const char* digits = close;
+  constexpr int kMostDigits = 6;
+  const char* most = end - digits > kMostDigits ? digits + kMostDigits : end;
+  int32_t cpu = 0;
+  for (; close < most && IsDigit(*close); ++close) cpu = cpu * 10 + (*close - '0');
+  if (close == digits || close == end || *close != ']') return false;
+  if (!SplitTask(begin, begin + open, out) || !SplitTimeAndBody(close + 1, end, out)) return false;
+  out->cpu = cpu;
+  return true;
+}
+
+// "[007]" may occur in a comm or in the arguments too; the first one, from that at `open` on, with a task on
+// its left and a time on its right is the cpu column.
+bool SplitFrom(std::string_view line, size_t open, TraceLine* out) {
+  for (; open != kNotFound; open = line.find('[', open + 1)) {
+    if (SplitAt(line, open, out)) return true;
+  }
+  return false;
+}
+
+bool SameColumns(std::string_view a, std::string_view b) {
+  if (a.size() != b.size() || a.size() < kEightBytes) return false;
+  for (size_t at = 0; at + kEightBytes < a.size(); at += kEightBytes) {
+    if (LoadEight(a.data() + at) != LoadEight(b.data() + at)) return false;
+  }
+  size_t last = a.size() - kEightBytes;
+  return LoadEight(a.data() + last) == LoadEight(b.data() + last);
+}
+
 }  // namespace
 
 bool SplitTraceLine(std::string_view line, TraceLine* out) {
-  const char* begin = line.data();
-  const char* end = begin + line.size();
-  // "[007]" may occur in a comm or in the arguments too; the first one with a task on its left and
-  // a time on its right is the cpu column.
-  for (size_t open = line.find('['); open != kNotFound; open = line.find('[', open + 1)) {
-    if (open == 0 || !IsBlank(line[open - 1])) continue;
-    const char* close = begin + open + 1;
-    const char* digits = close;
-    constexpr int kMostDigits = 6;
-    const char* most = end - digits > kMostDigits ? digits + kMostDigits : end;
-    int32_t cpu = 0;
-    for (; close < most && IsDigit(*close); ++close) cpu = cpu * 10 + (*close - '0');
-    if (close == digits || close == end || *close != ']') continue;
-    if (!SplitTask(begin, begin + open, out)) continue;
-    if (!SplitTimeAndBody(close + 1, end, out)) continue;
-    out->cpu = cpu;
+  return SplitFrom(line, line.find('['), out);
+}
+
+// Where columns that end with the "[001]" at `open` are kept; nullptr for those of an unusual width.
+TraceLineSplitter::Columns* TraceLineSplitter::Slot(std::string_view line, size_t open) {
+  if (open < 16 || open + kCpuColumn > kWidest || line.size() - open < kCpuColumn) return nullptr;
+  const char* at = line.data() + open;
+  if (!IsDigit(at[1]) || !IsDigit(at[2]) || !IsDigit(at[3]) || at[4] != ']') return nullptr;
+  constexpr uint64_t kMultiplier = 0x9e3779b97f4a7c15;
+  uint64_t hash = (LoadEight(at - 16) * kMultiplier ^ LoadEight(at - 8)) * kMultiplier ^ LoadEight(at - 3);
+  return &known_[static_cast<size_t>(hash * kMultiplier >> 58) % kSlots];
+}
+
+bool TraceLineSplitter::Split(std::string_view line, TraceLine* out) {
+  // Columns are known by a line's first '[': no other one can be the cpu's before it.
+  size_t open = line.find('[');
+  Columns* known = open == kNotFound ? nullptr : Slot(line, open);
+  if (!known) return SplitFrom(line, open, out);
+  std::string_view columns = line.substr(0, open + kCpuColumn);
+  if (SameColumns(columns, {known->text.data(), known->size})) {
+    if (!SplitTimeAndBody(line.data() + columns.size(), line.data() + line.size(), out))
+      return SplitFrom(line, line.find('[', open + 1), out);
+    out->comm = line.substr(known->comm_begin, known->comm_size);
+    out->pid = known->pid;
+    out->tgid = known->tgid;
+    out->cpu = known->cpu;
     return true;
   }
-  return false;
+  if (!SplitAt(line, open, out)) return SplitFrom(line, line.find('[', open + 1), out);
+  std::copy(columns.begin(), columns.end(), known->text.begin());
+  known->size = static_cast<uint8_t>(columns.size());
+  known->comm_begin = static_cast<uint8_t>(out->comm.data() - line.data());
+  known->comm_size = static_cast<uint8_t>(out->comm.size());
+  known->pid = out->pid;
+  known->tgid = out->tgid;
+  known->cpu = *out->cpu;
+  return true;
 }
 
 TraceBody SplitTraceBody(std::string_view body) {

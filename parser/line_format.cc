@@ -37,10 +37,13 @@ class FtraceFormat : public LineFormat {
  public:
   bool Split(std::string_view line, std::deque<std::string>* /*owned*/, TraceLine* event,
              TraceBody* body) override {
-    if (!SplitTraceLine(line, event)) return false;
+    if (!splitter_.Split(line, event)) return false;
     *body = SplitTraceBody(event->body);
     return true;
   }
+
+ private:
+  TraceLineSplitter splitter_;
 };
 
 constexpr const char* kRelativeTime =
@@ -124,7 +127,7 @@ class TraceCmdFormat : public LineFormat {
  public:
   bool Split(std::string_view line, std::deque<std::string>* /*owned*/, TraceLine* event,
              TraceBody* body) override {
-    if (!SplitTraceLine(line, event) && !SplitLatencyReportLine(line, event)) return false;
+    if (!splitter_.Split(line, event) && !SplitLatencyReportLine(line, event)) return false;
     // Several files in one report: "trace.dat:             work-69 [002] ...". A comm has 15 characters at
     // most.
     constexpr size_t kLongestComm = 15;
@@ -146,6 +149,9 @@ class TraceCmdFormat : public LineFormat {
     return std::nullopt;
   }
   bool user_space_text() const override { return true; }
+
+ private:
+  TraceLineSplitter splitter_;
 };
 
 // perf script: samples, each with its call chain below it up to a blank line.
@@ -231,7 +237,7 @@ class HtmlFormat : public LineFormat {
              TraceBody* body) override {
     text_ = line;
     if (text_.ends_with("\\n\\")) text_.remove_suffix(3);
-    if (!SplitTraceLine(text_, event)) return false;
+    if (!splitter_.Split(text_, event)) return false;
     // Pages of old versions are escaped, and the comm <idle> shows it.
     escaped_ |= event->comm.find("&lt;") != std::string_view::npos;
     if (escaped_ && text_.find('&') != std::string_view::npos &&
@@ -272,6 +278,7 @@ class HtmlFormat : public LineFormat {
     return plain;
   }
 
+  TraceLineSplitter splitter_;
   std::string_view text_;
   bool escaped_ = false;
 };
