@@ -1,6 +1,8 @@
 #include "parser/ftrace_text.h"
 
 #include <catch2/catch.hpp>
+#include <string>
+#include <vector>
 
 namespace mmreplay {
 namespace {
@@ -109,6 +111,44 @@ TEST_CASE("lines that are no events", "[ftrace_text]") {
   CHECK_FALSE(Splits("       toucher/3-67  (6-) [003] .....     5.364544: x: y"));
   CHECK_FALSE(Splits("       toucher/3-67 [003] .....     5.36454x: x: y"));
   CHECK_FALSE(Splits("       toucher/3-67 [003] ..... 99999999999999999999.364544: x: y"));
+}
+
+TEST_CASE("columns met before are found again, and others are not taken for them", "[ftrace_text]") {
+  TraceLineSplitter splitter;
+  const std::string task = "         toucher/0-64      (     63) [001] ";
+  const std::vector<std::string> lines = {
+      task + "d..2.     5.356488: a: x=1",
+      task + ".....     5.356489: b: x=[002]",
+      task + ".....     5.35648x: b: x=1",                   // no time: no event
+      task + "x-7 [002] ..... 5.356490: b: x=1",             // the comm holds all that
+      "         toucher/0-64      (     63) [002] .....     5.356491: a: x=1",
+      "         toucher/0-65      (     63) [001] .....     5.356492: a: x=1",
+      "         toucher/0-64      (     64) [001] .....     5.356493: a: x=1",
+      "         toucher/1-64      (     63) [001] .....     5.356494: a: x=1",
+      "         toucher/0-64      (-------) [001] .....     5.356495: a: x=1",
+      "         toucher/0-64   [001] .....     5.356496: a: x=1",
+      "         toucher/0-64   [1] ]..... 5.356497: a: x=1",
+      "         toucher/0-64   [1234] ..... 5.356497: a: x=1",
+      "a-1 [001] ..... 5.356498: a: x=1",
+  };
+  for (int again = 0; again < 3; ++again) {
+    for (const std::string& line : lines) {
+      CAPTURE(again, line);
+      TraceLine expected;
+      TraceLine found;
+      bool is_event = SplitTraceLine(line, &expected);
+      REQUIRE(splitter.Split(line, &found) == is_event);
+      if (!is_event) continue;
+      CHECK(found.comm == expected.comm);
+      CHECK(found.comm.data() == expected.comm.data());
+      CHECK(found.pid == expected.pid);
+      CHECK(found.tgid == expected.tgid);
+      CHECK(found.cpu == expected.cpu);
+      CHECK(found.context == expected.context);
+      CHECK(found.ts->value == expected.ts->value);
+      CHECK(found.body == expected.body);
+    }
+  }
 }
 
 // No kernel prints these; they are numbers nonetheless.
