@@ -155,7 +155,7 @@ class ReportReader {
     ++facts_->lines;
     printk_ts_.reset();
     std::string_view line = StripConsolePrefix(raw, &printk_ts_);
-    if (SplitLatencyLine(line)) {
+    if (TraceLine dumped; SplitLatencyLine(line, &dumped)) {
       ++facts_->dump_events;
       return;
     }

@@ -2,8 +2,11 @@
 
 #include <algorithm>
 #include <array>
+#include <cstring>
 #include <limits>
+#include <utility>
 
+#include "parser/eight_bytes.h"
 #include "parser/lines.h"
 #include "parser/numbers.h"
 
@@ -113,9 +116,99 @@ class FieldCursor {
   size_t at_ = 0;
 };
 
+// Reads arguments that stand exactly as one version of the kernel prints them, one after the other. Whoever
+// meets something else asks FindField and the like, which take much longer and must come to the same.
+class PlainArguments {
+ public:
+  explicit PlainArguments(std::string_view args) : at_(args.data()), end_(at_ + args.size()) {}
+
+  bool at_end() const { return at_ == end_; }
+
+  template <size_t kSize>
+  bool Take(const char (&text)[kSize]) {
+    constexpr size_t kLength = kSize - 1;
+    if (static_cast<size_t>(end_ - at_) < kLength || std::memcmp(at_, text, kLength) != 0) return false;
+    at_ += kLength;
+    return true;
+  }
+
+  // A number that a blank or the end follows.
+  bool TakeDecimal(int32_t* out) {
+    const char* at = at_;
+    bool negative = at < end_ && *at == '-';
+    at += negative;
+    const char* digits = at;
+    int64_t value = 0;
+    for (; at < end_ && IsDigit(*at); ++at) {
+      value = value * 10 + (*at - '0');
+      if (value > std::numeric_limits<int32_t>::max()) return false;
+    }
+    if (at == digits || (at < end_ && *at != ' ')) return false;
+    *out = static_cast<int32_t>(negative ? -value : value);
+    at_ = at;
+    return true;
+  }
+
+  bool TakeHex(uint64_t* out) {
+    const char* blank = FindNear(at_, end_, ' ');
+    auto value = ParseHexDigits({at_, static_cast<size_t>(blank - at_)});
+    if (!value) return false;
+    *out = *value;
+    at_ = blank;
+    return true;
+  }
+
+  std::string_view TakeWord() {
+    const char* start = std::exchange(at_, FindNear(at_, end_, ' '));
+    return {start, static_cast<size_t>(at_ - start)};
+  }
+
+  // The first '=' there is must end `key`: what stands before may hold anything else.
+  template <size_t kSize>
+  bool TakeThrough(const char (&key)[kSize]) {
+    constexpr size_t kLength = kSize - 1;
+    const char* equals = FindNear(at_, end_, '=');
+    if (equals == end_ || static_cast<size_t>(equals + 1 - at_) < kLength) return false;
+    if (std::memcmp(equals + 1 - kLength, key, kLength) != 0) return false;
+    at_ = equals + 1;
+    return true;
+  }
+
+ private:
+  const char* at_;
+  const char* end_;
+};
+
+bool HasReturn(PageRefOp op) {
+  return op != PageRefOp::kSet && op != PageRefOp::kMod && op != PageRefOp::kUnfreeze;
+}
+
 // page_ref_mod_and_test: pfn=0xbe00 flags= count=1 mapcount=0 mapping=ffff888003499b61 mt=1 val=-1 ret=0
+bool ReadPageRef(std::string_view args, RecentlyMade<PageFlags>* known_flags, PageRef* ref) {
+  PlainArguments plain(args);
+  uint64_t pfn = 0;
+  if (!plain.Take("pfn=0x") || !plain.TakeHex(&pfn) || !plain.Take(" flags=")) return false;
+  std::string_view flags = plain.TakeWord();
+  int32_t count = 0;
+  int32_t number = 0;
+  if (!plain.Take(" count=") || !plain.TakeDecimal(&count)) return false;
+  if (!plain.Take(" mapcount=") || !plain.TakeDecimal(&number) || !plain.Take(" mapping=")) return false;
+  plain.TakeWord();
+  if (!plain.Take(" mt=") || !plain.TakeDecimal(&number)) return false;
+  if (!plain.Take(" val=") || !plain.TakeDecimal(&ref->val)) return false;
+  if (HasReturn(ref->op)) {
+    if (!plain.Take(" ret=") || !plain.TakeDecimal(&number)) return false;
+    ref->ret = number;
+  }
+  if (flags.ends_with(',')) return false;
+  ref->pfn = static_cast<Pfn>(pfn);
+  ref->count = count;
+  ref->flags = known_flags->Of(flags, ParsePageFlags);
+  return true;
+}
+
 // page_ref_set: pfn=0x59654 flags=none count=1 mapcount=0 mapping=          (null) mt=0 val=1
-Payload DecodePageRef(PageRefOp op, std::string_view args) {
+Payload FindPageRef(PageRefOp op, std::string_view args) {
   FieldCursor cursor(args);
   auto number = [&](std::string_view key) -> std::optional<int32_t> {
     auto text = cursor.Find(key);
@@ -130,8 +223,7 @@ Payload DecodePageRef(PageRefOp op, std::string_view args) {
   auto val = number("val");
   if (!val) return Opaque{};
   ref.val = *val;
-  bool has_ret = op != PageRefOp::kSet && op != PageRefOp::kMod && op != PageRefOp::kUnfreeze;
-  if (has_ret) ref.ret = number("ret");
+  if (HasReturn(op)) ref.ret = number("ret");
   return ref;
 }
 
@@ -191,19 +283,25 @@ Payload DecodeRawLock(LockStep step, std::string_view args) {
   return LockEvent{step, static_cast<KernelAddress>(*address), ClassOfLock(name)};
 }
 
+// " try read &mm->mmap_lock"
+LockClass ClassOfLockArguments(std::string_view args) {
+  std::string_view name = TrimBlanks(args);
+  for (std::string_view word : {"try ", "read "}) {
+    if (name.starts_with(word)) name.remove_prefix(word.size());
+  }
+  return ClassOfLock(name);
+}
+
 // lock_acquire: ffff8880034965b8 ptlock_ptr(page)
 // lock_acquire: ffff8880034965b8 try read &mm->mmap_lock
 // lock_release: ffff8880034965b8          (nameless: see ParsePageFlags on empty strings)
-Payload DecodeLock(LockStep step, std::string_view args) {
+Payload DecodeAnyLock(LockStep step, std::string_view args) {
   if (args.find("lockdep_addr=") != kNotFound) return DecodeRawLock(step, args);
   size_t blank = args.find(' ');
   auto address = ParsePointer(args.substr(0, blank));
   if (!address) return Opaque{};
-  std::string_view name = blank == kNotFound ? "" : TrimBlanks(args.substr(blank));
-  for (std::string_view word : {"try ", "read "}) {
-    if (name.starts_with(word)) name.remove_prefix(word.size());
-  }
-  return LockEvent{step, static_cast<KernelAddress>(*address), ClassOfLock(name)};
+  std::string_view name = blank == kNotFound ? "" : args.substr(blank);
+  return LockEvent{step, static_cast<KernelAddress>(*address), ClassOfLockArguments(name)};
 }
 
 // contention_begin: ffff88800311f778 (flags=SPIN)
@@ -278,7 +376,28 @@ std::optional<Pid> PidBeforePriority(std::string_view text) {
   return static_cast<Pid>(*pid);
 }
 
+// prev_comm=a prev_pid=7 prev_prio=120 prev_state=S ==> next_comm=b next_pid=8 next_prio=120
+// Comms without a '=': every key is there once.
+bool ReadSwitch(std::string_view args, SchedSwitch* out) {
+  PlainArguments plain(args);
+  int32_t prev = 0;
+  int32_t next = 0;
+  int32_t number = 0;
+  if (!plain.Take("prev_comm=") || !plain.TakeThrough(" prev_pid=") || !plain.TakeDecimal(&prev)) return false;
+  if (!plain.Take(" prev_prio=") || !plain.TakeDecimal(&number) || !plain.Take(" prev_state=")) return false;
+  std::string_view state = plain.TakeWord();
+  if (!plain.Take(" ==> next_comm=")) {
+    bool raw = state.find_first_not_of("0123456789") == kNotFound;
+    if (!raw || state.empty() || !plain.Take(" next_comm=")) return false;
+  }
+  if (!plain.TakeThrough(" next_pid=") || !plain.TakeDecimal(&next)) return false;
+  if (!plain.Take(" next_prio=") || !plain.TakeDecimal(&number) || !plain.at_end()) return false;
+  *out = {static_cast<Pid>(prev), static_cast<Pid>(next), SleepStateOf(state)};
+  return true;
+}
+
 Payload DecodeSchedSwitch(std::string_view args) {
+  if (SchedSwitch plain; ReadSwitch(args, &plain)) return plain;
   auto sides = SplitSwitch(args);
   if (!sides) return Opaque{};
   auto [prev, next] = *sides;
@@ -292,8 +411,17 @@ Payload DecodeSchedSwitch(std::string_view args) {
 }
 
 // comm=thp mover pid=69 prio=120 target_cpu=001
+bool ReadWaking(std::string_view args, int32_t* pid) {
+  PlainArguments plain(args);
+  int32_t number = 0;
+  return plain.Take("comm=") && plain.TakeThrough(" pid=") && plain.TakeDecimal(pid) &&
+         plain.Take(" prio=") && plain.TakeDecimal(&number) && plain.Take(" target_cpu=") &&
+         plain.TakeDecimal(&number) && plain.at_end();
+}
+
 // kworker/2:1:50 [120] success=1 CPU:002               (trace-cmd's own rendering)
 Payload DecodeSchedWaking(bool done, std::string_view args) {
+  if (int32_t pid = 0; ReadWaking(args, &pid)) return SchedWaking{static_cast<Pid>(pid), done};
   size_t at = args.rfind(" pid=");
   if (at == kNotFound) {
     auto woken = PidBeforePriority(args);
@@ -455,6 +583,27 @@ Decoder::Tracepoint Decoder::TracepointOf(StringId name) {
   return *known;
 }
 
+Payload Decoder::DecodePageRef(PageRefOp op, std::string_view args) {
+  PageRef plain{.op = op, .pfn = {}, .val = 0, .ret = {}, .count = {}, .flags = {}};
+  if (ReadPageRef(args, &known_.page_flags, &plain)) return plain;
+  return FindPageRef(op, args);
+}
+
+Payload Decoder::DecodeLock(LockStep step, std::string_view args) {
+  // Sixteen digits of an address, and a name of which there are few.
+  constexpr size_t kDigits = 16;
+  if (args.size() < kDigits || (args.size() > kDigits && args[kDigits] != ' '))
+    return DecodeAnyLock(step, args);
+  auto upper = EightHexDigits(LoadEight(args.data()));
+  auto lower = EightHexDigits(LoadEight(args.data() + 8));
+  if (!upper || !lower) return DecodeAnyLock(step, args);
+  LockName name = known_.lock_names.Of(args.substr(kDigits), [](std::string_view text) -> LockName {
+    return {text.find("lockdep_addr=") != kNotFound, ClassOfLockArguments(text)};
+  });
+  if (name.raw) return DecodeAnyLock(step, args);
+  return LockEvent{step, static_cast<KernelAddress>(*upper << 32 | *lower), name.lock_class};
+}
+
 Payload Decoder::Decode(StringId name, std::string_view args) {
   // The body of a probe begins with the place it sits at; no tracepoint's does. A kprobe may have
   // the name of a tracepoint (remove_migration_pmd is both in one of our recordings).
@@ -552,6 +701,25 @@ std::string_view FunctionOfProbeName(std::string_view event, bool is_return) {
 
 }  // namespace
 
+// By the place in the parentheses that `args` begin with; nullptr where none is remembered.
+const Decoder::Binding* Decoder::BindingOf(StringId name, std::string_view args) {
+  auto& [bound, known] = known_.bindings[static_cast<size_t>(name) % known_.bindings.size()];
+  if (known && bound == name) {
+    // A place has no ')' in it.
+    size_t size = known->place.size();
+    if (args.size() > size + 1 && args[size + 1] == ')' && SameText(args.substr(1, size), known->place))
+      return known;
+  }
+  size_t close = args.find(')');
+  if (close == kNotFound) return nullptr;
+  const Binding* binding = Bind(name, args.substr(1, close - 1));
+  if (binding) {
+    bound = name;
+    known = binding;
+  }
+  return binding;
+}
+
 const Decoder::Binding* Decoder::Bind(StringId name, std::string_view place) {
   auto& known = bindings_[static_cast<uint32_t>(name)];
   for (const auto& binding : known) {
@@ -612,19 +780,55 @@ const Decoder::Binding* Decoder::Bind(StringId name, std::string_view place) {
   return known.emplace_back(std::move(binding)).get();
 }
 
+namespace {
+
+// What FindField finds of each of a probe's fields, in one pass.
+class FoundFields {
+ public:
+  FoundFields(std::string_view args, const std::vector<BoundField>& fields) : args_(args), fields_(fields) {
+    size_t open = std::min(fields.size(), kMost);
+    const char* end = args.data() + args.size();
+    for (size_t word = 0; word < args.size() && open > 0;) {
+      for (size_t i = 0; i < fields.size() && i < kMost; ++i) {
+        std::string_view key = fields[i].name;
+        size_t equals = word + key.size();
+        if (equals_[i] != 0 || equals >= args.size() || args[equals] != '=') continue;
+        if (!SameText(args.substr(word, key.size()), key)) continue;
+        equals_[i] = equals + 1;
+        --open;
+      }
+      word = static_cast<size_t>(FindNear(args.data() + word, end, ' ') - args.data()) + 1;
+    }
+  }
+
+  std::optional<std::string_view> Text(size_t i) const {
+    if (i >= kMost) return FindField(args_, fields_[i].name);
+    if (equals_[i] == 0) return std::nullopt;
+    return FieldAt(args_, equals_[i] - 1);
+  }
+
+ private:
+  static constexpr size_t kMost = ProbeFields::kMax;
+  std::string_view args_;
+  const std::vector<BoundField>& fields_;
+  std::array<size_t, kMost> equals_{};  // behind the '=' of each; 0: not found
+};
+
+}  // namespace
+
 // wait: (wait_on_page_bit+0x0/0x100) page=0xffffea0000a00000 bit=0 flags=0x1fff00000000000 ref=0
 // wait_r: (do_huge_pmd_numa_page+0x3fa/0x7e0 <- wait_on_page_bit)
 Payload Decoder::DecodeProbe(StringId name, std::string_view args) {
-  size_t close = args.find(')');
-  if (close == kNotFound) return Opaque{};
-  const Binding* binding = Bind(name, args.substr(1, close - 1));
+  const Binding* binding = BindingOf(name, args);
   if (!binding || !binding->at_entry) return Opaque{};
   probes_bound_by_name_ += binding->by_name;
 
   ProbeFields fields;
-  std::string_view rest = args.substr(close + 1);
-  for (const BoundField& field : binding->fields) {
-    auto text = FindField(rest, field.name);
+  std::string_view rest = args.substr(binding->place.size() + 2);
+  FoundFields found(rest, binding->fields);
+  for (size_t i = 0; i < binding->fields.size(); ++i) {
+    const BoundField& field = binding->fields[i];
+    auto text = found.Text(i);
     if (!text) continue;
     if (auto bits = ParseUnsigned(*text)) {  // x64, u64
       fields.Set(field.role, *bits);

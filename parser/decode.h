@@ -2,10 +2,12 @@
 // and probes; everything right of it sees types.
 #pragma once
 
+#include <array>
 #include <memory>
 #include <optional>
 #include <string_view>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "parser/event.h"
@@ -43,10 +45,24 @@ class Decoder {
   struct Binding;
   enum class Tracepoint : uint8_t;
 
+  // Of lock:*, what follows the address.
+  struct LockName {
+    bool raw = false;  // there are keys, as in a binary recording
+    LockClass lock_class{};
+  };
+  // What was made of texts that come again and again.
+  struct Known {
+    RecentlyMade<PageFlags> page_flags;
+    RecentlyMade<LockName> lock_names;
+    std::array<std::pair<StringId, const Binding*>, 64> bindings{};
+  };
+
   static Tracepoint TracepointNamed(std::string_view name);
   Tracepoint TracepointOf(StringId name);
   Payload DecodeProbe(StringId name, std::string_view args);
-  void BindByName(std::string_view event, Binding* binding);
+  Payload DecodePageRef(PageRefOp op, std::string_view args);
+  Payload DecodeLock(LockStep step, std::string_view args);
+  const Binding* BindingOf(StringId name, std::string_view args);
   const Binding* Bind(StringId name, std::string_view place);
 
   StringTable* strings_;
@@ -56,6 +72,7 @@ class Decoder {
   int64_t probes_bound_by_name_ = 0;
   size_t places_ = 0;
   int64_t places_left_out_ = 0;
+  Known known_;
   std::vector<std::optional<Tracepoint>> tracepoints_;                            // by StringId
   std::unordered_map<uint32_t, std::vector<std::unique_ptr<Binding>>> bindings_;  // by StringId of the name
 };

@@ -2,10 +2,12 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <charconv>
 #include <cstring>
 #include <utility>
 
+#include "parser/eight_bytes.h"
 #include "parser/lines.h"
 #include "parser/numbers.h"
 
@@ -146,6 +148,10 @@ std::optional<std::string_view> BytesOf(const RecordField& field, std::string_vi
   return record.substr(static_cast<size_t>(offset), static_cast<size_t>(size));
 }
 
+bool HoldsField(const RecordField& field, std::string_view record) {
+  return uint64_t{field.offset} + field.size <= record.size();
+}
+
 // Of 1, 2, 4 or 8 bytes, which must be there.
 uint64_t LoadNumber(std::string_view record, size_t offset, size_t size) {
   uint64_t value = 0;
@@ -158,7 +164,32 @@ uint64_t LoadNumber(std::string_view record, size_t offset, size_t size) {
   return value;
 }
 
-constexpr size_t kMostDigits = 24;
+// The eight hex digits of a number, the highest one first.
+uint64_t EightHexCharacters(uint32_t value) {
+  uint64_t digits = value;
+  digits = (digits | digits << 16) & 0x0000ffff0000ffff;
+  digits = (digits | digits << 8) & 0x00ff00ff00ff00ff;
+  digits = (digits | digits << 4) & 0x0f0f0f0f0f0f0f0f;
+  uint64_t letters = (digits + kEachByte * 6) >> 4 & kEachByte;
+  return __builtin_bswap64(digits + kEachByte * '0' + letters * ('a' - '0' - 10));
+}
+
+// As %x does. May write up to eight characters more than it returns the end of.
+char* PutHex(uint64_t value, char* to) {
+  auto upper = static_cast<uint32_t>(value >> 32);
+  auto lower = static_cast<uint32_t>(value);
+  uint32_t first = upper != 0 ? upper : lower;
+  int digits = std::max((static_cast<int>(std::bit_width(first)) + 3) / 4, 1);
+  uint64_t characters = EightHexCharacters(first) >> (64 - digits * 8);
+  std::memcpy(to, &characters, sizeof(characters));
+  to += digits;
+  if (upper == 0) return to;
+  characters = EightHexCharacters(lower);
+  std::memcpy(to, &characters, sizeof(characters));
+  return to + sizeof(characters);
+}
+
+constexpr size_t kMostDigits = 32;  // with what PutHex writes behind them
 
 // At most kMostDigits characters; returns their end.
 char* PutNumber(uint64_t value, const RecordField& field, size_t size, char* to) {
@@ -166,7 +197,11 @@ char* PutNumber(uint64_t value, const RecordField& field, size_t size, char* to)
   if (field.hex) {
     *to++ = '0';
     *to++ = 'x';
-    return std::to_chars(to, end, value, 16).ptr;
+    return PutHex(value, to);
+  }
+  if (value < 10) {
+    *to = static_cast<char>('0' + value);
+    return to + 1;
   }
   uint64_t sign = uint64_t{1} << (size * 8 - 1);
   if (field.is_signed && (value & sign) != 0) {
@@ -175,6 +210,25 @@ char* PutNumber(uint64_t value, const RecordField& field, size_t size, char* to)
     *to++ = '-';
   }
   return std::to_chars(to, end, value).ptr;
+}
+
+// memcpy is a call, and keys are short.
+void CopyKey(std::string_view key, char* to) {
+  size_t size = key.size();
+  const char* from = key.data();
+  auto copy = [&](size_t at, auto word) {
+    std::memcpy(&word, from + at, sizeof(word));
+    std::memcpy(to + at, &word, sizeof(word));
+  };
+  if (size >= 8) {
+    for (size_t at = 0; at + 8 < size; at += 8) copy(at, uint64_t{});
+    copy(size - 8, uint64_t{});
+  } else if (size >= 4) {
+    copy(0, uint32_t{});
+    copy(size - 4, uint32_t{});
+  } else {
+    for (size_t at = 0; at < size; ++at) to[at] = from[at];
+  }
 }
 
 // Most fields are numbers: their texts are put together here, so that the whole grows once and not twice for
@@ -190,7 +244,7 @@ class NumberRun {
       key = {};
     }
     char* to = text_.data() + size_;
-    std::memcpy(to, key.data(), key.size());
+    CopyKey(key, to);
     to = PutNumber(value, field, field.size, to + key.size());
     size_ = static_cast<size_t>(to - text_.data());
   }
@@ -380,8 +434,7 @@ std::optional<EventLayout> ParseEventLayout(std::string_view system, std::string
 }
 
 std::optional<uint64_t> ReadNumber(const RecordField& field, std::string_view record) {
-  if (field.kind != RecordField::Kind::kNumber || uint64_t{field.offset} + field.size > record.size())
-    return std::nullopt;
+  if (field.kind != RecordField::Kind::kNumber || !HoldsField(field, record)) return std::nullopt;
   return LoadNumber(record, field.offset, field.size);
 }
 
@@ -405,11 +458,11 @@ bool AppendArguments(const EventLayout& layout, std::string_view record, const S
   for (const RecordField& field : layout.fields) {
     if (!good) break;
     bool first = numbers.empty() && out->size() == start;
-    std::string_view key = std::string_view(field.key).substr(first ? 1 : 0);
+    std::string_view key = field.key;
+    if (first) key.remove_prefix(1);
     if (field.kind == RecordField::Kind::kNumber) {
-      auto value = ReadNumber(field, record);
-      good = value.has_value();
-      if (good) numbers.Add(key, *value, field);
+      good = HoldsField(field, record);
+      if (good) numbers.Add(key, LoadNumber(record, field.offset, field.size), field);
       continue;
     }
     numbers.Flush();

@@ -1,9 +1,10 @@
 #include "parser/ftrace_text.h"
 
+#include <algorithm>
 #include <array>
 #include <bit>
-#include <cstring>
 
+#include "parser/eight_bytes.h"
 #include "parser/lines.h"
 
 namespace mmreplay {
@@ -13,17 +14,13 @@ constexpr size_t kNotFound = std::string_view::npos;
 
 // Columns are padded with blanks, a third of a line.
 const char* SkipBlanks(const char* at, const char* end) {
-  constexpr uint64_t kEightBlanks = 0x2020202020202020;
-  uint64_t eight = 0;
   while (end - at >= 8) {
-    std::memcpy(&eight, at, sizeof(eight));
-    uint64_t others = eight ^ kEightBlanks;
+    uint64_t others = LoadEight(at) ^ kEachByte * ' ';
     if (others == 0) {
       at += 8;
       continue;
     }
-    static_assert(std::endian::native == std::endian::little);
-    at += std::countr_zero(others) / 8;
+    at += FirstMarked(others);
     if (*at != '\t') return at;
     ++at;
   }
@@ -31,21 +28,51 @@ const char* SkipBlanks(const char* at, const char* end) {
   return at;
 }
 
-// The digits at `at`, which move it; nullopt for none and for more than a 32-bit number has.
-std::optional<int32_t> TakeNumber(const char** at, const char* end) {
-  const char* digit = *at;
-  int64_t value = 0;
-  for (; digit < end && IsDigit(*digit); ++digit) {
-    value = value * 10 + (*digit - '0');
-    if (value > INT32_MAX) return std::nullopt;
+const char* FindBlank(const char* at, const char* end) {
+  for (; end - at >= 8; at += 8) {
+    uint64_t word = LoadEight(at);
+    if (uint64_t blanks = MarkBytes(word, ' ') | MarkBytes(word, '\t'); blanks != 0)
+      return at + FirstMarked(blanks);
   }
-  if (digit == *at) return std::nullopt;
-  *at = digit;
-  return static_cast<int32_t>(value);
+  while (at < end && !IsBlank(*at)) ++at;
+  return at;
 }
 
-const char* FindLast(const char* begin, const char* end, char c) {
-  return static_cast<const char*>(memrchr(begin, c, static_cast<size_t>(end - begin)));
+// Where the blanks before `end` begin.
+const char* DropBlanks(const char* begin, const char* end) {
+  while (end - begin >= 8) {
+    uint64_t others = LoadEight(end - 8) ^ kEachByte * ' ';
+    if (others == 0) {
+      end -= 8;
+      continue;
+    }
+    end -= std::countl_zero(others) / 8;
+    if (end[-1] != '\t') return end;
+    --end;
+  }
+  while (end > begin && IsBlank(end[-1])) --end;
+  return end;
+}
+
+// The number whose last digit is before `end`; moves it to the first one. nullopt for none and for more than
+// a 32-bit number has.
+inline std::optional<int32_t> TakeNumberBefore(const char* begin, const char** end) {
+  constexpr int64_t kTooMuch = 10'000'000'000;
+  const char* digit = *end;
+  int64_t value = 0;
+  int64_t worth = 1;
+  for (; digit > begin && IsDigit(digit[-1]); --digit) {
+    int64_t times = digit[-1] - '0';
+    if (worth < kTooMuch) {
+      value += times * worth;
+      worth *= 10;
+    } else if (times != 0) {  // leading zeros may be any number
+      return std::nullopt;
+    }
+  }
+  if (digit == *end || value > INT32_MAX) return std::nullopt;
+  *end = digit;
+  return static_cast<int32_t>(value);
 }
 
 // The task columns, left of "[cpu]":
@@ -53,30 +80,24 @@ const char* FindLast(const char* begin, const char* end, char c) {
 //        toucher/0-64      (     63)
 //           <idle>-0       (-------)
 bool SplitTask(const char* begin, const char* end, TraceLine* out) {
-  auto drop_blanks = [&] {
-    while (end > begin && IsBlank(end[-1])) --end;
-  };
-  drop_blanks();
+  end = DropBlanks(begin, end);
   out->tgid.reset();
   if (end > begin && end[-1] == ')') {
-    const char* open = FindLast(begin, end, '(');
-    if (!open) return false;
-    const char* at = SkipBlanks(open + 1, end);
-    if (IsDigit(*at)) {
-      out->tgid = TakeNumber(&at, end);
+    end = DropBlanks(begin, end - 1);
+    if (end > begin && IsDigit(end[-1])) {
+      out->tgid = TakeNumberBefore(begin, &end);
       if (!out->tgid) return false;
     } else {
-      while (*at == '-') ++at;
+      while (end > begin && end[-1] == '-') --end;
     }
-    if (SkipBlanks(at, end) != end - 1) return false;
-    end = open;
+    end = DropBlanks(begin, end);
+    if (end == begin || end[-1] != '(') return false;
+    end = DropBlanks(begin, end - 1);
   }
   // The dash before the pid is the last one: comms hold dashes and digits themselves.
-  const char* dash = FindLast(begin, end, '-');
-  if (!dash) return false;
-  const char* at = dash + 1;
-  out->pid = TakeNumber(&at, end);
-  if (!out->pid || SkipBlanks(at, end) != end) return false;
+  out->pid = TakeNumberBefore(begin, &end);
+  if (!out->pid || end == begin || end[-1] != '-') return false;
+  const char* dash = end - 1;
   begin = SkipBlanks(begin, dash);
   out->comm = std::string_view(begin, static_cast<size_t>(dash - begin));
   return true;
@@ -85,19 +106,18 @@ bool SplitTask(const char* begin, const char* end, TraceLine* out) {
 // "5.356488:", with the colon; a blank or the end comes behind it. False for other forms of numbers, which
 // are rare and left to ParseTimeStamp.
 bool TakeMicroseconds(const char** at, const char* end, TimeStamp* out) {
-  const char* digit = *at;
   constexpr int kMostDigits = 9;
+  const char* digit = *at;
+  const char* most = end - digit > kMostDigits ? digit + kMostDigits : end;
   int64_t seconds = 0;
-  for (; digit < end && IsDigit(*digit) && digit - *at <= kMostDigits; ++digit)
-    seconds = seconds * 10 + (*digit - '0');
-  if (digit == *at || digit - *at > kMostDigits || end - digit < 8 || *digit != '.') return false;
-  int64_t microseconds = 0;
-  for (int i = 1; i <= 6; ++i) {
-    if (!IsDigit(digit[i])) return false;
-    microseconds = microseconds * 10 + (digit[i] - '0');
-  }
-  if (digit[7] != ':' || (digit + 8 < end && !IsBlank(digit[8]))) return false;
-  *out = {seconds * 1'000'000'000 + microseconds * 1000, false};
+  for (; digit < most && IsDigit(*digit); ++digit) seconds = seconds * 10 + (*digit - '0');
+  if (digit == *at || end - digit < 8) return false;
+  uint64_t decimals = LoadEight(digit);  // ".356488:"
+  if ((decimals & 0xff) != '.' || decimals >> 56 != ':') return false;
+  if (digit + 8 < end && !IsBlank(digit[8])) return false;
+  auto microseconds = EightDecimals(decimals >> 8 << 16 | (kEachByte * '0' & 0xffff));
+  if (!microseconds) return false;
+  *out = {seconds * 1'000'000'000 + static_cast<int64_t>(*microseconds) * 1000, false};
   *at = digit + 8;
   return true;
 }
@@ -114,7 +134,7 @@ bool SplitTimeAndBody(const char* at, const char* end, TraceLine* out) {
     bool is_time = TakeMicroseconds(&at, end, &ts);
     if (!is_time) {
       const char* start = at;
-      while (at < end && !IsBlank(*at)) ++at;
+      at = FindBlank(at, end);
       std::string_view word(start, static_cast<size_t>(at - start));
       if (word.size() > 1 && word.back() == ':') {
         auto other = ParseTimeStamp(word.substr(0, word.size() - 1));
@@ -143,33 +163,108 @@ constexpr std::array<bool, 256> kEndsName = [] {
   return ends;
 }();
 
-}  // namespace
+// Up to the first character that ends a name. Letters and '_' are above 0x3f, and what ends a name is below.
+size_t NameLength(std::string_view body) {
+  size_t end = 0;
+  while (end < body.size()) {
+    if (body.size() - end >= 8) {
+      uint64_t word = LoadEight(body.data() + end);
+      uint64_t lower = ~(word | word << 1) & kEachByte << 7;
+      if (lower == 0) {
+        end += 8;
+        continue;
+      }
+      end += FirstMarked(lower);
+    }
+    if (kEndsName[static_cast<unsigned char>(body[end])]) break;
+    ++end;
+  }
+  return end;
+}
 
-bool SplitTraceLine(std::string_view line, TraceLine* out) {
+// With the cpu column at the '[' that is at `open`.
+bool SplitAt(std::string_view line, size_t open, TraceLine* out) {
   const char* begin = line.data();
   const char* end = begin + line.size();
-  // "[007]" may occur in a comm or in the arguments too; the first one with a task on its left and
-  // a time on its right is the cpu column.
-  for (size_t open = line.find('['); open != kNotFound; open = line.find('[', open + 1)) {
-    if (open == 0 || !IsBlank(line[open - 1])) continue;
-    const char* close = begin + open + 1;
-    const char* digits = close;
-    int32_t cpu = 0;
-    for (; close < end && IsDigit(*close) && close - digits <= 6; ++close) cpu = cpu * 10 + (*close - '0');
-    if (close == digits || close - digits > 6 || close == end || *close != ']') continue;
-    if (!SplitTask(begin, begin + open, out)) continue;
-    if (!SplitTimeAndBody(close + 1, end, out)) continue;
-    out->cpu = cpu;
-    return true;
+  if (open == 0 || !IsBlank(line[open - 1])) return false;
+  const char* close = begin + open + 1;
+  const char* digits = close;
+  constexpr int kMostDigits = 6;
+  const char* most = end - digits > kMostDigits ? digits + kMostDigits : end;
+  int32_t cpu = 0;
+  for (; close < most && IsDigit(*close); ++close) cpu = cpu * 10 + (*close - '0');
+  if (close == digits || close == end || *close != ']') return false;
+  if (!SplitTask(begin, begin + open, out) || !SplitTimeAndBody(close + 1, end, out)) return false;
+  out->cpu = cpu;
+  return true;
+}
+
+// "[007]" may occur in a comm or in the arguments too; the first one, from that at `open` on, with a task on
+// its left and a time on its right is the cpu column.
+bool SplitFrom(std::string_view line, size_t open, TraceLine* out) {
+  for (; open != kNotFound; open = line.find('[', open + 1)) {
+    if (SplitAt(line, open, out)) return true;
   }
   return false;
 }
 
+bool SameColumns(std::string_view a, std::string_view b) {
+  if (a.size() != b.size() || a.size() < kEightBytes) return false;
+  for (size_t at = 0; at + kEightBytes < a.size(); at += kEightBytes) {
+    if (LoadEight(a.data() + at) != LoadEight(b.data() + at)) return false;
+  }
+  size_t last = a.size() - kEightBytes;
+  return LoadEight(a.data() + last) == LoadEight(b.data() + last);
+}
+
+}  // namespace
+
+bool SplitTraceLine(std::string_view line, TraceLine* out) {
+  return SplitFrom(line, line.find('['), out);
+}
+
+// Where columns that end with the "[001]" at `open` are kept; nullptr for those of an unusual width.
+TraceLineSplitter::Columns* TraceLineSplitter::Slot(std::string_view line, size_t open) {
+  if (open < 16 || open + kCpuColumn > kWidest || line.size() - open < kCpuColumn) return nullptr;
+  const char* at = line.data() + open;
+  if (!IsDigit(at[1]) || !IsDigit(at[2]) || !IsDigit(at[3]) || at[4] != ']') return nullptr;
+  constexpr uint64_t kMultiplier = 0x9e3779b97f4a7c15;
+  uint64_t hash = (LoadEight(at - 16) * kMultiplier ^ LoadEight(at - 8)) * kMultiplier ^ LoadEight(at - 3);
+  return &known_[static_cast<size_t>(hash * kMultiplier >> 58) % kSlots];
+}
+
+bool TraceLineSplitter::Split(std::string_view line, TraceLine* out) {
+  // Columns are known by a line's first '[': no other one can be the cpu's before it.
+  size_t open = line.find('[');
+  Columns* known = open == kNotFound ? nullptr : Slot(line, open);
+  if (!known) return SplitFrom(line, open, out);
+  std::string_view columns = line.substr(0, open + kCpuColumn);
+  if (SameColumns(columns, {known->text.data(), known->size})) {
+    if (!SplitTimeAndBody(line.data() + columns.size(), line.data() + line.size(), out))
+      return SplitFrom(line, line.find('[', open + 1), out);
+    out->comm = line.substr(known->comm_begin, known->comm_size);
+    out->pid = known->pid;
+    out->tgid = known->tgid;
+    out->cpu = known->cpu;
+    return true;
+  }
+  if (!SplitAt(line, open, out)) return SplitFrom(line, line.find('[', open + 1), out);
+  std::copy(columns.begin(), columns.end(), known->text.begin());
+  known->size = static_cast<uint8_t>(columns.size());
+  known->comm_begin = static_cast<uint8_t>(out->comm.data() - line.data());
+  known->comm_size = static_cast<uint8_t>(out->comm.size());
+  known->pid = out->pid;
+  known->tgid = out->tgid;
+  known->cpu = *out->cpu;
+  return true;
+}
+
 TraceBody SplitTraceBody(std::string_view body) {
-  if (body.starts_with("<stack trace>")) return {"kernel_stack", body};
-  if (body.starts_with("<user stack trace>")) return {"user_stack", body};
-  size_t end = 0;
-  while (end < body.size() && !kEndsName[static_cast<unsigned char>(body[end])]) ++end;
+  if (body.starts_with('<')) {
+    if (body.starts_with("<stack trace>")) return {"kernel_stack", body};
+    if (body.starts_with("<user stack trace>")) return {"user_stack", body};
+  }
+  size_t end = NameLength(body);
   if (end == body.size()) end = kNotFound;
   if (end != kNotFound && end > 0 && body[end] == ':') {
     std::string_view args = body.substr(end + 1);

@@ -2,6 +2,7 @@
 // column, with 0, 4, 5 or 7 flag columns (kernel/trace/trace_output.c: trace_print_context).
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -25,11 +26,33 @@ struct TraceLine {
 
 // False when the line is not an event line: `out` then means nothing.
 bool SplitTraceLine(std::string_view line, TraceLine* out);
-inline std::optional<TraceLine> SplitTraceLine(std::string_view line) {
-  TraceLine split;
-  if (!SplitTraceLine(line, &split)) return std::nullopt;
-  return split;
-}
+
+// SplitTraceLine for line after line: the same few tasks on the same few cpus make the same columns again and
+// again, and those met lately are known as a whole.
+class TraceLineSplitter {
+ public:
+  bool Split(std::string_view line, TraceLine* out);
+
+ private:
+  static constexpr size_t kCpuColumn = 5;
+  static constexpr size_t kWidest = 64;
+  static constexpr size_t kSlots = 64;
+
+  // "         toucher/0-64      (     63) [001]"
+  struct Columns {
+    std::array<char, kWidest> text{};
+    uint8_t size = 0;
+    uint8_t comm_begin = 0;
+    uint8_t comm_size = 0;
+    int32_t cpu = 0;
+    std::optional<int32_t> pid;
+    std::optional<int32_t> tgid;
+  };
+
+  Columns* Slot(std::string_view line, size_t open);
+
+  std::array<Columns, kSlots> known_;
+};
 
 // The body of an event line.
 struct TraceBody {

@@ -144,20 +144,21 @@ LineShapes ShapesOf(std::string_view head) {
     }
     shapes.tracer_head |= line.starts_with("# tracer: ");
     TraceLine split;
+    TraceLine row;
     TraceBody body;
-    if (auto event = SplitTraceLine(line)) {
+    if (SplitTraceLine(line, &split)) {
       ++shapes.ftrace;
-      body = SplitTraceBody(event->body);
-      shapes.padded += event->context.empty() && (body.args.starts_with(' ') || body.args.empty());
-    } else if (SplitLatencyLine(StripConsolePrefix(line)) || SplitVerboseLine(line)) {
+      body = SplitTraceBody(split.body);
+      shapes.padded += split.context.empty() && (body.args.starts_with(' ') || body.args.empty());
+    } else if (SplitLatencyLine(StripConsolePrefix(line), &split) || SplitVerboseLine(line, &split)) {
       ++shapes.latency;
-    } else if (SplitLatencyReportLine(line)) {
+    } else if (SplitLatencyReportLine(line, &split)) {
       ++shapes.report;
     } else if (IsPrintk(line)) {
       ++shapes.printk;
-    } else if (graph.Read(line, &split, &body) != FunctionGraph::Line::kOther && !line.starts_with('-')) {
+    } else if (graph.Read(line, &row, &body) != FunctionGraph::Line::kOther && !line.starts_with('-')) {
       ++shapes.graph;
-    } else if (SplitPerfLine(line)) {
+    } else if (SplitPerfLine(line, &split)) {
       ++shapes.perf;
     } else {
       bool known_bare = IsKnownBareEvent(line);

@@ -1,6 +1,7 @@
 #include "parser/latency_text.h"
 
 #include <limits>
+#include <optional>
 
 #include "parser/lines.h"
 #include "parser/numbers.h"
@@ -91,46 +92,46 @@ bool SplitLatencyTime(std::string_view rest, TraceLine* out) {
 // The columns before the time, for both readers of them: "comm-pid" and "cpu+flags", which is the word after
 // the last "-digits" that has one.
 template <typename SplitTime>
-std::optional<TraceLine> SplitColumns(std::string_view line, SplitTime&& split_time) {
+bool SplitColumns(std::string_view line, SplitTime&& split_time, TraceLine* out) {
   // comms may hold blanks and dashes: "irq/14-d-596"; comm and pid end where a word of cpu and flags follows.
   for (size_t dash = line.find('-'); dash != kNotFound; dash = line.find('-', dash + 1)) {
     size_t end = dash + 1;
     while (end < line.size() && IsDigit(line[end])) ++end;
     if (end == dash + 1 || end >= line.size() || !IsBlank(line[end])) continue;
-    TraceLine result;
+    *out = {};
     std::string_view rest = line.substr(end);
-    if (!SplitCpuAndFlags(TakeWord(&rest), &result)) continue;
-    if (!split_time(rest, &result)) continue;
-    if (!SplitTask(line.substr(0, end), &result)) continue;
-    return result;
+    if (!SplitCpuAndFlags(TakeWord(&rest), out)) continue;
+    if (!split_time(rest, out)) continue;
+    if (SplitTask(line.substr(0, end), out)) return true;
   }
-  return std::nullopt;
+  return false;
 }
 
 }  // namespace
 
-std::optional<TraceLine> SplitLatencyLine(std::string_view line) {
-  return SplitColumns(line, SplitLatencyTime);
+bool SplitLatencyLine(std::string_view line, TraceLine* out) {
+  return SplitColumns(line, SplitLatencyTime, out);
 }
 
-std::optional<TraceLine> SplitLatencyReportLine(std::string_view line) {
-  return SplitColumns(line, [](std::string_view rest, TraceLine* out) {
+bool SplitLatencyReportLine(std::string_view line, TraceLine* out) {
+  auto split_time = [](std::string_view rest, TraceLine* split) {
     std::string_view word = TakeWord(&rest);
     if (word.size() < 2 || word.back() != ':') return false;
-    out->ts = ParseTimeStamp(word.substr(0, word.size() - 1));
-    if (!out->ts) return false;
+    split->ts = ParseTimeStamp(word.substr(0, word.size() - 1));
+    if (!split->ts) return false;
     if (!rest.empty()) rest.remove_prefix(1);
-    out->body = rest;
+    split->body = rest;
     return true;
-  });
+  };
+  return SplitColumns(line, split_time, out);
 }
 
-std::optional<TraceLine> SplitVerboseLine(std::string_view line) {
+bool SplitVerboseLine(std::string_view line, TraceLine* out) {
   // "... [0000f2b3] 62.131ms (+0.004ms): body" or "... [000000000000f2b3] 62131 (+4): body"
   size_t open = line.find(" [");
   for (; open != kNotFound; open = line.find(" [", open + 1)) {
     size_t close = line.find("] ", open);
-    if (close == kNotFound) return std::nullopt;
+    if (close == kNotFound) return false;
     auto stamp = ParseHexDigits(line.substr(open + 2, close - open - 2));
     size_t end = line.find("): ", close);
     if (!stamp || end == kNotFound) continue;
@@ -157,25 +158,25 @@ std::optional<TraceLine> SplitVerboseLine(std::string_view line) {
     if (!pid || *pid > INT32_MAX || !cpu || *cpu > 1'000'000) continue;
     constexpr auto kMax = static_cast<uint64_t>(std::numeric_limits<int64_t>::max());
     if (*stamp > (is_ns ? kMax / 1000 : kMax)) continue;
-    TraceLine result;
-    result.comm = TrimBlanks(left);
-    result.pid = static_cast<int32_t>(*pid);
-    result.cpu = static_cast<int32_t>(*cpu);
-    result.ts = TimeStamp{static_cast<int64_t>(*stamp) * (is_ns ? 1000 : 1), !is_ns};
-    result.body = line.substr(end + 3);
-    return result;
+    *out = {};
+    out->comm = TrimBlanks(left);
+    out->pid = static_cast<int32_t>(*pid);
+    out->cpu = static_cast<int32_t>(*cpu);
+    out->ts = TimeStamp{static_cast<int64_t>(*stamp) * (is_ns ? 1000 : 1), !is_ns};
+    out->body = line.substr(end + 3);
+    return true;
   }
-  return std::nullopt;
+  return false;
 }
 
 bool LooksLikeLatencyEvent(std::string_view line) {
   // "-123  3d..2. 98": a task, and a cpu with its flags, whatever follows
-  return SplitColumns(line,
-                      [](std::string_view rest, TraceLine*) {
-                        std::string_view time = TakeWord(&rest);
-                        return !time.empty() && IsDigit(time[0]);
-                      })
-      .has_value();
+  TraceLine split;
+  auto begins_with_digit = [](std::string_view rest, TraceLine*) {
+    std::string_view time = TakeWord(&rest);
+    return !time.empty() && IsDigit(time[0]);
+  };
+  return SplitColumns(line, begins_with_digit, &split);
 }
 
 }  // namespace mmreplay

@@ -37,10 +37,13 @@ class FtraceFormat : public LineFormat {
  public:
   bool Split(std::string_view line, std::deque<std::string>* /*owned*/, TraceLine* event,
              TraceBody* body) override {
-    if (!SplitTraceLine(line, event)) return false;
+    if (!splitter_.Split(line, event)) return false;
     *body = SplitTraceBody(event->body);
     return true;
   }
+
+ private:
+  TraceLineSplitter splitter_;
 };
 
 constexpr const char* kRelativeTime =
@@ -52,12 +55,10 @@ class LatencyFormat : public LineFormat {
  public:
   bool Split(std::string_view line, std::deque<std::string>* /*owned*/, TraceLine* event,
              TraceBody* body) override {
-    auto split = SplitLatencyLine(line);
-    relative_ |= split.has_value();
-    if (!split) split = SplitVerboseLine(line);
-    if (!split) return false;
-    *event = *split;
-    *body = SplitTraceBody(split->body);
+    bool relative = SplitLatencyLine(line, event);
+    relative_ |= relative;
+    if (!relative && !SplitVerboseLine(line, event)) return false;
+    *body = SplitTraceBody(event->body);
     return true;
   }
   bool LooksLikeEvent(std::string_view line) const override { return LooksLikeLatencyEvent(line); }
@@ -78,11 +79,9 @@ class ConsoleFormat : public LineFormat {
              TraceBody* body) override {
     printk_ = StripConsolePrefix(line);
     prefixed_ = printk_.size() < line.size();
-    auto split = SplitLatencyLine(printk_);
-    if (!split) return false;
+    if (!SplitLatencyLine(printk_, event)) return false;
     events_are_prefixed_ = prefixed_;
-    *event = *split;
-    *body = SplitTraceBody(split->body);
+    *body = SplitTraceBody(event->body);
     return true;
   }
   std::optional<OtherLine> Classify(std::string_view /*line*/) override {
@@ -128,17 +127,14 @@ class TraceCmdFormat : public LineFormat {
  public:
   bool Split(std::string_view line, std::deque<std::string>* /*owned*/, TraceLine* event,
              TraceBody* body) override {
-    auto split = SplitTraceLine(line);
-    if (!split) split = SplitLatencyReportLine(line);
-    if (!split) return false;
-    *event = *split;
+    if (!splitter_.Split(line, event) && !SplitLatencyReportLine(line, event)) return false;
     // Several files in one report: "trace.dat:             work-69 [002] ...". A comm has 15 characters at
     // most.
     constexpr size_t kLongestComm = 15;
     if (size_t colon = event->comm.rfind(": ");
         event->comm.size() > kLongestComm && colon != std::string_view::npos)
       event->comm = TrimBlanks(event->comm.substr(colon + 1));
-    *body = SplitTraceBody(split->body);
+    *body = SplitTraceBody(event->body);
     body->args = TrimBlanks(body->args);  // names are padded to a column
     return true;
   }
@@ -153,6 +149,9 @@ class TraceCmdFormat : public LineFormat {
     return std::nullopt;
   }
   bool user_space_text() const override { return true; }
+
+ private:
+  TraceLineSplitter splitter_;
 };
 
 // perf script: samples, each with its call chain below it up to a blank line.
@@ -161,11 +160,9 @@ class PerfScriptFormat : public LineFormat {
   bool Split(std::string_view line, std::deque<std::string>* /*owned*/, TraceLine* event,
              TraceBody* body) override {
     in_chain_ = in_chain_ && !TrimBlanks(line).empty();
-    auto split = SplitPerfLine(line);
-    if (!split || (!split->ts && timed_)) return false;
-    timed_ |= split->ts.has_value();
-    *event = *split;
-    *body = SplitPerfBody(split->body);
+    if (!SplitPerfLine(line, event) || (!event->ts && timed_)) return false;
+    timed_ |= event->ts.has_value();
+    *body = SplitPerfBody(event->body);
     in_chain_ = true;
     return true;
   }
@@ -201,10 +198,8 @@ class FunctionGraphFormat : public LineFormat {
       return true;
     }
     // A log may hold what other tracers printed as well.
-    auto split = SplitTraceLine(line);
-    if (!split) return false;
-    *event = *split;
-    *body = SplitTraceBody(split->body);
+    if (!SplitTraceLine(line, event)) return false;
+    *body = SplitTraceBody(event->body);
     in_comment_ = false;
     return true;
   }
@@ -242,16 +237,13 @@ class HtmlFormat : public LineFormat {
              TraceBody* body) override {
     text_ = line;
     if (text_.ends_with("\\n\\")) text_.remove_suffix(3);
-    auto split = SplitTraceLine(text_);
-    if (!split) return false;
+    if (!splitter_.Split(text_, event)) return false;
     // Pages of old versions are escaped, and the comm <idle> shows it.
-    escaped_ |= split->comm.find("&lt;") != std::string_view::npos;
-    if (escaped_ && text_.find('&') != std::string_view::npos) {
-      split = SplitTraceLine(owned->emplace_back(Unescape(text_)));
-      if (!split) return false;
-    }
-    *event = *split;
-    *body = SplitTraceBody(split->body);
+    escaped_ |= event->comm.find("&lt;") != std::string_view::npos;
+    if (escaped_ && text_.find('&') != std::string_view::npos &&
+        !SplitTraceLine(owned->emplace_back(Unescape(text_)), event))
+      return false;
+    *body = SplitTraceBody(event->body);
     return true;
   }
   std::optional<OtherLine> Classify(std::string_view /*line*/) override {
@@ -286,6 +278,7 @@ class HtmlFormat : public LineFormat {
     return plain;
   }
 
+  TraceLineSplitter splitter_;
   std::string_view text_;
   bool escaped_ = false;
 };

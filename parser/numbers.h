@@ -6,6 +6,8 @@
 #include <optional>
 #include <string_view>
 
+#include "parser/eight_bytes.h"
+
 namespace mmreplay {
 
 // Ten to fifteen numbers of each line go through these, a few digits each: a loop that is inlined takes half
@@ -33,6 +35,11 @@ inline std::optional<uint64_t> ParseHexDigits(std::string_view text) {
   while (text.size() > 16 && text[0] == '0') text.remove_prefix(1);
   if (text.empty() || text.size() > 16) return std::nullopt;
   uint64_t value = 0;
+  for (; text.size() >= 8; text.remove_prefix(8)) {
+    auto eight = EightHexDigits(LoadEight(text.data()));
+    if (!eight) return std::nullopt;
+    value = value << 32 | *eight;
+  }
   for (char c : text) {
     auto digit = static_cast<unsigned char>(c - '0');
     auto letter = static_cast<unsigned char>((c | 0x20) - 'a');

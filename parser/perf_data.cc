@@ -289,8 +289,7 @@ bool PerfDataReader::ReadSample(const PerfAttr& attr, std::string_view body, Sam
     sample->has_raw = true;
   }
   if (sample->cpu && *sample->cpu < 0) sample->cpu.reset();
-  bool in_range =
-      !sample->time || *sample->time <= static_cast<uint64_t>(std::numeric_limits<int64_t>::max());
+  bool in_range = !sample->time || StampOf(*sample->time);
   return reader.ok() && in_range;
 }
 
@@ -315,9 +314,7 @@ PerfDataReader::Stamp PerfDataReader::ReadTrailer(const PerfAttr& attr, std::str
   if (type & perf_sample::kStreamId) reader.U64();
   if (type & perf_sample::kCpu) stamp.cpu = reader.Read<int32_t>();
   // What perf record itself wrote has no time.
-  if (stamp.time &&
-      (*stamp.time == 0 || *stamp.time > static_cast<uint64_t>(std::numeric_limits<int64_t>::max())))
-    stamp.time.reset();
+  if (stamp.time && (*stamp.time == 0 || !StampOf(*stamp.time))) stamp.time.reset();
   if (stamp.cpu && *stamp.cpu < 0) stamp.cpu.reset();
   return stamp;
 }
@@ -597,7 +594,7 @@ void PerfDataReader::EmitSample(std::string_view body, const Pending& pending, B
   auto id = static_cast<EventId>(next_event_++);
   Event& event = batch->events.emplace_back();
   event.id = id;
-  if (sample.time) event.ts = static_cast<int64_t>(*sample.time);
+  if (sample.time) event.ts = StampOf(*sample.time);
   event.cpu = sample.cpu;
   if (sample.tid) event.pid = static_cast<Pid>(*sample.tid);
   event.tgid = sample.pid;

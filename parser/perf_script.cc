@@ -103,32 +103,32 @@ bool IsSampledEvent(std::string_view name) {
 }
 
 // No time stamp (-F without time): task, cpu if any, event.
-std::optional<TraceLine> SplitTimeless(std::string_view line) {
+bool SplitTimeless(std::string_view line, TraceLine* out) {
   size_t at = 0;
   std::string_view before;
   while (at < line.size()) {
     size_t start = line.find_first_not_of(" \t", at);
-    if (start == kNotFound) return std::nullopt;
+    if (start == kNotFound) return false;
     size_t end = std::min(line.find_first_of(" \t", start), line.size());
     std::string_view word = line.substr(start, end - start);
     if (word.size() > 1 && word.back() == ':' && !before.empty()) {
       word.remove_suffix(1);
       bool names_group = word.find(':') != kNotFound;
       bool sampled = IsSampledEvent(word) && TrimBlanks(line.substr(end)).empty();
-      if (!names_group && !sampled) return std::nullopt;
+      if (!names_group && !sampled) return false;
       // A period may stand between the ids and the event.
       for (std::string_view left : {before, before.substr(0, before.find_last_of(" \t"))}) {
-        TraceLine result;
-        if (!SplitTask(left, &result)) continue;
-        result.body = line.substr(start);
-        return result;
+        *out = {};
+        if (!SplitTask(left, out)) continue;
+        out->body = line.substr(start);
+        return true;
       }
-      return std::nullopt;
+      return false;
     }
     before = TrimRight(line.substr(0, end));
     at = end;
   }
-  return std::nullopt;
+  return false;
 }
 
 // A modifier of a hardware or software event (cycles:uppp), not the event of a group.
@@ -138,22 +138,22 @@ bool IsModifier(std::string_view text) {
 
 }  // namespace
 
-std::optional<TraceLine> SplitPerfLine(std::string_view line) {
+bool SplitPerfLine(std::string_view line, TraceLine* out) {
   bool has_time = false;
   for (size_t colon = line.find(':'); colon != kNotFound; colon = line.find(':', colon + 1)) {
     if (colon + 1 < line.size() && !IsBlank(line[colon + 1])) continue;
     size_t begin = TimeBegin(line, colon);
     if (begin == kNotFound) continue;
     has_time = true;
-    TraceLine result;
-    if (!SplitTask(line.substr(0, begin), &result)) continue;
-    result.ts = ParseTimeStamp(line.substr(begin, colon - begin));
+    *out = {};
+    if (!SplitTask(line.substr(0, begin), out)) continue;
+    out->ts = ParseTimeStamp(line.substr(begin, colon - begin));
     std::string_view right = WithoutPeriod(line.substr(colon + 1));
-    if (!result.ts || EventLength(right) == 0) continue;
-    result.body = right;
-    return result;
+    if (!out->ts || EventLength(right) == 0) continue;
+    out->body = right;
+    return true;
   }
-  return has_time ? std::nullopt : SplitTimeless(line);
+  return !has_time && SplitTimeless(line, out);
 }
 
 TraceBody SplitPerfBody(std::string_view body) {

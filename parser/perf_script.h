@@ -17,7 +17,7 @@ namespace mmreplay {
 //   364691/364691 62709.735347701:                            1   branches:uH:   jmp  40bb19 ...
 //   java 19983 cycles:
 // The body is everything from the event's name on.
-std::optional<TraceLine> SplitPerfLine(std::string_view line);
+bool SplitPerfLine(std::string_view line, TraceLine* out);
 
 // "page_ref:page_ref_set: pfn=..." -> page_ref_set, "pfn=..."; "cycles:uppp: " -> "cycles:uppp", "".
 TraceBody SplitPerfBody(std::string_view body);

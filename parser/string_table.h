@@ -3,6 +3,7 @@
 #pragma once
 
 #include <array>
+#include <bit>
 #include <cstdint>
 #include <cstring>
 #include <deque>
@@ -94,26 +95,77 @@ class StringTable {
   uint64_t seed_;  // so that no input can be made of texts that collide
 };
 
+// Which of a few slots a text belongs to. Comms, names and flags differ at their ends if anywhere.
+template <size_t kSlots>
+size_t SlotOf(std::string_view text) {
+  uint64_t word = 0;
+  if (text.size() >= 8) {
+    std::memcpy(&word, text.data() + text.size() - 8, 8);
+  } else if (text.size() >= 4) {
+    uint32_t first = 0;
+    uint32_t last = 0;
+    std::memcpy(&first, text.data(), 4);
+    std::memcpy(&last, text.data() + text.size() - 4, 4);
+    word = uint64_t{first} << 32 | last;
+  } else {
+    for (char c : text) word = word << 8 | static_cast<unsigned char>(c);
+  }
+  word += text.size();
+  return static_cast<size_t>(word * 0x9e3779b97f4a7c15 >> (64 - std::bit_width(kSlots - 1)));
+}
+
 // Interns texts of which the same few come again and again: those met last are not looked up.
 class RecentText {
  public:
   StringId Intern(std::string_view text, StringTable* strings) {
-    for (const Known& known : known_) {
-      if (SameText(known.text, text) && known.text.data()) return known.id;
-    }
-    Known& known = known_[next_++ % known_.size()];
-    known.id = strings->Intern(text);
-    known.text = strings->Text(known.id);
-    return known.id;
+    return Find(text, [&] { return strings->Intern(text); }, *strings);
+  }
+  StringId InternName(std::string_view name, StringTable* strings) {
+    return Find(name, [&] { return strings->InternName(name); }, *strings);
   }
 
  private:
+  static constexpr size_t kSlots = 128;
   struct Known {
     std::string_view text;
     StringId id{};
   };
-  std::array<Known, 4> known_;
-  size_t next_ = 0;
+
+  template <typename Look>
+  StringId Find(std::string_view text, Look&& look, const StringTable& strings) {
+    Known& known = known_[SlotOf<kSlots>(text)];
+    if (SameText(known.text, text) && known.text.data()) return known.id;
+    known.id = look();
+    known.text = strings.Text(known.id);  // of one that was not kept: another
+    return known.id;
+  }
+
+  std::array<Known, kSlots> known_;
+};
+
+// What was made of texts of which the same few come again and again. Making it of the same text must give the
+// same.
+template <typename Made>
+class RecentlyMade {
+ public:
+  template <typename Make>
+  Made Of(std::string_view text, Make&& make) {
+    constexpr size_t kLongest = 256;
+    if (text.empty() || text.size() > kLongest) return make(text);
+    Known& known = known_[SlotOf<kSlots>(text)];
+    if (SameText(known.text, text)) return known.made;
+    known.made = make(text);
+    known.text = text;
+    return known.made;
+  }
+
+ private:
+  static constexpr size_t kSlots = 64;
+  struct Known {
+    std::string text;
+    Made made{};
+  };
+  std::array<Known, kSlots> known_;
 };
 
 }  // namespace mmreplay

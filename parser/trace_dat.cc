@@ -201,46 +201,41 @@ void TraceDatReader::ReadMessage(uint8_t type, std::string_view payload, Batch* 
 }
 
 void TraceDatReader::AddEvent(std::string_view payload, Batch* batch) {
-  ByteReader reader(payload);
-  uint32_t kind_index = reader.U32();
-  uint32_t buffer = reader.U32();
-  std::optional<int64_t> ts = StampOf(reader.U64());
-  auto cpu = reader.Read<int32_t>();
-  auto pid = reader.Read<int32_t>();
-  uint8_t flags = reader.U8();
-  uint8_t preempt_count = reader.U8();
-  std::string_view comm = reader.Bytes(reader.U8());
-  if (!reader.ok() || kind_index >= kinds_.size()) return;
-  Kind& kind = kinds_[kind_index];
+  TraceDatEvent read;
+  if (payload.size() < kTraceDatEventBytes) return;
+  std::memcpy(&read, payload.data(), kTraceDatEventBytes);
+  payload.remove_prefix(kTraceDatEventBytes);
+  if (payload.size() < read.comm_length || read.kind >= kinds_.size()) return;
+  Kind& kind = kinds_[read.kind];
   ++lines_.total;
   ++lines_.events;
   auto id = static_cast<EventId>(next_event_++);
   Event& event = batch->events.emplace_back();
   event.id = id;
-  event.ts = ts;
-  event.cpu = cpu;
-  event.pid = static_cast<Pid>(pid);
-  event.comm = strings_->Intern(comm);
+  event.ts = StampOf(read.ts);
+  event.cpu = read.cpu;
+  event.pid = static_cast<Pid>(read.pid);
+  event.comm = comms_.Intern(payload.substr(0, read.comm_length), strings_);
   event.name = kind.name;
-  event.context = contexts_.Columns(flags, preempt_count);
-  event.in_interrupt = FlagsAreInterrupt(flags);
-  event.args = reader.rest();
+  event.context = contexts_.Columns(read.flags, read.preempt_count);
+  event.in_interrupt = FlagsAreInterrupt(read.flags);
+  event.args = payload.substr(read.comm_length);
   event.line = lines_.total;
-  if (!kind.buffer) kind.buffer = buffer;
-  if (*kind.buffer == buffer) {
+  if (!kind.buffer) kind.buffer = read.buffer;
+  if (*kind.buffer == read.buffer) {
     event.payload = decoder_->Decode(event.name, event.args);
   } else {
     event.copy = true;
-    NoteCopy(kind, buffer);
+    NoteCopy(kind, read.buffer);
   }
-  LastOnCpu& last = LastOn(cpu);
+  LastOnCpu& last = LastOn(read.cpu);
   if (kind.is_stack) {
     // The stack is a record of its own behind the event it belongs to, on the same cpu.
-    if (!last.event) last = {pid, id};
-    stack_owner_ = last.pid == pid ? *last.event : id;
+    if (!last.event) last = {read.pid, id};
+    stack_owner_ = last.pid == read.pid ? *last.event : id;
     next_depth_ = 0;
   } else {
-    last = {pid, id};
+    last = {read.pid, id};
   }
 }
 

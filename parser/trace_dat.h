@@ -54,6 +54,7 @@ class TraceDatReader : public EventSource {
 
   std::shared_ptr<SeekableFile> file_;
   StringTable* strings_;
+  RecentText comms_;
   ContextTable contexts_;
   Decoder* decoder_;
   TraceDatHeader dat_header_;

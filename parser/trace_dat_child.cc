@@ -170,11 +170,16 @@ class TraceDatChild {
     auto place = std::find(buffers_.begin(), buffers_.end(), buffer);
     std::string_view comm = CommOf(static_cast<int>(*pid));
     writer_.Begin(TraceDatMessage::kEvent);
-    writer_.Add(kind.index, static_cast<uint32_t>(place - buffers_.begin()), static_cast<int64_t>(record->ts),
-                static_cast<int32_t>(record->cpu), static_cast<int32_t>(*pid),
-                static_cast<uint8_t>(kind.common->Flags(bytes).value_or(0)),
-                static_cast<uint8_t>(kind.common->PreemptCount(bytes).value_or(0)),
-                static_cast<uint8_t>(comm.size()));
+    TraceDatEvent event;
+    event.ts = record->ts;
+    event.kind = kind.index;
+    event.buffer = static_cast<uint32_t>(place - buffers_.begin());
+    event.cpu = record->cpu;
+    event.pid = static_cast<int32_t>(*pid);
+    event.flags = static_cast<uint8_t>(kind.common->Flags(bytes).value_or(0));
+    event.preempt_count = static_cast<uint8_t>(kind.common->PreemptCount(bytes).value_or(0));
+    event.comm_length = static_cast<uint8_t>(comm.size());
+    writer_.text()->append(reinterpret_cast<const char*>(&event), kTraceDatEventBytes);
     writer_.text()->append(comm);
     if (!AppendBody(kind, record, bytes) || writer_.too_long()) {
       writer_.Drop();

@@ -2,6 +2,7 @@
 // libtracecmd trusts its input: a damaged file may end in a crash, which must end no more than this process.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 
 namespace mmreplay {
@@ -9,9 +10,7 @@ namespace mmreplay {
 // On the pipe: u32 size of what follows the type, u8 type, then
 enum class TraceDatMessage : uint8_t {
   kKind = 1,  // name of the kind with the next index, from 0
-  // u32 kind, u32 buffer, i64 ts, i32 cpu, i32 pid, u8 flags, u8 preempt count, u8 length of comm, comm,
-  // arguments
-  kEvent = 2,
+  kEvent = 2,       // the first kTraceDatEventBytes of TraceDatEvent, comm, arguments
   kFrame = 3,       // a frame of the stack the last event is
   kLost = 4,        // i32 cpu, i64 events lost before the next event of the cpu, or -1
   kRejected = 5,    // a record that its format does not describe: text why
@@ -19,6 +18,18 @@ enum class TraceDatMessage : uint8_t {
   kEnd = 7,         // all has been said
   kUnreadable = 8,  // text: what the system says why the file cannot be read
 };
+
+struct TraceDatEvent {
+  uint64_t ts = 0;
+  uint32_t kind = 0;
+  uint32_t buffer = 0;
+  int32_t cpu = 0;
+  int32_t pid = 0;
+  uint8_t flags = 0;
+  uint8_t preempt_count = 0;
+  uint8_t comm_length = 0;
+};
+inline constexpr size_t kTraceDatEventBytes = offsetof(TraceDatEvent, comm_length) + 1;
 
 // The largest record of a ring buffer is a page; as text it may be a few times that.
 inline constexpr uint32_t kMaxTraceDatMessage = uint32_t{1} << 19;

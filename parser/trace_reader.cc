@@ -168,6 +168,10 @@ void TraceReader::FinishFolded(Batch* batch) {
 }
 
 void TraceReader::Count(LineKind kind) {
+  if (kind == LineKind::kEvent && folded_lines_ == 0) {
+    ++lines_.events;
+    return;
+  }
   auto add = [&](LineKind what, int64_t count) {
     switch (what) {
       case LineKind::kEvent:
@@ -193,9 +197,7 @@ void TraceReader::Count(LineKind kind) {
 }
 
 LineKind TraceReader::Classify(std::string_view line, bool terminated, Batch* batch) {
-  TraceLine split;
-  TraceBody body;
-  if (format_->Split(line, &batch->owned, &split, &body)) return AddEvent(split, body, batch);
+  if (format_->Split(line, &batch->owned, &split_, &body_)) return AddEvent(split_, body_, batch);
   if (auto other = format_->Classify(line)) return AddOther(*other, batch);
 
   //  => do_syscall_64
@@ -277,7 +279,12 @@ bool TraceReader::HasMeaning(const TraceBody& body) {
   return !std::holds_alternative<Opaque>(decoder_->Decode(strings_->InternName(body.name), body.args));
 }
 
-TraceReader::LastOnCpu& TraceReader::LastOn(int32_t cpu) {
+inline TraceReader::LastOnCpu& TraceReader::LastOn(int32_t cpu) {
+  auto index = static_cast<size_t>(cpu);
+  return index < last_on_cpu_.size() ? last_on_cpu_[index] : LastOnNew(cpu);
+}
+
+TraceReader::LastOnCpu& TraceReader::LastOnNew(int32_t cpu) {
   // NR_CPUS is 8192 at most (arch/x86/Kconfig); what an odd log may name besides is kept apart.
   constexpr size_t kCpus = 8192;
   auto index = static_cast<size_t>(cpu);
@@ -304,7 +311,8 @@ LineKind TraceReader::AddEvent(const TraceLine& split, const TraceBody& body, Ba
   auto id = static_cast<EventId>(next_event_++);
   const Event* event = kept ? &StoreEvent(id, split, body, batch) : nullptr;
 
-  bool is_stack = body.name == "kernel_stack" || body.name == "user_stack";
+  bool is_stack =
+      body.name.ends_with("_stack") && (body.name == "kernel_stack" || body.name == "user_stack");
   LastOnCpu& last = LastOn(split.cpu.value_or(-1));
   if (is_stack) {
     // The stack is a record of its own behind the event it belongs to, on the same cpu.
@@ -353,7 +361,7 @@ const Event& TraceReader::StoreEvent(EventId id, const TraceLine& split, const T
   if (split.pid) event.pid = static_cast<Pid>(*split.pid);
   event.tgid = split.tgid;
   event.comm = comms_.Intern(split.comm, strings_);
-  event.name = strings_->InternName(body.name);
+  event.name = names_.InternName(body.name, strings_);
   event.context = contexts_.Intern(split.context, strings_);
   event.in_interrupt = ContextIsInterrupt(split.context);
   event.args = body.args;

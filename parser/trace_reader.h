@@ -62,6 +62,7 @@ class TraceReader : public EventSource {
   std::unique_ptr<LineFormat> format_;
   StringTable* strings_;
   RecentText comms_;  // the same ones line after line
+  RecentText names_;
   RecentText contexts_;
   Decoder* decoder_;
   size_t batch_bytes_;
@@ -73,6 +74,8 @@ class TraceReader : public EventSource {
   bool skipping_line_ = false;  // inside a line longer than a batch
   LineCounts lines_;
   int64_t line_ = 0;  // number of the line being read; of its first part where a mailer folded it
+  TraceLine split_;  // of the last event line
+  TraceBody body_;
   TraceHeader header_;
   bool native_ = false;  // a `trace` file with its header: foreign lines are damage, not prose
   int64_t next_event_ = 1;
@@ -94,6 +97,7 @@ class TraceReader : public EventSource {
     std::optional<EventId> event;  // nullopt: none yet
   };
   LastOnCpu& LastOn(int32_t cpu);
+  LastOnCpu& LastOnNew(int32_t cpu);
   std::vector<LastOnCpu> last_on_cpu_;
   std::unordered_map<int32_t, LastOnCpu> last_on_other_cpu_;
   std::optional<EventId> stack_owner_;  // event the frames below belong to

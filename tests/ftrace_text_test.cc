@@ -1,15 +1,22 @@
 #include "parser/ftrace_text.h"
 
 #include <catch2/catch.hpp>
+#include <string>
+#include <vector>
 
 namespace mmreplay {
 namespace {
 
 TraceLine Split(std::string_view line) {
   CAPTURE(line);
-  auto split = SplitTraceLine(line);
-  REQUIRE(split);
-  return *split;
+  TraceLine split;
+  REQUIRE(SplitTraceLine(line, &split));
+  return split;
+}
+
+bool Splits(std::string_view line) {
+  TraceLine split;
+  return SplitTraceLine(line, &split);
 }
 
 }  // namespace
@@ -91,14 +98,67 @@ TEST_CASE("a comm may hold anything", "[ftrace_text]") {
 }
 
 TEST_CASE("lines that are no events", "[ftrace_text]") {
-  CHECK_FALSE(SplitTraceLine(""));
-  CHECK_FALSE(SplitTraceLine("#           TASK-PID       TGID    CPU#  |||||  TIMESTAMP  FUNCTION"));
-  CHECK_FALSE(SplitTraceLine(" => do_syscall_64"));
-  CHECK_FALSE(SplitTraceLine("CPU:3 [LOST 5255 EVENTS]"));
-  CHECK_FALSE(SplitTraceLine("[    3.918180] BUG: Bad page state in process toucher/0  pfn:28000"));
-  CHECK_FALSE(SplitTraceLine("       toucher/3-67      (     63) [003] .....     5.3645"));
-  CHECK_FALSE(SplitTraceLine("       toucher/3-99999999999 [003] .....     5.364544: x: y"));
-  CHECK_FALSE(SplitTraceLine("       toucher/3-67 [003] .....     99999999999999999999.364544: x: y"));
+  CHECK_FALSE(Splits(""));
+  CHECK_FALSE(Splits("#           TASK-PID       TGID    CPU#  |||||  TIMESTAMP  FUNCTION"));
+  CHECK_FALSE(Splits(" => do_syscall_64"));
+  CHECK_FALSE(Splits("CPU:3 [LOST 5255 EVENTS]"));
+  CHECK_FALSE(Splits("[    3.918180] BUG: Bad page state in process toucher/0  pfn:28000"));
+  CHECK_FALSE(Splits("       toucher/3-67      (     63) [003] .....     5.3645"));
+  CHECK_FALSE(Splits("       toucher/3-99999999999 [003] .....     5.364544: x: y"));
+  CHECK_FALSE(Splits("       toucher/3-2147483648 [003] .....     5.364544: x: y"));
+  CHECK_FALSE(Splits("       toucher/3-67 68 [003] .....     5.364544: x: y"));
+  CHECK_FALSE(Splits("       toucher/3-67  (4294967296) [003] .....     5.364544: x: y"));
+  CHECK_FALSE(Splits("       toucher/3-67  (6-) [003] .....     5.364544: x: y"));
+  CHECK_FALSE(Splits("       toucher/3-67 [003] .....     5.36454x: x: y"));
+  CHECK_FALSE(Splits("       toucher/3-67 [003] ..... 99999999999999999999.364544: x: y"));
+}
+
+TEST_CASE("columns met before are found again, and others are not taken for them", "[ftrace_text]") {
+  TraceLineSplitter splitter;
+  const std::string task = "         toucher/0-64      (     63) [001] ";
+  const std::vector<std::string> lines = {
+      task + "d..2.     5.356488: a: x=1",
+      task + ".....     5.356489: b: x=[002]",
+      task + ".....     5.35648x: b: x=1",                   // no time: no event
+      task + "x-7 [002] ..... 5.356490: b: x=1",             // the comm holds all that
+      "         toucher/0-64      (     63) [002] .....     5.356491: a: x=1",
+      "         toucher/0-65      (     63) [001] .....     5.356492: a: x=1",
+      "         toucher/0-64      (     64) [001] .....     5.356493: a: x=1",
+      "         toucher/1-64      (     63) [001] .....     5.356494: a: x=1",
+      "         toucher/0-64      (-------) [001] .....     5.356495: a: x=1",
+      "         toucher/0-64   [001] .....     5.356496: a: x=1",
+      "         toucher/0-64   [1] ]..... 5.356497: a: x=1",
+      "         toucher/0-64   [1234] ..... 5.356497: a: x=1",
+      "a-1 [001] ..... 5.356498: a: x=1",
+  };
+  for (int again = 0; again < 3; ++again) {
+    for (const std::string& line : lines) {
+      CAPTURE(again, line);
+      TraceLine expected;
+      TraceLine found;
+      bool is_event = SplitTraceLine(line, &expected);
+      REQUIRE(splitter.Split(line, &found) == is_event);
+      if (!is_event) continue;
+      CHECK(found.comm == expected.comm);
+      CHECK(found.comm.data() == expected.comm.data());
+      CHECK(found.pid == expected.pid);
+      CHECK(found.tgid == expected.tgid);
+      CHECK(found.cpu == expected.cpu);
+      CHECK(found.context == expected.context);
+      CHECK(found.ts->value == expected.ts->value);
+      CHECK(found.body == expected.body);
+    }
+  }
+}
+
+// No kernel prints these; they are numbers nonetheless.
+TEST_CASE("numbers of unusual width", "[ftrace_text]") {
+  CHECK(Split("a-000000000000000067 [003] ..... 5.364544: x: y").pid == 67);
+  CHECK(Split("a-2147483647 [003] ..... 5.364544: x: y").pid == 2147483647);
+  CHECK(Split("a-67 ( 00000000000000063 ) [003] ..... 5.364544: x: y").tgid == 63);
+  CHECK(Split("a-67 () [003] ..... 5.364544: x: y").tgid == std::nullopt);
+  CHECK(Split("a-1 [003] ..... 1234567890.364544: x: y").ts->value == 1234567890'364544000);
+  CHECK(Split("a-1 [003] ..... 000000005.364544:").ts->value == 5'364544000);
 }
 
 TEST_CASE("bodies", "[ftrace_text]") {
@@ -115,6 +175,9 @@ TEST_CASE("bodies", "[ftrace_text]") {
   CHECK(SplitTraceBody("sys_clone(clone_flags: 1200011, newsp: 0)").name == "sys_clone");
   CHECK(SplitTraceBody("sys_clone -> 0x0").name == "sys_clone");
   CHECK(SplitTraceBody("0: }D").name == "0");
+  CHECK(SplitTraceBody("mm_page_free: page=0").name == "mm_page_free");
+  CHECK(SplitTraceBody("x86_64_e\xc3\xa9vent: a").name == "x86_64_e\xc3\xa9vent");
+  CHECK(SplitTraceBody("a-name.with=1digit: a").name == "a-name.with=1digit");
   CHECK(SplitTraceBody("").name.empty());
 }
 

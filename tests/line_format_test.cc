@@ -76,18 +76,26 @@ bool HasIssue(const Read& read, const std::string& kind) {
                      [&](const auto& issue) { return issue.kind == kind; });
 }
 
-TraceLine Latency(std::string_view line) {
+using Splitter = bool(std::string_view line, TraceLine* out);
+
+TraceLine Split(Splitter* splitter, std::string_view line) {
   CAPTURE(std::string(line));
-  auto split = SplitLatencyLine(line);
-  REQUIRE(split);
-  return *split;
+  TraceLine split;
+  REQUIRE(splitter(line, &split));
+  return split;
+}
+
+bool Splits(Splitter* splitter, std::string_view line) {
+  TraceLine split;
+  return splitter(line, &split);
+}
+
+TraceLine Latency(std::string_view line) {
+  return Split(SplitLatencyLine, line);
 }
 
 TraceLine Perf(std::string_view line) {
-  CAPTURE(std::string(line));
-  auto split = SplitPerfLine(line);
-  REQUIRE(split);
-  return *split;
+  return Split(SplitPerfLine, line);
 }
 
 }  // namespace
@@ -130,24 +138,24 @@ TEST_CASE("columns of the latency format", "[line_format]") {
     CHECK(line.ts->value == 123'456'789);
   }
   SECTION("what is none") {
-    CHECK_FALSE(SplitLatencyLine("CPU:2 [LOST 514 EVENTS]"));
-    CHECK_FALSE(SplitLatencyLine("RIP: 0010:__free_one_page+0x2b7/0x3d0"));
-    CHECK_FALSE(SplitLatencyLine("thp move-69        3...1. 98402"));
-    CHECK_FALSE(SplitLatencyLine(" 0:120:R   + [003]   312:100:R kworker/3:1H"));
+    CHECK_FALSE(Splits(SplitLatencyLine, "CPU:2 [LOST 514 EVENTS]"));
+    CHECK_FALSE(Splits(SplitLatencyLine, "RIP: 0010:__free_one_page+0x2b7/0x3d0"));
+    CHECK_FALSE(Splits(SplitLatencyLine, "thp move-69        3...1. 98402"));
+    CHECK_FALSE(Splits(SplitLatencyLine, " 0:120:R   + [003]   312:100:R kworker/3:1H"));
   }
 }
 
 TEST_CASE("options/verbose has absolute time", "[line_format]") {
   // Documentation/trace/ftrace.rst; the stamp in brackets is microseconds in hex.
-  auto line = SplitVerboseLine(
-      "            bash  4251 1 0 00000000 00010a95 [58127d26] 1720.415ms (+0.000ms): ktime_get: x=1");
-  REQUIRE(line);
-  CHECK(line->comm == "bash");
-  CHECK(line->pid == 4251);
-  CHECK(line->cpu == 1);
-  CHECK(line->ts->value == 0x58127d26LL * 1000);
-  CHECK(line->body == "ktime_get: x=1");
-  CHECK_FALSE(SplitVerboseLine("   bash-4251 [001] ....  1.000001: x: y=[12] 1.0ms (+2"));
+  TraceLine line =
+      Split(SplitVerboseLine,
+            "            bash  4251 1 0 00000000 00010a95 [58127d26] 1720.415ms (+0.000ms): ktime_get: x=1");
+  CHECK(line.comm == "bash");
+  CHECK(line.pid == 4251);
+  CHECK(line.cpu == 1);
+  CHECK(line.ts->value == 0x58127d26LL * 1000);
+  CHECK(line.body == "ktime_get: x=1");
+  CHECK_FALSE(Splits(SplitVerboseLine, "   bash-4251 [001] ....  1.000001: x: y=[12] 1.0ms (+2"));
 }
 
 TEST_CASE("a dump between printks", "[line_format]") {
@@ -279,14 +287,14 @@ TEST_CASE("columns of perf script, whatever -F chose", "[line_format]") {
     CHECK_FALSE(line.ts);
     CHECK(line.pid == 19983);
     CHECK(Perf("work 69 [003] page_ref:page_ref_set: pfn=0x1").cpu == 3);  // synthetic
-    CHECK_FALSE(SplitPerfLine("Now tracing for 30 seconds:"));
-    CHECK_FALSE(SplitPerfLine("in 2010 we saw: nothing"));
+    CHECK_FALSE(Splits(SplitPerfLine, "Now tracing for 30 seconds:"));
+    CHECK_FALSE(Splits(SplitPerfLine, "in 2010 we saw: nothing"));
   }
   SECTION("what is none") {
-    CHECK_FALSE(SplitPerfLine("# cmdline : /usr/bin/perf record -e cycles:u sleep 1"));
-    CHECK_FALSE(SplitPerfLine("\tffffffff9c2009e7 [unknown] ([kernel.kallsyms])"));
-    CHECK_FALSE(SplitPerfLine(""));
-    CHECK_FALSE(SplitPerfLine("::::"));
+    CHECK_FALSE(Splits(SplitPerfLine, "# cmdline : /usr/bin/perf record -e cycles:u sleep 1"));
+    CHECK_FALSE(Splits(SplitPerfLine, "\tffffffff9c2009e7 [unknown] ([kernel.kallsyms])"));
+    CHECK_FALSE(Splits(SplitPerfLine, ""));
+    CHECK_FALSE(Splits(SplitPerfLine, "::::"));
   }
 }
 

@@ -1,6 +1,7 @@
 #include "parser/numbers.h"
 
 #include <catch2/catch.hpp>
+#include <string>
 
 namespace mmreplay {
 
@@ -23,6 +24,26 @@ TEST_CASE("what %p prints", "[numbers]") {
   CHECK_FALSE(ParsePointer("(null)"));
   CHECK_FALSE(ParsePointer("(____ptrval____)"));
   CHECK_FALSE(ParsePointer("(nil)"));
+}
+
+TEST_CASE("numbers of eight digits and more", "[numbers]") {
+  CHECK(ParseHexDigits("01234567") == 0x01234567u);
+  CHECK(ParseHexDigits("89abcdef") == 0x89abcdefu);
+  CHECK(ParseHexDigits("89ABCDEF9") == 0x89abcdef9u);
+  CHECK(ParseHexDigits("00000000fedcba9876543210") == 0xfedcba9876543210u);
+  CHECK_FALSE(ParseHexDigits("1fedcba9876543210"));
+  CHECK(EightDecimals(LoadEight("90817263")) == 90817263u);
+  // Each byte that is no digit, in each place.
+  for (size_t at = 0; at < 8; ++at) {
+    for (int c = 0; c < 256; ++c) {
+      std::string text = "90817263";
+      text[at] = static_cast<char>(c);
+      bool decimal = c >= '0' && c <= '9';
+      bool hex = decimal || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
+      CHECK(ParseHexDigits(text).has_value() == hex);
+      CHECK(EightDecimals(LoadEight(text.data())).has_value() == decimal);
+    }
+  }
 }
 
 TEST_CASE("time stamps are scaled exactly", "[numbers]") {

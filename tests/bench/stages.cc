@@ -77,9 +77,9 @@ class Stages {
 
   void Split() const {
     ForEachLine(text_, [](std::string_view line) {
-      auto split = SplitTraceLine(line);
-      if (!split) return;
-      TraceBody body = SplitTraceBody(split->body);
+      TraceLine split;
+      if (!SplitTraceLine(line, &split)) return;
+      TraceBody body = SplitTraceBody(split.body);
       benchmark::DoNotOptimize(body);
     });
   }
