@@ -201,7 +201,7 @@ void TraceDatReader::ReadMessage(uint8_t type, std::string_view payload, Batch* 
 }
 
 void TraceDatReader::AddEvent(std::string_view payload, Batch* batch) {
-  TraceDatEvent read;
+  TraceDatEvent read{};
   if (payload.size() < kTraceDatEventBytes) return;
   std::memcpy(&read, payload.data(), kTraceDatEventBytes);
   payload.remove_prefix(kTraceDatEventBytes);

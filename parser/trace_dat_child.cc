@@ -170,7 +170,7 @@ class TraceDatChild {
     auto place = std::find(buffers_.begin(), buffers_.end(), buffer);
     std::string_view comm = CommOf(static_cast<int>(*pid));
     writer_.Begin(TraceDatMessage::kEvent);
-    TraceDatEvent event;
+    TraceDatEvent event{};
     event.ts = record->ts;
     event.kind = kind.index;
     event.buffer = static_cast<uint32_t>(place - buffers_.begin());

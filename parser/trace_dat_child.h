@@ -20,14 +20,14 @@ enum class TraceDatMessage : uint8_t {
 };
 
 struct TraceDatEvent {
-  uint64_t ts = 0;
-  uint32_t kind = 0;
-  uint32_t buffer = 0;
-  int32_t cpu = 0;
-  int32_t pid = 0;
-  uint8_t flags = 0;
-  uint8_t preempt_count = 0;
-  uint8_t comm_length = 0;
+  uint64_t ts;
+  uint32_t kind;
+  uint32_t buffer;
+  int32_t cpu;
+  int32_t pid;
+  uint8_t flags;
+  uint8_t preempt_count;
+  uint8_t comm_length;
 };
 inline constexpr size_t kTraceDatEventBytes = offsetof(TraceDatEvent, comm_length) + 1;
 
