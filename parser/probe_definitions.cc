@@ -100,7 +100,7 @@ std::optional<ProbeDefinition> ParseProbeDefinition(std::string_view line) {
     probe.offset = *offset;
     place = place.substr(0, plus);
   }
-  if (place.empty()) return std::nullopt;
+  if (place.empty() || place.find(':') != std::string_view::npos) return std::nullopt;
   probe.function = place;
 
   for (size_t i = 2; i < words.size(); ++i) {

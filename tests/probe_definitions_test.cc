@@ -42,6 +42,7 @@ TEST_CASE("definitions as tracefs prints them", "[probes]") {
   CHECK(probe->offset == 16);
 
   CHECK_FALSE(ParseProbeDefinition("p:uprobes/b /bin/bash:0x4245c0"));
+  CHECK_FALSE(ParseProbeDefinition("p:x/unlock cycles:u: "));
   CHECK_FALSE(ParseProbeDefinition("  folio_wait_bit     185   0"));
   CHECK_FALSE(ParseProbeDefinition(""));
   CHECK_FALSE(ParseProbeDefinition("p:"));
