@@ -129,7 +129,7 @@ void EventTable::Cursor::Filter(int plan, const char*, sqlite3_value** arguments
   to_ = kLast;
   pfn_.reset();
   kind_.reset();
-  backward_ = (plan & kBackward) != 0;
+  backward_ = (static_cast<unsigned>(plan) & kBackward) != 0;
   ended_ = false;
   int next = 0;
   for (unsigned bit : {kById, kFromId, kAfterId, kToId, kBeforeId, kByPfn, kByKind}) {
