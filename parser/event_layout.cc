@@ -158,7 +158,7 @@ uint64_t LoadNumber(std::string_view record, size_t offset, size_t size) {
   if (offset + sizeof(value) <= record.size()) {
     // Fields of all sizes follow one another: a branch on the size would be guessed wrong.
     std::memcpy(&value, record.data() + offset, sizeof(value));
-    return value & ~uint64_t{0} >> (64 - size * 8);
+    return size == sizeof(value) ? value : value & ((uint64_t{1} << size * 8) - 1);
   }
   std::memcpy(&value, record.data() + offset, size);
   return value;

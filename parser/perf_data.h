@@ -114,7 +114,7 @@ class PerfDataReader : public EventSource {
   const PerfAttr* AttrOfTrailer(std::string_view body) const;
   static bool ReadSample(const PerfAttr& attr, std::string_view body, Sample* sample);
   static Stamp ReadTrailer(const PerfAttr& attr, std::string_view body);
-  const Kind& KindOf(size_t attr);
+  const Kind& KindOf(size_t index);
   void ResolveProbe(Kind* kind) const;
 
   void ReadRecord(std::string_view record);

@@ -38,7 +38,7 @@ StringTable::StringTable(const MemoryBudget& budget)
     : slots_(256),
       texts_left_(budget.texts()),
       names_left_(budget.names()),
-      stored_left_(texts_left_ + names_left_ + 64 * 1024),
+      stored_left_(texts_left_ + names_left_ + size_t{64} * 1024),
       seed_(uint64_t{std::random_device()()} << 32 | std::random_device()()) {}
 
 StringId StringTable::Intern(std::string_view text, size_t* bytes_left) {

@@ -10,7 +10,7 @@ void RecordOrder::See(const Event& event) {
   // Where no cpu is told the file was sorted by time.
   int32_t number = event.cpu.value_or(-1);
   if (number < -1 || number >= kCpus) return;
-  auto index = static_cast<size_t>(number + 1);
+  auto index = static_cast<size_t>(number) + 1;  // -1 is the first
   if (index >= cpus_.size()) cpus_.resize(index + 1);
   Cpu& cpu = cpus_[index];
   ++seen_;
