@@ -117,13 +117,13 @@ bool SplitTimeless(std::string_view line, TraceLine* out) {
       bool sampled = IsSampledEvent(word) && TrimBlanks(line.substr(end)).empty();
       if (!names_group && !sampled) return false;
       // A period may stand between the ids and the event.
-      for (std::string_view left : {before, before.substr(0, before.find_last_of(" \t"))}) {
+      auto is_task = [&](std::string_view left) {
         *out = {};
-        if (!SplitTask(left, out)) continue;
-        out->body = line.substr(start);
-        return true;
-      }
-      return false;
+        return SplitTask(left, out);
+      };
+      if (!is_task(before) && !is_task(before.substr(0, before.find_last_of(" \t")))) return false;
+      out->body = line.substr(start);
+      return true;
     }
     before = TrimRight(line.substr(0, end));
     at = end;
