@@ -454,6 +454,13 @@ bool IsBlinded(const ReportContent& content) {
   });
 }
 
+// No wait function was probed: another order of the events would not help.
+bool SeesNoWaits(const ReportContent& content) {
+  return std::any_of(content.rules.begin(), content.rules.end(), [](const RuleAnswer& rule) {
+    return rule.rule == "wait_on_freed_page" && rule.missing.find("page_waits") != std::string::npos;
+  });
+}
+
 }  // namespace
 
 std::string VerdictText(const ReportContent& content) {
@@ -464,9 +471,9 @@ std::string VerdictText(const ReportContent& content) {
     case 2:
       return "NOTHING READ: no event in the input could be read";
     case 3:
-      if (verdict.in_disorder)
+      if (verdict.in_disorder && !SeesNoWaits(content))
         return "CANNOT TELL: events are not in the order they were recorded in, so no wait can be judged";
-      if (IsBlinded(content))
+      if (!verdict.in_disorder && IsBlinded(content))
         return "CANNOT TELL: events that decide were left out, so no wait can be judged";
       if (!verdict.wait_rule_applicable)
         return "CANNOT TELL: no wait function was probed, so no wait can be judged";

@@ -102,25 +102,33 @@ void WriteAlsoSeen(const ReportContent& content, const WriteFn& write) {
   write("\n" + Wrap("also seen (info): " + list + " (mmreplay query DB @findings)", 0, 2));
 }
 
+// "page_waits all_events" without the latter, which another order of the events would give.
+std::string MissingBesidesOrder(std::string missing) {
+  for (std::string_view order : {" all_events", "all_events ", "all_events"}) {
+    if (size_t at = missing.find(order); at != std::string::npos) missing.erase(at, order.size());
+  }
+  return missing;
+}
+
 // Without wait_on_freed_page nothing is judged, so what it misses is said; the others are named.
 void WriteNotApplicable(const ReportContent& content, const WriteFn& write) {
   std::string others;
   bool blinded = false;
   for (const RuleAnswer& rule : content.rules) {
     if (rule.applicable) continue;
-    if (rule.missing.find("all_events") != std::string::npos) {
+    std::string missing = content.verdict.in_disorder ? MissingBesidesOrder(rule.missing) : rule.missing;
+    if (missing.empty() || missing.find("all_events") != std::string::npos) {
       blinded = true;
     } else if (rule.rule == "wait_on_freed_page") {
-      write(Wrap(fmt::format("not applicable: {}: record {}", rule.rule, rule.missing), 0, 2));
+      write(Wrap(fmt::format("not applicable: {}: record {}", rule.rule, missing), 0, 2));
     } else {
       others += (others.empty() ? "" : ", ") + rule.rule;
     }
   }
-  if (content.verdict.in_disorder) {
+  if (blinded && content.verdict.in_disorder) {
     write(
         Wrap("not judged: events are not in the order they were recorded in; analyze each recording by "
-             "itself, as the "
-             "kernel wrote it",
+             "itself, as the kernel wrote it",
              0, 2));
   } else if (blinded) {
     write(Wrap(

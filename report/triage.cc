@@ -27,7 +27,7 @@ std::string_view ContractClass(std::string_view function) {
 }
 
 std::string WhyCannotTell(const Verdict& verdict) {
-  if (verdict.in_disorder) return "its events are not in the order they were recorded in";
+  if (verdict.in_disorder && verdict.waits > 0) return "its events are not in the order they were recorded in";
   if (!verdict.wait_rule_applicable)
     return "no wait on a page could be seen in it, or a required rule not be judged";
   if (verdict.unknown_waits > 0) {

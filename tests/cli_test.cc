@@ -121,6 +121,25 @@ TEST_CASE("exit codes", "[cli]") {
   CHECK(Shell("$MMREPLAY analyze --format html samples/410-x86-held0.tar.xz").err.empty());
 }
 
+// Made up.
+TEST_CASE("another order of the events is told where it is what keeps waits from being judged", "[cli]") {
+  auto analyze = [](const std::string& event) {
+    std::string lines;
+    for (const char* ts : {"5.000001", "6.000001", "1.000001", "2.000001"})
+      lines += "   a-1   [000] ....  " + std::string(ts) + ": " + event + "\\n";
+    return Shell("printf '" + lines + "' | $MMREPLAY analyze -");
+  };
+  Run waits = analyze("wait: (folio_wait_bit+0x0/0x20) folio=0xffffea0000a00000 bit=0");
+  CHECK(waits.exit_code == 3);
+  CHECK(waits.out.starts_with("CANNOT TELL: events are not in the order they were recorded in"));
+  CHECK(waits.out.find("not judged: events are not in the order") != std::string::npos);
+  Run none = analyze("x: y=1");
+  CHECK(none.exit_code == 3);
+  CHECK(none.out.starts_with("CANNOT TELL: no wait function was probed"));
+  CHECK(none.out.find("\nnot applicable: wait_on_freed_page: record page_waits\n") != std::string::npos);
+  CHECK(none.out.find("time stamps of one cpu run backwards") != std::string::npos);
+}
+
 TEST_CASE("a directory, its archive and standard input give the same answer", "[cli]") {
   TemporaryFolder folder;
   REQUIRE(Shell("tar -C " + folder.path() + " -xf samples/410-x86-fired-nochurn.tar.xz").exit_code == 0);
