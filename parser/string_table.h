@@ -13,6 +13,7 @@
 #include <string_view>
 #include <vector>
 
+#include "parser/eight_bytes.h"
 #include "parser/memory_budget.h"
 
 namespace mmreplay {
@@ -99,8 +100,8 @@ class StringTable {
 template <size_t kSlots>
 size_t SlotOf(std::string_view text) {
   uint64_t word = 0;
-  if (text.size() >= 8) {
-    std::memcpy(&word, text.data() + text.size() - 8, 8);
+  if (text.size() >= kEightBytes) {
+    word = LoadEight(text.data() + text.size() - kEightBytes);
   } else if (text.size() >= 4) {
     uint32_t first = 0;
     uint32_t last = 0;
