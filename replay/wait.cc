@@ -284,8 +284,7 @@ WaitJudgement JudgeWait(const WaitFacts& f, const ClockError& clock) {
     j.reason = "events are not in the order they were recorded in";
     j.why =
         "time stamps of one cpu run backwards in the file, which they never do as they are recorded: what "
-        "comes "
-        "first in it did not happen first; analyze each recording by itself, as the kernel wrote it";
+        "comes first in it did not happen first; analyze each recording by itself, as the kernel wrote it";
     return j;
   }
   if (f.left_out) {
