@@ -222,11 +222,6 @@ class SwitchHistory {
   std::unordered_map<int64_t, Task> tasks_;
 };
 
-int64_t EventsOf(const Database& database) {
-  Statement trace(database, "SELECT lines_events FROM trace");
-  return trace.Step() ? trace.Int(0) : 0;
-}
-
 class Prover {
  public:
   Prover(const Database& database, const std::vector<Pair>& pairs)
@@ -248,11 +243,12 @@ class Prover {
         waking_(KindsOf(database, "sched_waking")),
         switch_(KindsOf(database, "sched_switch")),
         fork_(KindsOf(database, "sched_process_fork")),
-        budget_(EventsOf(database)),
         history_(database, &budget_),
         decoder_(&strings_, {}, {}) {
-    Statement clock(database, "SELECT clock_error FROM trace");
-    if (clock.Step()) clock_error_ = clock.Int(0);
+    Statement trace(database, "SELECT lines_events, clock_error FROM trace");
+    if (!trace.Step()) return;
+    budget_ = RowBudget(trace.Int(0));
+    clock_error_ = trace.Int(1);
   }
 
   std::optional<Proof> Prove(const Pair& pair) {
@@ -411,7 +407,7 @@ class Prover {
   std::vector<int64_t> waking_;
   std::vector<int64_t> switch_;
   std::vector<int64_t> fork_;
-  RowBudget budget_;
+  RowBudget budget_{0};
   SwitchHistory history_;
   int64_t clock_error_ = 0;
   StringTable strings_;  // outlives the decoder
