@@ -447,17 +447,11 @@ const char* const kSafeWaits =
 
 namespace {
 
-// Nothing is judged for the filters' sake, whatever was recorded.
-bool IsBlinded(const ReportContent& content) {
-  return std::any_of(content.rules.begin(), content.rules.end(), [](const RuleAnswer& rule) {
-    return rule.rule == "wait_on_freed_page" && rule.missing.find("all_events") != std::string::npos;
-  });
-}
-
-// No wait function was probed: another order of the events would not help.
-bool SeesNoWaits(const ReportContent& content) {
-  return std::any_of(content.rules.begin(), content.rules.end(), [](const RuleAnswer& rule) {
-    return rule.rule == "wait_on_freed_page" && rule.missing.find("page_waits") != std::string::npos;
+// Of what wait_on_freed_page requires: "page_waits" where no wait function was probed, "all_events" where nothing is
+// judged for the sake of filters or of the events' order.
+bool IsMissing(const ReportContent& content, std::string_view name) {
+  return std::any_of(content.rules.begin(), content.rules.end(), [&](const RuleAnswer& rule) {
+    return rule.rule == "wait_on_freed_page" && rule.missing.find(name) != std::string::npos;
   });
 }
 
@@ -471,9 +465,9 @@ std::string VerdictText(const ReportContent& content) {
     case 2:
       return "NOTHING READ: no event in the input could be read";
     case 3:
-      if (verdict.in_disorder && !SeesNoWaits(content))
+      if (verdict.in_disorder && !IsMissing(content, "page_waits"))
         return "CANNOT TELL: events are not in the order they were recorded in, so no wait can be judged";
-      if (!verdict.in_disorder && IsBlinded(content))
+      if (!verdict.in_disorder && IsMissing(content, "all_events"))
         return "CANNOT TELL: events that decide were left out, so no wait can be judged";
       if (!verdict.wait_rule_applicable)
         return "CANNOT TELL: no wait function was probed, so no wait can be judged";
