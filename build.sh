@@ -84,12 +84,12 @@ test)
     need "$BUILD_PACKAGES $TEST_PACKAGES"
     configure dev -DBUILD_TESTING=ON
     fuzz smoke
-    ctest --preset dev
+    ctest --preset dev -j "$(nproc)"
     ;;
 asan)
     need "$BUILD_PACKAGES $TEST_PACKAGES"
     configure asan -DBUILD_TESTING=ON
-    ctest --preset asan
+    ctest --preset asan -j "$(nproc)"
     ;;
 fuzz)
     fuzz "${2:-30}"
