@@ -38,6 +38,7 @@ class ClockError {
 
   // Stamps of different cpus further apart than this are ordered. ns, or ticks.
   int64_t bound() const { return learned_ > base_ ? learned_ : base_; }
+  bool ticks() const { return ticks_; }
   int64_t learned() const { return learned_; }
 
   // `first` happened before `second`, beyond doubt.

@@ -30,6 +30,16 @@ bool DropsOwnReference(KernelFunction function) {
          function == KernelFunction::kFolioPutWaitLocked;
 }
 
+// For so long a waiter that is not seen to sleep is taken to wait, ns. Migrations take milliseconds, under emulation
+// 100 ms; ones that stall are told by their sleepers.
+constexpr int64_t kLongestUnseenWait = 1'000'000'000;
+
+// Of a wait whose end is not on record: whether it was over at `moment` already.
+bool MayBeOver(const WaitFacts& f, const Moment& moment, const ClockError& clock) {
+  return f.awake_from && !clock.ticks() && f.awake_from->ts && moment.ts &&
+         *moment.ts - *f.awake_from->ts > kLongestUnseenWait;
+}
+
 struct Fate {
   WaitOutcome outcome;
   EventOrder order = EventOrder::kNone;  // of death and beginning
@@ -67,6 +77,8 @@ Fate FateOf(const WaitFacts& f, const ClockError& clock) {
     return {WaitOutcome::kReused, to_begin.proof, true};
   }
   if (!over) {
+    if (to_begin.before == Before::kNo && MayBeOver(f, death, clock))
+      return {WaitOutcome::kUnknown, to_begin.proof};
     return {
         to_begin.before == Before::kOpen ? WaitOutcome::kFreedBeforeQueue : WaitOutcome::kFreedWhileQueued,
         to_begin.proof, true};
@@ -616,8 +628,12 @@ void WaitTracker::EmitWait(Wait& wait) {
   if (!wait.closed) Close(&wait);
   wait.facts.left_out = blindness_ == Blindness::kLeftOut;
   wait.facts.disorder = blindness_ == Blindness::kDisorder;
-  WaitJudgement judgement = JudgeWait(wait.facts, *clock_);
   PageWait& record = wait.record;
+  wait.facts.awake_from = record.woken  ? record.woken
+                          : record.over ? record.over
+                          : record.asleep ? std::nullopt
+                                          : std::optional(record.begin);
+  WaitJudgement judgement = JudgeWait(wait.facts, *clock_);
   record.judged = judgement.judged;
   record.protection = judgement.protection;
   record.outcome = judgement.outcome;

@@ -68,6 +68,7 @@ struct WaitFacts {
   SyncEdges led_by;  // to the beginning
   std::optional<Moment> end;
   std::optional<Moment> not_after;   // the task did something else: the wait was over by then
+  std::optional<Moment> awake_from;  // it was not seen to sleep, or woken: without more the wait may be over since
   std::optional<Death> death;        // of the life the waiter looked up
   std::optional<Moment> reused;      // the next life of the frame
   std::optional<Death> freed_again;  // that life, or a later one, was over when the wait began
