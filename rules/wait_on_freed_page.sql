@@ -31,5 +31,5 @@ SELECT
   CASE WHEN w.outcome IN ('freed_before_queue', 'freed_while_queued', 'reused') THEN x.free_event END AS free_event
 FROM page_waits w
 JOIN page_wait_evidence x ON x.wait_id = w.id
-WHERE w.verdict IN ('confirmed', 'probable', 'latent')
+WHERE w.verdict NOT IN ('benign', 'unknown')
 ORDER BY w.verdict <> 'confirmed', w.verdict <> 'probable', w.begin_event;
