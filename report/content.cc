@@ -108,7 +108,7 @@ std::vector<WaitClass> ReadWaits(const Database& db) {
     int64_t count = 0;
   };
   // SQLite would sort them all to group them.
-  using Kind = std::array<std::optional<int64_t>, 9>;
+  using Kind = std::array<std::optional<int64_t>, 5>;
   std::map<Kind, Waits> kinds;
   Statement query(db, ReportSql("wait kinds"));
   auto last = kinds.end();

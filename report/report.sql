@@ -91,7 +91,8 @@ GROUP BY 1 ORDER BY count(*) DESC, 1 LIMIT 1;
 -- Of each wait what it is counted by and what its verdict rests on: of waits of which all but the id are the same, the
 -- verdict is the same. Where the kernel reported, a wait on a page that was freed is its own kind.
 -- name: wait kinds
-SELECT id, function, call_function, reason, judged, protection, outcome, event_order >= 2, weakened,
+SELECT id, function, call_function, reason,
+       judged | weakened << 1 | (event_order >= 2) << 2 | protection << 3 | outcome << 6 AS facts,
        CASE WHEN outcome IN (2, 3, 4) AND EXISTS (SELECT 1 FROM console_report) THEN id END
 FROM page_wait;
 
