@@ -64,6 +64,7 @@ IntervalSpool::IntervalSpool(SpoolFile* file, TextSpool* texts, int columns)
 
 void IntervalSpool::Replace(Block* block, size_t number) {
   size_t bytes = kRowsInBlock * row_cells_ * sizeof(int64_t);
+  ++replaced_;
   if (block->changed) {
     uint64_t& place = places_[block->number];
     if (place == 0) place = file_->Reserve(bytes) + 1;

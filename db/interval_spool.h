@@ -84,7 +84,7 @@ class IntervalSpool {
 
   // Ids are from 0 to this one, with gaps; -1 where there are none.
   int64_t last_id() const { return last_id_; }
-  // Borrowed until the next one.
+  // Borrowed as long as replaced() stays.
   std::optional<Row> Find(int64_t id) {
     if (id < 0 || id > last_id_) return std::nullopt;
     auto place = static_cast<size_t>(id);
@@ -92,6 +92,7 @@ class IntervalSpool {
     if ((cells[0] & kThere) == 0) return std::nullopt;
     return Row(cells);
   }
+  uint64_t replaced() const { return replaced_; }
   std::string_view Text(const Row& row, int column) { return texts_->Read(row.Value(column)); }
 
   int columns() const { return columns_; }
@@ -124,6 +125,7 @@ class IntervalSpool {
   int64_t last_id_ = -1;
   std::vector<uint64_t> places_;  // in the file, of each block, plus 1; 0: it has none yet
   std::vector<Block> loaded_;     // a block has one place here
+  uint64_t replaced_ = 0;         // how often a block gave its place to another one
 };
 
 // Rows by one or two of their columns, sorted, in the spool file.

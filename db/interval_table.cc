@@ -74,17 +74,13 @@ class IntervalTable::Cursor {
   }
 
   void Column(int column, sqlite3_context* value) {
-    auto row = table_->rows_.Find(id_);
-    if (column == 0) {
-      sqlite3_result_int64(value, id_);
-    } else if (row && row->Has(column)) {
-      if (table_->is_text_[static_cast<size_t>(column)]) {
-        std::string_view text = table_->rows_.Text(*row, column);
-        sqlite3_result_text64(value, text.data(), text.size(), SQLITE_TRANSIENT, SQLITE_UTF8);
-      } else {
-        sqlite3_result_int64(value, row->Value(column));
-      }
-    }
+    if (column == 0) return sqlite3_result_int64(value, id_);
+    // Another cursor may have gone on.
+    if (replaced_ != table_->rows_.replaced()) Load();
+    if (!row_ || !row_->Has(column)) return;
+    if ((table_->texts_ >> column & 1) == 0) return sqlite3_result_int64(value, row_->Value(column));
+    std::string_view text = table_->rows_.Text(*row_, column);
+    sqlite3_result_text64(value, text.data(), text.size(), SQLITE_TRANSIENT, SQLITE_UTF8);
   }
 
   int64_t RowId() const { return id_; }
@@ -110,10 +106,15 @@ class IntervalTable::Cursor {
   void Settle() {
     for (; at_ >= begin_ && at_ <= end_; at_ += backward_ ? -1 : 1) {
       id_ = index_ ? index_->At(static_cast<size_t>(at_)).id : at_;
-      auto row = table_->rows_.Find(id_);
-      if (row && row->HasAll(static_cast<int64_t>(known_))) return;
+      Load();
+      if (row_ && row_->HasAll(static_cast<int64_t>(known_))) return;
     }
     ended_ = true;
+  }
+
+  void Load() {
+    row_ = table_->rows_.Find(id_);
+    replaced_ = table_->rows_.replaced();
   }
 
   IntervalTable* table_;
@@ -129,6 +130,8 @@ class IntervalTable::Cursor {
   int64_t end_ = -1;
   int64_t at_ = 0;
   int64_t id_ = 0;
+  std::optional<IntervalSpool::Row> row_;  // that of the id, as long as this stays
+  uint64_t replaced_ = 0;
 };
 
 IntervalTable::IntervalTable(Database* database, const std::string& table, SpoolFile* file, TextSpool* texts)
@@ -139,7 +142,7 @@ IntervalTable::IntervalTable(Database* database, const std::string& table, Spool
   sql.Reset();
   Statement column(*database, "SELECT type = 'TEXT' FROM pragma_table_info(?) ORDER BY cid");
   column.Bind(1, table);
-  while (column.Step()) is_text_.push_back(column.Int(0) != 0);
+  for (int i = 0; column.Step(); ++i) texts_ |= static_cast<uint64_t>(column.Int(0) != 0) << i;
   column.Reset();
   Statement key(*database,
                 "SELECT c.cid, (SELECT cid FROM pragma_index_info(i.name) WHERE seqno = 1) "

@@ -33,7 +33,7 @@ class IntervalTable {
   };
 
   std::string declaration_;
-  std::vector<bool> is_text_;
+  uint64_t texts_ = 0;  // a bit for each column that is one
   IntervalSpool rows_;
   std::vector<Key> keys_;
 };
