@@ -34,33 +34,36 @@ TraceClock ReadClock(const Database& database) {
   return {std::string(query.Text(0)), query.Int(1) != 0, query.Int(2)};
 }
 
+std::string EventLine::Original() const {
+  std::string text = comm + "-" + (pid ? std::to_string(*pid) : "?");
+  if (tgid) text += fmt::format(" ({})", *tgid);
+  if (cpu) text += fmt::format(" [{:03}]", *cpu);
+  if (!context.empty()) text += " " + context;
+  if (ts) text += " " + TimeText(ts, ticks) + ":";
+  return text + " " + name + ": " + args;
+}
+
 EventLines::EventLines(const Database& database, bool ticks)
     : query_(database, ReportSql("event line")), ticks_(ticks) {}
 
 std::optional<EventLine> EventLines::Read(int64_t event) {
   query_.Bind(1, event);
-  if (!query_.Step()) {
-    query_.Reset();
-    return std::nullopt;
+  std::optional<EventLine> line;
+  if (query_.Step()) {
+    line = EventLine{.event = event,
+                     .path = std::string(query_.Text(9)),
+                     .line = query_.Int(6),
+                     .ts = query_.OptionalInt(0),
+                     .ticks = ticks_,
+                     .cpu = query_.OptionalInt(1),
+                     .pid = query_.OptionalInt(2),
+                     .comm = std::string(query_.Text(3)),
+                     .name = std::string(query_.Text(4)),
+                     .args = std::string(query_.Text(5)),
+                     .context = std::string(query_.Text(7)),
+                     .tgid = query_.OptionalInt(8),
+                     .count = query_.OptionalInt(10)};
   }
-  EventLine line{.event = event,
-                 .path = std::string(query_.Text(9)),
-                 .line = query_.Int(6),
-                 .ts = query_.OptionalInt(0),
-                 .cpu = query_.OptionalInt(1),
-                 .pid = query_.OptionalInt(2),
-                 .comm = std::string(query_.Text(3)),
-                 .name = std::string(query_.Text(4)),
-                 .args = std::string(query_.Text(5)),
-                 .original = {},
-                 .count = query_.OptionalInt(10)};
-  std::string context(query_.Text(7));
-  line.original = line.comm + "-" + (line.pid ? std::to_string(*line.pid) : "?");
-  if (auto tgid = query_.OptionalInt(8)) line.original += fmt::format(" ({})", *tgid);
-  if (line.cpu) line.original += fmt::format(" [{:03}]", *line.cpu);
-  if (!context.empty()) line.original += " " + context;
-  if (line.ts) line.original += " " + TimeText(line.ts, ticks_) + ":";
-  line.original += " " + line.name + ": " + line.args;
   query_.Reset();
   return line;
 }

@@ -22,14 +22,19 @@ struct EventLine {
   int64_t event = 0;
   std::string path;           // source file
   int64_t line = 0;           // in it
-  std::optional<int64_t> ts;  // clock units
+  std::optional<int64_t> ts;  // ns, or ticks
+  bool ticks = false;
   std::optional<int64_t> cpu;
   std::optional<int64_t> pid;
   std::string comm;
   std::string name;
   std::string args;
-  std::string original;          // the trace line, its columns separated by one blank
+  std::string context;  // the flag columns
+  std::optional<int64_t> tgid;
   std::optional<int64_t> count;  // the page's reference count after the event
+
+  // The trace line, its columns separated by one blank.
+  std::string Original() const;
 };
 
 class EventLines {

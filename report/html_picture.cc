@@ -414,7 +414,7 @@ class Drawing {
     const EventLine& event = row.event;
     std::string time = TimeText(event.ts, clock_.ticks);
     std::string cpu = event.cpu ? fmt::format("[{}]", *event.cpu) : "";
-    std::string original = fmt::format("{}:{}: {}", event.path, event.line, event.original);
+    std::string original = fmt::format("{}:{}: {}", event.path, event.line, event.Original());
     std::string kind = row.fatal ? "fatal" : row.number > 0 ? "decisive" : "story";
     Add("<g class=\"ev {} l{}\" tabindex=\"0\" role=\"img\" data-event=\"{}\" aria-label=\"{}\">", kind,
         row.lane, event.event,

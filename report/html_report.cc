@@ -309,7 +309,7 @@ void WriteOriginals(const RacePicture& picture, const WriteFn& write) {
     path = row.event.path;
     std::string number = row.number > 0 ? fmt::format("<span class=\"ref\">{}</span> ", row.number) : "";
     write(fmt::format("<li data-event=\"{}\"><span class=\"line\">{}</span>{}<code>{}</code></li>\n",
-                      row.event.event, row.event.line, number, Html(row.event.original)));
+                      row.event.event, row.event.line, number, Html(row.event.Original())));
   }
   write("</ol></details>\n");
 }

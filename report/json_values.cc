@@ -41,7 +41,7 @@ Json ToJson(const DiagramLine& line) {
                                     : Json(nullptr)},
           {"fatal", line.fatal},
           {"count", OrNull(line.count)},
-          {"original", event.original}};
+          {"original", event.Original()}};
 }
 
 Json ToJson(const std::optional<RaceDiagram>& diagram) {

@@ -392,7 +392,7 @@ class Exporter {
       std::string place = fmt::format("{},\"ts\":{}", Place(group, track), Microseconds(*event.ts));
       Json args = {{"finding", finding},           {"role", piece.role},        {"event", id},
                    {"path", event.path},           {"line", event.line},        {"cpu", OrNull(event.cpu)},
-                   {"count", OrNull(event.count)}, {"original", event.original}};
+                   {"count", OrNull(event.count)}, {"original", event.Original()}};
       for (const OrderProof& proof : proofs) {
         if (proof.first == id)
           args[fmt::format("{} event {}", proof.kind == "open" ? "and" : "before", proof.second)] =

@@ -367,7 +367,7 @@ std::string DrawDiagram(const RaceDiagram& diagram, const TraceClock& clock, Tex
   for (const DiagramLine& line : diagram.lines) {
     if (line.event.path != path) out += Wrap(Printable(line.event.path) + ":", 2, 4);
     path = line.event.path;
-    out += Wrap(fmt::format("{}: {}", line.event.line, Printable(line.event.original)), 4, 8);
+    out += Wrap(fmt::format("{}: {}", line.event.line, Printable(line.event.Original())), 4, 8);
   }
   if (!diagram.order.empty()) out += Wrap("order: " + diagram.order, 2, 4);
   auto line_of = [&](int64_t event) {

@@ -448,7 +448,7 @@ class Results {
 
   Json ToLocation(const Step& step, const Finding& finding) const {
     Json location = Json::object();
-    Json place = artifacts_.Place(step.event.path, step.event.line, step.event.original);
+    Json place = artifacts_.Place(step.event.path, step.event.line, step.event.Original());
     if (!place.is_null()) location["physicalLocation"] = std::move(place);
     std::string function = ProbedFunction(step.event.name, step.event.args);
     if (function.empty() && finding.wait) function = finding.wait->function;
@@ -462,7 +462,7 @@ class Results {
 
   Json ToThreadFlowLocation(const Step& step, size_t order) const {
     Json location = {{"location", {{"message", Message(step.text)}}}};
-    Json place = artifacts_.Place(step.event.path, step.event.line, step.event.original);
+    Json place = artifacts_.Place(step.event.path, step.event.line, step.event.Original());
     if (!place.is_null()) location["location"]["physicalLocation"] = std::move(place);
     if (!step.kinds.empty()) location["kinds"] = step.kinds;
     if (step.count) location["state"] = {{"page reference count", {{"text", std::to_string(*step.count)}}}};

@@ -208,7 +208,7 @@ void WriteGroup(const FindingGroup& group, const TraceClock& clock, TextStyle st
   for (const EvidenceLine& line : group.lines) {
     write(
         fmt::format("    {} (event {}, line {})\n", Printable(line.role), line.event.event, line.event.line));
-    write(Wrap(line.event.original, 6, 8));
+    write(Wrap(line.event.Original(), 6, 8));
   }
   write(Wrap("why it matters: " + group.why, 2, 4));
   if (!group.contract.empty()) write(Wrap("kernels: " + group.contract, 2, 4));
