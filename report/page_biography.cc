@@ -38,6 +38,47 @@ struct Story {
   std::vector<std::string> notes;  // below the rows
 };
 
+// Page-table locks tasks held at events that are asked for in ascending order.
+class HoldsInOrder {
+ public:
+  struct Hold {
+    int64_t acquired;
+    std::optional<int64_t> released;
+    std::optional<int64_t> lock;
+  };
+
+  explicit HoldsInOrder(const Database& database) : query_(database, ReportSql("holds taken")) {}
+
+  // Of the last kMostNested that were taken until then; the newest first.
+  const std::vector<Hold>& Until(int64_t pid, int64_t event) {
+    Latest& latest = of_task_[pid];
+    query_.Bind(1, pid);
+    query_.Bind(2, latest.until);
+    query_.Bind(3, event);
+    query_.Bind(4, kMostNested);
+    std::vector<Hold> holds;
+    while (query_.Step()) holds.push_back({query_.Int(0), query_.OptionalInt(1), query_.OptionalInt(2)});
+    query_.Reset();
+    latest.until = event;
+    if (holds.empty()) return latest.holds;
+    size_t before = std::min(latest.holds.size(), static_cast<size_t>(kMostNested) - holds.size());
+    holds.insert(holds.end(), latest.holds.begin(), latest.holds.begin() + static_cast<ptrdiff_t>(before));
+    latest.holds = std::move(holds);
+    return latest.holds;
+  }
+
+ private:
+  static constexpr int64_t kMostNested = 8;
+
+  struct Latest {
+    int64_t until = -1;
+    std::vector<Hold> holds;
+  };
+
+  Statement query_;
+  std::unordered_map<int64_t, Latest> of_task_;
+};
+
 class Biographer {
  public:
   Biographer(const Database& database, int64_t pfn)
@@ -115,7 +156,7 @@ class Biographer {
 
   void ReadEvents(int64_t head) {
     Statement query(database_, ReportSql("page events"));
-    Statement holds(database_, ReportSql("holds at"));
+    HoldsInOrder holds(database_);
     query.Bind(1, head);
     while (query.Step()) {
       int64_t id = query.Int(0);
@@ -126,10 +167,10 @@ class Biographer {
       auto pid = event->pid;
       if (read_.size() < kMostKept) read_.try_emplace(id, std::move(*event));
       if (!pid) continue;
-      holds.Bind(1, *pid);
-      holds.Bind(2, id);
-      while (holds.Step()) TellHold(life, holds.OptionalInt(0), holds.OptionalInt(1), holds.OptionalInt(2));
-      holds.Reset();
+      const auto& taken = holds.Until(*pid, id);
+      for (auto hold = taken.rbegin(); hold != taken.rend(); ++hold) {
+        if (hold->released >= id) TellHold(life, hold->acquired, hold->released, hold->lock);
+      }
     }
   }
 

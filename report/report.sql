@@ -200,6 +200,12 @@ SELECT acquire_event, release_event, lock FROM (
 WHERE release_event >= ?2
 ORDER BY acquire_event;
 
+-- The latest locks a task took after one event and up to another.
+-- name: holds taken
+SELECT acquire_event, release_event, lock FROM ptl_hold
+WHERE pid = ?1 AND acquire_event > ?2 AND acquire_event <= ?3
+ORDER BY acquire_event DESC LIMIT ?4;
+
 -- name: count at
 SELECT replayed FROM event WHERE pfn = ?1 AND id <= ?2 AND (delta IS NOT NULL OR replayed IS NOT NULL) ORDER BY id DESC LIMIT 1;
 
