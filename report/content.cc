@@ -165,10 +165,11 @@ std::vector<WaitClass> ReadWaits(const Database& db) {
 std::vector<CountedName> CountNames(const Database& db, std::string_view sql) {
   std::map<std::string, int64_t, std::less<>> counts;
   Statement query(db, ReportSql(sql));
+  auto last = counts.end();
   while (query.Step()) {
-    auto found = counts.find(query.Text(0));
-    if (found == counts.end()) found = counts.emplace(query.Text(0), 0).first;
-    ++found->second;
+    std::string_view name = query.Text(0);
+    if (last == counts.end() || last->first != name) last = counts.try_emplace(std::string(name)).first;
+    ++last->second;
   }
   std::vector<CountedName> names;
   for (const auto& [name, count] : counts) names.push_back({name, count});
