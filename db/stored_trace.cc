@@ -185,7 +185,7 @@ class StoredSource : public EventSource {
 
   LossMarker::Kind MarkerKind(int64_t stored) const {
     auto kind = static_cast<LossMarker::Kind>(stored);
-    if (stored < 0 || kind > LossMarker::Kind::kLeftOut)
+    if (stored < 0 || kind > LossMarker::Kind::kNextBoot)
       db_.FailDamaged("it holds a marker of an unknown kind");
     return kind;
   }

@@ -301,6 +301,7 @@ struct LossMarker {
     kStretchBegins,  // events before it were left out
     kStretchEnds,    // events after it were left out
     kLeftOut,        // events with a meaning to the model are left out from here on
+    kNextBoot,       // a console log goes on with another boot of the machine; of no cpu
   };
   Kind kind;
   int32_t cpu;

@@ -105,7 +105,12 @@ class ConsoleFormat : public LineFormat {
     in_dump_ = in_dump_ && prefixed_ == events_are_prefixed_ && !TrimBlanks(printk_).empty();
     if (in_dump_) return std::nullopt;
     if (LooksLikeLatencyEvent(printk_)) return std::nullopt;
-    return OtherLine{.kind = LineKind::kComment, .frame = {}, .lost = {}, .ends_text = true};
+    // init/main.c:start_kernel prints linux_banner.
+    return OtherLine{.kind = LineKind::kComment,
+                     .frame = {},
+                     .lost = {},
+                     .ends_text = true,
+                     .boots = printk_.starts_with("Linux version ")};
   }
   bool LooksLikeEvent(std::string_view /*line*/) const override { return LooksLikeLatencyEvent(printk_); }
   std::string TimeNote() const override { return kRelativeTime; }

@@ -23,6 +23,7 @@ struct OtherLine {
   std::optional<std::string_view> frame;  // a stack frame of the event before it
   std::optional<LostLine> lost;           // events of a cpu are missing here
   bool ends_text = false;                 // nothing after it continues the event before it
+  bool boots = false;                     // the kernel's first words: another boot than what came before
 };
 
 class LineFormat {

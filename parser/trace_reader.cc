@@ -238,6 +238,7 @@ LineKind TraceReader::Classify(std::string_view line, bool terminated, Batch* ba
 
 LineKind TraceReader::AddOther(const OtherLine& other, Batch* batch) {
   if (other.ends_text) text_may_continue_ = false;
+  if (other.boots && lines_.events > 0) AddMarker({LossMarker::Kind::kNextBoot, -1, {}, line_, {}}, batch);
   if (other.frame && stack_owner_) return AddFrame(*other.frame, batch);
   if (other.lost)
     return AddMarker({LossMarker::Kind::kLost, other.lost->cpu, other.lost->lost, line_, {}}, batch);

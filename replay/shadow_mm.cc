@@ -188,6 +188,12 @@ void ShadowMm::Cut(const LossMarker& marker) {
       summary_.blinded = true;
       waits_.OnBlinded(WaitTracker::Blindness::kLeftOut);
       break;
+    case LossMarker::Kind::kNextBoot:
+      // Pages, tasks and locks are others from here on.
+      if (!summary_.disorder_line) summary_.disorder_line = marker.line;
+      summary_.blinded = true;
+      waits_.OnBlinded(WaitTracker::Blindness::kDisorder);
+      break;
   }
 }
 
