@@ -516,20 +516,22 @@ PageFlags ParsePageFlags(std::string_view text) {
     if (!bits) return {};
     // PG_locked is bit 0 in every kernel; PG_waiters is bit 7 from 4.10 to 6.5 and PG_head moved
     // more than once, so only a name tells those.
-    return {.locked = state(*bits & 1), .waiters = FlagState::kUnknown, .head = FlagState::kUnknown};
+    return {.locked = state(*bits & 1)};
   }
   bool locked = false;
   bool waiters = false;
   bool head = false;
+  bool hwpoison = false;
   while (!text.empty()) {
     size_t bar = text.find('|');
     std::string_view name = text.substr(0, bar);
     locked |= name == "locked";
     waiters |= name == "waiters";
     head |= name == "head";
+    hwpoison |= name == "hwpoison";
     text.remove_prefix(bar == kNotFound ? text.size() : bar + 1);
   }
-  return {.locked = state(locked), .waiters = state(waiters), .head = state(head)};
+  return {.locked = state(locked), .waiters = state(waiters), .head = state(head), .hwpoison = state(hwpoison)};
 }
 
 Decoder::Decoder(StringTable* strings, std::vector<ProbeDefinition> probes,

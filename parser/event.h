@@ -54,6 +54,7 @@ struct PageFlags {
   FlagState locked = FlagState::kUnknown;
   FlagState waiters = FlagState::kUnknown;
   FlagState head = FlagState::kUnknown;
+  FlagState hwpoison = FlagState::kUnknown;
 };
 
 struct PageRef {
