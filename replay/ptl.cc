@@ -29,9 +29,9 @@ void PtlTracker::OnLock(const LockEvent& event, const Moment& at, Task* task, bo
         Begin(&holder, event.lock, at, std::nullopt, task);
       } else if (intent == holder.intents.end()) {
         if (holder.intents.size() >= kHeldAtOnce) holder.intents.erase(holder.intents.begin());
-        holder.intents.push_back({event.lock, at, {}});
+        holder.intents.push_back({event.lock, at, {}, GapsOn(at.cpu)});
       } else {
-        *intent = {event.lock, at, {}};
+        *intent = {event.lock, at, {}, GapsOn(at.cpu)};
       }
       break;
     case LockStep::kContended:
@@ -40,7 +40,8 @@ void PtlTracker::OnLock(const LockEvent& event, const Moment& at, Task* task, bo
     case LockStep::kAcquired: {
       std::optional<int64_t> contended;
       if (intent != holder.intents.end()) {
-        contended = intent->contended_ts;
+        // Among events lost meanwhile may be that it got the lock.
+        if (intent->gaps == GapsOn(at.cpu)) contended = intent->contended_ts;
         holder.intents.erase(intent);
       }
       Begin(&holder, event.lock, at, contended, task);
@@ -187,7 +188,13 @@ void PtlTracker::NoteTaken(int32_t cpu, Task* task) {
   taken.tasks.push_back(task);
 }
 
+uint64_t PtlTracker::GapsOn(std::optional<int32_t> cpu) const {
+  auto found = cpu ? gaps_.find(*cpu) : gaps_.end();
+  return found == gaps_.end() ? 0 : found->second;
+}
+
 void PtlTracker::OnGap(int32_t cpu) {
+  ++gaps_[cpu];
   auto taken = taken_on_.find(cpu);
   if (taken == taken_on_.end()) return;
   std::vector<Hold> unreleased;

@@ -81,6 +81,7 @@ class PtlTracker {
     KernelAddress lock;
     Moment at;
     std::optional<int64_t> contended_ts;
+    uint64_t gaps;  // of its cpu until then
   };
   struct Holder {
     std::vector<Hold> holds;      // innermost last
@@ -107,6 +108,9 @@ class PtlTracker {
   };
   void NoteTaken(int32_t cpu, Task* task);
   std::unordered_map<int32_t, TakenOnCpu> taken_on_;
+  // Losses so far; a task that spins for a lock stays on its cpu.
+  uint64_t GapsOn(std::optional<int32_t> cpu) const;
+  std::unordered_map<int32_t, uint64_t> gaps_;
 };
 
 }  // namespace mmreplay
