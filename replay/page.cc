@@ -184,8 +184,10 @@ void PageTracker::Die(Page* page, const Moment& at, const Task* task) {
   if (task) {
     death.not_before = task->last_own;
     if (task->switched_in &&
-        (!death.not_before || Value(task->switched_in->event) > Value(death.not_before->event)))
+        (!death.not_before || Value(task->switched_in->event) > Value(death.not_before->event))) {
       death.not_before = task->switched_in;
+      death.resumed = true;
+    }
   }
   page->death = death;
   page->migrating_by.reset();

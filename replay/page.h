@@ -39,6 +39,7 @@ struct Death {
   Moment at;
   // What the releasing task did before: the count fell between this and `at`.
   std::optional<Moment> not_before;
+  bool resumed = false;  // it was put on a cpu since then: the count may have fallen long before `at`
   std::optional<EventId> free;
 };
 

@@ -265,15 +265,20 @@ void ShadowMm::Replay(const Event& event) {
     // Without a return probe a wait is over when its task goes on: takes a page-table lock, works
     // on a page's count. With one, its return tells (a waiter may submit I/O before it sleeps).
     const auto* lock = std::get_if<LockEvent>(&event.payload);
-    bool goes_on =
-        std::holds_alternative<PageRef>(event.payload) || (lock && lock->step == LockStep::kAcquire);
+    const auto* free = std::get_if<PageFree>(&event.payload);
+    bool goes_on = free || std::holds_alternative<PageRef>(event.payload) ||
+                   (lock && lock->step == LockStep::kAcquire);
     auto function = waits_.WaitingIn(*task);
-    if (goes_on && function && !(returns_known_ & Bit(*function))) waits_.EndUnseen(task, at);
+    bool return_known = function && (returns_known_ & Bit(*function));
+    // Its return may be missing all the same: nobody frees a page while he waits for it.
+    bool frees_it = free && waits_.WaitsFor(*task, pages_.Find(free->pfn));
+    if (function && ((goes_on && !return_known) || frees_it)) waits_.EndUnseen(task, at);
   }
 
   std::visit(Overloaded{
                  [](const Opaque&) {},
                  [&](const PageCacheEvent& cached) {
+                   FoundAlive(cached.pfn, at);
                    pages_.OnPageCache(cached.pfn, at);
                    NotePage(cached.pfn, at);
                  },
@@ -314,7 +319,7 @@ void ShadowMm::Replay(const Event& event) {
                    if (own) OnMigrationEntry(entry, at, task);
                  },
                  [&](const FunctionEntry& call) {
-                   if (own) OnEntry(call, at, task);
+                   if (own) OnEntry(call, event.name, at, task);
                  },
                  [&](const FunctionReturn& call) {
                    if (own) OnReturn(call, at, task);
@@ -340,13 +345,20 @@ void ShadowMm::OnSwitch(const SchedSwitch& sched, const Event& event, const Mome
   if (Task* prev = tasks_.Of(sched.prev, event.cpu)) {
     if (sched.prev_state == SleepState::kUninterruptible || sched.prev_state == SleepState::kOther)
       locks_.OnSleep(prev, at);
+    bool sleeps =
+        sched.prev_state == SleepState::kUninterruptible || sched.prev_state == SleepState::kOther;
+    // Between a page table's lock and the wait for what was found there nobody sleeps.
+    if (sleeps && !prev->waiting && prev->last_hold) prev->last_hold->direct = false;
     // Page waits sleep uninterruptibly (or killably, shown as D too): any other sleep is another wait.
-    if (sched.prev_state == SleepState::kUninterruptible) waits_.OnSleep(*prev, at);
+    if (sched.prev_state == SleepState::kUninterruptible) {
+      auto function = waits_.WaitingIn(*prev);
+      waits_.OnSleep(*prev, at, function && (returns_known_ & Bit(*function)) != 0);
+    }
     if (sched.prev_state == SleepState::kOther) {
       if (prev->waiting) waits_.EndUnseen(prev, at);
       prev->last_idle = at;
     }
-    prev->asleep = sched.prev_state == SleepState::kUninterruptible || sched.prev_state == SleepState::kOther;
+    prev->asleep = sleeps;
     prev->woken.reset();
   }
   if (Task* next = tasks_.Of(sched.next, event.cpu)) {
@@ -370,7 +382,10 @@ void ShadowMm::OnMigrationEntry(const MigrationEntry& entry, const Moment& at, T
   locks_.Describe(task, "addr " + HexText(entry.address));
   if (!entry.set) {
     std::optional<Pfn> present = ptes_.Present(entry.value);
-    if (present) NotePage(*present, at);
+    if (present) {
+      FoundAlive(*present, at);
+      NotePage(*present, at);
+    }
     auto source = migrations_.OnEntryRemoved(task, entry.address, present, at);
     if (source) {
       if (Page* page = pages_.Find(*source)) page->migration_ending = true;
@@ -380,11 +395,16 @@ void ShadowMm::OnMigrationEntry(const MigrationEntry& entry, const Moment& at, T
   std::optional<Pfn> source = ptes_.Migration(entry.value, entry.pmd);
   migrations_.OnEntrySet(task, entry.address, source, at);
   if (!source) return;
-  // What a page table held until now is not free.
-  if (Page* page = pages_.Find(*source); page && page->death && clock_.Proves(page->death->at, at))
-    pages_.OnFoundAlive(page, at);
+  FoundAlive(*source, at);
   BeginMigrating(*source, false, at, task);
   NotePage(*source, at);
+}
+
+// What a page table or the page cache holds is not free. Compaction and CMA take free pages without an
+// mm_page_alloc (mm/compaction.c:isolate_freepages, mm/page_alloc.c:alloc_contig_range).
+void ShadowMm::FoundAlive(Pfn pfn, const Moment& at) {
+  if (Page* page = pages_.Find(pfn); page && page->death && clock_.Proves(page->death->at, at))
+    pages_.OnFoundAlive(page, at);
 }
 
 void ShadowMm::NotePage(Pfn pfn, const Moment& at) {
@@ -431,9 +451,10 @@ std::optional<Pfn> ShadowMm::PfnOf(const FunctionEntry& call, ProbeRole role) {
   return pfn;
 }
 
-void ShadowMm::BeginWait(const FunctionEntry& call, const Moment& at, Task* task) {
+void ShadowMm::BeginWait(const FunctionEntry& call, StringId probe, const Moment& at, Task* task) {
   WaitTracker::Entry entry{.function = call.function,
                            .symbol = call.symbol,
+                           .probe = probe,
                            .bit = {},
                            .pfn = {},
                            .count = {},
@@ -477,13 +498,13 @@ void ShadowMm::BeginWait(const FunctionEntry& call, const Moment& at, Task* task
   if (entry.pfn) NotePage(*entry.pfn, at);
 }
 
-void ShadowMm::OnEntry(const FunctionEntry& call, const Moment& at, Task* task) {
+void ShadowMm::OnEntry(const FunctionEntry& call, StringId probe, const Moment& at, Task* task) {
   // A waiter is asleep or spinning in its wait function: anything else it enters shows that the
   // wait was over and its return lost.
   if (task->waiting && !IsWaitFunction(call.function)) waits_.EndUnseen(task, at);
   if (IsWaitFunction(call.function)) {
     summary_.wait_probes = true;
-    BeginWait(call, at, task);
+    BeginWait(call, probe, at, task);
     return;
   }
   if (LooksUpPageTable(call.function)) {

@@ -88,7 +88,8 @@ class ShadowMm {
   ReplaySummary Finish();
 
  private:
-  void OnEntry(const FunctionEntry& call, const Moment& at, Task* task);
+  // `probe`: name of the event.
+  void OnEntry(const FunctionEntry& call, StringId probe, const Moment& at, Task* task);
   void OnReturn(const FunctionReturn& call, const Moment& at, Task* task);
   void OnMigrationEntry(const MigrationEntry& entry, const Moment& at, Task* task);
   void OnSwitch(const SchedSwitch& sched, const Event& event, const Moment& at);
@@ -97,8 +98,9 @@ class ShadowMm {
   void BeginMigrating(Pfn pfn, bool mapped, const Moment& at, const Task* task);
   void EndMigrating(Pfn pfn, const Task* task);
   void EndMigrating(const Task* task);
-  void BeginWait(const FunctionEntry& call, const Moment& at, Task* task);
+  void BeginWait(const FunctionEntry& call, StringId probe, const Moment& at, Task* task);
   // Records that the event at hand is about a page.
+  void FoundAlive(Pfn pfn, const Moment& at);
   void NotePage(Pfn pfn, const Moment& at);
   std::optional<Pfn> PfnOf(const FunctionEntry& call, ProbeRole role);
   bool ReferencesRecordable() const;

@@ -34,10 +34,19 @@ bool DropsOwnReference(KernelFunction function) {
 // 100 ms; ones that stall are told by their sleepers.
 constexpr int64_t kLongestUnseenWait = 1'000'000'000;
 
-// Of a wait whose end is not on record: whether it was over at `moment` already.
-bool MayBeOver(const WaitFacts& f, const Moment& moment, const ClockError& clock) {
-  return f.awake_from && !clock.ticks() && f.awake_from->ts && moment.ts &&
-         *moment.ts - *f.awake_from->ts > kLongestUnseenWait;
+// Of a wait whose end is not on record, and whose task was awake at a moment: whether it was over by a later one.
+bool MayBeOver(const Moment& awake, const Moment& later, const ClockError& clock) {
+  return !clock.ticks() && awake.ts && later.ts && *later.ts - *awake.ts > kLongestUnseenWait;
+}
+
+// Between an atomic operation and its event lie a few instructions, and an emulator or a hypervisor may take the
+// cpu away in between: for 280 us in our recordings, where a page-table lock was held for 96 ms so.
+constexpr int64_t kLongestLogDelay = 100'000'000;
+
+// The page's death, shown after `moment`, is too long after it to have come before it.
+bool DiedAfter(const Death& death, const Moment& moment, const ClockError& clock) {
+  return !death.resumed && !clock.ticks() && death.at.ts && moment.ts &&
+         *death.at.ts - *moment.ts > kLongestLogDelay + clock.bound();
 }
 
 struct Fate {
@@ -77,7 +86,7 @@ Fate FateOf(const WaitFacts& f, const ClockError& clock) {
     return {WaitOutcome::kReused, to_begin.proof, true};
   }
   if (!over) {
-    if (to_begin.before == Before::kNo && MayBeOver(f, death, clock))
+    if (to_begin.before == Before::kNo && f.awake_from && MayBeOver(*f.awake_from, death, clock))
       return {WaitOutcome::kUnknown, to_begin.proof};
     return {
         to_begin.before == Before::kOpen ? WaitOutcome::kFreedBeforeQueue : WaitOutcome::kFreedWhileQueued,
@@ -93,7 +102,8 @@ Fate FateOf(const WaitFacts& f, const ClockError& clock) {
   }
   // Shown after the wait, but perhaps from before it.
   const std::optional<Moment>& not_before = f.death->not_before;
-  if (not_before && death.pid != f.begin.pid && OrderOf(*not_before, f.begin, clock).before != Before::kNo)
+  if (not_before && death.pid != f.begin.pid && !DiedAfter(*f.death, *over, clock) &&
+      OrderOf(*not_before, f.begin, clock).before != Before::kNo)
     return {WaitOutcome::kFreedBeforeQueue, none_left ? EventOrder::kCount : EventOrder::kOpen, none_left};
   return {WaitOutcome::kWokenAlive, to_begin.proof};
 }
@@ -121,7 +131,7 @@ Shield ShieldOf(const WaitFacts& f) {
       return {Protection::kReference, "reference taken under the page-table lock",
               "the waiter took a reference while it held the page-table lock" + own_event};
     case OwnReference::kTakenLate:
-      if (lookup_seen) {
+      if (lookup_seen && !f.gap_in_lookup) {
         return {Protection::kNone, "reference taken after the page-table lock was dropped",
                 "the waiter took its reference" + own_event +
                     " only after it had dropped the page-table lock: in between nothing kept the page"};
@@ -139,6 +149,8 @@ Shield ShieldOf(const WaitFacts& f) {
       }
       if (f.cut_off_after) return cut_off;
       if (f.unrecorded_reference) break;
+      // What a task did last under a page-table lock need not be the look-up of this page.
+      if (contract && f.lookup == PageLookup::kUnderLock) break;
       if (lookup_seen && !f.gap_in_lookup) {
         return {Protection::kNone, "no reference taken",
                 f.lookup == PageLookup::kUnderLock
@@ -343,7 +355,13 @@ WaitJudgement JudgeWait(const WaitFacts& f, const ClockError& clock) {
 }
 
 void WaitTracker::Begin(Task* task, const Moment& at, const Entry& entry) {
-  if (task->waiting) EndUnseen(task, at);
+  if (const Wait* wait = task->waiting ? Get(*task->waiting) : nullptr; wait) {
+    // Two probes on one function are hit one after the other.
+    bool same_call = wait->record.function == entry.symbol && wait->probe != entry.probe && task->last_own &&
+                     task->last_own->event == wait->record.begin.event && !wait->record.asleep;
+    if (same_call) return;
+    EndUnseen(task, at);
+  }
   Wait wait;
   PageWait& record = wait.record;
   record.id = static_cast<WaitId>(next_wait_++);
@@ -409,6 +427,8 @@ void WaitTracker::Begin(Task* task, const Moment& at, const Entry& entry) {
              OrderOf(death->at, *not_before, *clock_, &task->led_by).before == Before::kYes;
     };
     if (over_before_lookup(page->death)) pages_->OnFoundAlive(page, at);
+    // A tail page's own count is 0 at all times.
+    if (page->pfn != *entry.pfn) facts.count_at_entry.reset();
     record.pfn = page->pfn;
     record.lifetime = page->life;
     facts.death = page->death;
@@ -442,6 +462,7 @@ void WaitTracker::Begin(Task* task, const Moment& at, const Entry& entry) {
   }
   task->waiting = record.id;
   wait.task = task;
+  wait.probe = entry.probe;
   ++task->waits_kept;
   wait.scope = task->scope;
   // In a recording that was cut off at its head the event before the wait may be of the same call, and what
@@ -521,9 +542,17 @@ void WaitTracker::EndUnseen(Task* task, const Moment& at) {
   Close(wait);
 }
 
-void WaitTracker::OnSleep(const Task& task, const Moment& at) {
-  if (!task.waiting) return;
-  if (Wait* wait = Get(*task.waiting); wait && !wait->record.asleep) wait->record.asleep = at.event;
+void WaitTracker::OnSleep(const Task& task, const Moment& at, bool return_known) {
+  Wait* wait = task.waiting ? Get(*task.waiting) : nullptr;
+  if (!wait) return;
+  PageWait& record = wait->record;
+  if (return_known && record.asleep) {
+    // Woken, and the page still locked.
+    record.woken.reset();
+    record.over.reset();
+  } else if (!record.asleep && (return_known || !MayBeOver(record.begin, at, *clock_))) {
+    record.asleep = at.event;
+  }
 }
 
 void WaitTracker::OnWaking(const Task& task, const Moment& at) {
@@ -549,6 +578,11 @@ std::optional<KernelFunction> WaitTracker::WaitingIn(const Task& task) {
   Wait* wait = Get(*task.waiting);
   if (!wait) return std::nullopt;
   return wait->facts.function;
+}
+
+bool WaitTracker::WaitsFor(const Task& task, const Page* page) {
+  const Wait* wait = task.waiting && page ? Get(*task.waiting) : nullptr;
+  return wait && wait->record.lifetime == page->life;
 }
 
 void WaitTracker::Close(Wait* wait) {

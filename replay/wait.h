@@ -105,6 +105,7 @@ class WaitTracker {
   struct Entry {
     KernelFunction function;
     StringId symbol;
+    StringId probe;  // name of its event
     std::optional<int64_t> bit;
     std::optional<Pfn> pfn;
     std::optional<int64_t> count;
@@ -119,8 +120,9 @@ class WaitTracker {
   // `caller`: the function it returns into, kOther where not known; `caller_probed`: its entry
   // would be on record.
   void End(Task* task, const Moment& at, KernelFunction function, KernelFunction caller, bool caller_probed);
-  // The waiting task went off its cpu; somebody wakes it.
-  void OnSleep(const Task& task, const Moment& at);
+  // The waiting task went off its cpu, uninterruptibly; `return_known`: the wait's end would be on record.
+  void OnSleep(const Task& task, const Moment& at, bool return_known);
+  // Somebody wakes it.
   void OnWaking(const Task& task, const Moment& at);
   // The waiting task is put on a cpu.
   void OnRun(const Task& task, const Moment& at);
@@ -130,6 +132,8 @@ class WaitTracker {
   void EndUnseen(Task* task, const Moment& at);
   // What the task waits in; nullopt when it does not.
   std::optional<KernelFunction> WaitingIn(const Task& task);
+  // `page` may be null.
+  bool WaitsFor(const Task& task, const Page* page);
 
   void OnDeath(const Page& page);
   void OnUnrecordedReference(const Page& page, EventId after);
@@ -162,6 +166,7 @@ class WaitTracker {
     PageWait record;
     WaitFacts facts;
     Task* task = nullptr;
+    StringId probe{};
     uint64_t scope = 0;  // of the task, when it began to wait
     bool preceded = false;
     bool closed = false;

@@ -29,7 +29,7 @@ JOIN trace_evidence t ON t.trace_id = w.trace_id
 -- The first one follows from the others: it asks little, and leaves hardly a wait.
 WHERE coalesce(x.woken_ts, x.over_ts, t.last_ts) - x.unlocked_ts >= 1000000000
   AND x.unlocked_event IS NOT NULL AND x.asleep_event IS NOT NULL
-  AND x.free_event IS NOT NULL AND x.free_event > x.unlocked_event
+  AND x.asleep_event < x.unlocked_event AND x.free_event IS NOT NULL AND x.free_event > x.unlocked_event
   AND coalesce(x.woken_ts, x.over_ts, w.end_ts, t.last_ts) - max(x.death_ts, x.unlocked_ts) >= 1000000000
   AND NOT x.gap
   AND w.verdict IN ('benign', 'unknown')
