@@ -32,7 +32,7 @@ bool DropsOwnReference(KernelFunction function) {
 
 // For so long a waiter that is not seen to sleep is taken to wait, ns. Migrations take milliseconds, under emulation
 // 100 ms; ones that stall are told by their sleepers.
-constexpr int64_t kLongestUnseenWait = 1'000'000'000;
+constexpr int64_t kLongestUnseenWait = 200'000'000;
 
 // Of a wait whose end is not on record, and whose task was awake at a moment: whether it was over by a later one.
 bool MayBeOver(const Moment& awake, const Moment& later, const ClockError& clock) {
@@ -114,8 +114,8 @@ struct Shield {
   std::string why;
 };
 
-// Protection before the page's fate is looked at.
-Shield ShieldOf(const WaitFacts& f) {
+// Protection, which the page's fate does not decide yet.
+Shield ShieldOf(const WaitFacts& f, const Fate& fate) {
   const WaitContract* contract = f.contract;
   if (contract && contract->protection == Protection::kQueuedUnderPtl)
     return {Protection::kQueuedUnderPtl, std::string(contract->reason), std::string(contract->source)};
@@ -173,8 +173,10 @@ Shield ShieldOf(const WaitFacts& f) {
 
   if (f.count_at_entry) {
     if (*f.count_at_entry == 0) {
-      return {Protection::kNone, "the reference count was 0 at the wait",
-              "the reference count was 0 when the wait began: nobody held the page"};
+      std::string why = "the reference count was 0 when the wait began: nobody held the page";
+      if (fate.outcome != WaitOutcome::kFreedBeforeQueue)
+        why += ", or its migration had frozen the count, which a reference of the waiter does not allow";
+      return {Protection::kNone, "the reference count was 0 at the wait", std::move(why)};
     }
     if (f.counted_owners > 0 && *f.count_at_entry <= f.counted_owners) {
       std::string owners = f.counted_owners == 1 ? "the migration" : "the mapping and the migration";
@@ -318,7 +320,7 @@ WaitJudgement JudgeWait(const WaitFacts& f, const ClockError& clock) {
         "and --cpu, or with more --max-memory, to judge it";
     return j;
   }
-  Shield shield = ShieldOf(f);
+  Shield shield = ShieldOf(f, fate);
   bool bit_open = TakesBit(f.function) && !f.bit && f.lookup != PageLookup::kPageTable;
   if (bit_open && shield.protection != Protection::kReference) {
     j.reason = "which bit it waits for is not recorded";
