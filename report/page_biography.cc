@@ -192,8 +192,8 @@ class Biographer {
       if (findings.Text(3) == "page_waits") {
         of_wait[findings.Int(4)] += "; " + text;
       } else {
-        stories_[lives_.empty() ? kNoLife : lives_.size() - 1].notes.push_back(text + ": " +
-                                                                               std::string(findings.Text(5)));
+        stories_[LifeOf(findings.OptionalInt(6), INT64_MAX)].notes.push_back(text + ": " +
+                                                                             std::string(findings.Text(5)));
       }
     }
     Statement query(database_, ReportSql("page waits"));

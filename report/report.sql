@@ -254,7 +254,10 @@ FROM migrations WHERE dst_pfn = ?1
 ORDER BY begin_event;
 
 -- name: page findings
-SELECT id, grade, rule, subject, subject_id, summary FROM findings WHERE pfn = ?1 ORDER BY id;
+SELECT id, grade, rule, subject, subject_id, summary,
+       CASE subject WHEN 'anomalies' THEN (SELECT lifetime FROM anomaly WHERE id = subject_id)
+                    WHEN 'page_lifetimes' THEN subject_id END
+FROM findings WHERE pfn = ?1 ORDER BY id;
 
 -- name: page reports
 SELECT r.id, (SELECT lifetime_id FROM report_matches m WHERE m.report_id = r.id) FROM console_reports r
