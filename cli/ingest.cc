@@ -27,8 +27,8 @@ constexpr size_t kBatchesAhead = 16;
 // Batches on their way from one stage to the next: enough to even out what a batch costs in each.
 constexpr size_t kInFlight = 4;
 
-// Records are handed on in portions of this size: one free may end the lives of very many pages, and very much may be
-// open when the trace ends.
+// Records are handed on in portions of this size: one free may end the lives of very many pages, and very
+// much may be open when the trace ends.
 constexpr size_t kMostRecords = 2048;
 
 // What the reader knew of the trace when it had read the first batch.
@@ -367,13 +367,13 @@ TraceFacts Ingest(const Recording& recording, TraceStore* store, const IngestOpt
   while (auto read = batches.Next()) {
     const Batch& batch = read->work.batch;
     if (read->beginning) {
-      model = std::make_unique<ShadowMm>(
-          OptionsOf(recording, *read->beginning, options.memory), [&](Record&& record) {
-            if (options.record) options.record(&record);
-            ReplayedBatch* of = current ? current : &last;
-            of->Add(std::move(record));
-            if (of->records.size() == kMostRecords) push_records(of);
-          });
+      model = std::make_unique<ShadowMm>(OptionsOf(recording, *read->beginning, options.memory),
+                                         [&](Record&& record) {
+                                           if (options.record) options.record(&record);
+                                           ReplayedBatch* of = current ? current : &last;
+                                           of->Add(std::move(record));
+                                           if (of->records.size() == kMostRecords) push_records(of);
+                                         });
     }
     facts.batches.push_back(static_cast<int64_t>(batch.events.size()));
     events += static_cast<int64_t>(batch.events.size());

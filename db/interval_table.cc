@@ -12,8 +12,8 @@ namespace {
 constexpr int64_t kLeast = std::numeric_limits<int64_t>::min();
 constexpr int64_t kMost = std::numeric_limits<int64_t>::max();
 
-// How a query is answered: constraints in the order of its arguments, then by which key plus 1, 0 is the id. Columns
-// that must not be NULL are told besides, as the text of a number with a bit each.
+// How a query is answered: constraints in the order of its arguments, then by which key plus 1, 0 is the id.
+// Columns that must not be NULL are told besides, as the text of a number with a bit each.
 enum Plan : unsigned {
   kEqual = 1,        // id, or the first column of a key
   kSecondEqual = 2,  // of a key
@@ -58,9 +58,9 @@ class IntervalTable::Cursor {
       if (!by.index) by.index = std::make_unique<IntervalIndex>(&table_->rows_, by.first, by.second);
       index_ = by.index.get();
       begin_ = static_cast<int64_t>(index_->LowerBound(equal, from_));
-      end_ = to_ != kMost       ? static_cast<int64_t>(index_->LowerBound(equal, to_ + 1)) - 1
+      end_ = to_ != kMost     ? static_cast<int64_t>(index_->LowerBound(equal, to_ + 1)) - 1
              : equal != kMost ? static_cast<int64_t>(index_->LowerBound(equal + 1, kLeast)) - 1
-                                : static_cast<int64_t>(index_->size()) - 1;
+                              : static_cast<int64_t>(index_->size()) - 1;
     }
     at_ = backward_ ? end_ : begin_;
     Settle();
@@ -144,9 +144,10 @@ IntervalTable::IntervalTable(Database* database, const std::string& table, Spool
   column.Bind(1, table);
   for (int i = 0; column.Step(); ++i) texts_ |= static_cast<uint64_t>(column.Int(0) != 0) << i;
   column.Reset();
-  Statement key(*database,
-                "SELECT c.cid, (SELECT cid FROM pragma_index_info(i.name) WHERE seqno = 1) "
-                "FROM pragma_index_list(?) i JOIN pragma_index_info(i.name) c ON c.seqno = 0 ORDER BY i.name");
+  Statement key(
+      *database,
+      "SELECT c.cid, (SELECT cid FROM pragma_index_info(i.name) WHERE seqno = 1) "
+      "FROM pragma_index_list(?) i JOIN pragma_index_info(i.name) c ON c.seqno = 0 ORDER BY i.name");
   key.Bind(1, table);
   while (key.Step()) {
     auto second = key.OptionalInt(1);

@@ -383,7 +383,8 @@ bool ReadSwitch(std::string_view args, SchedSwitch* out) {
   int32_t prev = 0;
   int32_t next = 0;
   int32_t number = 0;
-  if (!plain.Take("prev_comm=") || !plain.TakeThrough(" prev_pid=") || !plain.TakeDecimal(&prev)) return false;
+  if (!plain.Take("prev_comm=") || !plain.TakeThrough(" prev_pid=") || !plain.TakeDecimal(&prev))
+    return false;
   if (!plain.Take(" prev_prio=") || !plain.TakeDecimal(&number) || !plain.Take(" prev_state=")) return false;
   std::string_view state = plain.TakeWord();
   if (!plain.Take(" ==> next_comm=")) {
@@ -531,7 +532,8 @@ PageFlags ParsePageFlags(std::string_view text) {
     hwpoison |= name == "hwpoison";
     text.remove_prefix(bar == kNotFound ? text.size() : bar + 1);
   }
-  return {.locked = state(locked), .waiters = state(waiters), .head = state(head), .hwpoison = state(hwpoison)};
+  return {
+      .locked = state(locked), .waiters = state(waiters), .head = state(head), .hwpoison = state(hwpoison)};
 }
 
 Decoder::Decoder(StringTable* strings, std::vector<ProbeDefinition> probes,

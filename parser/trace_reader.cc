@@ -238,7 +238,7 @@ LineKind TraceReader::Classify(std::string_view line, bool terminated, Batch* ba
 
 LineKind TraceReader::AddOther(const OtherLine& other, Batch* batch) {
   if (other.ends_text) text_may_continue_ = false;
-  if (other.boots && lines_.events > 0) AddMarker({LossMarker::Kind::kNextBoot, -1, {}, line_, {}}, batch);
+  if (other.boots && kept_any_ && !next_boot_) next_boot_ = line_;
   if (other.frame && stack_owner_) return AddFrame(*other.frame, batch);
   if (other.lost)
     return AddMarker({LossMarker::Kind::kLost, other.lost->cpu, other.lost->lost, line_, {}}, batch);
@@ -310,10 +310,14 @@ LineKind TraceReader::AddEvent(const TraceLine& split, const TraceBody& body, Ba
   without_task_ |= !split.pid;
   bool kept = !filter_ || Keeps(split, body, batch);
   auto id = static_cast<EventId>(next_event_++);
+  if (kept) {
+    kept_any_ = true;
+    if (next_boot_) batch->markers.push_back({LossMarker::Kind::kNextBoot, -1, {}, *next_boot_, id});
+    next_boot_.reset();
+  }
   const Event* event = kept ? &StoreEvent(id, split, body, batch) : nullptr;
 
-  bool is_stack =
-      body.name.ends_with("_stack") && (body.name == "kernel_stack" || body.name == "user_stack");
+  bool is_stack = body.name.ends_with("_stack") && (body.name == "kernel_stack" || body.name == "user_stack");
   LastOnCpu& last = LastOn(split.cpu.value_or(-1));
   if (is_stack) {
     // The stack is a record of its own behind the event it belongs to, on the same cpu.

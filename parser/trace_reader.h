@@ -74,7 +74,7 @@ class TraceReader : public EventSource {
   bool skipping_line_ = false;  // inside a line longer than a batch
   LineCounts lines_;
   int64_t line_ = 0;  // number of the line being read; of its first part where a mailer folded it
-  TraceLine split_;  // of the last event line
+  TraceLine split_;   // of the last event line
   TraceBody body_;
   TraceHeader header_;
   bool native_ = false;  // a `trace` file with its header: foreign lines are damage, not prose
@@ -90,6 +90,8 @@ class TraceReader : public EventSource {
   std::optional<bool> quoted_printable_;  // nullopt until the first batch has been seen
   std::string folded_;
   int64_t folded_lines_ = 0;
+  bool kept_any_ = false;             // of the events
+  std::optional<int64_t> next_boot_;  // line where another boot began, of which no event was kept yet
 
   // What a line without an event of its own may belong to.
   struct LastOnCpu {

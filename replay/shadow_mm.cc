@@ -266,8 +266,8 @@ void ShadowMm::Replay(const Event& event) {
     // on a page's count. With one, its return tells (a waiter may submit I/O before it sleeps).
     const auto* lock = std::get_if<LockEvent>(&event.payload);
     const auto* free = std::get_if<PageFree>(&event.payload);
-    bool goes_on = free || std::holds_alternative<PageRef>(event.payload) ||
-                   (lock && lock->step == LockStep::kAcquire);
+    bool goes_on =
+        free || std::holds_alternative<PageRef>(event.payload) || (lock && lock->step == LockStep::kAcquire);
     auto function = waits_.WaitingIn(*task);
     bool return_known = function && (returns_known_ & Bit(*function));
     // Its return may be missing all the same: nobody frees a page while he waits for it.
@@ -345,8 +345,7 @@ void ShadowMm::OnSwitch(const SchedSwitch& sched, const Event& event, const Mome
   if (Task* prev = tasks_.Of(sched.prev, event.cpu)) {
     if (sched.prev_state == SleepState::kUninterruptible || sched.prev_state == SleepState::kOther)
       locks_.OnSleep(prev, at);
-    bool sleeps =
-        sched.prev_state == SleepState::kUninterruptible || sched.prev_state == SleepState::kOther;
+    bool sleeps = sched.prev_state == SleepState::kUninterruptible || sched.prev_state == SleepState::kOther;
     // Between a page table's lock and the wait for what was found there nobody sleeps.
     if (sleeps && !prev->waiting && prev->last_hold) prev->last_hold->direct = false;
     // Page waits sleep uninterruptibly (or killably, shown as D too): any other sleep is another wait.

@@ -30,17 +30,18 @@ bool DropsOwnReference(KernelFunction function) {
          function == KernelFunction::kFolioPutWaitLocked;
 }
 
-// For so long a waiter that is not seen to sleep is taken to wait, ns. Migrations take milliseconds, under emulation
-// 100 ms; ones that stall are told by their sleepers.
+// For so long a waiter that is not seen to sleep is taken to wait, ns. Migrations take milliseconds, under
+// emulation 100 ms; ones that stall are told by their sleepers.
 constexpr int64_t kLongestUnseenWait = 200'000'000;
 
-// Of a wait whose end is not on record, and whose task was awake at a moment: whether it was over by a later one.
+// Of a wait whose end is not on record, and whose task was awake at a moment: whether it was over by a later
+// one.
 bool MayBeOver(const Moment& awake, const Moment& later, const ClockError& clock) {
   return !clock.ticks() && awake.ts && later.ts && *later.ts - *awake.ts > kLongestUnseenWait;
 }
 
-// Between an atomic operation and its event lie a few instructions, and an emulator or a hypervisor may take the
-// cpu away in between: for 280 us in our recordings, where a page-table lock was held for 96 ms so.
+// Between an atomic operation and its event lie a few instructions, and an emulator or a hypervisor may take
+// the cpu away in between: for 280 us in our recordings, where a page-table lock was held for 96 ms so.
 constexpr int64_t kLongestLogDelay = 100'000'000;
 
 // The page's death, shown after `moment`, is too long after it to have come before it.
@@ -665,8 +666,8 @@ void WaitTracker::EmitWait(Wait& wait) {
   wait.facts.left_out = blindness_ == Blindness::kLeftOut;
   wait.facts.disorder = blindness_ == Blindness::kDisorder;
   PageWait& record = wait.record;
-  wait.facts.awake_from = record.woken  ? record.woken
-                          : record.over ? record.over
+  wait.facts.awake_from = record.woken    ? record.woken
+                          : record.over   ? record.over
                           : record.asleep ? std::nullopt
                                           : std::optional(record.begin);
   WaitJudgement judgement = JudgeWait(wait.facts, *clock_);

@@ -67,9 +67,10 @@ struct WaitFacts {
   Moment begin;
   SyncEdges led_by;  // to the beginning
   std::optional<Moment> end;
-  std::optional<Moment> not_after;   // the task did something else: the wait was over by then
-  std::optional<Moment> awake_from;  // it was not seen to sleep, or woken: without more the wait may be over since
-  std::optional<Death> death;        // of the life the waiter looked up
+  std::optional<Moment> not_after;  // the task did something else: the wait was over by then
+  std::optional<Moment>
+      awake_from;              // it was not seen to sleep, or woken: without more the wait may be over since
+  std::optional<Death> death;  // of the life the waiter looked up
   std::optional<Moment> reused;      // the next life of the frame
   std::optional<Death> freed_again;  // that life, or a later one, was over when the wait began
   bool gap_before_wait = false;      // lost events between the page's death, or its lookup, and the beginning
@@ -139,8 +140,8 @@ class WaitTracker {
   void OnUnrecordedReference(const Page& page, EventId after);
   void OnUnmatchedPut(const Page& page, const Task& task, const Moment& at);
   void OnNewLife(const Page& old_life, const Moment& at);
-  // A cpu's events after `last` (from the beginning where it has none) up to here are missing. kUnknownCpu: it
-  // is not known which cpu's.
+  // A cpu's events after `last` (from the beginning where it has none) up to here are missing. kUnknownCpu:
+  // it is not known which cpu's.
   static constexpr int32_t kUnknownCpu = INT32_MIN;
   void OnGap(int32_t cpu, std::optional<EventId> last);
 
@@ -184,8 +185,8 @@ class WaitTracker {
   PageTracker* pages_;
   const ClockError* clock_;
   int64_t next_wait_ = 1;
-  std::deque<Wait> waits_;  // those not emitted yet, by id; front is first_
-  int64_t first_ = 1;       // id of waits_.front()
+  std::deque<Wait> waits_;     // those not emitted yet, by id; front is first_
+  int64_t first_ = 1;          // id of waits_.front()
   std::deque<WaitId> closed_;  // of them, in the order in which they were
   int64_t closings_ = 0;
   int64_t under_way_ = 1;  // waits from here on may not know of the latest gap

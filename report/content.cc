@@ -122,8 +122,8 @@ std::vector<WaitClass> ReadWaits(const Database& db) {
     ++waits.count;
   }
   // Verdict, function, caller, reason and what became of the page.
-  using Class = std::tuple<std::string, std::optional<int64_t>, std::optional<int64_t>, std::optional<int64_t>,
-                           std::string>;
+  using Class = std::tuple<std::string, std::optional<int64_t>, std::optional<int64_t>,
+                           std::optional<int64_t>, std::string>;
   std::map<Class, Waits> classes;
   Statement verdict(db, ReportSql("verdict of wait"));
   for (const auto& [kind, of_kind] : kinds) {
@@ -448,8 +448,8 @@ const char* const kSafeWaits =
 
 namespace {
 
-// Of what wait_on_freed_page requires: "page_waits" where no wait function was probed, "all_events" where nothing is
-// judged for the sake of filters or of the events' order.
+// Of what wait_on_freed_page requires: "page_waits" where no wait function was probed, "all_events" where
+// nothing is judged for the sake of filters or of the events' order.
 bool IsMissing(const ReportContent& content, std::string_view name) {
   return std::any_of(content.rules.begin(), content.rules.end(), [&](const RuleAnswer& rule) {
     return rule.rule == "wait_on_freed_page" && rule.missing.find(name) != std::string::npos;

@@ -300,7 +300,7 @@ class Biographer {
   std::vector<Life> lives_;
   std::unordered_map<int64_t, size_t> life_of_id_;
   std::unordered_map<int64_t, EventLine> read_;  // the first ones
-  std::map<size_t, Story> stories_;  // by index of lives_
+  std::map<size_t, Story> stories_;              // by index of lives_
   std::set<std::tuple<size_t, std::optional<int64_t>, std::optional<int64_t>>> told_holds_;
 };
 

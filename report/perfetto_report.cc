@@ -390,8 +390,8 @@ class Exporter {
       auto track = static_cast<int64_t>(Row::kEvidence);
       NameTrack(group, track, RowName(Row::kEvidence));
       std::string place = fmt::format("{},\"ts\":{}", Place(group, track), Microseconds(*event.ts));
-      Json args = {{"finding", finding},           {"role", piece.role},        {"event", id},
-                   {"path", event.path},           {"line", event.line},        {"cpu", OrNull(event.cpu)},
+      Json args = {{"finding", finding},           {"role", piece.role},          {"event", id},
+                   {"path", event.path},           {"line", event.line},          {"cpu", OrNull(event.cpu)},
                    {"count", OrNull(event.count)}, {"original", event.Original()}};
       for (const OrderProof& proof : proofs) {
         if (proof.first == id)
