@@ -108,6 +108,7 @@ class Unpacker {
       int status = archive_read_data_block(archive_.get(), &data, &size, &offset);
       if (status == ARCHIVE_EOF) {
         ended_ = true;
+        LookBehindTheEnd();
         return {};
       }
       if (HasFailed(status)) {
@@ -126,6 +127,8 @@ class Unpacker {
       std::vector<char>& buffer = unpacker->buffer_;
       size_t got = unpacker->source_(buffer.data(), buffer.size());
       unpacker->volume_.TakeIn(got);
+      unpacker->fed_ += got;
+      if (got > 0) unpacker->last_fed_ = got;
       *data = buffer.data();
       return static_cast<la_ssize_t>(got);
     } catch (...) {  // libarchive is C: nothing may be thrown through it
@@ -142,11 +145,32 @@ class Unpacker {
     NoteDamage(path_, archive_.get(), damage_.get());
   }
 
+  // Behind the end of packed bytes other packed bytes may follow (cat a.gz b.gz); where they make no sense,
+  // libarchive takes the end for the file's. Padding is of zeros.
+  void LookBehindTheEnd() {
+    if (archive_filter_count(archive_.get()) < 2) return;
+    auto used = static_cast<uint64_t>(std::max<la_int64_t>(archive_filter_bytes(archive_.get(), -1), 0));
+    size_t rest = static_cast<size_t>(std::min<uint64_t>(fed_ - std::min(used, fed_), last_fed_));
+    auto has_words = [](const char* at, size_t size) {
+      return std::any_of(at, at + size, [](char c) { return c != '\0'; });
+    };
+    bool more = has_words(buffer_.data() + (last_fed_ - rest), rest);
+    while (!more) {
+      size_t got = source_(buffer_.data(), buffer_.size());
+      if (got == 0) break;
+      more = has_words(buffer_.data(), got);
+    }
+    if (more && damage_->empty())
+      *damage_ = path_ + ": is damaged (what stands behind the end of its packed bytes makes no sense)";
+  }
+
   std::string path_;
   ReadFn source_;
   std::shared_ptr<std::string> damage_;
   Volume volume_;
   std::vector<char> buffer_ = std::vector<char>(size_t{64} * 1024);
+  uint64_t fed_ = 0;
+  size_t last_fed_ = 0;  // in the buffer
   std::exception_ptr failure_;
   ArchiveHandle archive_;
   bool ended_ = false;

@@ -476,6 +476,30 @@ TEST_CASE("an archive that is cut off gives what came before, and says so", "[ar
   }
 }
 
+TEST_CASE("what follows packed bytes is packed, padding, or told", "[archive]") {
+  TemporaryFolder folder;
+  const std::string& f = folder.path();
+  auto packed = [&](Filter filter) {
+    Writer(f + "/packed", archive_write_set_format_raw, {filter}).File("trace", kTrace);
+    return ReadFile(f + "/packed");
+  };
+  auto damage = [](const std::string& path) {
+    Analysis analysis(Inputs(path));
+    CHECK(analysis.facts().lines.events >= 3);
+    return analysis.Count("SELECT count(*) FROM trace_issues WHERE kind = 'damaged'");
+  };
+  for (Filter filter : {archive_write_add_filter_gzip, archive_write_add_filter_bzip2}) {
+    std::string once = packed(filter);
+    CHECK(damage(folder.Write("once", once)) == 0);
+    CHECK(damage(folder.Write("twice", once + once)) == 0);
+    CHECK(damage(folder.Write("padded", once + std::string(100'000, '\0'))) == 0);
+    std::string spoilt = once;
+    spoilt[filter == archive_write_add_filter_gzip ? 0 : 3] = '0';
+    CHECK(damage(folder.Write("spoilt", once + spoilt)) == 1);
+    CHECK(damage(folder.Write("far", once + std::string(200'000, '\0') + "words")) == 1);
+  }
+}
+
 TEST_CASE("a long compressed trace that breaks off is judged as far as it goes", "[archive]") {
   TemporaryFolder folder;
   const std::string& f = folder.path();
