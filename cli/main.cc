@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <new>
 #include <string>
+#include <system_error>
 #include <vector>
 
 #include "cli/command.h"
@@ -53,6 +54,7 @@ void GiveUp(const std::string& message) {
 
 int main(int argc, char** argv) {
   static_cast<void>(std::signal(SIGPIPE, SIG_IGN));  // a closed pipe is seen where it is written to
+  static_cast<void>(std::signal(SIGXFSZ, SIG_IGN));  // ulimit -f: EFBIG tells the same
   mmreplay::OccupyStandardFiles();
   mmreplay::EndCleanlyOnSignals();
   std::vector<std::string> words(argv + std::min(argc, 1), argv + argc);
@@ -66,6 +68,9 @@ int main(int argc, char** argv) {
     mmreplay::ReportError("out of memory", words, kTrouble);
   } catch (const std::filesystem::filesystem_error& error) {
     mmreplay::ReportError(error.path1().string() + ": " + error.code().message(), words, kTrouble);
+  } catch (const std::system_error& error) {
+    mmreplay::ReportError("the system has no more to give (ulimit?): " + error.code().message(), words,
+                          kTrouble);
   } catch (const std::exception& error) {
     mmreplay::ReportError(std::string("internal error: ") + error.what() + "; please report this", words,
                           kTrouble);

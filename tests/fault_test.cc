@@ -417,7 +417,8 @@ TEST_CASE("two writers of a fleet database, killed again and again, keep every c
                                     .output = scene.beside("out" + std::to_string(writer)),
                                     .error = scene.beside("err" + std::to_string(writer))}));
     }
-    std::this_thread::sleep_for(std::chrono::microseconds(random() % static_cast<uint64_t>(patience.count())));
+    std::this_thread::sleep_for(
+        std::chrono::microseconds(random() % static_cast<uint64_t>(patience.count())));
     // What another process can see is committed.
     std::set<std::string> seen;
     try {
@@ -563,6 +564,16 @@ TEST_CASE("standard files that are closed or full change no file", "[fault]") {
   CHECK(ReadFile(db) == whole);
   CHECK(Execute({"report", "nosuch.db"}, {.error = "/dev/full"}).exit_code == 2);
   CHECK(Execute(analyze, {.error = "/dev/full"}).exit_code == 1);
+}
+
+TEST_CASE("a file that may not grow (ulimit -f) is an error, and leaves nothing", "[fault]") {
+  TemporaryFolder folder;
+  std::string db = folder.path() + "/race.db";
+  Run run = Shell("ulimit -f 100; $MMREPLAY analyze -o " + db + " samples/410-x86-fired-nochurn.tar.xz");
+  INFO(run.err);
+  CHECK(run.exit_code == 2);
+  CHECK_FALSE(run.err.empty());
+  CHECK(fs::is_empty(folder.path()));
 }
 
 TEST_CASE("an output that cannot be is refused with its name", "[fault]") {
