@@ -21,13 +21,15 @@
 namespace mmreplay {
 namespace {
 
-// A side file is read whole; console logs of long-running machines are the largest.
-constexpr size_t kSideFileLimit = size_t{256} << 20;
+// Side files are read whole. Console logs of long-running machines are the largest; one with the trace in it
+// is read whole, too.
+constexpr size_t kConsoleTraceLimit = size_t{160} << 20;
+constexpr size_t kConsoleLimit = size_t{64} << 20;
+constexpr size_t kSideFileLimit = size_t{16} << 20;
 constexpr size_t kUnpackersAtOnce = 4;
 
-std::string TooLong(const InputMember& member) {
-  return member.path + ": is longer than " + std::to_string(kSideFileLimit >> 20) +
-         " MiB, too long for a side file";
+std::string TooLong(const InputMember& member, size_t limit) {
+  return member.path + ": is longer than " + std::to_string(limit >> 20) + " MiB, too long for a side file";
 }
 
 int64_t CountLines(std::string_view text) {
@@ -139,10 +141,11 @@ void AddSideFile(InputFormat format, const InputMember& member, Recording* recor
   Source source{.role = "other", .path = member.path, .lines = {}};
   std::string text;
   if (IsSideFormat(format)) {
-    auto whole = ReadAll(member, kSideFileLimit);
+    size_t limit = format == InputFormat::kConsoleLog ? kConsoleLimit : kSideFileLimit;
+    auto whole = ReadAll(member, limit);
     if (!whole) {
       // The trace can do without it, better than its reader without the trace.
-      recording->damage.push_back(std::make_shared<std::string>(TooLong(member)));
+      recording->damage.push_back(std::make_shared<std::string>(TooLong(member, limit)));
       format = InputFormat::kText;
     } else {
       text = std::move(*whole);
@@ -153,7 +156,13 @@ void AddSideFile(InputFormat format, const InputMember& member, Recording* recor
   switch (format) {
     case InputFormat::kProbeDefinitions: {
       source.role = "probes";
-      auto probes = ParseProbeDefinitions(text);
+      bool left_out = false;
+      auto probes = ParseProbeDefinitions(text, &left_out);
+      if (left_out || recording->probes.size() + probes.size() > kMostProbes) {
+        recording->damage.push_back(
+            std::make_shared<std::string>(member.path + ": defines more probes than are kept"));
+        probes.resize(std::min(probes.size(), kMostProbes - std::min(kMostProbes, recording->probes.size())));
+      }
       std::move(probes.begin(), probes.end(), std::back_inserter(recording->probes));
       break;
     }
@@ -311,10 +320,11 @@ Console OpenConsoleTrace(const std::vector<InputMember>& members, const std::vec
   std::optional<Console> first;
   for (size_t i = 0; i < members.size(); ++i) {
     if (formats[i] != InputFormat::kConsoleLog) continue;
-    auto text = ReadAll(members[i], kSideFileLimit);
-    if (!text) throw Error(TooLong(members[i]) + "; cut the ftrace dump out of it");
+    auto text = ReadAll(members[i], kConsoleTraceLimit);
+    if (!text) throw Error(TooLong(members[i], kConsoleTraceLimit) + "; cut the ftrace dump out of it");
     Console console{i, std::move(*text), {}};
     console.facts = ReadConsoleLog(console.text);
+    if (console.facts.dump_events == 0) console.text = std::string();
     if (console.facts.dump_events > 0) {
       if (found) {
         throw Error(members[i].path + ": a second console log with an ftrace dump beside " +

@@ -64,7 +64,9 @@ FetchArgument ParseFetch(std::string_view text) {
 
 std::optional<ProbeDefinition> ParseProbeDefinition(std::string_view line) {
   std::vector<std::string_view> words = SplitWords(line);
-  if (words.size() < 2) return std::nullopt;
+  constexpr size_t kMostWords =
+      2 + 128;  // MAX_TRACE_ARGS of kernel/trace/trace_probe.h: the kernel takes no more
+  if (words.size() < 2 || words.size() > kMostWords) return std::nullopt;
 
   // "p:group/event", "r10:group/event", "f:group/event", "p:event", "p" (the kernel then names it).
   std::string_view head = words[0];
@@ -138,10 +140,20 @@ std::string ProbeDefinitionText(const ProbeDefinition& probe) {
   return text;
 }
 
-std::vector<ProbeDefinition> ParseProbeDefinitions(std::string_view text) {
+std::vector<ProbeDefinition> ParseProbeDefinitions(std::string_view text, bool* left_out) {
+  constexpr size_t kMostArguments = 200'000;
   std::vector<ProbeDefinition> probes;
+  size_t arguments = 0;
   ForEachLine(text, [&](std::string_view line) {
-    if (auto probe = ParseProbeDefinition(line)) probes.push_back(std::move(*probe));
+    bool full = probes.size() == kMostProbes || arguments > kMostArguments;
+    auto probe = full && left_out && *left_out ? std::nullopt : ParseProbeDefinition(line);
+    if (!probe) return;
+    if (full) {
+      if (left_out) *left_out = true;
+      return;
+    }
+    arguments += probe->arguments.size();
+    probes.push_back(std::move(*probe));
   });
   return probes;
 }

@@ -47,7 +47,11 @@ std::optional<ProbeDefinition> ParseProbeDefinition(std::string_view line);
 std::string ProbeDefinitionText(const ProbeDefinition& probe);
 
 // All definitions of a file.
-std::vector<ProbeDefinition> ParseProbeDefinitions(std::string_view text);
+// Of one recording; tracers define a few hundred.
+constexpr size_t kMostProbes = 20'000;
+
+// `left_out`: some were more than are kept; may be null.
+std::vector<ProbeDefinition> ParseProbeDefinitions(std::string_view text, bool* left_out = nullptr);
 
 // True when the text looks like a kprobe_events file: definitions make up a third of its
 // non-empty lines or more (kprobe_profile and error_log may be pasted behind them).

@@ -48,6 +48,27 @@ TEST_CASE("definitions as tracefs prints them", "[probes]") {
   CHECK_FALSE(ParseProbeDefinition("p:"));
 }
 
+TEST_CASE("of more probes than are kept the rest is left out", "[probes]") {
+  std::string text;
+  for (size_t i = 0; i < kMostProbes; ++i) text += "p:g/e" + std::to_string(i) + " f\n";
+  bool left_out = false;
+  CHECK(ParseProbeDefinitions(text, &left_out).size() == kMostProbes);
+  CHECK_FALSE(left_out);
+  CHECK(ParseProbeDefinitions(text + "# no probe\n", &left_out).size() == kMostProbes);
+  CHECK_FALSE(left_out);
+  CHECK(ParseProbeDefinitions(text + "p:g/more f\n", &left_out).size() == kMostProbes);
+  CHECK(left_out);
+  std::string arguments;
+  for (int i = 0; i < 128; ++i) arguments += " a" + std::to_string(i) + "=%di";
+  text.clear();
+  for (int i = 0; i < 5'000; ++i) text += "p:g/e" + std::to_string(i) + " f" + arguments + "\n";
+  left_out = false;
+  CHECK(ParseProbeDefinitions(text, &left_out).size() < 2'000);
+  CHECK(left_out);
+  CHECK(ParseProbeDefinition("p:g/e f" + arguments));
+  CHECK_FALSE(ParseProbeDefinition("p:g/e f" + arguments + " more=%di"));
+}
+
 TEST_CASE("probe files are told from others by content", "[probes]") {
   CHECK(LooksLikeProbeDefinitions("p:numa/a b\nr10:numa/a_ret b\n"));
   CHECK(LooksLikeProbeDefinitions("p:numa/a b\n  a   3   0\n"));  // with kprobe_profile behind it
