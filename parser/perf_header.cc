@@ -64,11 +64,18 @@ PerfAttr ReadAttr(std::string_view bytes) {
   return attr;
 }
 
+// Of more attrs than events can be recorded at once, and of more ids than those have on all cpus, the rest is
+// left out.
+constexpr size_t kMostAttrs = 65'536;
+constexpr size_t kMostIds = 1'000'000;
+
 void AddAttr(std::string_view bytes, std::string_view ids, PerfHeader* header) {
   size_t index = header->attrs.size();
+  if (index == kMostAttrs) return;
   header->attrs.push_back(ReadAttr(bytes));
   ByteReader reader(ids);
-  while (reader.rest().size() >= 8) header->attr_of_id.emplace(reader.U64(), index);
+  while (reader.rest().size() >= 8 && header->attr_of_id.size() < kMostIds)
+    header->attr_of_id.emplace(reader.U64(), index);
 }
 
 // One `name` of the header's descriptions belongs to the attr that has its ids.
@@ -184,11 +191,17 @@ void ReadFileHeader(const SeekableFile& file, PerfHeader* header) {
 
   std::string table = Load(file, attrs);
   ByteReader attr_reader(table);
-  // An attr is followed by the section with its ids.
-  while (attr_size >= 64 + 16 && attr_reader.rest().size() >= attr_size) {
+  // An attr is followed by the section with its ids. Together they are no more than the file, unless they
+  // overlap.
+  uint64_t left = file.size();
+  while (attr_size >= 64 + 16 && attr_reader.rest().size() >= attr_size &&
+         header->attrs.size() < kMostAttrs) {
     std::string_view attr = attr_reader.Bytes(attr_size);
-    ByteReader ids(attr.substr(attr.size() - 16));
-    AddAttr(attr.substr(0, attr.size() - 16), Load(file, ReadSection(&ids)), header);
+    ByteReader reader_of_ids(attr.substr(attr.size() - 16));
+    Section ids = ReadSection(&reader_of_ids);
+    if (ids.size > left) ids.size = 0;
+    left -= ids.size;
+    AddAttr(attr.substr(0, attr.size() - 16), Load(file, ids), header);
   }
   if (header->cut_off) return;
   uint64_t at = header->data_end;
