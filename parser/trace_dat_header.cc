@@ -3,6 +3,7 @@
 #include <zstd.h>
 
 #include <algorithm>
+#include <set>
 
 #include "parser/byte_reader.h"
 #include "parser/lines.h"
@@ -93,7 +94,8 @@ void ReadBuffer(std::string_view data, bool v7, TraceDatHeader* header) {
   ByteReader reader(data);
   reader.U64();
   std::string name(v7 ? reader.CString() : UpToNul(reader.rest()));
-  if (!name.empty()) header->buffers.push_back(name);
+  constexpr size_t kMostBuffers = 4096;
+  if (!name.empty() && header->buffers.size() < kMostBuffers) header->buffers.push_back(name);
   if (!v7) return;
   std::string clock(reader.CString());
   if (!reader.ok() || clock.empty()) return;
@@ -159,18 +161,33 @@ struct Section {
   std::string bytes;  // unpacked
 };
 
-// u16 id, u16 flags (1: compressed), u32 description, u64 size
-std::optional<Section> ReadSection(const SeekableFile& file, uint64_t offset, bool zstd) {
-  FileCursor cursor(file, offset);
-  Section section;
-  section.id = cursor.Read<uint16_t>();
-  bool packed = (cursor.Read<uint16_t>() & 1) != 0;
-  cursor.Read<uint32_t>();
-  section.bytes = cursor.Bytes(cursor.Read<uint64_t>());
-  if (!cursor.ok()) return std::nullopt;
-  if (packed) section.bytes = zstd ? Decompress(section.bytes) : std::string();
-  return section;
-}
+class SectionReader {
+ public:
+  SectionReader(const SeekableFile& file, bool zstd) : file_(file), zstd_(zstd) {}
+
+  // u16 id, u16 flags (1: compressed), u32 description, u64 size. nullopt beyond the file, and for a section
+  // that was read already: they may be made to run in a circle.
+  std::optional<Section> Read(uint64_t offset) {
+    constexpr uint64_t kMostBytes = 4 * kMaxSection;  // of all sections, unpacked
+    if (bytes_ > kMostBytes || !read_.insert(offset).second) return std::nullopt;
+    FileCursor cursor(file_, offset);
+    Section section;
+    section.id = cursor.Read<uint16_t>();
+    bool packed = (cursor.Read<uint16_t>() & 1) != 0;
+    cursor.Read<uint32_t>();
+    section.bytes = cursor.Bytes(cursor.Read<uint64_t>());
+    if (!cursor.ok()) return std::nullopt;
+    if (packed) section.bytes = zstd_ ? Decompress(section.bytes) : std::string();
+    bytes_ += section.bytes.size();
+    return section;
+  }
+
+ private:
+  const SeekableFile& file_;
+  bool zstd_;
+  std::set<uint64_t> read_;
+  uint64_t bytes_ = 0;
+};
 
 // u32 systems, of each: name, u32 events, of each: u64 size, format
 void ReadEventFormats(std::string_view bytes, TraceDatHeader* header) {
@@ -185,12 +202,11 @@ void ReadEventFormats(std::string_view bytes, TraceDatHeader* header) {
 
 void ReadVersion7(const SeekableFile& file, FileCursor* cursor, TraceDatHeader* header) {
   header->compression = cursor->CString();
-  bool zstd = header->compression == "zstd";
+  SectionReader sections(file, header->compression == "zstd");
   cursor->CString();  // its version
   auto next = cursor->Read<uint64_t>();
-  // A chain of sections may be made to run in a circle.
-  for (int sections = 0; next != 0 && sections < 64; ++sections) {
-    auto section = ReadSection(file, next, zstd);
+  while (next != 0) {
+    auto section = sections.Read(next);
     if (!section || section->id != 0) return;
     next = 0;
     ByteReader reader(section->bytes);
@@ -203,8 +219,7 @@ void ReadVersion7(const SeekableFile& file, FileCursor* cursor, TraceDatHeader* 
       if (id == kDone) next = ByteReader(data).U64();
       if (id == kDone) break;
       if (id != kEventFormats) continue;
-      if (auto formats = ReadSection(file, ByteReader(data).U64(), zstd))
-        ReadEventFormats(formats->bytes, header);
+      if (auto formats = sections.Read(ByteReader(data).U64())) ReadEventFormats(formats->bytes, header);
     }
   }
 }
