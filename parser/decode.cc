@@ -242,7 +242,7 @@ bool NamesNoPage(std::string_view args, uint64_t pfn) {
 // mm_page_free: [FAILED TO PARSE] pfn=0x4ce00 order=9                             (trace-cmd, perf)
 // Orders are below MAX_ORDER, which is 11 to 16 (mm/Kconfig, arch/*/Kconfig: ARCH_FORCE_MAX_ORDER); a block
 // of 2^40 pages would be walked by the model.
-constexpr uint64_t kHighestOrder = 20;
+constexpr uint64_t kHighestOrder = 16;
 
 template <typename AllocOrFree>
 Payload DecodePage(std::string_view args, bool user_space_text) {

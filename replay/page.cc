@@ -98,7 +98,7 @@ Page& PageTracker::NewPage(Pfn pfn, std::optional<uint32_t> order, LifetimeQuali
   page.gaps_before = gaps_;
   page.history_kept = quality != LifetimeQuality::kInherited || pages_.forgotten() == 0;
   if (order) orders_ |= uint64_t{1} << *order;
-  ++heads_in_chunk_[Value(pfn) >> kChunkShift];
+  ++live_in_chunk_[Value(pfn) >> kChunkShift];
   return page;
 }
 
@@ -107,13 +107,13 @@ void PageTracker::Erase(Page* page) {
   if (page->pending) emit_(*page->pending);
   takers_ -= page->takers.size() + page->previous_takers.size();
   uint64_t pfn = Value(page->pfn);
-  ForgetHead(pfn);
+  if (page->alive) NoteDead(pfn);
   pages_.Erase(pfn);
 }
 
-void PageTracker::ForgetHead(uint64_t pfn) {
-  auto heads = heads_in_chunk_.find(pfn >> kChunkShift);
-  if (--heads->second == 0) heads_in_chunk_.erase(heads);
+void PageTracker::NoteDead(uint64_t pfn) {
+  auto live = live_in_chunk_.find(pfn >> kChunkShift);
+  if (--live->second == 0) live_in_chunk_.erase(live);
 }
 
 // A new life on a frame the model knows already.
@@ -122,6 +122,7 @@ void PageTracker::BeginLife(Page* page, const Moment& at) {
   observers_.on_new_life(*page, at);
   if (page->pending) emit_(*page->pending);
   takers_ -= page->previous_takers.size();
+  if (!page->alive) ++live_in_chunk_[Value(page->pfn) >> kChunkShift];
   Page fresh;
   fresh.pfn = page->pfn;
   fresh.life = static_cast<LifetimeId>(next_life_++);
@@ -136,6 +137,7 @@ void PageTracker::BeginLife(Page* page, const Moment& at) {
 void PageTracker::EndLife(Page* page, LifetimeQuality quality, std::optional<Moment> free) {
   if (!page->alive) return;
   page->alive = false;
+  NoteDead(Value(page->pfn));
   moved_away_.erase(page->life);
   if (page->excess_run > 1) observers_.on_unrecorded_reference(*page, page->excess_after);
   if (free) {
@@ -158,10 +160,11 @@ void PageTracker::CloseInside(Pfn pfn, uint32_t order, bool freed, const Moment&
   constexpr uint64_t kInChunk = (uint64_t{1} << kChunkShift) - 1;
   for (uint64_t p = first; p < end; ++p) {
     if (p == first || (p & kInChunk) == 0) {
-      // Chunks without known pages, but for the block's own head, are stepped over.
-      auto chunk = heads_in_chunk_.find(p >> kChunkShift);
-      int32_t known = chunk == heads_in_chunk_.end() ? 0 : chunk->second;
-      if (known <= (p == first ? 1 : 0)) {
+      // Chunks without a page that is alive, but for the block's own head, are stepped over.
+      auto chunk = live_in_chunk_.find(p >> kChunkShift);
+      bool with_head = p >> kChunkShift == Value(pfn) >> kChunkShift;
+      const Page* head = with_head ? Exact(pfn) : nullptr;
+      if (chunk == live_in_chunk_.end() || chunk->second <= (head && head->alive ? 1 : 0)) {
         p |= kInChunk;
         continue;
       }
@@ -879,7 +882,6 @@ void PageTracker::ForgetOldest(std::vector<Page*> pages) {
       ++stats_.pages_forgotten;
     }
     takers_ -= page->takers.size() + page->previous_takers.size();
-    ForgetHead(Value(page->pfn));
   }
 }
 

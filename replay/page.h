@@ -187,7 +187,7 @@ class PageTracker {
   RefTaker& TakerOf(Page* page, const Task* task);
   void Forget();
   void ForgetOldest(std::vector<Page*> pages);
-  void ForgetHead(uint64_t pfn);
+  void NoteDead(uint64_t pfn);
   void AddAnomaly(std::string_view invariant, std::string_view kind, const Moment& at, const Page& page,
                   std::string detail, Certainty certainty = Certainty::kOpen,
                   std::optional<EventId> earlier = {});
@@ -213,7 +213,7 @@ class PageTracker {
   size_t takers_ = 0;
   size_t age_at_takers_ = takers_limit_;
   uint64_t orders_ = 0;                                   // bit n: a block of order n was seen
-  std::unordered_map<uint64_t, int32_t> heads_in_chunk_;  // known pages per 2 MiB of pfns
+  std::unordered_map<uint64_t, int32_t> live_in_chunk_;  // known pages that are alive, per 2 MiB of pfns
   std::deque<std::pair<uint64_t, LifetimeId>> dead_;      // in order of death, for Forget()
   int64_t gaps_ = 0;
   PageStats stats_;
