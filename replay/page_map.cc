@@ -173,7 +173,10 @@ void PageMap::SetBase(uint64_t section, std::optional<uint64_t> base) {
     if (sections->second == 0) sections_of_base_.erase(sections);
     base_of_section_.erase(before);
   }
-  if (!base) return;
+  // One vmemmap, or an array of struct page for each node; more are guesses gone wrong, and each is looked
+  // through.
+  constexpr size_t kMostBases = 1'024;
+  if (!base || (sections_of_base_.size() >= kMostBases && !sections_of_base_.contains(*base))) return;
   base_of_section_[section] = *base;
   if (++sections_of_base_[*base] == 2) shared_bases_.insert(*base);
 }
