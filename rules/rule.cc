@@ -5,6 +5,7 @@
 #include <cctype>
 #include <filesystem>
 #include <optional>
+#include <set>
 
 #include "db/output_file.h"
 #include "db/read_only.h"
@@ -26,7 +27,9 @@ constexpr size_t kMostRules = 1000;
 constexpr size_t kLongestName = 100;
 // What one rule may find: what is more is a mistake in its SELECT, and would have to be held in memory.
 constexpr size_t kMostFindings = 1'000'000;
-constexpr size_t kMostFindingBytes = size_t{256} << 20;
+constexpr size_t kMostFindingBytes = size_t{64} << 20;
+// A fingerprint names a class of findings, which are reported together.
+constexpr size_t kMostFingerprints = 1'000;
 
 constexpr std::array<std::string_view, 3> kGrades = {"confirmed", "probable", "latent"};
 
@@ -99,6 +102,7 @@ std::vector<FoundRow> Select(const Rule& rule, const Database& db, int64_t max_s
   constexpr std::string_view kRoleSuffix = "_event";
 
   std::vector<FoundRow> rows;
+  std::set<std::string, std::less<>> fingerprints;
   size_t bytes = 0;
   while (query.Step()) {
     if (rows.size() == kMostFindings || bytes > kMostFindingBytes) {
@@ -118,6 +122,9 @@ std::vector<FoundRow> Select(const Rule& rule, const Database& db, int64_t max_s
       FailInSql(source, "grade '" + row.grade + "' is none of confirmed, probable, latent", 0);
     if (comm >= 0) row.comm = query.Text(comm);
     if (fingerprint >= 0) row.fingerprint = rule.name + "/" + query.Text(fingerprint);
+    if (fingerprints.insert(row.fingerprint).second && fingerprints.size() > kMostFingerprints)
+      query.Fail("returns more than " + std::to_string(kMostFingerprints) +
+                 " fingerprints: one is for a class of findings");
     for (int i = 0; i < query.columns(); ++i) {
       std::string_view name = query.Name(i);
       if (!name.ends_with(kRoleSuffix)) continue;
