@@ -248,7 +248,10 @@ Json Notification(const char* level, std::string_view kind, std::string_view tex
 // Facts about the recording that no finding tells.
 Json ExecutionNotifications(const ReportContent& content, const Artifacts& artifacts) {
   Json notifications = Json::array();
-  for (const LostEvents& gap : content.gaps) {
+  constexpr size_t kMostGaps = 1'000;
+  size_t gaps = std::min(content.gaps.size(), kMostGaps);
+  for (const LostEvents& gap :
+       std::vector(content.gaps.begin(), content.gaps.begin() + static_cast<ptrdiff_t>(gaps))) {
     bool ticks = content.clock.ticks;
     Json one = Notification("warning", "events lost",
                             fmt::format("{} of cpu {} lost from {} to {}.",
@@ -257,6 +260,14 @@ Json ExecutionNotifications(const ReportContent& content, const Artifacts& artif
                                         gap.to_ts ? TimeText(gap.to_ts, ticks) : "the end"));
     one["properties"] = ToJson(gap);
     notifications.push_back(std::move(one));
+  }
+  if (content.gaps.size() > gaps) {
+    auto more = static_cast<int64_t>(content.gaps.size() - gaps);
+    notifications.push_back(
+        Notification("warning", "events lost",
+                     fmt::format("Events were lost in {} more (mmreplay query DB \"SELECT * FROM "
+                                 "gaps\").",
+                                 Plural(more, "place", "places"))));
   }
   for (const Issue& issue : content.issues) {
     Json one = Notification(LevelOf(issue.severity), issue.kind, issue.text);
