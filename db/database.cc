@@ -310,6 +310,20 @@ void RequireSound(const Database& database, const Database& expected) {
   }
 }
 
+// What is held in memory to be reported or replayed has no more rows than an analysis writes.
+void RequireFewRows(const Database& database) {
+  constexpr std::pair<const char*, int64_t> kMost[] = {{"source", 16'384},
+                                                       {"trace_probe", 20'000},
+                                                       {"trace_format", 100'000},
+                                                       {"trace_cpu_stats", 1'000'000},
+                                                       {"trace_issue", 100'000}};
+  for (const auto& [table, most] : kMost) {
+    Statement count(database, "SELECT count(*) FROM " + std::string(table));
+    if (count.Step() && count.Int(0) > most)
+      database.FailDamaged("it has more rows of " + std::string(table) + " than an analysis writes");
+  }
+}
+
 std::unique_ptr<Database> OpenTraceDatabase(const std::string& path, Database::Mode mode) {
   std::optional<DatabaseHeader> header;
   try {
@@ -340,6 +354,7 @@ std::unique_ptr<Database> OpenTraceDatabase(const std::string& path, Database::M
     expected.Exec(std::string(DatabaseSql(file)).c_str());
   RequireSchema(*database, expected);
   RequireSound(*database, expected);
+  RequireFewRows(*database);
   RequireAccounting(*database);
   return database;
 }

@@ -14,6 +14,8 @@ namespace {
 
 // No reader makes batches of more: they are cut by a MiB of text.
 constexpr int64_t kMostEventsOfBatch = 1'000'000;
+constexpr size_t kMostBytesOfBatch = size_t{128} << 20;
+constexpr int kMostFramesOfBatch = 65'536;  // the rest of a long stack goes with the next
 
 std::optional<std::string> OptionalText(const Statement& row, int column) {
   if (row.IsNull(column)) return std::nullopt;
@@ -156,8 +158,12 @@ class StoredSource : public EventSource {
 
   bool Next(Batch* batch) override {
     *batch = Batch();
-    if (!batches_.Step()) return false;
+    if (!batches_.Step()) {
+      ReadFrames(batch);
+      return !batch->frames.empty();
+    }
     ReadEvents(batches_.Int(1), batch);
+    ReadFrames(batch);
     for (; marker_ && markers_.Int(0) <= batches_.Int(0); marker_ = markers_.Step()) {
       batch->markers.push_back({.kind = MarkerKind(markers_.Int(1)),
                                 .cpu = Id<int32_t>(markers_, 2),
@@ -197,6 +203,7 @@ class StoredSource : public EventSource {
 
   void ReadEvents(int64_t count, Batch* batch) {
     if (count < 0 || count > kMostEventsOfBatch) db_.FailDamaged("a batch has no such number of events");
+    size_t bytes = 0;
     for (int64_t i = 0; i < count; ++i) {
       if (!events_.Step()) db_.FailDamaged("events are missing");
       Event event{};
@@ -214,13 +221,18 @@ class StoredSource : public EventSource {
       event.in_interrupt = (events_.Int(8) & kInInterrupt) != 0;
       event.copy = (events_.Int(8) & kCopy) != 0;
       event.args = batch->owned.emplace_back(events_.Text(9));
+      bytes += event.args.size();
+      if (bytes > kMostBytesOfBatch) db_.FailDamaged("a batch has more text than an analysis writes");
       event.line = events_.Int(10);
       event.source = std::max<uint32_t>(Id<uint32_t>(events_, 11), 1) - 1;
       if (!event.copy) event.payload = decoder_->Decode(event.name, event.args);
       batch->events.push_back(event);
     }
-    if (batch->events.empty()) return;
-    for (; frame_ && frames_.Int(0) <= Value(batch->events.back().id); frame_ = frames_.Step()) {
+  }
+
+  void ReadFrames(Batch* batch) {
+    for (int i = 0; i < kMostFramesOfBatch && frame_ && frames_.Int(0) <= last_event_;
+         ++i, frame_ = frames_.Step()) {
       batch->frames.push_back({.event = static_cast<EventId>(frames_.Int(0)),
                                .depth = Id<int32_t>(frames_, 1),
                                .text = batch->owned.emplace_back(frames_.Text(2))});

@@ -329,6 +329,37 @@ TEST_CASE("what an earlier version's tables are is not known: they may not go on
   CHECK_FALSE(fs::exists(victim.beside("new.db")));
 }
 
+TEST_CASE("a database with more files, probes or issues than an analysis writes is refused", "[hostile]") {
+  Victim victim;
+  auto rows = [](const std::string& insert, int count) {
+    return "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < " +
+           std::to_string(count) + ") " + insert;
+  };
+  victim.Change(
+      rows("INSERT INTO trace_issue(kind, severity, first_line, count, text, of_input) "
+           "SELECT 'k' || i, 'info', 0, 1, 'text', 0 FROM n",
+           1000));
+  CHECK(Execute({"report", victim.path()}).exit_code == 0);
+  for (const std::string& sql :
+       {rows("INSERT INTO trace_issue(kind, severity, first_line, count, text, of_input) "
+             "SELECT 'k' || i, 'info', 0, 1, 'text', 0 FROM n",
+             100'001),
+        rows("INSERT INTO trace_probe(definition) SELECT 'p:g/e' || i || ' f' FROM n", 20'001),
+        rows("INSERT INTO source(role, path) SELECT 'other', 'f' || i FROM n", 16'385)}) {
+    victim.Change(sql);
+    for (const char* command : {"report", "replay", "query"}) {
+      Arguments arguments = {command, victim.path()};
+      if (command == std::string("query")) arguments.emplace_back("SELECT 1");
+      if (command == std::string("replay"))
+        arguments.insert(arguments.end(), {"-o", victim.beside("new.db")});
+      Run run = Execute(arguments);
+      INFO(sql << ": " << command << ": " << run.err);
+      CHECK(run.exit_code == 2);
+      CHECK(run.err.find("than an analysis writes") != std::string::npos);
+    }
+  }
+}
+
 TEST_CASE("what stands beside a database is no way in", "[hostile]") {
   Victim victim;
   auto refuses = [&](const std::string& what) {
@@ -487,6 +518,25 @@ TEST_CASE("a folder of rules from a stranger", "[hostile]") {
   says("its column subject_id holds no integer");
   std::ofstream(rules + "/a.sql") << rule("a", kSelect + "load_extension('x') AS summary");
   says("not authorized");
+}
+
+TEST_CASE("a rule with a fingerprint for every finding is refused in time", "[hostile]") {
+  Victim victim;
+  TemporaryFolder rules;
+  auto run = [&](int fingerprints) {
+    rules.Write(
+        "many.sql",
+        "-- name: many\n-- severity: warning\n-- summary: s\n-- why: w\n-- requires: page_waits\n"
+        "-- reference: r\nWITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < " +
+            std::to_string(fingerprints) +
+            ") SELECT 'latent' AS grade, 'page_waits' AS subject, 1 AS subject_id, 1 AS pfn, 1 AS pid, "
+            "'s' AS summary, 'f' || i AS fingerprint FROM n");
+    return Execute({"analyze", victim.log(), "--rules", rules.path()});
+  };
+  CHECK(run(1'000).exit_code == 1);
+  Run refused = run(1'001);
+  CHECK(refused.exit_code == 2);
+  CHECK(refused.err.find("fingerprints") != std::string::npos);
 }
 
 TEST_CASE("a fleet database from a stranger", "[hostile]") {
