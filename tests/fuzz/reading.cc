@@ -152,7 +152,10 @@ ReadTotals ReadToEnd(EventSource* source, const Recording& recording, const Stri
               "a batch's text stands where it says");
     }
     CheckBatch(moved, strings);
-    totals.markers += static_cast<int64_t>(moved.markers.size());
+    // A boot is a line of its own, and no line of the trace.
+    totals.markers += std::count_if(moved.markers.begin(), moved.markers.end(), [](const LossMarker& marker) {
+      return marker.kind != LossMarker::Kind::kNextBoot;
+    });
     totals.frames += static_cast<int64_t>(moved.frames.size());
     batch = Batch();
   }
