@@ -39,6 +39,12 @@ void Probe(const std::string& function, const std::string& fields, bool returns,
   if (returns) advice->probes.push_back("r256:mmreplay/" + function + "_ret " + function);
 }
 
+// What the function returned, too: how a migration ended.
+void ProbeResult(const std::string& function, const std::string& fields, RecordingAdvice* advice) {
+  Probe(function, fields, true, advice);
+  advice->probes.back() += " ret=$retval:s32";
+}
+
 void ProbeWaits(const Kernel& kernel, RecordingAdvice* advice) {
   std::string bit = " bit=" + kernel.Argument(2) + ":s32";
   if (kernel.Since(5, 16)) {
@@ -77,10 +83,10 @@ void RecordMigrations(const Kernel& kernel, RecordingAdvice* advice) {
                               "migrate:set_migration_pte", "migrate:remove_migration_pte"})
       advice->events.emplace_back(event);
   } else if (kernel.Since(5, 14)) {
-    Probe("migrate_page_move_mapping", "newpage=" + kernel.Argument(2) + " page=" + kernel.Argument(3), true,
-          advice);
+    ProbeResult("migrate_page_move_mapping", "newpage=" + kernel.Argument(2) + " page=" + kernel.Argument(3),
+                advice);
   } else {
-    Probe("migrate_misplaced_transhuge_page", "page=" + kernel.Argument(6), true, advice);
+    ProbeResult("migrate_misplaced_transhuge_page", "page=" + kernel.Argument(6), advice);
   }
 }
 
@@ -108,7 +114,7 @@ RecordingAdvice AdviseRecording(EvidenceKind kind, std::optional<KernelRelease> 
       advice.events = {"kmem:mm_page_free", "kmem:mm_page_alloc"};
       break;
     case EvidenceKind::kPageTableLocks:
-      advice.events = {"lock:lock_acquire", "lock:lock_acquired", "lock:lock_release"};
+      advice.events = {"lock:lock_acquire", "lock:lock_contended", "lock:lock_acquired", "lock:lock_release"};
       advice.needs = "CONFIG_LOCK_STAT; filter name ~ \"ptlock*\"";
       break;
     case EvidenceKind::kFaults:

@@ -345,8 +345,10 @@ TEST_CASE("probes are those of the kernel's era", "[report]") {
             .find("migration_entry_wait_on_locked entry=$arg1 ptl=$arg2") != std::string::npos);
   CHECK(probes(EvidenceKind::kWaits, "7.2.0", "aarch64").find("softleaf_entry_wait_on_locked") !=
         std::string::npos);
-  CHECK(probes(EvidenceKind::kMigrations, "4.10.17", "x86_64")
-            .find("migrate_misplaced_transhuge_page page=%r9") != std::string::npos);
+  CHECK(probes(EvidenceKind::kMigrations, "4.10.17", "x86_64") ==
+        "p:mmreplay/migrate_misplaced_transhuge_page migrate_misplaced_transhuge_page page=%r9\n"
+        "r256:mmreplay/migrate_misplaced_transhuge_page_ret migrate_misplaced_transhuge_page "
+        "ret=$retval:s32\n");
 }
 
 TEST_CASE("the function of a probe hit", "[report]") {
