@@ -32,7 +32,7 @@ std::array<int, 2> MakePair() {
 
 // Heap and stacks; what a file is mapped for does not count.
 void LimitMemory(uint64_t bytes) {
-#ifndef __SANITIZE_ADDRESS__
+#ifndef MMREPLAY_ADDRESS_SANITIZER
   if (bytes == 0) return;
   rlimit limit{.rlim_cur = bytes, .rlim_max = bytes};
   setrlimit(RLIMIT_DATA, &limit);

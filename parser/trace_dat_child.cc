@@ -330,7 +330,7 @@ void SetLimits(uint64_t file_size) {
   Limit(RLIMIT_CPU, 30 + file_size / 1'000'000);
   Limit(RLIMIT_FSIZE, (uint64_t{256} << 20) + file_size * 64);
   Limit(RLIMIT_CORE, 0);
-#if !defined(__SANITIZE_ADDRESS__)
+#ifndef MMREPLAY_ADDRESS_SANITIZER
   Limit(RLIMIT_AS, uint64_t{4} << 30);
 #endif
 }
