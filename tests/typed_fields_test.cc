@@ -160,7 +160,7 @@ TEST_CASE("comms of scheduler events may look like fields", "[typed_fields]") {
 // Synthetic: names no kernel gives.
 TEST_CASE("hostile names lose nothing", "[typed_fields]") {
   Analysis a =
-      Trace({std::string("page_ref_mod_u\0less: pfn=0x1 val=1", 36), "page_waits: x=1", "good: x=5"});
+      Trace({std::string("page_ref_mod_u\0less: pfn=0x1 val=1", 34), "page_waits: x=1", "good: x=5"});
   CHECK(a.facts().lines.events == 3);
   CHECK(Rows(a, "SELECT x FROM good") == "5\n");
   CHECK(a.Count("SELECT count(*) FROM event_kinds WHERE sql_name IS NULL") == 0);
