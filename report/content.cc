@@ -172,6 +172,7 @@ std::vector<CountedName> CountNames(const Database& db, std::string_view sql) {
     ++last->second;
   }
   std::vector<CountedName> names;
+  names.reserve(counts.size());
   for (const auto& [name, count] : counts) names.push_back({name, count});
   return names;
 }
