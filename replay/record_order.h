@@ -25,7 +25,6 @@ class RecordOrder {
   void See(const Event& event);
 
   // From the event on that showed it.
-  bool broken() const { return broken_at_.has_value(); }
   std::optional<int64_t> broken_at() const { return broken_at_; }  // its line
 
  private:

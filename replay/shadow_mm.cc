@@ -169,6 +169,14 @@ void ShadowMm::OnStepBack(int32_t cpu) {
   migrations_.OnGap();
 }
 
+// What comes from here on in the file did not happen after what came before.
+void ShadowMm::OnDisorder(int64_t line) {
+  if (summary_.disorder_line) return;
+  summary_.disorder_line = line;
+  summary_.blinded = true;
+  waits_.OnBlinded(WaitTracker::Blindness::kDisorder);
+}
+
 // What a filter leaves out is no loss of one cpu. After a loss the model goes on with what it knows, and is
 // mostly right; with a filter it would be wrong by design.
 void ShadowMm::Cut(const LossMarker& marker) {
@@ -190,9 +198,7 @@ void ShadowMm::Cut(const LossMarker& marker) {
       break;
     case LossMarker::Kind::kNextBoot:
       // Pages, tasks and locks are others from here on.
-      if (!summary_.disorder_line) summary_.disorder_line = marker.line;
-      summary_.blinded = true;
-      waits_.OnBlinded(WaitTracker::Blindness::kDisorder);
+      OnDisorder(marker.line);
       break;
   }
 }
@@ -234,11 +240,7 @@ bool ShadowMm::GapSince(const Task& task, EventId since) const {
 }
 
 void ShadowMm::Replay(const Event& event) {
-  if (record_order_.broken() && !summary_.disorder_line) {
-    summary_.disorder_line = record_order_.broken_at();
-    summary_.blinded = true;
-    waits_.OnBlinded(WaitTracker::Blindness::kDisorder);
-  }
+  if (auto line = record_order_.broken_at()) OnDisorder(*line);
   if (event.cpu && static_cast<uint32_t>(*event.cpu) >= known_cpus_.size() && !KnowsCpu(*event.cpu)) {
     Event elsewhere = event;
     elsewhere.cpu.reset();
@@ -269,7 +271,7 @@ void ShadowMm::Replay(const Event& event) {
     bool goes_on =
         free || std::holds_alternative<PageRef>(event.payload) || (lock && lock->step == LockStep::kAcquire);
     auto function = waits_.WaitingIn(*task);
-    bool return_known = function && (returns_known_ & Bit(*function));
+    bool return_known = ReturnKnown(function);
     // Its return may be missing all the same: nobody frees a page while he waits for it.
     bool frees_it = free && waits_.WaitsFor(*task, pages_.Find(free->pfn));
     if (function && ((goes_on && !return_known) || frees_it)) waits_.EndUnseen(task, at);
@@ -341,6 +343,10 @@ void ShadowMm::Replay(const Event& event) {
   }
 }
 
+bool ShadowMm::ReturnKnown(std::optional<KernelFunction> function) const {
+  return function && (returns_known_ & Bit(*function)) != 0;
+}
+
 void ShadowMm::OnSwitch(const SchedSwitch& sched, const Event& event, const Moment& at) {
   if (Task* prev = tasks_.Of(sched.prev, event.cpu)) {
     if (sched.prev_state == SleepState::kUninterruptible || sched.prev_state == SleepState::kOther)
@@ -350,8 +356,7 @@ void ShadowMm::OnSwitch(const SchedSwitch& sched, const Event& event, const Mome
     if (sleeps && !prev->waiting && prev->last_hold) prev->last_hold->direct = false;
     // Page waits sleep uninterruptibly (or killably, shown as D too): any other sleep is another wait.
     if (sched.prev_state == SleepState::kUninterruptible) {
-      auto function = waits_.WaitingIn(*prev);
-      waits_.OnSleep(*prev, at, function && (returns_known_ & Bit(*function)) != 0);
+      waits_.OnSleep(*prev, at, ReturnKnown(waits_.WaitingIn(*prev)));
     }
     if (sched.prev_state == SleepState::kOther) {
       if (prev->waiting) waits_.EndUnseen(prev, at);

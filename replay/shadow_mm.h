@@ -104,6 +104,9 @@ class ShadowMm {
   void NotePage(Pfn pfn, const Moment& at);
   std::optional<Pfn> PfnOf(const FunctionEntry& call, ProbeRole role);
   bool ReferencesRecordable() const;
+  void OnDisorder(int64_t line);
+  // Returns of the function are probed.
+  bool ReturnKnown(std::optional<KernelFunction> function) const;
   void Cut(const LossMarker& marker);
   bool GapSince(const Task& task, EventId since) const;
   void CloseGap(const Event& event);
