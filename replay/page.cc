@@ -459,8 +459,8 @@ void PageTracker::CheckCount(Page* page, const PageRef& ref, const Moment& at) {
   // get_page() on a page that is free: 0 -> 1. With an owner it would be 2 at least.
   bool from_zero = ref.op == PageRefOp::kMod && ref.val > 0 && ref.count == ref.val;
   // A poisoned page is taken off the free lists so (mm/memory-failure.c:page_handle_poison, 5.10 and later).
-  if (ref.flags.hwpoison == FlagState::kSet) return;
-  if (from_zero && !page->alive && page->death && page->death->free && !page->taken_while_free) {
+  bool poisoned = ref.flags.hwpoison == FlagState::kSet;
+  if (from_zero && !poisoned && !page->alive && page->death && page->death->free && !page->taken_while_free) {
     page->taken_while_free = true;
     AddAnomaly("I5", "reference taken on a free page", at, *page,
                "a reference was taken on a free page: the count went from 0 to " + Number(ref.val),

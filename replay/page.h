@@ -212,9 +212,9 @@ class PageTracker {
   size_t takers_limit_;             // of all pages
   size_t takers_ = 0;
   size_t age_at_takers_ = takers_limit_;
-  uint64_t orders_ = 0;                                   // bit n: a block of order n was seen
+  uint64_t orders_ = 0;                                  // bit n: a block of order n was seen
   std::unordered_map<uint64_t, int32_t> live_in_chunk_;  // known pages that are alive, per 2 MiB of pfns
-  std::deque<std::pair<uint64_t, LifetimeId>> dead_;      // in order of death, for Forget()
+  std::deque<std::pair<uint64_t, LifetimeId>> dead_;     // in order of death, for Forget()
   int64_t gaps_ = 0;
   PageStats stats_;
   bool ticks_;

@@ -95,6 +95,8 @@ class PtlTracker {
              Task* task);
   void End(Holder* holder, size_t index, const Moment& at, Task* task);
   void EmitUnreleased(std::vector<Hold> holds);
+  // Losses so far; a task that spins for a lock stays on its cpu.
+  uint64_t GapsOn(std::optional<int32_t> cpu) const;
 
   Emit emit_;
   const ClockError* clock_;
@@ -108,8 +110,6 @@ class PtlTracker {
   };
   void NoteTaken(int32_t cpu, Task* task);
   std::unordered_map<int32_t, TakenOnCpu> taken_on_;
-  // Losses so far; a task that spins for a lock stays on its cpu.
-  uint64_t GapsOn(std::optional<int32_t> cpu) const;
   std::unordered_map<int32_t, uint64_t> gaps_;
 };
 

@@ -34,10 +34,14 @@ bool DropsOwnReference(KernelFunction function) {
 // emulation 100 ms; ones that stall are told by their sleepers.
 constexpr int64_t kLongestUnseenWait = 200'000'000;
 
+bool LaterByMore(int64_t ns, const Moment& later, const Moment& first, const ClockError& clock) {
+  return !clock.ticks() && later.ts && first.ts && *later.ts - *first.ts > ns;
+}
+
 // Of a wait whose end is not on record, and whose task was awake at a moment: whether it was over by a later
 // one.
 bool MayBeOver(const Moment& awake, const Moment& later, const ClockError& clock) {
-  return !clock.ticks() && awake.ts && later.ts && *later.ts - *awake.ts > kLongestUnseenWait;
+  return LaterByMore(kLongestUnseenWait, later, awake, clock);
 }
 
 // Between an atomic operation and its event lie a few instructions, and an emulator or a hypervisor may take
@@ -46,8 +50,7 @@ constexpr int64_t kLongestLogDelay = 100'000'000;
 
 // The page's death, shown after `moment`, is too long after it to have come before it.
 bool DiedAfter(const Death& death, const Moment& moment, const ClockError& clock) {
-  return !death.resumed && !clock.ticks() && death.at.ts && moment.ts &&
-         *death.at.ts - *moment.ts > kLongestLogDelay + clock.bound();
+  return !death.resumed && LaterByMore(kLongestLogDelay + clock.bound(), death.at, moment, clock);
 }
 
 struct Fate {
