@@ -11,6 +11,7 @@
 #include "db/output_file.h"
 #include "db/read_only.h"
 #include "parser/error.h"
+#include "parser/probe_definitions.h"
 #include "parser/temporary_file.h"
 
 namespace mmreplay {
@@ -313,7 +314,7 @@ void RequireSound(const Database& database, const Database& expected) {
 // What is held in memory to be reported or replayed has no more rows than an analysis writes.
 void RequireFewRows(const Database& database) {
   constexpr std::pair<const char*, int64_t> kMost[] = {{"source", 16'384},
-                                                       {"trace_probe", 20'000},
+                                                       {"trace_probe", kMostProbes},
                                                        {"trace_format", 100'000},
                                                        {"trace_cpu_stats", 1'000'000},
                                                        {"trace_issue", 100'000}};

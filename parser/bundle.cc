@@ -161,7 +161,7 @@ void AddSideFile(InputFormat format, const InputMember& member, Recording* recor
       if (left_out || recording->probes.size() + probes.size() > kMostProbes) {
         recording->damage.push_back(
             std::make_shared<std::string>(member.path + ": defines more probes than are kept"));
-        probes.resize(std::min(probes.size(), kMostProbes - std::min(kMostProbes, recording->probes.size())));
+        probes.resize(std::min(probes.size(), kMostProbes - recording->probes.size()));
       }
       std::move(probes.begin(), probes.end(), std::back_inserter(recording->probes));
       break;

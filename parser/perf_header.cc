@@ -194,8 +194,7 @@ void ReadFileHeader(const SeekableFile& file, PerfHeader* header) {
   // An attr is followed by the section with its ids. Together they are no more than the file, unless they
   // overlap.
   uint64_t left = file.size();
-  while (attr_size >= 64 + 16 && attr_reader.rest().size() >= attr_size &&
-         header->attrs.size() < kMostAttrs) {
+  while (attr_size >= 64 + 16 && attr_reader.rest().size() >= attr_size) {
     std::string_view attr = attr_reader.Bytes(attr_size);
     ByteReader reader_of_ids(attr.substr(attr.size() - 16));
     Section ids = ReadSection(&reader_of_ids);

@@ -145,10 +145,9 @@ std::vector<ProbeDefinition> ParseProbeDefinitions(std::string_view text, bool* 
   std::vector<ProbeDefinition> probes;
   size_t arguments = 0;
   ForEachLine(text, [&](std::string_view line) {
-    bool full = probes.size() == kMostProbes || arguments > kMostArguments;
-    auto probe = full && left_out && *left_out ? std::nullopt : ParseProbeDefinition(line);
+    auto probe = ParseProbeDefinition(line);
     if (!probe) return;
-    if (full) {
+    if (probes.size() == kMostProbes || arguments > kMostArguments) {
       if (left_out) *left_out = true;
       return;
     }

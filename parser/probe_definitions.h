@@ -46,11 +46,10 @@ std::optional<ProbeDefinition> ParseProbeDefinition(std::string_view line);
 // none is $comm.
 std::string ProbeDefinitionText(const ProbeDefinition& probe);
 
-// All definitions of a file.
 // Of one recording; tracers define a few hundred.
 constexpr size_t kMostProbes = 20'000;
 
-// `left_out`: some were more than are kept; may be null.
+// All definitions of a file. `left_out`: some were more than are kept; may be null.
 std::vector<ProbeDefinition> ParseProbeDefinitions(std::string_view text, bool* left_out = nullptr);
 
 // True when the text looks like a kprobe_events file: definitions make up a third of its
