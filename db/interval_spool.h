@@ -79,8 +79,7 @@ class IntervalSpool {
     int64_t* cells = Place(id);
     [&]<int... kColumn>(std::integer_sequence<int, kColumn...>) {
       (set(kColumn, Writer(cells, texts_, kColumn)), ...);
-    }
-    (std::make_integer_sequence<int, kColumns>());
+    }(std::make_integer_sequence<int, kColumns>());
   }
 
   // Ids are from 0 to this one, with gaps; -1 where there are none.

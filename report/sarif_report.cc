@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <map>
 #include <optional>
+#include <span>
 
 #include "report/json_values.h"
 #include "report/version.h"
@@ -250,8 +251,7 @@ Json ExecutionNotifications(const ReportContent& content, const Artifacts& artif
   Json notifications = Json::array();
   constexpr size_t kMostGaps = 1'000;
   size_t gaps = std::min(content.gaps.size(), kMostGaps);
-  for (const LostEvents& gap :
-       std::vector(content.gaps.begin(), content.gaps.begin() + static_cast<ptrdiff_t>(gaps))) {
+  for (const LostEvents& gap : std::span(content.gaps).first(gaps)) {
     bool ticks = content.clock.ticks;
     Json one = Notification("warning", "events lost",
                             fmt::format("{} of cpu {} lost from {} to {}.",

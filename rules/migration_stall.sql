@@ -44,6 +44,7 @@ restless AS MATERIALIZED (
   WHERE coalesce(end_ts, begin_ts) - begin_ts <= 10000000
   GROUP BY pid, lifetime_id HAVING count(*) >= 99
 ),
+-- Where no task is restless no wait is looked at for it.
 storms AS (
   SELECT *, min(begin_event)
   FROM (SELECT w.*, w.begin_ts - lag(w.begin_ts, 99) OVER (PARTITION BY w.pid, w.lifetime_id ORDER BY w.begin_event) AS hundred
