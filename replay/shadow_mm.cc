@@ -361,6 +361,7 @@ void ShadowMm::OnSwitch(const SchedSwitch& sched, const Event& event, const Mome
     if (sched.prev_state == SleepState::kOther) {
       if (prev->waiting) waits_.EndUnseen(prev, at);
       prev->last_idle = at;
+      summary_.returns_missing += static_cast<int64_t>(tasks_.OnIdle(prev));
     }
     prev->asleep = sleeps;
     prev->woken.reset();
@@ -514,6 +515,7 @@ void ShadowMm::OnEntry(const FunctionEntry& call, StringId probe, const Moment& 
   if (LooksUpPageTable(call.function)) {
     task->last_lookup_call = at;
     task->last_lookup_symbol = call.symbol;
+    task->last_lookup_over = false;
   }
   if (returns_known_ & Bit(call.function) && call.function != Function::kOther)
     summary_.returns_missing += static_cast<int64_t>(tasks_.Enter(task, call, at));
@@ -564,6 +566,7 @@ void ShadowMm::OnReturn(const FunctionReturn& call, const Moment& at, Task* task
   if (task->waiting) waits_.EndUnseen(task, at);
   if (call.function == Function::kOther) return;
   tasks_.Leave(task, call.function);
+  if (LooksUpPageTable(call.function)) task->last_lookup_over = true;
   std::optional<int64_t> ret;
   if (auto value = call.fields.Get(ProbeRole::kReturn))
     ret = static_cast<int32_t>(static_cast<uint32_t>(*value));

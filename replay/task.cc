@@ -1,12 +1,33 @@
 #include "replay/task.h"
 
+#include <algorithm>
+
+#include "replay/kernel_contracts.h"
+
 namespace mmreplay {
 namespace {
+
+// Lookups do not call one another, but for the common part of two of them: migration_entry_wait() and
+// migration_entry_wait_huge() (mm/migrate.c) end in __migration_entry_wait().
+bool IsLookupCall(KernelFunction caller, KernelFunction callee) {
+  return callee == KernelFunction::kPteMigrationEntryWait &&
+         (caller == KernelFunction::kMigrationEntryWait || caller == KernelFunction::kHugeMigrationEntryWait);
+}
 
 void NewScope(Task* task) {
   ++task->scope;
   task->scope_cpu.reset();
   task->scope_moved = false;
+}
+
+// Closes the outermost frame that `ended` is true of, and what is inside it; returns how many were open.
+template <typename Ended>
+size_t CloseFrames(Task* task, const Ended& ended) {
+  auto outermost = std::find_if(task->frames.begin(), task->frames.end(),
+                                [&](const CallFrame& frame) { return ended(frame.function); });
+  auto closed = static_cast<size_t>(task->frames.end() - outermost);
+  task->frames.erase(outermost, task->frames.end());
+  return closed;
 }
 
 }  // namespace
@@ -39,13 +60,18 @@ Task* TaskTracker::Of(std::optional<Pid> pid, std::optional<int32_t> cpu) {
 }
 
 size_t TaskTracker::Enter(Task* task, const FunctionEntry& call, const Moment& entry) {
-  size_t lost = 0;
-  while (task->FindFrame(call.function)) {
-    task->frames.pop_back();
-    ++lost;
-  }
+  size_t lost = CloseFrames(task, [&](KernelFunction open) {
+    if (open == call.function) return true;
+    return LooksUpPageTable(open) && LooksUpPageTable(call.function) && !IsLookupCall(open, call.function);
+  });
   if (task->frames.empty()) NewScope(task);
   task->frames.push_back({call.function, call.symbol, entry, call.fields});
+  return lost;
+}
+
+size_t TaskTracker::OnIdle(Task* task) {
+  size_t lost = CloseFrames(task, LooksUpPageTable);
+  if (lost > 0 && task->frames.empty()) NewScope(task);
   return lost;
 }
 

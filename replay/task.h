@@ -49,6 +49,7 @@ struct Task {
   // that looks one up, and the last sleep of a kind no fault sleeps between lookup and wait.
   std::optional<Moment> last_lookup_call;
   StringId last_lookup_symbol{};
+  bool last_lookup_over = false;  // its return is on record
   std::optional<Moment> last_idle;
   std::optional<HoldId> holding;  // innermost page-table lock held
   std::optional<ReleasedHold> last_hold;
@@ -80,9 +81,14 @@ class TaskTracker {
   Task* Of(const Event& event);
   Task* Of(std::optional<Pid> pid, std::optional<int32_t> cpu);
 
-  // Opens a bracket. A frame of the same function that is still open lost its return: it and what
-  // is inside it are closed first; returns how many were.
+  // Opens a bracket. A frame of the same function that is still open lost its return, and so did one of a
+  // page-table lookup that does not call this one: it and what is inside it are closed first; returns how many
+  // were.
   size_t Enter(Task* task, const FunctionEntry& call, const Moment& entry);
+
+  // The task sleeps as no page-table lookup does (mm/migrate.c, mm/huge_memory.c: all sleep uninterruptibly):
+  // those still open lost their returns. Closes them and what is inside; returns how many were.
+  size_t OnIdle(Task* task);
 
   // Closes the innermost bracket of that function, and frames left open inside it. nullopt when the
   // entry was not recorded.

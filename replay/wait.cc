@@ -403,7 +403,7 @@ void WaitTracker::Begin(Task* task, const Moment& at, const Entry& entry) {
   if (in_lookup_call) {
     record.call = task->frames.back().entry.event;
     record.call_function = task->frames.back().symbol;
-  } else if (task->last_lookup_call &&
+  } else if (task->last_lookup_call && !task->last_lookup_over &&
              (!task->last_idle || Value(task->last_idle->event) < Value(task->last_lookup_call->event))) {
     record.call = task->last_lookup_call->event;
     record.call_function = task->last_lookup_symbol;
