@@ -204,11 +204,16 @@ void ReadFileHeader(const SeekableFile& file, PerfHeader* header) {
   }
   if (header->cut_off) return;
   uint64_t at = header->data_end;
+  left = file.size();  // of features, likewise
   for (uint64_t feature = 0; feature < 256; ++feature) {
     if (!(features[feature / 64] >> (feature % 64) & 1)) continue;
     std::string bytes = file.ReadAt(at, 16);
-    ByteReader section(bytes);
-    ReadFeature(feature, Load(file, ReadSection(&section)), header);
+    ByteReader reader_of_place(bytes);
+    Section section = ReadSection(&reader_of_place);
+    if (section.size <= left) {
+      left -= section.size;
+      ReadFeature(feature, Load(file, section), header);
+    }
     at += 16;
   }
 }

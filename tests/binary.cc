@@ -14,17 +14,6 @@
 namespace mmreplay {
 namespace {
 
-std::shared_ptr<SeekableFile> InMemory(const std::string& bytes) {
-  int fd = memfd_create("recording", MFD_CLOEXEC);
-  REQUIRE(fd >= 0);
-  for (size_t at = 0; at < bytes.size();) {
-    ssize_t wrote = write(fd, bytes.data() + at, bytes.size() - at);
-    REQUIRE(wrote > 0);
-    at += static_cast<size_t>(wrote);
-  }
-  return std::make_shared<SeekableFile>(fd, "x.bin");
-}
-
 template <typename Strong>
 std::optional<int32_t> Plain(const std::optional<Strong>& value) {
   return value ? std::optional(Value(*value)) : std::nullopt;
@@ -53,6 +42,17 @@ void ReadAllOf(EventSource* source, const StringTable& strings, BinaryRead* read
 }
 
 }  // namespace
+
+std::shared_ptr<SeekableFile> InMemory(const std::string& bytes) {
+  int fd = memfd_create("recording", MFD_CLOEXEC);
+  REQUIRE(fd >= 0);
+  for (size_t at = 0; at < bytes.size();) {
+    ssize_t wrote = write(fd, bytes.data() + at, bytes.size() - at);
+    REQUIRE(wrote > 0);
+    at += static_cast<size_t>(wrote);
+  }
+  return std::make_shared<SeekableFile>(fd, "x.bin");
+}
 
 bool BinaryRead::HasIssue(const std::string& kind) const {
   return std::any_of(issues.begin(), issues.end(),

@@ -7,8 +7,30 @@
 
 #include "parser/batch.h"
 #include "parser/event_source.h"
+#include "parser/input.h"
 
 namespace mmreplay {
+
+// A file of these bytes that has no name.
+std::shared_ptr<SeekableFile> InMemory(const std::string& bytes);
+
+// Puts little-endian numbers and texts behind each other.
+class Bytes {
+ public:
+  template <typename Int>
+  Bytes& Add(Int value) {
+    bytes_.append(reinterpret_cast<const char*>(&value), sizeof(value));
+    return *this;
+  }
+  Bytes& Add(const std::string& text) {
+    bytes_ += text;
+    return *this;
+  }
+  const std::string& text() const { return bytes_; }
+
+ private:
+  std::string bytes_;
+};
 
 // What a binary recording comes out as.
 struct BinaryRead {

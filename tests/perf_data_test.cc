@@ -2,6 +2,7 @@
 #include <cstring>
 #include <limits>
 
+#include "parser/perf_header.h"
 #include "tests/agreement.h"
 #include "tests/analysis.h"
 #include "tests/binary.h"
@@ -16,23 +17,6 @@ std::string Sample(const std::string& name) {
 std::string PerfData(const std::string& name) {
   return ExtractMember(Sample(name), InputFormat::kPerfData);
 }
-
-class Bytes {
- public:
-  template <typename Int>
-  Bytes& Add(Int value) {
-    bytes_.append(reinterpret_cast<const char*>(&value), sizeof(value));
-    return *this;
-  }
-  Bytes& Add(const std::string& text) {
-    bytes_ += text;
-    return *this;
-  }
-  const std::string& text() const { return bytes_; }
-
- private:
-  std::string bytes_;
-};
 
 std::string PerfRecordBytes(uint32_t type, const std::string& body) {
   return Bytes().Add(type).Add(uint16_t{0}).Add(static_cast<uint16_t>(body.size() + 8)).Add(body).text();
@@ -249,6 +233,23 @@ TEST_CASE("what cannot be read is named", "[perf_data]") {
   BinaryRead shorter = ReadBinary(PipeHead() + FreeSample(10, 0, 1) + PerfRecordBytes(9, body.substr(0, 44)));
   CHECK(shorter.events.size() == 1);
   CHECK(shorter.HasIssue("record rejected"));
+}
+
+// Synthetic: 65,536 attrs, each with a section of ids that is the whole file. Read for each of them, that is 300 GB.
+TEST_CASE("sections of ids that overlap are read once", "[perf_data]") {
+  constexpr uint64_t kAttrs = 65'536;
+  constexpr uint64_t kAttrBytes = 64 + 16;
+  constexpr uint64_t kSize = 104 + kAttrs * kAttrBytes;
+  Bytes file;
+  file.Add(std::string("PERFILE2")).Add(uint64_t{104}).Add(kAttrBytes);
+  file.Add(uint64_t{104}).Add(kAttrs * kAttrBytes);  // attrs
+  file.Add(kSize).Add(uint64_t{0}).Add(std::string(16 + 32, '\0'));
+  for (uint64_t i = 0; i < kAttrs; ++i)
+    file.Add(uint32_t{2}).Add(uint32_t{64}).Add(i).Add(std::string(48, '\0')).Add(uint64_t{0}).Add(kSize);
+  PerfHeader header = ReadPerfHeader(*InMemory(file.text()));
+  CHECK(header.attrs.size() == kAttrs);
+  CHECK(header.attrs[7].config == 7);
+  CHECK_FALSE(header.attr_of_id.empty());
 }
 
 TEST_CASE("no damage takes the reader down", "[perf_data]") {

@@ -1,6 +1,7 @@
 #include <catch2/catch.hpp>
 
 #include "parser/lines.h"
+#include "parser/trace_dat_header.h"
 #include "tests/agreement.h"
 #include "tests/analysis.h"
 #include "tests/binary.h"
@@ -140,6 +141,24 @@ TEST_CASE("a damaged trace.dat ends in a sentence that names it", "[trace_dat]")
   Run run = Shell("$MMREPLAY analyze " + folder.Write("cut.dat", bytes.substr(0, 20000)));
   CHECK(run.exit_code == 2);
   CHECK(run.err.find("cut.dat: the file is damaged or cut off") != std::string::npos);
+}
+
+// Synthetic: options that say of the next ones that they are these.
+TEST_CASE("sections that run in a circle are read once", "[trace_dat]") {
+  Bytes file;
+  file.Add(std::string("\x17\x08\x44tracing7\0\0\x08", 14)).Add(uint32_t{4096}).Add(std::string("none\0\0", 6));
+  uint64_t options_at = file.text().size() + 8;
+  file.Add(options_at);
+  std::string stat = "dropped events: 1\n";
+  Bytes options;
+  options.Add(uint16_t{2}).Add(static_cast<uint32_t>(stat.size())).Add(stat);
+  options.Add(uint16_t{18}).Add(uint32_t{8}).Add(options_at);  // event formats
+  options.Add(uint16_t{0}).Add(uint32_t{8}).Add(options_at);   // the next options
+  file.Add(uint16_t{0}).Add(uint16_t{0}).Add(uint32_t{0}).Add(uint64_t{options.text().size()}).Add(options.text());
+  TraceDatHeader header = ReadTraceDatHeader(*InMemory(file.text()));
+  CHECK(header.version == "7");
+  CHECK(header.dropped_events == 1);
+  CHECK(header.events.empty());
 }
 
 TEST_CASE("no damage takes the program down", "[trace_dat]") {
