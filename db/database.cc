@@ -255,15 +255,16 @@ bool Statement::IsNull(int column) const {
 }
 
 int64_t Statement::Int(int column) const {
-  int type = sqlite3_column_type(handle_.get(), column);
-  if (type != SQLITE_INTEGER && type != SQLITE_NULL)
-    database_->FailDamaged(std::string(Name(column)) + " is no number");
-  return sqlite3_column_int64(handle_.get(), column);
+  return OptionalInt(column).value_or(0);
 }
 
 std::optional<int64_t> Statement::OptionalInt(int column) const {
-  if (IsNull(column)) return std::nullopt;
-  return Int(column);
+  // A value in the hand: each sqlite3_column_* would look it up, and lock, once more. Only the thread that steps asks.
+  sqlite3_value* value = sqlite3_column_value(handle_.get(), column);
+  int type = sqlite3_value_type(value);
+  if (type == SQLITE_NULL) return std::nullopt;
+  if (type != SQLITE_INTEGER) database_->FailDamaged(std::string(Name(column)) + " is no number");
+  return sqlite3_value_int64(value);
 }
 
 std::string_view Statement::Text(int column) const {

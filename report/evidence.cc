@@ -43,24 +43,46 @@ std::string EventLine::Original() const {
   return text + " " + name + ": " + args;
 }
 
+EventLines::Texts::Texts(const Database& database, std::string_view sql)
+    : query_(database, ReportSql(sql)) {}
+
+const std::string* EventLines::Texts::Read(int64_t id) {
+  auto known = known_.find(id);
+  if (known != known_.end()) return &known->second;
+  if (known_.size() >= kMostKept) known_.clear();
+  query_.Bind(1, id);
+  const std::string* text = nullptr;
+  if (query_.Step()) text = &known_.try_emplace(id, query_.Text(0)).first->second;
+  query_.Reset();
+  return text;
+}
+
 EventLines::EventLines(const Database& database, bool ticks)
-    : query_(database, ReportSql("event line")), ticks_(ticks) {}
+    : query_(database, ReportSql("event line")),
+      strings_(database, "string"),
+      kinds_(database, "name of kind"),
+      sources_(database, "path of source"),
+      ticks_(ticks) {}
 
 std::optional<EventLine> EventLines::Read(int64_t event) {
   query_.Bind(1, event);
   std::optional<EventLine> line;
   if (query_.Step()) {
+    auto text = [&](Texts* texts, int column) {
+      const std::string* found = texts->Read(query_.Int(column));
+      return found ? *found : std::string();
+    };
     line = EventLine{.event = event,
-                     .path = std::string(query_.Text(9)),
+                     .path = text(&sources_, 9),
                      .line = query_.Int(6),
                      .ts = query_.OptionalInt(0),
                      .ticks = ticks_,
                      .cpu = query_.OptionalInt(1),
                      .pid = query_.OptionalInt(2),
-                     .comm = std::string(query_.Text(3)),
-                     .name = std::string(query_.Text(4)),
+                     .comm = text(&strings_, 3),
+                     .name = text(&kinds_, 4),
                      .args = std::string(query_.Text(5)),
-                     .context = std::string(query_.Text(7)),
+                     .context = text(&strings_, 7),
                      .tgid = query_.OptionalInt(8),
                      .count = query_.OptionalInt(10)};
   }

@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <vector>
 
 #include "db/database.h"
@@ -44,7 +45,24 @@ class EventLines {
   std::optional<EventLine> Read(int64_t event);
 
  private:
+  // Texts by id, those met before from memory.
+  class Texts {
+   public:
+    Texts(const Database& database, std::string_view sql);
+    // nullptr for an id that is not stored. Borrowed until the next call.
+    const std::string* Read(int64_t id);
+
+   private:
+    static constexpr size_t kMostKept = 4096;
+
+    Statement query_;
+    std::unordered_map<int64_t, std::string> known_;
+  };
+
   Statement query_;
+  Texts strings_;
+  Texts kinds_;
+  Texts sources_;
   bool ticks_;
 };
 

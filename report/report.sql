@@ -209,14 +209,18 @@ ORDER BY acquire_event DESC LIMIT ?4;
 -- name: count at
 SELECT replayed FROM event WHERE pfn = ?1 AND id <= ?2 AND (delta IS NOT NULL OR replayed IS NOT NULL) ORDER BY id DESC LIMIT 1;
 
+-- Its texts are asked for by themselves: they repeat.
 -- name: event line
-SELECT e.ts, e.cpu, e.pid, c.text, k.name, e.args, e.line, x.text, e.tgid, s.path, e.replayed
-FROM event e
-JOIN kind k ON k.id = e.kind
-JOIN string c ON c.id = e.comm
-JOIN string x ON x.id = e.context
-LEFT JOIN source s ON s.id = e.source
-WHERE e.id = ?1;
+SELECT ts, cpu, pid, comm, kind, args, line, context, tgid, source, replayed FROM event WHERE id = ?1;
+
+-- name: string
+SELECT text FROM string WHERE id = ?1;
+
+-- name: name of kind
+SELECT name FROM kind WHERE id = ?1;
+
+-- name: path of source
+SELECT path FROM source WHERE id = ?1;
 
 -- The biography of a page. Lives of the block it heads, and of larger blocks around it: ?2 is the largest order.
 -- name: page lives
