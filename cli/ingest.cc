@@ -40,6 +40,7 @@ struct TraceBeginning {
 // A batch as it was read.
 struct ReadBatch {
   ReplayedBatch work;
+  Lessons lessons;
   std::optional<TraceBeginning> beginning;  // with the first one
   int64_t left_out = 0;                     // by filters, so far
 };
@@ -65,27 +66,41 @@ class BatchPool {
   std::vector<ReplayedBatch> batches_;
 };
 
-// Reads on a thread of its own: lines are split and decoded, and events get their kinds and, where they are
-// stored, their typed fields. Only this thread uses the string table, the decoder and the fields until it has
-// ended.
+// Reads on a thread of its own: lines are split and decoded, events get their kinds and, where they are stored,
+// their typed fields, and what they tell of the recording is learned. Only this thread uses the string table, the
+// decoder, the fields and the console's timeline until it has ended.
 class ReaderThread {
  public:
-  ReaderThread(EventSource* source, TypedFields* fields, bool keep_fields, BatchPool* pool)
+  using OptionsOfTrace = std::function<ReplayOptions(const TraceBeginning&)>;
+
+  ReaderThread(EventSource* source, TypedFields* fields, bool keep_fields, const OptionsOfTrace& options,
+               ConsoleTimeline* console, BatchPool* pool)
       : thread_([=, this] {
           pthread_setname_np(pthread_self(), "mmreplay-read");
           try {
-            for (bool first = true;; first = false) {
-              ReadBatch read{.work = pool->Take(), .beginning = {}};
+            std::optional<TraceLearner> learner;
+            for (;;) {
+              ReadBatch read{.work = pool->Take(), .lessons = {}, .beginning = {}};
               Batch& batch = read.work.batch;
               if (!source->Next(&batch)) break;
+              if (!learner) {
+                read.beginning = {source->clock_is_ticks(), source->header()};
+                learner.emplace(options(*read.beginning));
+              }
+              auto loss = batch.markers.begin();
               for (Event& event : batch.events) {
+                for (; loss != batch.markers.end() && loss->next_event <= event.id; ++loss)
+                  console->See(*loss);
+                console->See(event);
+                learner->See(event);
                 if (keep_fields) {
                   fields->Assign(&event, &batch);
                 } else {
                   fields->AssignKind(&event);
                 }
               }
-              if (first) read.beginning = {source->clock_is_ticks(), source->header()};
+              for (; loss != batch.markers.end(); ++loss) console->See(*loss);
+              read.lessons = learner->Take();
               read.left_out = source->lines().left_out;
               if (!batches_.Push(std::move(read))) break;
             }
@@ -336,7 +351,10 @@ TraceFacts Ingest(const Recording& recording, TraceStore* store, const IngestOpt
   std::unique_ptr<ShadowMm> model;   // made when the header has been read
   BatchPool pool;
   StoreThread writer(store, &pool);
-  ReaderThread batches(reader.get(), &fields, store->keeps_fields(), &pool);
+  auto replay_options = [&](const TraceBeginning& beginning) {
+    return OptionsOf(recording, beginning, options.memory);
+  };
+  ReaderThread batches(reader.get(), &fields, store->keeps_fields(), replay_options, &console, &pool);
   std::deque<ReplayedBatch> ahead;
   size_t ahead_weight = 0;
   auto push_records = [&](ReplayedBatch* of) {
@@ -367,23 +385,16 @@ TraceFacts Ingest(const Recording& recording, TraceStore* store, const IngestOpt
   while (auto read = batches.Next()) {
     const Batch& batch = read->work.batch;
     if (read->beginning) {
-      model = std::make_unique<ShadowMm>(OptionsOf(recording, *read->beginning, options.memory),
-                                         [&](Record&& record) {
-                                           if (options.record) options.record(&record);
-                                           ReplayedBatch* of = current ? current : &last;
-                                           of->Add(std::move(record));
-                                           if (of->records.size() == kMostRecords) push_records(of);
-                                         });
+      model = std::make_unique<ShadowMm>(replay_options(*read->beginning), [&](Record&& record) {
+        if (options.record) options.record(&record);
+        ReplayedBatch* of = current ? current : &last;
+        of->Add(std::move(record));
+        if (of->records.count == kMostRecords) push_records(of);
+      });
     }
     facts.batches.push_back(static_cast<int64_t>(batch.events.size()));
     events += static_cast<int64_t>(batch.events.size());
-    auto loss = batch.markers.begin();
-    for (const Event& event : batch.events) {
-      for (; loss != batch.markers.end() && loss->next_event <= event.id; ++loss) console.See(*loss);
-      model->Learn(event);
-      console.See(event);
-    }
-    for (; loss != batch.markers.end(); ++loss) console.See(*loss);
+    model->Learn(read->lessons);
     if (options.progress) options.progress(events + read->left_out);
     ahead_weight += batch.Weight();
     ahead.push_back(std::move(read->work));

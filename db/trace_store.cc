@@ -11,6 +11,7 @@
 #include "db/kind_views.h"
 #include "db/output_file.h"
 #include "parser/error.h"
+#include "parser/overloaded.h"
 
 namespace mmreplay {
 namespace {
@@ -320,15 +321,10 @@ void SetColumn(const Migration& moved, int column, To to) {
   }
 }
 
-// Of rows that are inserted together: pointers to records, or what holds one.
+// Of rows that are inserted together.
 template <typename Row>
 void ColumnOf(const void* rows, size_t row, int column, sqlite3_context* to) {
-  const Row& one = (*static_cast<const std::vector<Row>*>(rows))[row];
-  if constexpr (std::is_pointer_v<Row>) {
-    SetColumn(*one, column, to);
-  } else {
-    SetColumn(one, column, to);
-  }
+  SetColumn((*static_cast<const std::vector<Row>*>(rows))[row], column, to);
 }
 
 }  // namespace
@@ -377,33 +373,42 @@ struct TraceStore::Statements {
     if (spooled) return;
     event.emplace(db, "event", EventColumn);
     event_more.emplace(InsertInto(db, "event_more"));
-    lifetime.emplace(db, "page_lifetime", ColumnOf<const PageLifetime*>);
-    hold.emplace(db, "ptl_hold", ColumnOf<const PtlHold*>);
-    migration.emplace(db, "migration", ColumnOf<const Migration*>);
+    lifetime.emplace(db, "page_lifetime", ColumnOf<PageLifetime>);
+    hold.emplace(db, "ptl_hold", ColumnOf<PtlHold>);
+    migration.emplace(db, "migration", ColumnOf<Migration>);
     wait.emplace(db, "page_wait", ColumnOf<WaitRow>);
   }
 
-  // Part of their event's row: see ReplayedBatch::Add.
-  void operator()(const PageRefResult&) {}
-  void operator()(const PageEvent&) {}
+  int64_t PhraseId(std::string_view phrase) { return -1 - static_cast<int64_t>(phrases.Intern(phrase)); }
 
-  // Spooled, or inserted together.
-  void operator()(const PageLifetime& life) { spooled ? spooled->Put(life) : lives.push_back(&life); }
-  void operator()(const PtlHold& held) { spooled ? spooled->Put(held) : holds.push_back(&held); }
-  void operator()(const Migration& moved) { spooled ? spooled->Put(moved) : migrations.push_back(&moved); }
-  void operator()(const PageWait& w) {
-    WaitRow row{&w, PhraseId(w.contract), PhraseId(w.reason)};
-    spooled ? spooled->Put(row) : waits.push_back(row);
+  void InsertAll(const IntervalRecords& records) {
+    waits.clear();
+    for (const PageWait& w : records.waits)
+      waits.push_back({&w, PhraseId(w.contract), PhraseId(w.reason)});
+    if (spooled) {
+      for (const PageLifetime& life : records.lives) spooled->Put(life);
+      for (const PtlHold& held : records.holds) spooled->Put(held);
+      for (const Migration& moved : records.migrations) spooled->Put(moved);
+      for (const WaitRow& row : waits) spooled->Put(row);
+    } else {
+      lifetime->Insert(&records.lives, records.lives.size());
+      hold->Insert(&records.holds, records.holds.size());
+      migration->Insert(&records.migrations, records.migrations.size());
+      wait->Insert(&waits, waits.size());
+    }
+    for (const RepairedRef& ref : records.repaired) Insert(ref);
+    for (const Anomaly& found : records.anomalies) Insert(found);
+    for (const Gap& lost : records.gaps) Insert(lost);
   }
 
-  void operator()(const RepairedRef& ref) {
+  void Insert(const RepairedRef& ref) {
     repaired_ref.Bind(1, Value(ref.event));
     repaired_ref.Bind(2, Value(ref.place));
     repaired_ref.Bind(3, ref.replayed);
     repaired_ref.Run();
   }
 
-  void operator()(const Anomaly& found) {
+  void Insert(const Anomaly& found) {
     anomaly.Bind(2, Value(found.at.event));
     anomaly.Bind(3, found.at.ts);
     anomaly.Bind(4, found.invariant);
@@ -418,7 +423,7 @@ struct TraceStore::Statements {
     anomaly.Run();
   }
 
-  void operator()(const Gap& lost) {
+  void Insert(const Gap& lost) {
     gap.Bind(2, lost.cpu);
     gap.Bind(3, lost.from_ts);
     gap.Bind(4, lost.to_ts);
@@ -426,26 +431,8 @@ struct TraceStore::Statements {
     gap.Run();
   }
 
-  int64_t PhraseId(std::string_view phrase) { return -1 - static_cast<int64_t>(phrases.Intern(phrase)); }
-
-  void InsertAll(const std::vector<Record>& records) {
-    for (const Record& record : records) std::visit(*this, record);
-    if (spooled) return;
-    lifetime->Insert(&lives, lives.size());
-    hold->Insert(&holds, holds.size());
-    migration->Insert(&migrations, migrations.size());
-    wait->Insert(&waits, waits.size());
-    lives.clear();
-    holds.clear();
-    migrations.clear();
-    waits.clear();
-  }
-
   Intervals* spooled;
   StringTable phrases;  // the model's own
-  std::vector<const PageLifetime*> lives;
-  std::vector<const PtlHold*> holds;
-  std::vector<const Migration*> migrations;
   std::vector<WaitRow> waits;
   // Where all is stored.
   std::optional<BulkInsert> event;
@@ -532,6 +519,33 @@ void TraceStore::WriteMarkers(const Batch& batch) {
   }
 }
 
+void IntervalRecords::Add(Record&& record) {
+  ++count;
+  std::visit(Overloaded{
+                 [](PageRefResult&&) {},  // of one event
+                 [](PageEvent&&) {},
+                 [&](PageLifetime&& life) { lives.push_back(std::move(life)); },
+                 [&](PtlHold&& held) { holds.push_back(std::move(held)); },
+                 [&](Migration&& moved) { migrations.push_back(std::move(moved)); },
+                 [&](PageWait&& waited) { waits.push_back(std::move(waited)); },
+                 [&](RepairedRef&& ref) { repaired.push_back(ref); },
+                 [&](Anomaly&& found) { anomalies.push_back(std::move(found)); },
+                 [&](Gap&& lost) { gaps.push_back(lost); },
+             },
+             std::move(record));
+}
+
+void IntervalRecords::Clear() {
+  count = 0;
+  lives.clear();
+  holds.clear();
+  migrations.clear();
+  waits.clear();
+  repaired.clear();
+  anomalies.clear();
+  gaps.clear();
+}
+
 void ReplayedBatch::Add(Record&& record) {
   // A filter may leave gaps between the ids.
   auto result_of = [&](EventId event) -> PageResult& {
@@ -554,7 +568,7 @@ void ReplayedBatch::Add(Record&& record) {
       more_pages.emplace_back(page->event, page->pfn);
     }
   } else {
-    records.push_back(std::move(record));
+    records.Add(std::move(record));
   }
 }
 
@@ -562,7 +576,7 @@ void ReplayedBatch::Clear() {
   batch.Clear();
   pages.clear();
   more_pages.clear();
-  records.clear();
+  records.Clear();
   only_records = false;
 }
 

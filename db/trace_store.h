@@ -40,6 +40,22 @@ struct TraceFacts {
 // "info", "warning", "error": trace_issue.severity.
 const char* SeverityName(TraceIssue::Severity severity);
 
+// Records about more than one event, each kind by itself: they differ in size by a factor of ten.
+struct IntervalRecords {
+  void Add(Record&& record);
+  // Empty, with the memory it has.
+  void Clear();
+
+  size_t count = 0;  // of all
+  std::vector<PageLifetime> lives;
+  std::vector<PtlHold> holds;
+  std::vector<Migration> migrations;
+  std::vector<PageWait> waits;
+  std::vector<RepairedRef> repaired;
+  std::vector<Anomaly> anomalies;
+  std::vector<Gap> gaps;
+};
+
 // A batch with what the replay made of it. Records borrow from the batch's text.
 struct ReplayedBatch {
   ReplayedBatch() = default;
@@ -59,8 +75,8 @@ struct ReplayedBatch {
   Batch batch;
   std::vector<PageResult> pages;                    // one per event
   std::vector<std::pair<EventId, Pfn>> more_pages;  // of an event that is about another page, too
-  std::vector<Record> records;                      // about more than one event
-  bool only_records = false;                        // of a batch that is still being replayed
+  IntervalRecords records;
+  bool only_records = false;  // of a batch that is still being replayed
 };
 
 // Values of event.flags.

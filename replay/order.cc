@@ -36,15 +36,20 @@ ClockError::ClockError(std::optional<std::string_view> clock, bool ticks) : tick
   // the recording does not tell, the same is assumed; lock hand-overs correct it.
   bool coherent = clock && (*clock == "global" || *clock == "counter" || clock->starts_with("mono") ||
                             *clock == "boot" || *clock == "tai");
-  base_ = coherent || ticks ? 0 : 1000;
+  known_.likely = coherent || ticks ? 0 : 1000;
 }
 
 void ClockError::KnowOnlyPart() {
-  if (!ticks_) base_ = std::max(base_, kLikely);
+  if (!ticks_) known_.likely = std::max(known_.likely, kLikely);
+}
+
+void ClockError::Adopt(const ClockBound& known) {
+  known_.likely = std::max(known_.likely, known.likely);
+  known_.learned = std::max(known_.learned, known.learned);
 }
 
 void ClockError::HandOver(int32_t from_cpu, int32_t to_cpu, int64_t later_by) {
-  if (!ticks_ && later_by > 0 && later_by <= kLikely) learned_ = std::max(learned_, later_by);
+  if (!ticks_ && later_by > 0 && later_by <= kLikely) known_.learned = std::max(known_.learned, later_by);
   // NR_CPUS is 8192 at most (arch/x86/Kconfig); more are made up, and none of them happens again and again.
   constexpr size_t kCpus = 8192;
   for (auto [cpus, cpu] : {std::pair(&late_, from_cpu), std::pair(&early_, to_cpu)}) {
@@ -66,7 +71,7 @@ void ClockError::Learn(Evidence* cpu, int64_t later_by) {
   constexpr int64_t kSpread = 4;  // times the median
   int64_t median = std::min(all[all.size() / 2], std::numeric_limits<int64_t>::max() / (2 * kSpread));
   int64_t seen = std::min(all.back(), kSpread * median);
-  learned_ = std::max(learned_, seen + std::min(seen, std::numeric_limits<int64_t>::max() - seen));
+  known_.learned = std::max(known_.learned, seen + std::min(seen, std::numeric_limits<int64_t>::max() - seen));
 }
 
 bool ClockError::Proves(const Moment& first, const Moment& second) const {

@@ -21,6 +21,12 @@
 
 namespace mmreplay {
 
+// How far stamps of different cpus err, as far as is known.
+struct ClockBound {
+  int64_t likely = 0;   // by the kind of clock
+  int64_t learned = 0;  // by what contradicts it
+};
+
 class ClockError {
  public:
   // `clock` is the trace clock's name if known (local, global, mono, x86-tsc, counter, ...).
@@ -37,9 +43,13 @@ class ClockError {
   void KnowOnlyPart();
 
   // Stamps of different cpus further apart than this are ordered. ns, or ticks.
-  int64_t bound() const { return learned_ > base_ ? learned_ : base_; }
+  int64_t bound() const { return known_.learned > known_.likely ? known_.learned : known_.likely; }
   bool ticks() const { return ticks_; }
-  int64_t learned() const { return learned_; }
+  int64_t learned() const { return known_.learned; }
+
+  // What another one of the same clock knows.
+  const ClockBound& known() const { return known_; }
+  void Adopt(const ClockBound& known);
 
   // `first` happened before `second`, beyond doubt.
   bool Proves(const Moment& first, const Moment& second) const;
@@ -53,8 +63,7 @@ class ClockError {
   void Learn(Evidence* cpu, int64_t later_by);
 
   bool ticks_;
-  int64_t base_;
-  int64_t learned_ = 0;
+  ClockBound known_;
   std::map<int32_t, Evidence> late_;   // by the cpu that is stamped late
   std::map<int32_t, Evidence> early_;  // and the one that is stamped early
 };

@@ -7,7 +7,6 @@ namespace {
 
 constexpr uint64_t kPageStructSize = 64;
 constexpr int kSectionShift = 15;  // 128 MiB of 4 KiB pages
-constexpr uint32_t kHugeOrder = 9;
 // Distinct pages that must agree before a base learned from sequences is used.
 constexpr size_t kPairsNeeded = 2;
 constexpr size_t kPfnsKept = 8;
@@ -22,108 +21,12 @@ uint64_t SectionOf(Pfn pfn) {
 
 }  // namespace
 
-bool IsKernelAddress(KernelAddress address) {
-  return Value(address) >= 0xff00'0000'0000'0000;
-}
-
-void PageMap::Learn(const Event& event) {
-  if (const auto* ref = std::get_if<PageRef>(&event.payload)) {
-    highest_pfn_ = std::max(highest_pfn_, Value(ref->pfn));
-    return;
-  }
-  if (!event.pid) return;
-  if (const auto* alloc = std::get_if<PageAlloc>(&event.payload)) {
-    highest_pfn_ = std::max(highest_pfn_, Value(alloc->pfn) + (uint64_t{1} << alloc->order) - 1);
-    if (alloc->page && IsKernelAddress(*alloc->page)) {
-      Vote(*alloc->page, alloc->pfn, true);
-    } else if (alloc->order >= kHugeOrder) {
-      // A batch allocates its destinations first and moves to them in the same order.
-      auto& allocated = trails_[Value(*event.pid)].allocated;
-      allocated.push_back(alloc->pfn);
-      if (allocated.size() > kPfnsKept) allocated.pop_front();
-    }
-    return;
-  }
-  if (std::holds_alternative<MigratePages>(event.payload)) {
-    if (TaskTrail* trail = trails_.Find(Value(*event.pid))) trail->allocated.clear();
-    return;
-  }
-  if (const auto* free = std::get_if<PageFree>(&event.payload)) {
-    if (free->page && IsKernelAddress(*free->page)) {
-      Vote(*free->page, free->pfn, true);
-      return;
-    }
-    TaskTrail* trail = trails_.Find(Value(*event.pid));
-    if (trail && trail->final_put) {
-      Vote(*trail->final_put, free->pfn, false);
-      trail->final_put.reset();
-    }
-    return;
-  }
-  if (const auto* entry = std::get_if<MigrationEntry>(&event.payload)) {
-    if (!entry->pmd) return;
-    TaskTrail& trail = trails_[Value(*event.pid)];
-    if (entry->set) {
-      trail.migrating_source = ptes_.Migration(entry->value, entry->pmd);
-      if (trail.entering && trail.migrating_source) Vote(*trail.entering, *trail.migrating_source, false);
-      trail.entering.reset();
-    } else {
-      trail.migrating_destination = ptes_.Present(entry->value);
-      trail.unlocks = 0;
-    }
-    return;
-  }
-  const auto* call = std::get_if<FunctionEntry>(&event.payload);
-  if (!call || event.in_interrupt) return;
-  auto page = call->fields.Address(ProbeRole::kPage);
-  switch (call->function) {
-    case KernelFunction::kFolioMigrateFlags:
-    case KernelFunction::kFolioMigrateMapping: {
-      auto new_page = call->fields.Address(ProbeRole::kNewPage);
-      TaskTrail* found = trails_.Find(Value(*event.pid));
-      if (!found || found->allocated.empty()) break;
-      if (new_page) Vote(*new_page, found->allocated.front(), false);
-      found->allocated.pop_front();
-      break;
-    }
-    case KernelFunction::kSetPmdMigrationEntry:
-      trails_[Value(*event.pid)].entering = page;
-      break;
-    case KernelFunction::kUnlockPage: {
-      // migrate_folio_move of 6.1: remove_migration_ptes, then the new folio is unlocked, then the old.
-      TaskTrail* found = trails_.Find(Value(*event.pid));
-      if (!found || !page) break;
-      TaskTrail& trail = *found;
-      if (trail.migrating_destination && trail.unlocks == 0) Vote(*page, *trail.migrating_destination, false);
-      if (trail.migrating_destination && trail.unlocks == 1 && trail.migrating_source)
-        Vote(*page, *trail.migrating_source, false);
-      if (++trail.unlocks == 2) {
-        trail.migrating_destination.reset();
-        trail.migrating_source.reset();
-      }
-      break;
-    }
-    case KernelFunction::kFreeCompoundPage:
-    case KernelFunction::kPutPageFinal:
-      trails_[Value(*event.pid)].final_put = page;
-      break;
-    default:
-      break;
-  }
-}
-
-void PageMap::Vote(KernelAddress page, Pfn pfn, bool exact) {
-  if (!IsKernelAddress(page)) return;
-  uint64_t base = Value(page) - Value(pfn) * kPageStructSize;
-  uint64_t section = SectionOf(pfn);
-  if (auto known = base_of_section_.find(section); known != base_of_section_.end()) {
-    ++(known->second == base ? agreeing_ : contradicting_);
-    if (known->second == base) return;
-  }
-  if (candidates_.size() >= kSectionsKept && !candidates_.contains(section)) {
-    ++left_out_;
-    return;
-  }
+void PageMap::Learn(const PagePair& pair) {
+  uint64_t base = Value(pair.page) - Value(pair.pfn) * kPageStructSize;
+  uint64_t section = SectionOf(pair.pfn);
+  auto known = base_of_section_.find(section);
+  if (known != base_of_section_.end() && known->second == base) return;
+  if (candidates_.size() >= kSectionsKept && !candidates_.contains(section)) return;
   auto& candidates = candidates_[section];
   auto candidate =
       std::find_if(candidates.begin(), candidates.end(), [&](const Candidate& c) { return c.base == base; });
@@ -135,9 +38,10 @@ void PageMap::Vote(KernelAddress page, Pfn pfn, bool exact) {
     candidate = candidates.insert(candidates.end(), Candidate{.base = base, .pfns = {}});
   }
   ++candidate->pairs;
-  candidate->exact |= exact;
+  candidate->exact |= pair.exact;
   auto& pfns = candidate->pfns;
-  if (pfns.size() < kPfnsKept && std::find(pfns.begin(), pfns.end(), pfn) == pfns.end()) pfns.push_back(pfn);
+  if (pfns.size() < kPfnsKept && std::find(pfns.begin(), pfns.end(), pair.pfn) == pfns.end())
+    pfns.push_back(pair.pfn);
   Settle(section);
 }
 

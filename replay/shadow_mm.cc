@@ -3,16 +3,13 @@
 #include <algorithm>
 #include <type_traits>
 
+#include "parser/overloaded.h"
 #include "replay/text.h"
 
 namespace mmreplay {
 namespace {
 
 using Function = KernelFunction;
-
-uint64_t Bit(Function function) {
-  return uint64_t{1} << static_cast<unsigned>(function);
-}
 
 Moment MomentOf(const Event& event) {
   return {event.id, event.ts, event.cpu, event.pid, event.comm};
@@ -30,13 +27,6 @@ bool SurvivesBlindness(Record* record) {
   return true;
 }
 
-template <typename... Cases>
-struct Overloaded : Cases... {
-  using Cases::operator()...;
-};
-template <typename... Cases>
-Overloaded(Cases...) -> Overloaded<Cases...>;
-
 }  // namespace
 
 ShadowMm::ShadowMm(ReplayOptions options, Sink sink)
@@ -45,9 +35,7 @@ ShadowMm::ShadowMm(ReplayOptions options, Sink sink)
         if (!summary_.blinded || SurvivesBlindness(&record)) sink(std::move(record));
       }),
       clock_(options_.clock, options_.ticks),
-      clock_learner_(&clock_, options_.memory),
       ptes_(options_.architecture, options_.release, options_.page_shift),
-      page_map_(ptes_, options_.memory),
       tasks_(options_.memory.tasks(),
              [this](const std::vector<Task*>& tasks) {
                locks_.Forget(tasks);
@@ -73,42 +61,21 @@ ShadowMm::ShadowMm(ReplayOptions options, Sink sink)
             sink_(std::move(record));
           },
           options_.memory),
-      waits_(sink_, &pages_, &clock_) {
-  for (Function function : options_.return_probes) returns_known_ |= Bit(function);
-  for (Function function : options_.entry_probes) entries_known_ |= Bit(function);
-  for (const std::string& name : options_.enabled_events) {
-    saw_page_ref_mod_ |= name == "page_ref_mod";
-    saw_page_ref_mod_unless_ |= name == "page_ref_mod_unless";
-    saw_lock_acquired_ |= name == "lock_acquired";
-  }
-}
+      waits_(sink_, &pages_, &clock_) {}
 
-void ShadowMm::Learn(const Event& event) {
-  record_order_.See(event);
-  clock_learner_.Learn(event);
-  // set_event_pid never lets the idle task's events through, nor kthreadd's.
-  if (event.pid && (Value(*event.pid) == 0 || Value(*event.pid) == 2)) {
-    summary_.all_tasks |= std::holds_alternative<PageRef>(event.payload) ||
-                          std::holds_alternative<PageAlloc>(event.payload) ||
-                          std::holds_alternative<PageFree>(event.payload);
-  }
-  if (const auto* ref = std::get_if<PageRef>(&event.payload)) {
-    saw_page_ref_mod_ |= ref->op == PageRefOp::kMod;
-    saw_page_ref_mod_unless_ |= ref->op == PageRefOp::kModUnless;
-    page_map_.Learn(event);
-  } else if (const auto* lock = std::get_if<LockEvent>(&event.payload)) {
-    saw_lock_acquired_ |= lock->step == LockStep::kAcquired;
-  } else if (const auto* leave = std::get_if<FunctionReturn>(&event.payload)) {
-    returns_known_ |= Bit(leave->function);
-  } else {
-    if (const auto* call = std::get_if<FunctionEntry>(&event.payload)) entries_known_ |= Bit(call->function);
-    page_map_.Learn(event);
-  }
+void ShadowMm::Learn(const Lessons& lessons) {
+  shown_ = lessons.shown;
+  for (const PagePair& pair : lessons.pages) page_map_.Learn(pair);
+  page_map_.Reach(lessons.highest_pfn);
+  clock_.Adopt(lessons.clock);
+  summary_.all_tasks = lessons.shown.all_tasks;
+  summary_.clocks_forgotten = lessons.clocks_forgotten;
+  if (lessons.disorder_line) OnDisorder(*lessons.disorder_line);
 }
 
 // A missing +1 says something only if every event that could show one was on.
 bool ShadowMm::ReferencesRecordable() const {
-  return saw_page_ref_mod_ && saw_page_ref_mod_unless_;
+  return shown_.page_ref_mod && shown_.page_ref_mod_unless;
 }
 
 ShadowMm::CpuState& ShadowMm::CpuOf(int32_t cpu) {
@@ -240,7 +207,6 @@ bool ShadowMm::GapSince(const Task& task, EventId since) const {
 }
 
 void ShadowMm::Replay(const Event& event) {
-  if (auto line = record_order_.broken_at()) OnDisorder(*line);
   if (event.cpu && static_cast<uint32_t>(*event.cpu) >= known_cpus_.size() && !KnowsCpu(*event.cpu)) {
     Event elsewhere = event;
     elsewhere.cpu.reset();
@@ -295,7 +261,7 @@ void ShadowMm::Replay(const Event& event) {
                    pages_.OnFree(free, at, own ? task : nullptr);
                    NotePage(free.pfn, at);
                  },
-                 [&](const LockEvent& lock) { locks_.OnLock(lock, at, task, saw_lock_acquired_); },
+                 [&](const LockEvent& lock) { locks_.OnLock(lock, at, task, shown_.lock_acquired); },
                  [&](const ContentionEvent& contention) {
                    locks_.OnContention(contention, at, own ? task : nullptr);
                  },
@@ -344,7 +310,7 @@ void ShadowMm::Replay(const Event& event) {
 }
 
 bool ShadowMm::ReturnKnown(std::optional<KernelFunction> function) const {
-  return function && (returns_known_ & Bit(*function)) != 0;
+  return function && (shown_.returns & Bit(*function)) != 0;
 }
 
 void ShadowMm::OnSwitch(const SchedSwitch& sched, const Event& event, const Moment& at) {
@@ -420,7 +386,7 @@ void ShadowMm::NotePage(Pfn pfn, const Moment& at) {
 
 // The migrating task has the page locked and isolated until it unlocks it.
 void ShadowMm::BeginMigrating(Pfn pfn, bool mapped, const Moment& at, const Task* task) {
-  if (!(entries_known_ & Bit(Function::kUnlockPage))) return;
+  if (!(shown_.entries & Bit(Function::kUnlockPage))) return;
   Page* page = pages_.FindOrInherit(pfn, at);
   page->migrating_by = task->pid;
   page->migrating_mapped = mapped;
@@ -517,7 +483,7 @@ void ShadowMm::OnEntry(const FunctionEntry& call, StringId probe, const Moment& 
     task->last_lookup_symbol = call.symbol;
     task->last_lookup_over = false;
   }
-  if (returns_known_ & Bit(call.function) && call.function != Function::kOther)
+  if (shown_.returns & Bit(call.function) && call.function != Function::kOther)
     summary_.returns_missing += static_cast<int64_t>(tasks_.Enter(task, call, at));
 
   auto pfn = PfnOf(call, ProbeRole::kPage);
@@ -560,7 +526,7 @@ void ShadowMm::OnEntry(const FunctionEntry& call, StringId probe, const Moment& 
 void ShadowMm::OnReturn(const FunctionReturn& call, const Moment& at, Task* task) {
   if (IsWaitFunction(call.function)) {
     summary_.wait_probes = true;
-    waits_.End(task, at, call.function, call.caller, (entries_known_ & Bit(call.caller)) != 0);
+    waits_.End(task, at, call.function, call.caller, (shown_.entries & Bit(call.caller)) != 0);
     return;
   }
   if (task->waiting) waits_.EndUnseen(task, at);
@@ -606,7 +572,6 @@ ReplaySummary ShadowMm::Finish() {
   summary_.tasks_forgotten = tasks_.forgotten();
   summary_.locks_forgotten = locks_.locks_forgotten();
   summary_.migrations_forgotten = migrations_.forgotten();
-  summary_.clocks_forgotten = clock_learner_.forgotten();
   summary_.clock_error = clock_.bound();
   summary_.clock_error_learned = clock_.learned();
   return summary_;

@@ -13,39 +13,19 @@
 #include <vector>
 
 #include "parser/event.h"
-#include "parser/memory_budget.h"
-#include "parser/probe_definitions.h"
-#include "replay/clock_learner.h"
 #include "replay/migration.h"
 #include "replay/order.h"
 #include "replay/page.h"
 #include "replay/page_map.h"
 #include "replay/pte.h"
 #include "replay/ptl.h"
-#include "replay/record_order.h"
 #include "replay/records.h"
+#include "replay/replay_options.h"
 #include "replay/task.h"
+#include "replay/trace_learner.h"
 #include "replay/wait.h"
 
 namespace mmreplay {
-
-// What the recording says about itself. All of it may be unknown.
-struct ReplayOptions {
-  Architecture architecture = Architecture::kUnknown;
-  std::optional<KernelRelease> release;  // chooses entry layouts, no more
-  int page_shift = 12;
-  std::optional<std::string> clock;
-  bool ticks = false;
-  // Functions with a return probe in the recording's definitions.
-  std::vector<KernelFunction> return_probes;
-  std::vector<KernelFunction> entry_probes;
-  std::vector<std::string> enabled_events;  // known to have been on, hits or not
-  // Events at the head of the trace were overwritten before it was read: on these cpus, or on
-  // every cpu where the list is empty.
-  bool head_overwritten = false;
-  std::vector<int32_t> overwritten_cpus;
-  MemoryBudget memory = MemoryBudget();
-};
 
 struct ReplaySummary {
   PageStats pages;
@@ -78,9 +58,9 @@ class ShadowMm {
   // Records are handed to `sink` in replay order; `sink` outlives the model.
   ShadowMm(ReplayOptions options, Sink sink);
 
-  // Events pass twice, in file order: first Learn (struct page addresses, clocks, which probes exist, whether
-  // the order is that of the recording), some way ahead, then Replay.
-  void Learn(const Event& event);
+  // Of events some way ahead of those that are replayed.
+  void Learn(const Lessons& lessons);
+  // In the order of the trace.
   void Replay(const Event& event);
   void Replay(const LossMarker& marker);
 
@@ -115,8 +95,6 @@ class ShadowMm {
   ReplayOptions options_;
   Sink sink_;
   ClockError clock_;
-  ClockLearner clock_learner_;
-  RecordOrder record_order_;
   PteDecoder ptes_;
   PageMap page_map_;
   TaskTracker tasks_;
@@ -125,12 +103,8 @@ class ShadowMm {
   MigrationTracker migrations_;
   WaitTracker waits_;
 
-  // Seen by Learn or known from the recording's definitions.
-  uint64_t returns_known_ = 0;  // bit per KernelFunction
-  uint64_t entries_known_ = 0;
-  bool saw_page_ref_mod_ = false;
-  bool saw_page_ref_mod_unless_ = false;
-  bool saw_lock_acquired_ = false;
+  // What was learned last, with what is known from the recording's definitions.
+  Lessons::Shown shown_;
 
   // Losses per cpu: the latest one, by the event that follows it.
   struct CpuState {

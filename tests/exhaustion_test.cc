@@ -94,11 +94,13 @@ bool Survives(std::string_view text) {
       },
       MakeLineFormat(InputFormat::kFtraceText), &strings, &decoder, 64 * 1024);
   size_t records = 0;
+  TraceLearner learner({});
   ShadowMm model({}, [&](Record&&) { ++records; });
   Batch batch;
   int64_t events = 0;
   while (reader.Next(&batch)) {
-    for (const Event& event : batch.events) model.Learn(event);
+    for (const Event& event : batch.events) learner.See(event);
+    model.Learn(learner.Take());
     auto marker = batch.markers.begin();
     for (const Event& event : batch.events) {
       for (; marker != batch.markers.end() && marker->next_event <= event.id; ++marker) model.Replay(*marker);

@@ -608,12 +608,15 @@ TEST_CASE("what succeeds on a page held dead shows that it lives again", "[page]
 
 TEST_CASE("struct page addresses", "[page_map]") {
   PteDecoder ptes(Architecture::kX86_64);
-  PageMap map(ptes);
+  PagePairs pairs(ptes);
+  PageMap map;
   auto learn = [&](Payload payload) {
     Event event{};
     event.pid = static_cast<Pid>(7);
     event.payload = std::move(payload);
-    map.Learn(event);
+    pairs.See(event);
+    for (const PagePair& pair : pairs.Take()) map.Learn(pair);
+    map.Reach(pairs.highest_pfn());
   };
   auto alloc = [](uint64_t page, uint64_t pfn) {
     return PageAlloc{.pfn = P(pfn), .order = 9, .page = static_cast<KernelAddress>(page)};

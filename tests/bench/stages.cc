@@ -70,7 +70,8 @@ class Stages {
       facts_.batches.push_back(static_cast<int64_t>(replayed.batch.events.size()));
     }
     facts_.replay = model->Finish();
-    batches_.emplace_back().records = std::move(records);
+    ReplayedBatch& last = batches_.emplace_back();
+    for (Record& record : records) last.records.Add(std::move(record));
   }
 
   int64_t events() const { return facts_.lines.events; }
@@ -117,9 +118,11 @@ class Stages {
     options.ticks = facts_.clock_is_ticks.value_or(false);
     auto model = std::make_unique<ShadowMm>(
         options, [records](Record&& record) { records->push_back(std::move(record)); });
+    TraceLearner learner(options);
     for (const ReplayedBatch& replayed : batches_) {
-      for (const Event& event : replayed.batch.events) model->Learn(event);
+      for (const Event& event : replayed.batch.events) learner.See(event);
     }
+    model->Learn(learner.Take());
     return model;
   }
 

@@ -116,9 +116,11 @@ void RunReplay(std::string_view input) {
   options.head_overwritten = input.size() % 4 < 2;
   int64_t seen = 0;
   ShadowMm model(options, [&](Record&& record) { std::visit(RecordCheck(seen), record); });
+  TraceLearner learner(options);
   for (const Batch& batch : batches) {
-    for (const Event& event : batch.events) model.Learn(event);
+    for (const Event& event : batch.events) learner.See(event);
   }
+  model.Learn(learner.Take());
   for (const Batch& batch : batches) {
     auto marker = batch.markers.begin();
     for (const Event& event : batch.events) {
