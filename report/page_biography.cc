@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <map>
 #include <set>
+#include <string>
 #include <unordered_map>
 #include <vector>
 
@@ -32,10 +33,31 @@ struct Life {
   std::string free_comm;
 };
 
-// What is told of one life. Rows by event; several things may be said of one event.
+// What is said of one event.
+struct Row {
+  int64_t event;
+  uint32_t text;  // of Texts
+};
+
+// What is told of one life. Several things may be said of one event, none twice.
 struct Story {
-  std::map<int64_t, std::vector<std::string>> rows;
+  std::vector<Row> rows;
   std::vector<std::string> notes;  // below the rows
+};
+
+// A page has very many events and few things happen to it.
+class Texts {
+ public:
+  uint32_t Add(std::string text) {
+    auto [found, fresh] = numbers_.try_emplace(std::move(text), static_cast<uint32_t>(texts_.size()));
+    if (fresh) texts_.push_back(&found->first);
+    return found->second;
+  }
+  const std::string& operator[](uint32_t number) const { return *texts_[number]; }
+
+ private:
+  std::unordered_map<std::string, uint32_t> numbers_;
+  std::vector<const std::string*> texts_;
 };
 
 // Page-table locks tasks held at events that are asked for in ascending order.
@@ -45,12 +67,13 @@ class HoldsInOrder {
     int64_t acquired;
     std::optional<int64_t> released;
     std::optional<int64_t> lock;
+    std::optional<size_t> told_in = {};  // life
   };
 
   explicit HoldsInOrder(const Database& database) : query_(database, ReportSql("holds taken")) {}
 
   // Of the last kMostNested that were taken until then; the newest first.
-  const std::vector<Hold>& Until(int64_t pid, int64_t event) {
+  std::vector<Hold>& Until(int64_t pid, int64_t event) {
     Latest& latest = of_task_[pid];
     query_.Bind(1, pid);
     query_.Bind(2, latest.until);
@@ -100,6 +123,10 @@ class Biographer {
   bool empty() const { return lives_.empty() && stories_.empty(); }
 
   void Write(const WriteFn& write) {
+    for (auto& [life, story] : stories_) {
+      std::stable_sort(story.rows.begin(), story.rows.end(),
+                       [](const Row& a, const Row& b) { return a.event < b.event; });
+    }
     std::string lives = lives_.empty() ? "no life of it is known"
                                        : Plural(static_cast<int64_t>(lives_.size()), "life", "lives");
     write(fmt::format("page {} (pfn {}): {}\n", PfnText(pfn_), pfn_, lives));
@@ -151,7 +178,7 @@ class Biographer {
   }
 
   void Tell(size_t life, std::optional<int64_t> event, std::string text) {
-    if (event) stories_[life].rows[*event].push_back(std::move(text));
+    if (event) stories_[life].rows.push_back({*event, texts_.Add(std::move(text))});
   }
 
   void ReadEvents(int64_t head) {
@@ -167,16 +194,17 @@ class Biographer {
       auto pid = event->pid;
       if (read_.size() < kMostKept) read_.try_emplace(id, std::move(*event));
       if (!pid) continue;
-      const auto& taken = holds.Until(*pid, id);
+      auto& taken = holds.Until(*pid, id);
       for (auto hold = taken.rbegin(); hold != taken.rend(); ++hold) {
-        if (hold->released >= id) TellHold(life, hold->acquired, hold->released, hold->lock);
+        if (hold->released < id || hold->told_in == life) continue;
+        hold->told_in = life;
+        TellHold(life, hold->acquired, hold->released, hold->lock);
       }
     }
   }
 
   void TellHold(size_t life, std::optional<int64_t> acquired, std::optional<int64_t> released,
                 std::optional<int64_t> lock) {
-    if (!told_holds_.insert({life, acquired, released}).second) return;
     std::string name = lock ? "ptl " + HexText(static_cast<uint64_t>(*lock)) : "the page-table lock";
     Tell(life, acquired, "takes " + name);
     Tell(life, released, "drops " + name);
@@ -273,7 +301,9 @@ class Biographer {
     if (!story.rows.empty())
       write(fmt::format("{:>14}  cpu   {:<20} count {:>8}  what\n", clock_.ticks ? "ticks" : "time", "task",
                         "line"));
-    for (const auto& [id, texts] : story.rows) {
+    for (auto row = story.rows.begin(), next = row; row != story.rows.end(); row = next) {
+      int64_t id = row->event;
+      while (next != story.rows.end() && next->event == id) ++next;
       std::optional<EventLine> fresh;
       auto kept = read_.find(id);
       if (kept == read_.end()) fresh = events_.Read(id);
@@ -284,8 +314,10 @@ class Biographer {
                                      PadToWidth(TaskText(event->comm, event->pid), 20),
                                      event->count ? std::to_string(*event->count) : "", event->line);
       size_t indent = TextWidth(head);
-      for (const std::string& text : texts) {
-        std::string rows = Wrap(text, indent, indent);
+      for (auto one = row; one != next; ++one) {
+        bool told = std::any_of(row, one, [&](const Row& before) { return before.text == one->text; });
+        if (told) continue;
+        std::string rows = Wrap(texts_[one->text], indent, indent);
         write(head + rows.substr(indent));
         head.assign(indent, ' ');
       }
@@ -300,8 +332,8 @@ class Biographer {
   std::vector<Life> lives_;
   std::unordered_map<int64_t, size_t> life_of_id_;
   std::unordered_map<int64_t, EventLine> read_;  // the first ones
-  std::map<size_t, Story> stories_;              // by index of lives_
-  std::set<std::tuple<size_t, std::optional<int64_t>, std::optional<int64_t>>> told_holds_;
+  Texts texts_;
+  std::map<size_t, Story> stories_;  // by index of lives_
 };
 
 }  // namespace
