@@ -442,7 +442,7 @@ TraceFacts Ingest(const Recording& recording, TraceStore* store, const IngestOpt
   }
   if (fields.untyped_fields() > 0) {
     facts.issues.push_back({TraceIssue::Severity::kInfo, "untyped fields", 0, fields.untyped_fields(),
-                            "fields beyond the first 200 of a kind are in its arguments only"});
+                            "fields beyond the first 200 of a kind, or 32,768 in all, are in its arguments only"});
   }
   facts.recordable = RecordableOf(recording, strings, facts.kinds, facts.replay, facts.clock_is_ticks);
   writer.Finish([&] { store->Finish(recording, facts, strings); });

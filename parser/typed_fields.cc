@@ -206,6 +206,11 @@ FieldValue ValueOf(std::string_view text, KindField* field) {
   return as_text;
 }
 
+// What the views of the database are made of is typed whatever came before it.
+bool IsNeeded(std::string_view name, EventShape shape) {
+  return shape == EventShape::kEvent && name.starts_with("page_ref_");
+}
+
 }  // namespace
 
 // tracefs lines carry no system; these are where the kernel has them (include/trace/events/).
@@ -374,9 +379,8 @@ uint32_t TypedFields::KindOf(const Event& event) {
     EventKind kind{.name = event.name, .shape = shape, .system = {}, .fields = {}};
     kind.system = SystemOf(strings_->Text(event.name), shape);
     kinds_.push_back(std::move(kind));
-    // What the views of the database are made of is typed whatever came before it.
-    bool needed = shape == EventShape::kEvent && strings_->Text(event.name).starts_with("page_ref_");
-    bool typed = typed_kinds_ < static_cast<int64_t>(kMaxKinds) || needed;
+    bool typed =
+        typed_kinds_ < static_cast<int64_t>(kMaxKinds) || IsNeeded(strings_->Text(event.name), shape);
     kinds_.back().typed = typed;
     ++(typed ? typed_kinds_ : untyped_kinds_);
   }
@@ -422,13 +426,15 @@ void TypedFields::Assign(Event* event, Batch* batch) {
         break;
       }
       if (index == kind.fields.size()) {
-        if (index >= kMaxFields || key.size() > kMaxKey) {
+        bool room = index < kMaxFields && (typed_fields_ < kMaxFieldsInAll || IsNeeded(name, kind.shape));
+        if (!room || key.size() > kMaxKey) {
           ++untyped_fields_;
           return;
         }
         auto format = formats_.find(name);
         bool hex = (format != formats_.end() && format->second.hex_fields.contains(std::string(key))) ||
                    (kind.shape == EventShape::kEvent && IsKnownHex(name, key));
+        ++typed_fields_;
         kind.fields.push_back({.name = std::string(key), .occurrence = occurrence, .hex = hex});
         batch->fields.emplace_back();
       }

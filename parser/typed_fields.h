@@ -56,8 +56,10 @@ class TypedFields {
   // At most this many kinds and fields of a kind are typed; the rest is in the arguments only.
   static constexpr size_t kMaxKinds = 1000;
   static constexpr size_t kMaxFields = 200;
+  // Nor more fields than this of all kinds: each is a column of a view. A kernel's own events have some 10,000.
+  static constexpr size_t kMaxFieldsInAll = 32'768;
   // Nor more fields than this in one batch, nor longer names.
-  static constexpr size_t kMaxFieldsOfBatch = size_t{512} * 1024;
+  static constexpr size_t kMaxFieldsOfBatch = size_t{256} * 1024;
   static constexpr size_t kMaxKey = 256;
 
   // `strings` must outlive it. Probe definitions tell the groups of probes.
@@ -85,6 +87,7 @@ class TypedFields {
   std::vector<std::array<uint32_t, 3>> by_name_;  // by StringId and shape: kind plus one; 0: none yet
   std::array<EventId, kMaxFields> used_by_{};     // event that used the field last
   int64_t typed_kinds_ = 0;
+  size_t typed_fields_ = 0;  // of all kinds
   int64_t untyped_kinds_ = 0;
   int64_t untyped_fields_ = 0;
 };

@@ -655,6 +655,29 @@ TEST_CASE("what a trace names takes no more memory than --max-memory, and time i
   }
 }
 
+TEST_CASE("what a trace names takes no more memory than --max-memory where all is stored", "[exhaustion]") {
+  size_t count = 100'000 * Factor();
+  std::vector<Flood> floods(std::begin(kFloods), std::end(kFloods));
+  floods.push_back({"field names",
+                    [](size_t i) {
+                      std::string line = Prefix(i) + "n" + std::to_string(i % 900) + ":";
+                      for (size_t f = 0; f < 10; ++f) line += " f" + std::to_string((i * 10 + f) % 180'000) + "=1";
+                      return line;
+                    },
+                    "untyped fields"});
+  for (const Flood& flood : floods) {
+    CAPTURE(flood.name);
+    TemporaryFolder folder;
+    Taken taken = RunProgram({"analyze", WriteFlood(folder, flood, count), "--max-memory", "200", "--format",
+                              "json", "-o", folder.path() + "/flood.db"});
+    CAPTURE(taken.seconds, taken.peak_kib, taken.exit_code, taken.out.substr(0, 400));
+    bool nothing_to_read = taken.out.find("\"nothing read\"") != std::string::npos;
+    CHECK((taken.exit_code == 0 || taken.exit_code == 1 || taken.exit_code == 3 || nothing_to_read));
+    CHECK(taken.peak_kib < 200 * 1024);
+    if (flood.issue) CHECK(taken.out.find(flood.issue) != std::string::npos);
+  }
+}
+
 namespace {
 
 // The sample's trace so many times over. `step` is added to the stamps' seconds each time; without it all of
