@@ -66,9 +66,9 @@ class BatchPool {
   std::vector<ReplayedBatch> batches_;
 };
 
-// Reads on a thread of its own: lines are split and decoded, events get their kinds and, where they are stored,
-// their typed fields, and what they tell of the recording is learned. Only this thread uses the string table, the
-// decoder, the fields and the console's timeline until it has ended.
+// Reads on a thread of its own: lines are split and decoded, events get their kinds and, where they are
+// stored, their typed fields, and what they tell of the recording is learned. Only this thread uses the
+// string table, the decoder, the fields and the console's timeline until it has ended.
 class ReaderThread {
  public:
   using OptionsOfTrace = std::function<ReplayOptions(const TraceBeginning&)>;
@@ -441,8 +441,9 @@ TraceFacts Ingest(const Recording& recording, TraceStore* store, const IngestOpt
                             "kinds of events beyond the first 1,000 have no view of their own"});
   }
   if (fields.untyped_fields() > 0) {
-    facts.issues.push_back({TraceIssue::Severity::kInfo, "untyped fields", 0, fields.untyped_fields(),
-                            "fields beyond the first 200 of a kind, or 32,768 in all, are in its arguments only"});
+    facts.issues.push_back(
+        {TraceIssue::Severity::kInfo, "untyped fields", 0, fields.untyped_fields(),
+         "fields beyond the first 200 of a kind, or 32,768 in all, are in its arguments only"});
   }
   facts.recordable = RecordableOf(recording, strings, facts.kinds, facts.replay, facts.clock_is_ticks);
   writer.Finish([&] { store->Finish(recording, facts, strings); });

@@ -259,7 +259,8 @@ int64_t Statement::Int(int column) const {
 }
 
 std::optional<int64_t> Statement::OptionalInt(int column) const {
-  // A value in the hand: each sqlite3_column_* would look it up, and lock, once more. Only the thread that steps asks.
+  // A value in the hand: each sqlite3_column_* would look it up, and lock, once more. Only the thread that
+  // steps asks.
   sqlite3_value* value = sqlite3_column_value(handle_.get(), column);
   int type = sqlite3_value_type(value);
   if (type == SQLITE_NULL) return std::nullopt;

@@ -383,8 +383,7 @@ struct TraceStore::Statements {
 
   void InsertAll(const IntervalRecords& records) {
     waits.clear();
-    for (const PageWait& w : records.waits)
-      waits.push_back({&w, PhraseId(w.contract), PhraseId(w.reason)});
+    for (const PageWait& w : records.waits) waits.push_back({&w, PhraseId(w.contract), PhraseId(w.reason)});
     if (spooled) {
       for (const PageLifetime& life : records.lives) spooled->Put(life);
       for (const PtlHold& held : records.holds) spooled->Put(held);

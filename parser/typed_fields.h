@@ -56,7 +56,8 @@ class TypedFields {
   // At most this many kinds and fields of a kind are typed; the rest is in the arguments only.
   static constexpr size_t kMaxKinds = 1000;
   static constexpr size_t kMaxFields = 200;
-  // Nor more fields than this of all kinds: each is a column of a view. A kernel's own events have some 10,000.
+  // Nor more fields than this of all kinds: each is a column of a view. A kernel's own events have some
+  // 10,000.
   static constexpr size_t kMaxFieldsInAll = 32'768;
   // Nor more fields than this in one batch, nor longer names.
   static constexpr size_t kMaxFieldsOfBatch = size_t{256} * 1024;

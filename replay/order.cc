@@ -71,7 +71,8 @@ void ClockError::Learn(Evidence* cpu, int64_t later_by) {
   constexpr int64_t kSpread = 4;  // times the median
   int64_t median = std::min(all[all.size() / 2], std::numeric_limits<int64_t>::max() / (2 * kSpread));
   int64_t seen = std::min(all.back(), kSpread * median);
-  known_.learned = std::max(known_.learned, seen + std::min(seen, std::numeric_limits<int64_t>::max() - seen));
+  known_.learned =
+      std::max(known_.learned, seen + std::min(seen, std::numeric_limits<int64_t>::max() - seen));
 }
 
 bool ClockError::Proves(const Moment& first, const Moment& second) const {

@@ -1,5 +1,5 @@
-// Pairs of struct page address and pfn that a trace shows. Sources, the first being exact, the others sequences of
-// one task:
+// Pairs of struct page address and pfn that a trace shows. Sources, the first being exact, the others
+// sequences of one task:
 //   mm_page_alloc / mm_page_free  page=X pfn=P, where %p is not hashed
 //   mm_page_alloc pfn=P           then its folio_migrate_mapping or folio_migrate_flags newfolio=X
 //   set_pmd_migration_entry page=X  then the set_migration_pmd it ends with (pfn in the entry)

@@ -82,8 +82,8 @@ class TaskTracker {
   Task* Of(std::optional<Pid> pid, std::optional<int32_t> cpu);
 
   // Opens a bracket. A frame of the same function that is still open lost its return, and so did one of a
-  // page-table lookup that does not call this one: it and what is inside it are closed first; returns how many
-  // were.
+  // page-table lookup that does not call this one: it and what is inside it are closed first; returns how
+  // many were.
   size_t Enter(Task* task, const FunctionEntry& call, const Moment& entry);
 
   // The task sleeps as no page-table lookup does (mm/migrate.c, mm/huge_memory.c: all sleep uninterruptibly):

@@ -43,8 +43,7 @@ std::string EventLine::Original() const {
   return text + " " + name + ": " + args;
 }
 
-EventLines::Texts::Texts(const Database& database, std::string_view sql)
-    : query_(database, ReportSql(sql)) {}
+EventLines::Texts::Texts(const Database& database, std::string_view sql) : query_(database, ReportSql(sql)) {}
 
 const std::string* EventLines::Texts::Read(int64_t id) {
   auto known = known_.find(id);

@@ -661,7 +661,8 @@ TEST_CASE("what a trace names takes no more memory than --max-memory where all i
   floods.push_back({"field names",
                     [](size_t i) {
                       std::string line = Prefix(i) + "n" + std::to_string(i % 900) + ":";
-                      for (size_t f = 0; f < 10; ++f) line += " f" + std::to_string((i * 10 + f) % 180'000) + "=1";
+                      for (size_t f = 0; f < 10; ++f)
+                        line += " f" + std::to_string((i * 10 + f) % 180'000) + "=1";
                       return line;
                     },
                     "untyped fields"});

@@ -235,7 +235,8 @@ TEST_CASE("what cannot be read is named", "[perf_data]") {
   CHECK(shorter.HasIssue("record rejected"));
 }
 
-// Synthetic: 65,536 attrs, each with a section of ids that is the whole file. Read for each of them, that is 300 GB.
+// Synthetic: 65,536 attrs, each with a section of ids that is the whole file. Read for each of them, that is
+// 300 GB.
 TEST_CASE("sections of ids that overlap are read once", "[perf_data]") {
   constexpr uint64_t kAttrs = 65'536;
   constexpr uint64_t kAttrBytes = 64 + 16;

@@ -146,7 +146,9 @@ TEST_CASE("a damaged trace.dat ends in a sentence that names it", "[trace_dat]")
 // Synthetic: options that say of the next ones that they are these.
 TEST_CASE("sections that run in a circle are read once", "[trace_dat]") {
   Bytes file;
-  file.Add(std::string("\x17\x08\x44tracing7\0\0\x08", 14)).Add(uint32_t{4096}).Add(std::string("none\0\0", 6));
+  file.Add(std::string("\x17\x08\x44tracing7\0\0\x08", 14))
+      .Add(uint32_t{4096})
+      .Add(std::string("none\0\0", 6));
   uint64_t options_at = file.text().size() + 8;
   file.Add(options_at);
   std::string stat = "dropped events: 1\n";
@@ -154,7 +156,11 @@ TEST_CASE("sections that run in a circle are read once", "[trace_dat]") {
   options.Add(uint16_t{2}).Add(static_cast<uint32_t>(stat.size())).Add(stat);
   options.Add(uint16_t{18}).Add(uint32_t{8}).Add(options_at);  // event formats
   options.Add(uint16_t{0}).Add(uint32_t{8}).Add(options_at);   // the next options
-  file.Add(uint16_t{0}).Add(uint16_t{0}).Add(uint32_t{0}).Add(uint64_t{options.text().size()}).Add(options.text());
+  file.Add(uint16_t{0})
+      .Add(uint16_t{0})
+      .Add(uint32_t{0})
+      .Add(uint64_t{options.text().size()})
+      .Add(options.text());
   TraceDatHeader header = ReadTraceDatHeader(*InMemory(file.text()));
   CHECK(header.version == "7");
   CHECK(header.dropped_events == 1);
