@@ -521,15 +521,15 @@ void TraceStore::WriteMarkers(const Batch& batch) {
 void IntervalRecords::Add(Record&& record) {
   ++count;
   std::visit(Overloaded{
-                 [](PageRefResult&&) {},  // of one event
-                 [](PageEvent&&) {},
-                 [&](PageLifetime&& life) { lives.push_back(std::move(life)); },
+                 [](const PageRefResult&) {},  // of one event
+                 [](const PageEvent&) {},
+                 [&](const PageLifetime& life) { lives.push_back(life); },
                  [&](PtlHold&& held) { holds.push_back(std::move(held)); },
                  [&](Migration&& moved) { migrations.push_back(std::move(moved)); },
                  [&](PageWait&& waited) { waits.push_back(std::move(waited)); },
-                 [&](RepairedRef&& ref) { repaired.push_back(ref); },
+                 [&](const RepairedRef& ref) { repaired.push_back(ref); },
                  [&](Anomaly&& found) { anomalies.push_back(std::move(found)); },
-                 [&](Gap&& lost) { gaps.push_back(lost); },
+                 [&](const Gap& lost) { gaps.push_back(lost); },
              },
              std::move(record));
 }
