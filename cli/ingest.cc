@@ -31,18 +31,12 @@ constexpr size_t kInFlight = 4;
 // much may be open when the trace ends.
 constexpr size_t kMostRecords = 2048;
 
-// What the reader knew of the trace when it had read the first batch.
-struct TraceBeginning {
-  std::optional<bool> clock_is_ticks;
-  TraceHeader header;
-};
-
 // A batch as it was read.
 struct ReadBatch {
   ReplayedBatch work;
   Lessons lessons;
-  std::optional<TraceBeginning> beginning;  // with the first one
-  int64_t left_out = 0;                     // by filters, so far
+  std::optional<ReplayOptions> replay_options;  // with the first one
+  int64_t left_out = 0;                         // by filters, so far
 };
 
 // Batches whose memory is used again.
@@ -71,21 +65,21 @@ class BatchPool {
 // string table, the decoder, the fields and the console's timeline until it has ended.
 class ReaderThread {
  public:
-  using OptionsOfTrace = std::function<ReplayOptions(const TraceBeginning&)>;
-
-  ReaderThread(EventSource* source, TypedFields* fields, bool keep_fields, const OptionsOfTrace& options,
-               ConsoleTimeline* console, BatchPool* pool)
+  // `replay_options` is called when the first batch has been read.
+  ReaderThread(EventSource* source, TypedFields* fields, bool keep_fields,
+               const std::function<ReplayOptions()>& replay_options, ConsoleTimeline* console,
+               BatchPool* pool)
       : thread_([=, this] {
           pthread_setname_np(pthread_self(), "mmreplay-read");
           try {
             std::optional<TraceLearner> learner;
             for (;;) {
-              ReadBatch read{.work = pool->Take(), .lessons = {}, .beginning = {}};
+              ReadBatch read{.work = pool->Take(), .lessons = {}, .replay_options = {}};
               Batch& batch = read.work.batch;
               if (!source->Next(&batch)) break;
               if (!learner) {
-                read.beginning = {source->clock_is_ticks(), source->header()};
-                learner.emplace(options(*read.beginning));
+                read.replay_options = replay_options();
+                learner.emplace(*read.replay_options);
               }
               auto loss = batch.markers.begin();
               for (Event& event : batch.events) {
@@ -172,15 +166,14 @@ class StoreThread {
   std::thread thread_;
 };
 
-ReplayOptions OptionsOf(const Recording& recording, const TraceBeginning& beginning,
-                        const MemoryBudget& memory) {
+ReplayOptions OptionsOf(const Recording& recording, const EventSource& source, const MemoryBudget& memory) {
   ReplayOptions options;
   options.memory = memory;
   if (recording.machine == "x86_64") options.architecture = Architecture::kX86_64;
   if (recording.machine == "aarch64") options.architecture = Architecture::kArm64;
   if (recording.kernel_release) options.release = ParseKernelRelease(*recording.kernel_release);
   options.clock = recording.clock;
-  options.ticks = beginning.clock_is_ticks.value_or(false);
+  options.ticks = source.clock_is_ticks().value_or(false);
   for (const ProbeDefinition& probe : recording.probes) {
     KernelFunction function = FunctionOfSymbol(probe.function);
     if (function == KernelFunction::kOther) continue;
@@ -190,7 +183,7 @@ ReplayOptions OptionsOf(const Recording& recording, const TraceBeginning& beginn
     if (cpu.overrun > 0 || cpu.commit_overrun > 0 || cpu.dropped > 0)
       options.overwritten_cpus.push_back(cpu.cpu);
   }
-  const TraceHeader& header = beginning.header;
+  const TraceHeader& header = source.header();
   options.head_overwritten = !options.overwritten_cpus.empty() ||
                              (header.entries && header.written && *header.written > *header.entries);
   return options;
@@ -351,9 +344,7 @@ TraceFacts Ingest(const Recording& recording, TraceStore* store, const IngestOpt
   std::unique_ptr<ShadowMm> model;   // made when the header has been read
   BatchPool pool;
   StoreThread writer(store, &pool);
-  auto replay_options = [&](const TraceBeginning& beginning) {
-    return OptionsOf(recording, beginning, options.memory);
-  };
+  auto replay_options = [&] { return OptionsOf(recording, *reader, options.memory); };
   ReaderThread batches(reader.get(), &fields, store->keeps_fields(), replay_options, &console, &pool);
   std::deque<ReplayedBatch> ahead;
   size_t ahead_weight = 0;
@@ -384,8 +375,8 @@ TraceFacts Ingest(const Recording& recording, TraceStore* store, const IngestOpt
   int64_t events = 0;
   while (auto read = batches.Next()) {
     const Batch& batch = read->work.batch;
-    if (read->beginning) {
-      model = std::make_unique<ShadowMm>(replay_options(*read->beginning), [&](Record&& record) {
+    if (read->replay_options) {
+      model = std::make_unique<ShadowMm>(std::move(*read->replay_options), [&](Record&& record) {
         if (options.record) options.record(&record);
         ReplayedBatch* of = current ? current : &last;
         of->Add(std::move(record));
