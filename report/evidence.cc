@@ -45,15 +45,15 @@ std::string EventLine::Original() const {
 
 EventLines::Texts::Texts(const Database& database, std::string_view sql) : query_(database, ReportSql(sql)) {}
 
-const std::string* EventLines::Texts::Read(int64_t id) {
-  auto known = known_.find(id);
-  if (known != known_.end()) return &known->second;
-  if (known_.size() >= kMostKept) known_.clear();
-  query_.Bind(1, id);
-  const std::string* text = nullptr;
-  if (query_.Step()) text = &known_.try_emplace(id, query_.Text(0)).first->second;
-  query_.Reset();
-  return text;
+const std::string& EventLines::Texts::Read(int64_t id) {
+  if (known_.size() > kMostKept) known_.clear();
+  auto [known, fresh] = known_.try_emplace(id);
+  if (fresh) {
+    query_.Bind(1, id);
+    if (query_.Step()) known->second = query_.Text(0);
+    query_.Reset();
+  }
+  return known->second;
 }
 
 EventLines::EventLines(const Database& database, bool ticks)
@@ -67,21 +67,17 @@ std::optional<EventLine> EventLines::Read(int64_t event) {
   query_.Bind(1, event);
   std::optional<EventLine> line;
   if (query_.Step()) {
-    auto text = [&](Texts* texts, int column) {
-      const std::string* found = texts->Read(query_.Int(column));
-      return found ? *found : std::string();
-    };
     line = EventLine{.event = event,
-                     .path = text(&sources_, 9),
+                     .path = sources_.Read(query_.Int(9)),
                      .line = query_.Int(6),
                      .ts = query_.OptionalInt(0),
                      .ticks = ticks_,
                      .cpu = query_.OptionalInt(1),
                      .pid = query_.OptionalInt(2),
-                     .comm = text(&strings_, 3),
-                     .name = text(&kinds_, 4),
+                     .comm = strings_.Read(query_.Int(3)),
+                     .name = kinds_.Read(query_.Int(4)),
                      .args = std::string(query_.Text(5)),
-                     .context = text(&strings_, 7),
+                     .context = strings_.Read(query_.Int(7)),
                      .tgid = query_.OptionalInt(8),
                      .count = query_.OptionalInt(10)};
   }

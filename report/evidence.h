@@ -49,8 +49,8 @@ class EventLines {
   class Texts {
    public:
     Texts(const Database& database, std::string_view sql);
-    // nullptr for an id that is not stored. Borrowed until the next call.
-    const std::string* Read(int64_t id);
+    // Empty for an id that is not stored. Borrowed until the next call.
+    const std::string& Read(int64_t id);
 
    private:
     static constexpr size_t kMostKept = 4096;
