@@ -14,6 +14,7 @@
 #include "parser/console_timeline.h"
 #include "parser/decode.h"
 #include "parser/event_source.h"
+#include "parser/overloaded.h"
 #include "replay/kernel_contracts.h"
 #include "replay/shadow_mm.h"
 
@@ -81,10 +82,7 @@ class ReaderThread {
                 read.replay_options = replay_options();
                 learner.emplace(*read.replay_options);
               }
-              auto loss = batch.markers.begin();
-              for (Event& event : batch.events) {
-                for (; loss != batch.markers.end() && loss->next_event <= event.id; ++loss)
-                  console->See(*loss);
+              auto see_event = [&](Event& event) {
                 console->See(event);
                 learner->See(event);
                 if (keep_fields) {
@@ -92,8 +90,9 @@ class ReaderThread {
                 } else {
                   fields->AssignKind(&event);
                 }
-              }
-              for (; loss != batch.markers.end(); ++loss) console->See(*loss);
+              };
+              ForEachInOrder(batch,
+                             Overloaded{[&](const LossMarker& loss) { console->See(loss); }, see_event});
               read.lessons = learner->Take();
               read.left_out = source->lines().left_out;
               if (!batches_.Push(std::move(read))) break;
@@ -360,13 +359,7 @@ TraceFacts Ingest(const Recording& recording, TraceStore* store, const IngestOpt
     ahead_weight -= replayed.batch.Weight();
     replayed.Begin();
     current = &replayed;
-    auto marker = replayed.batch.markers.begin();
-    for (const Event& event : replayed.batch.events) {
-      for (; marker != replayed.batch.markers.end() && marker->next_event <= event.id; ++marker)
-        model->Replay(*marker);
-      model->Replay(event);
-    }
-    for (; marker != replayed.batch.markers.end(); ++marker) model->Replay(*marker);
+    ForEachInOrder(replayed.batch, [&](const auto& each) { model->Replay(each); });
     current = nullptr;
     writer.Push(std::move(replayed));
   };

@@ -56,6 +56,9 @@ struct UninitializedAllocator : std::allocator<T> {
 };
 using TextBuffer = std::vector<char, UninitializedAllocator<char>>;
 
+// The text one batch is made of, about.
+inline constexpr size_t kBatchBytes = size_t{1024} * 1024;
+
 struct Batch {
   Batch() = default;
   Batch(Batch&&) = default;
@@ -89,5 +92,17 @@ struct Batch {
   std::vector<StackFrame> frames;
   std::vector<FieldValue> fields;  // of all events, see Event::first_field
 };
+
+// Calls see(marker) and see(event) in the order in which they stand in the trace. `batch` is a Batch or a
+// const one.
+template <typename AnyBatch, typename See>
+void ForEachInOrder(AnyBatch& batch, See&& see) {
+  auto marker = batch.markers.begin();
+  for (auto& event : batch.events) {
+    for (; marker != batch.markers.end() && marker->next_event <= event.id; ++marker) see(*marker);
+    see(event);
+  }
+  for (; marker != batch.markers.end(); ++marker) see(*marker);
+}
 
 }  // namespace mmreplay

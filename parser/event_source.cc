@@ -25,7 +25,7 @@ Source OpenText(const Recording& recording, StringTable* strings, Decoder* decod
     return std::make_unique<TraceReader>(member.open(), MakeLineFormat(recording.trace_format), strings,
                                          decoder, batch_bytes);
   };
-  if (recording.more_traces.empty()) return open(recording.trace, TraceReader::kBatchBytes);
+  if (recording.more_traces.empty()) return open(recording.trace, kBatchBytes);
   constexpr size_t kPartBatch = size_t{64} * 1024;  // there may be hundreds of cpus
   std::vector<Source> parts;
   parts.push_back(open(recording.trace, kPartBatch));

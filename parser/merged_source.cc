@@ -7,8 +7,6 @@
 namespace mmreplay {
 namespace {
 
-// Text of one merged batch.
-constexpr size_t kBatchBytes = size_t{1024} * 1024;
 // Events a stack frame may still belong to after they were merged.
 constexpr size_t kFrameWindow = 1024;
 

@@ -19,7 +19,6 @@ namespace {
 
 using Severity = TraceIssue::Severity;
 
-constexpr size_t kBatchBytes = size_t{1024} * 1024;
 constexpr size_t kMessageHead = 5;
 
 // A word of a file nobody vouches for, in a message.

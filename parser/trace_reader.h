@@ -22,12 +22,11 @@ namespace mmreplay {
 
 class TraceReader : public EventSource {
  public:
-  // Lines longer than this are rejected (and counted); a batch holds at most this much text.
-  static constexpr size_t kBatchBytes = size_t{1024} * 1024;
-  // And this many lines: an event takes much more memory than the shortest line.
+  // A batch holds at most this many lines: an event takes much more memory than the shortest line.
   static constexpr size_t kBatchLines = size_t{16} * 1024;
 
-  // `strings` and `decoder` must outlive the reader. `read` is called until it returns 0.
+  // `strings` and `decoder` must outlive the reader. `read` is called until it returns 0. A batch holds at
+  // most `batch_bytes` of text; longer lines are rejected (and counted).
   TraceReader(ReadFn read, std::unique_ptr<LineFormat> format, StringTable* strings, Decoder* decoder,
               size_t batch_bytes = kBatchBytes);
 

@@ -101,12 +101,7 @@ bool Survives(std::string_view text) {
   while (reader.Next(&batch)) {
     for (const Event& event : batch.events) learner.See(event);
     model.Learn(learner.Take());
-    auto marker = batch.markers.begin();
-    for (const Event& event : batch.events) {
-      for (; marker != batch.markers.end() && marker->next_event <= event.id; ++marker) model.Replay(*marker);
-      model.Replay(event);
-    }
-    for (; marker != batch.markers.end(); ++marker) model.Replay(*marker);
+    ForEachInOrder(batch, [&](const auto& each) { model.Replay(each); });
     events += static_cast<int64_t>(batch.events.size());
   }
   model.Finish();
@@ -385,7 +380,7 @@ struct Reordering {
   Lines (*reorder)(Lines lines, Random* random);
 };
 
-int CpuOf(const std::string& line) {
+int CpuNumberOf(const std::string& line) {
   size_t bracket = line.find("] ");
   return bracket < 3 || bracket == std::string::npos ? -1 : std::atoi(line.c_str() + bracket - 3);
 }
@@ -442,8 +437,9 @@ const Reordering kReorderings[] = {
      }},
     {"cpu after cpu", false,
      [](Lines lines, Random*) {
-       std::stable_sort(lines.begin(), lines.end(),
-                        [](const std::string& a, const std::string& b) { return CpuOf(a) < CpuOf(b); });
+       std::stable_sort(lines.begin(), lines.end(), [](const std::string& a, const std::string& b) {
+         return CpuNumberOf(a) < CpuNumberOf(b);
+       });
        return lines;
      }},
 };

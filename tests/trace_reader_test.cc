@@ -116,7 +116,7 @@ TEST_CASE("damage is counted with its line", "[trace_reader]") {
     CHECK(read.lines.rejected == 1);
   }
   SECTION("a line longer than a batch") {
-    std::string longer(3 * TraceReader::kBatchBytes, 'x');
+    std::string longer(3 * kBatchBytes, 'x');
     Read read = ReadText(kEvent + longer + "\n" + kEvent);
     CHECK(read.lines.events == 2);
     CHECK(read.lines.rejected == 1);

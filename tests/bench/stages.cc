@@ -34,11 +34,7 @@ Recording Open(const std::string& path) {
 }
 
 void Replay(ShadowMm* model, const Batch& batch) {
-  auto marker = batch.markers.begin();
-  for (const Event& event : batch.events) {
-    for (; marker != batch.markers.end() && marker->next_event <= event.id; ++marker) model->Replay(*marker);
-    model->Replay(event);
-  }
+  ForEachInOrder(batch, [&](const auto& each) { model->Replay(each); });
 }
 
 // What every stage hands to the next one, made once.

@@ -5,6 +5,7 @@
 #include "parser/error.h"
 #include "parser/input_format.h"
 #include "parser/line_format.h"
+#include "parser/overloaded.h"
 #include "parser/trace_reader.h"
 #include "replay/shadow_mm.h"
 #include "tests/fuzz/reading.h"
@@ -122,27 +123,25 @@ void RunReplay(std::string_view input) {
   }
   model.Learn(learner.Take());
   for (const Batch& batch : batches) {
-    auto marker = batch.markers.begin();
-    for (const Event& event : batch.events) {
-      seen = Value(event.id);
-      for (; marker != batch.markers.end() && marker->next_event <= event.id; ++marker) model.Replay(*marker);
-      model.Replay(event);
-    }
-    for (; marker != batch.markers.end(); ++marker) model.Replay(*marker);
+    ForEachInOrder(batch, Overloaded{[&](const LossMarker& marker) { model.Replay(marker); },
+                                     [&](const Event& event) {
+                                       seen = Value(event.id);
+                                       model.Replay(event);
+                                     }});
   }
   ReplaySummary summary = model.Finish();
   Require(summary.clock_error >= 0 && summary.clock_error_learned >= 0, "clocks err by some time or none");
   Require(summary.returns_missing >= 0 && summary.unresolved_pages >= 0, "what is missing is counted");
 }
 
-constexpr std::array kTargets = {
+constexpr std::array kReplayTargets = {
     FuzzTarget{"replay", true, size_t{16} * 1024, RunReplay},
 };
 
 }  // namespace
 
 std::span<const FuzzTarget> ReplayTargets() {
-  return kTargets;
+  return kReplayTargets;
 }
 
 }  // namespace mmreplay
