@@ -11,15 +11,15 @@
 namespace mmreplay {
 namespace {
 
-std::optional<int64_t> Pfn(std::optional<uint64_t> value) {
+std::optional<int64_t> InRange(std::optional<uint64_t> value) {
   if (!value || *value > static_cast<uint64_t>(INT64_MAX)) return std::nullopt;
   return static_cast<int64_t>(*value);
 }
 
 std::optional<int64_t> ReadPfn(std::string_view text) {
-  if (text.starts_with("0x")) return Pfn(ParseHexDigits(text.substr(2)));
-  if (text.starts_with("pfn:")) return Pfn(ParseHexDigits(text.substr(4)));
-  return Pfn(ParseDecimal(text));
+  if (text.starts_with("0x")) return InRange(ParseHexDigits(text.substr(2)));
+  if (text.starts_with("pfn:")) return InRange(ParseHexDigits(text.substr(4)));
+  return InRange(ParseDecimal(text));
 }
 
 int RunPage(const std::vector<std::string>& arguments) {
@@ -40,7 +40,7 @@ int RunPage(const std::vector<std::string>& arguments) {
   std::string error = *text + (pfn ? ": nothing in " + *path + " is about this page"
                                    : ": is no page frame number; give 0x39200, pfn:39200 or decimal");
   // Bare digits are decimal; who copied them off a console meant hex.
-  auto hex = Pfn(ParseHexDigits(*text));
+  auto hex = InRange(ParseHexDigits(*text));
   if (hex && WritePageBiography(*database, *hex, [](std::string_view) {}))
     error += "; did you mean 0x" + *text + "?";
   throw Error(error);

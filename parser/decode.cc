@@ -56,8 +56,6 @@ struct Decoder::Binding {
 
 namespace {
 
-constexpr size_t kNotFound = std::string_view::npos;
-
 // The value behind the '=' at `equals`.
 std::string_view FieldAt(std::string_view args, size_t equals) {
   std::string_view value = args.substr(equals + 1);

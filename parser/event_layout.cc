@@ -14,13 +14,6 @@
 namespace mmreplay {
 namespace {
 
-constexpr size_t kNotFound = std::string_view::npos;
-
-bool IsKeyChar(char c) {
-  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '.' ||
-         c == '-';
-}
-
 // Bytes of a C type of a 64-bit kernel, 0 where the name does not tell.
 uint32_t SizeOfType(std::string_view type) {
   if (type.find('*') != kNotFound) return 8;
@@ -86,7 +79,7 @@ std::optional<RecordField> ParseFieldLine(std::string_view line) {
 
 // What follows the format string of a print fmt: ", REC->pfn, (REC->x) ? ... : "none", REC->ret" as
 // "pfn", "", "ret".
-std::vector<std::string> PlainArguments(std::string_view text) {
+std::vector<std::string> ArgumentsOf(std::string_view text) {
   std::vector<std::string> arguments;
   auto add = [&](std::string_view argument) {
     argument = TrimBlanks(argument);
@@ -424,7 +417,7 @@ std::optional<EventLayout> ParseEventLayout(std::string_view system, std::string
       size_t end = 0;
       while (end < format.size() && format[end] != '"') end += format[end] == '\\' ? 2 : 1;
       end = std::min(end, format.size());
-      ApplyPrintFormat(format.substr(0, end), PlainArguments(format.substr(end)), &layout);
+      ApplyPrintFormat(format.substr(0, end), ArgumentsOf(format.substr(end)), &layout);
     } else if (auto field = ParseFieldLine(line)) {
       AddField(std::move(*field), &layout);
     }

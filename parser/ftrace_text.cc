@@ -10,8 +10,6 @@
 namespace mmreplay {
 namespace {
 
-constexpr size_t kNotFound = std::string_view::npos;
-
 // Columns are padded with blanks, a third of a line.
 const char* SkipBlanks(const char* at, const char* end) {
   while (end - at >= 8) {

@@ -8,8 +8,6 @@
 namespace mmreplay {
 namespace {
 
-constexpr size_t kNotFound = std::string_view::npos;
-
 std::string_view TrimLeft(std::string_view text) {
   size_t first = text.find_first_not_of(" \t");
   return first == kNotFound ? std::string_view() : text.substr(first);

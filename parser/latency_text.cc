@@ -9,8 +9,6 @@
 namespace mmreplay {
 namespace {
 
-constexpr size_t kNotFound = std::string_view::npos;
-
 // A character of the flag columns: d D b X N n p B L l Z z H h s . and hex digits for depths.
 bool IsFlag(char c) {
   return c == '.' || IsDigit(c) || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
@@ -43,8 +41,8 @@ bool SplitCpuAndFlags(std::string_view word, TraceLine* out) {
   return true;
 }
 
-// The task columns "comm-pid", by the last dash before the pid.
-bool SplitTask(std::string_view task, TraceLine* out) {
+// "comm-pid", by the last dash before the pid.
+bool SplitTaskColumns(std::string_view task, TraceLine* out) {
   size_t dash = task.rfind('-');
   if (dash == kNotFound) return false;
   auto pid = ParseDecimal(task.substr(dash + 1));
@@ -102,7 +100,7 @@ bool SplitColumns(std::string_view line, SplitTime&& split_time, TraceLine* out)
     std::string_view rest = line.substr(end);
     if (!SplitCpuAndFlags(TakeWord(&rest), out)) continue;
     if (!split_time(rest, out)) continue;
-    if (SplitTask(line.substr(0, end), out)) return true;
+    if (SplitTaskColumns(line.substr(0, end), out)) return true;
   }
   return false;
 }

@@ -6,12 +6,19 @@
 
 namespace mmreplay {
 
+inline constexpr size_t kNotFound = std::string_view::npos;
+
 inline bool IsDigit(char c) {
   return c >= '0' && c <= '9';
 }
 
 inline bool IsBlank(char c) {
   return c == ' ' || c == '\t';
+}
+
+// Of the key of an argument "key=value", but for its first character.
+inline bool IsKeyChar(char c) {
+  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || IsDigit(c) || c == '_' || c == '.' || c == '-';
 }
 
 // Calls per_line(line) for each line, without '\n' or "\r\n"; a last line needs no newline.
@@ -22,7 +29,7 @@ void ForEachLine(std::string_view text, PerLine&& per_line) {
     std::string_view line = text.substr(0, end);
     if (!line.empty() && line.back() == '\r') line.remove_suffix(1);
     per_line(line);
-    text.remove_prefix(end == std::string_view::npos ? text.size() : end + 1);
+    text.remove_prefix(end == kNotFound ? text.size() : end + 1);
   }
 }
 
@@ -35,11 +42,11 @@ inline std::string_view TrimBlanks(std::string_view text) {
 // Words separated by blanks and tabs.
 inline std::vector<std::string_view> SplitWords(std::string_view text) {
   std::vector<std::string_view> words;
-  for (size_t start = text.find_first_not_of(" \t"); start != std::string_view::npos;
+  for (size_t start = text.find_first_not_of(" \t"); start != kNotFound;
        start = text.find_first_not_of(" \t", start)) {
     size_t end = text.find_first_of(" \t", start);
-    words.push_back(text.substr(start, end == std::string_view::npos ? end : end - start));
-    if (end == std::string_view::npos) break;
+    words.push_back(text.substr(start, end == kNotFound ? end : end - start));
+    if (end == kNotFound) break;
     start = end;
   }
   return words;

@@ -10,7 +10,7 @@ namespace mmreplay {
 namespace {
 
 // Sections of the header are read whole. Event formats of a whole kernel take some 10 MB.
-constexpr uint64_t kMaxSection = uint64_t{256} << 20;
+constexpr uint64_t kMaxFileSection = uint64_t{256} << 20;
 
 enum Feature : uint64_t {
   kTracingDataFeature = 1,
@@ -22,20 +22,20 @@ enum Feature : uint64_t {
   kCompressedFeature = 27,
 };
 
-struct Section {
+struct FileSection {
   uint64_t offset = 0;
   uint64_t size = 0;
 };
 
-Section ReadSection(ByteReader* reader) {
-  Section section;
+FileSection ReadFileSection(ByteReader* reader) {
+  FileSection section;
   section.offset = reader->U64();
   section.size = reader->U64();
   return section;
 }
 
-std::string Load(const SeekableFile& file, const Section& section) {
-  if (section.size > kMaxSection) return {};
+std::string Load(const SeekableFile& file, const FileSection& section) {
+  if (section.size > kMaxFileSection) return {};
   return file.ReadAt(section.offset, static_cast<size_t>(section.size));
 }
 
@@ -176,8 +176,8 @@ void ReadFileHeader(const SeekableFile& file, PerfHeader* header) {
   ByteReader reader(head);
   reader.Bytes(16);
   uint64_t attr_size = reader.U64();
-  Section attrs = ReadSection(&reader);
-  Section data = ReadSection(&reader);
+  FileSection attrs = ReadFileSection(&reader);
+  FileSection data = ReadFileSection(&reader);
   reader.Bytes(16);
   uint64_t features[4];
   for (uint64_t& word : features) word = reader.U64();
@@ -197,7 +197,7 @@ void ReadFileHeader(const SeekableFile& file, PerfHeader* header) {
   while (attr_size >= 64 + 16 && attr_reader.rest().size() >= attr_size) {
     std::string_view attr = attr_reader.Bytes(attr_size);
     ByteReader reader_of_ids(attr.substr(attr.size() - 16));
-    Section ids = ReadSection(&reader_of_ids);
+    FileSection ids = ReadFileSection(&reader_of_ids);
     if (ids.size > left) ids.size = 0;
     left -= ids.size;
     AddAttr(attr.substr(0, attr.size() - 16), Load(file, ids), header);
@@ -209,7 +209,7 @@ void ReadFileHeader(const SeekableFile& file, PerfHeader* header) {
     if (!(features[feature / 64] >> (feature % 64) & 1)) continue;
     std::string bytes = file.ReadAt(at, 16);
     ByteReader reader_of_place(bytes);
-    Section section = ReadSection(&reader_of_place);
+    FileSection section = ReadFileSection(&reader_of_place);
     if (section.size <= left) {
       left -= section.size;
       ReadFeature(feature, Load(file, section), header);

@@ -8,8 +8,6 @@
 namespace mmreplay {
 namespace {
 
-constexpr size_t kNotFound = std::string_view::npos;
-
 std::string_view TrimRight(std::string_view text) {
   while (!text.empty() && IsBlank(text.back())) text.remove_suffix(1);
   return text;

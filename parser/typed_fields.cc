@@ -11,13 +11,8 @@
 namespace mmreplay {
 namespace {
 
-constexpr size_t kNotFound = std::string_view::npos;
-
 bool IsKeyStart(char c) {
   return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_';
-}
-bool IsKeyChar(char c) {
-  return IsKeyStart(c) || (c >= '0' && c <= '9') || c == '.' || c == '-';
 }
 
 // Length of a key followed by '=' at the start of the text, 0 if there is none.

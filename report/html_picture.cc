@@ -63,7 +63,7 @@ struct Layout {
   double waiters_left = 0;
 };
 
-struct Row {
+struct PlacedRow {
   double top = 0;
   double middle = 0;  // of its marker
   double bottom = 0;
@@ -138,7 +138,7 @@ class Drawing {
     double y = head_;
     std::optional<int64_t> before;
     for (const PictureRow& row : picture_.rows) {
-      Row placed;
+      PlacedRow placed;
       placed.gap = rows_.empty() ? 0 : GapBetween(before, row.event.ts);
       placed.lines = Fold(Printable(row.text), std::max<size_t>(layout_.text_chars, 8));
       y += placed.gap;
@@ -400,7 +400,7 @@ class Drawing {
     std::optional<int64_t> before;
     for (size_t i = 0; i < rows_.size(); ++i) {
       const PictureRow& row = picture_.rows[i];
-      const Row& place = rows_[i];
+      const PlacedRow& place = rows_[i];
       if (before && row.event.ts && *row.event.ts - *before >= 1'000'000 && !clock_.ticks && !narrow_)
         Add("<text class=\"gap\" x=\"{:.1f}\" y=\"{:.1f}\" text-anchor=\"end\">+{}</text>",
             layout_.time_right, place.top - place.gap / 2 + 3,
@@ -410,7 +410,7 @@ class Drawing {
     }
   }
 
-  void DrawRow(const PictureRow& row, const Row& place) {
+  void DrawRow(const PictureRow& row, const PlacedRow& place) {
     const EventLine& event = row.event;
     std::string time = TimeText(event.ts, clock_.ticks);
     std::string cpu = event.cpu ? fmt::format("[{}]", *event.cpu) : "";
@@ -456,7 +456,7 @@ class Drawing {
   const TraceClock& clock_;
   bool narrow_;
   Layout layout_;
-  std::vector<Row> rows_;
+  std::vector<PlacedRow> rows_;
   std::map<int64_t, double> counts_;  // to a place between 0 and 1
   double head_ = 0;
   double body_end_ = 0;

@@ -7,7 +7,7 @@
 namespace mmreplay {
 namespace {
 
-constexpr int kVersion = 1;
+constexpr int kJsonVersion = 1;
 
 template <typename T>
 Json Array(const std::vector<T>& items) {
@@ -20,7 +20,7 @@ Json Array(const std::vector<T>& items) {
 Json Head(const ReportContent& content) {
   const Verdict& verdict = content.verdict;
   Json json = {{"format", "mmreplay-report"},
-               {"version", kVersion},
+               {"version", kJsonVersion},
                {"verdict", VerdictName(verdict)},
                {"exit_code", verdict.ExitCode()}};
   json["grades"] = ToJson(content.grades);

@@ -6,7 +6,7 @@
 namespace mmreplay {
 namespace {
 
-constexpr int kVersion = 1;
+constexpr int kJsonlVersion = 1;
 
 class Lines {
  public:
@@ -14,7 +14,7 @@ class Lines {
 
   // {"type": "gap", "version": 1, "gap": {...}}
   void Add(const char* type, Json value) {
-    Json line = {{"type", type}, {"version", kVersion}};
+    Json line = {{"type", type}, {"version", kJsonlVersion}};
     line[type] = std::move(value);
     write_(Dump(line, -1) + "\n");
   }

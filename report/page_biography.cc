@@ -34,14 +34,14 @@ struct Life {
 };
 
 // What is said of one event.
-struct Row {
+struct StoryRow {
   int64_t event;
   uint32_t text;  // of Texts
 };
 
 // What is told of one life. Several things may be said of one event, none twice.
 struct Story {
-  std::vector<Row> rows;
+  std::vector<StoryRow> rows;
   std::vector<std::string> notes;  // below the rows
 };
 
@@ -125,7 +125,7 @@ class Biographer {
   void Write(const WriteFn& write) {
     for (auto& [life, story] : stories_) {
       std::stable_sort(story.rows.begin(), story.rows.end(),
-                       [](const Row& a, const Row& b) { return a.event < b.event; });
+                       [](const StoryRow& a, const StoryRow& b) { return a.event < b.event; });
     }
     std::string lives = lives_.empty() ? "no life of it is known"
                                        : Plural(static_cast<int64_t>(lives_.size()), "life", "lives");
@@ -315,7 +315,7 @@ class Biographer {
                                      event->count ? std::to_string(*event->count) : "", event->line);
       size_t indent = TextWidth(head);
       for (auto one = row; one != next; ++one) {
-        bool told = std::any_of(row, one, [&](const Row& before) { return before.text == one->text; });
+        bool told = std::any_of(row, one, [&](const StoryRow& before) { return before.text == one->text; });
         if (told) continue;
         std::string rows = Wrap(texts_[one->text], indent, indent);
         write(head + rows.substr(indent));

@@ -23,7 +23,7 @@ constexpr int64_t kPages = 10'000'002;
 
 // Tracks ("threads") of a task. Slices that overlap without nesting go to further tracks of the same kind: 1,
 // 11, 21, ...
-enum class Row : int64_t {
+enum class TrackRow : int64_t {
   kWaits = 1,
   kFindings = 2,
   kEvidence = 3,
@@ -35,19 +35,19 @@ constexpr int64_t kRowStep = 10;
 // Of a cpu.
 constexpr int64_t kCpuStep = 2;  // what ran, what was lost
 
-const char* RowName(Row row) {
+const char* RowName(TrackRow row) {
   switch (row) {
-    case Row::kWaits:
+    case TrackRow::kWaits:
       return "waits on pages";
-    case Row::kFindings:
+    case TrackRow::kFindings:
       return "findings";
-    case Row::kEvidence:
+    case TrackRow::kEvidence:
       return "evidence";
-    case Row::kMigrations:
+    case TrackRow::kMigrations:
       return "migrations";
-    case Row::kHolds:
+    case TrackRow::kHolds:
       return "page-table locks held";
-    case Row::kUnended:
+    case TrackRow::kUnended:
       return "without an end on record";
   }
   return "";
@@ -148,7 +148,7 @@ class Exporter {
   }
 
   // The first track of the row on which the slice nests. Slices of a row come by begin, the longer first.
-  int64_t FreeTrack(Row row, int64_t begin, int64_t end) {
+  int64_t FreeTrack(TrackRow row, int64_t begin, int64_t end) {
     size_t i = 0;
     for (; i < open_.size(); ++i) {
       std::vector<int64_t>& ends = open_[i];
@@ -168,7 +168,7 @@ class Exporter {
   }
 
   // What has no begin is a mark at its end, what has no end stays open; what has neither cannot be placed.
-  void EmitSlice(int64_t group, Row row, const Slice& slice) {
+  void EmitSlice(int64_t group, TrackRow row, const Slice& slice) {
     std::string head = fmt::format("\"cat\":\"{}\",\"name\":{}", slice.category, Dump(slice.name));
     if (!slice.begin && !slice.end) {
       ++unplaced_[slice.category];
@@ -183,8 +183,8 @@ class Exporter {
            slice.args);
       return;
     }
-    auto track = static_cast<int64_t>(slice.begin ? Row::kUnended : row);
-    NameTrack(group, track, RowName(slice.begin ? Row::kUnended : row));
+    auto track = static_cast<int64_t>(slice.begin ? TrackRow::kUnended : row);
+    NameTrack(group, track, RowName(slice.begin ? TrackRow::kUnended : row));
     Emit(
         fmt::format("\"ph\":\"{}\",{},{},\"ts\":{}{}", slice.begin ? "B" : "i", Place(group, track), head,
                     Microseconds(slice.begin ? *slice.begin : *slice.end), slice.begin ? "" : ",\"s\":\"t\""),
@@ -206,7 +206,7 @@ class Exporter {
                     {"why", query.Text(10)},
                     {"begin_event", OrNull(query.OptionalInt(11))},
                     {"end_event", OrNull(query.OptionalInt(12))}};
-      EmitSlice(TaskGroup(query.Text(0), query.OptionalInt(1)), Row::kWaits, slice);
+      EmitSlice(TaskGroup(query.Text(0), query.OptionalInt(1)), TrackRow::kWaits, slice);
     }
   }
 
@@ -229,7 +229,7 @@ class Exporter {
                     {"why", query.Text(9)},
                     {"begin_event", OrNull(query.OptionalInt(10))},
                     {"end_event", OrNull(query.OptionalInt(11))}};
-      EmitSlice(TaskGroup(query.Text(0), query.OptionalInt(1)), Row::kMigrations, slice);
+      EmitSlice(TaskGroup(query.Text(0), query.OptionalInt(1)), TrackRow::kMigrations, slice);
     }
   }
 
@@ -247,7 +247,7 @@ class Exporter {
                     {"contended", query.Int(7) != 0},
                     {"acquire_event", OrNull(query.OptionalInt(8))},
                     {"release_event", OrNull(query.OptionalInt(9))}};
-      EmitSlice(TaskGroup(query.Text(0), query.OptionalInt(1)), Row::kHolds, slice);
+      EmitSlice(TaskGroup(query.Text(0), query.OptionalInt(1)), TrackRow::kHolds, slice);
     }
   }
 
@@ -339,7 +339,7 @@ class Exporter {
                     {"page", PfnText(query.OptionalInt(8))},
                     {"summary", query.Text(9)},
                     {"fingerprint", query.Text(10)}};
-      EmitSlice(TaskGroup(query.Text(0), query.OptionalInt(1)), Row::kFindings, slice);
+      EmitSlice(TaskGroup(query.Text(0), query.OptionalInt(1)), TrackRow::kFindings, slice);
       WriteEvidence(finding, &evidence, &lines);
     }
   }
@@ -387,8 +387,8 @@ class Exporter {
         continue;
       }
       int64_t group = TaskGroup(event.comm, event.pid);
-      auto track = static_cast<int64_t>(Row::kEvidence);
-      NameTrack(group, track, RowName(Row::kEvidence));
+      auto track = static_cast<int64_t>(TrackRow::kEvidence);
+      NameTrack(group, track, RowName(TrackRow::kEvidence));
       std::string place = fmt::format("{},\"ts\":{}", Place(group, track), Microseconds(*event.ts));
       Json args = {{"finding", finding},           {"role", piece.role},          {"event", id},
                    {"path", event.path},           {"line", event.line},          {"cpu", OrNull(event.cpu)},
