@@ -81,4 +81,12 @@ std::string ReadFile(const std::string& path) {
   return text.str();
 }
 
+RecordingOptions SampleRecording(const std::string& file) {
+  return {.inputs = {MMREPLAY_SOURCE_DIR "/samples/" + file}, .dmesg = {}, .probes = {}};
+}
+
+std::string SampleArchive(const std::string& name) {
+  return MMREPLAY_SOURCE_DIR "/samples/" + name + ".tar.xz";
+}
+
 }  // namespace mmreplay

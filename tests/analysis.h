@@ -68,4 +68,9 @@ class TemporaryFolder {
 
 std::string ReadFile(const std::string& path);
 
+// A file of samples/, and the recording it is.
+RecordingOptions SampleRecording(const std::string& file);
+// The path of a sample that is an archive; its name goes without ".tar.xz".
+std::string SampleArchive(const std::string& name);
+
 }  // namespace mmreplay

@@ -1,7 +1,5 @@
 // The capture script: what it chooses on which kernel, seen through --dry-run on made-up tracefs trees that
 // list the functions and events of real ones. That it records and restores is shown in guests (samples/lab).
-#include <sys/wait.h>
-
 #include <algorithm>
 #include <catch2/catch.hpp>
 #include <cstdlib>
@@ -15,25 +13,12 @@
 #include "parser/probe_definitions.h"
 #include "parser/probe_signatures.h"
 #include "tests/analysis.h"
+#include "tests/program.h"
 
 namespace mmreplay {
 namespace {
 
 constexpr const char* kScript = MMREPLAY_SOURCE_DIR "/samples/capture/mmreplay-capture";
-
-struct Run {
-  int exit_code;
-  std::string out;
-  std::string err;
-};
-
-Run Shell(const std::string& command) {
-  TemporaryFolder folder;
-  std::string line = "{ " + command + "\n} >" + folder.path() + "/out 2>" + folder.path() + "/err";
-  int status = std::system(line.c_str());
-  return {WIFEXITED(status) ? WEXITSTATUS(status) : -1, ReadFile(folder.path() + "/out"),
-          ReadFile(folder.path() + "/err")};
-}
 
 // A tracefs as the script sees it before it does anything, and the uname and id it calls.
 class Machine {

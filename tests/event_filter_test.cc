@@ -17,12 +17,6 @@
 namespace mmreplay {
 namespace {
 
-const std::string kSamples = MMREPLAY_SOURCE_DIR "/samples/";
-
-RecordingOptions Sample(const std::string& name) {
-  return {.inputs = {kSamples + name}, .dmesg = {}, .probes = {}};
-}
-
 FilterOptions Time(const std::string& stretch) {
   return {.time = stretch};
 }
@@ -36,7 +30,7 @@ std::string ErrorOf(const FilterOptions& options) {
   return "none";
 }
 
-struct Read {
+struct FilteredRead {
   std::vector<Event> events;
   std::vector<LossMarker> markers;
   std::vector<StackFrame> frames;
@@ -46,8 +40,8 @@ struct Read {
 };
 
 // In one batch; `filter` may be empty.
-Read ReadText(std::string text, const FilterOptions& options) {
-  Read read;
+FilteredRead ReadText(std::string text, const FilterOptions& options) {
+  FilteredRead read;
   StringTable strings;
   Decoder decoder(&strings, {}, {});
   EventFilter filter(options);
@@ -72,7 +66,7 @@ Read ReadText(std::string text, const FilterOptions& options) {
   return read;
 }
 
-std::vector<int64_t> Ids(const Read& read) {
+std::vector<int64_t> Ids(const FilteredRead& read) {
   std::vector<int64_t> ids;
   for (const Event& event : read.events) ids.push_back(Value(event.id));
   return ids;
@@ -107,19 +101,19 @@ TEST_CASE("a filter keeps what it names, with the ids and lines of the whole tra
   CHECK(Ids(ReadText(kText, Time("1.000003.."))) == Numbers{4, 5});
   CHECK(Ids(ReadText(kText, Time("..1.000002"))) == Numbers{1, 2, 3});
   CHECK(Ids(ReadText(kText, {.comm = "work", .pid = "10", .time = "1.000002.."})) == Numbers{4});
-  Read one = ReadText(kText, {.pid = "12"});
+  FilteredRead one = ReadText(kText, {.pid = "12"});
   REQUIRE(one.events.size() == 1);
   CHECK(one.events[0].line == 9);
 }
 
 TEST_CASE("every line stays accounted for, and what is left out is counted by filter", "[filter]") {
-  Read all = ReadText(kText, {});
+  FilteredRead all = ReadText(kText, {});
   CHECK(all.lines.left_out == 0);
   CHECK(all.issues.empty());
   for (const FilterOptions& options :
        {FilterOptions{.event = "page_free"}, FilterOptions{.comm = "work", .pid = "10"},
         FilterOptions{.cpu = "7"}, FilterOptions{.event = "nothing", .cpu = "0,1", .time = "1.000002.."}}) {
-    Read some = ReadText(kText, options);
+    FilteredRead some = ReadText(kText, options);
     LineCounts lines = some.lines;
     int64_t counted = 0;
     for (const TraceIssue& issue : some.issues) {
@@ -133,7 +127,7 @@ TEST_CASE("every line stays accounted for, and what is left out is counted by fi
     CHECK(lines == all.lines);
   }
   // Of several filters the first of --time, --cpu, --pid, --comm, --event that leaves an event out.
-  Read three = ReadText(kText, {.event = "x", .pid = "10,12", .time = "1.000002.."});
+  FilteredRead three = ReadText(kText, {.event = "x", .pid = "10,12", .time = "1.000002.."});
   REQUIRE(three.issues.size() == 3);
   CHECK(three.issues[0].text == "left out by --time 1.000002..");
   CHECK(three.issues[0].count == 2);
@@ -145,16 +139,16 @@ TEST_CASE("every line stays accounted for, and what is left out is counted by fi
 
 TEST_CASE("a stack goes where its event goes", "[filter]") {
   // The stack is a record of its own, whose name no pattern for events means.
-  Read kept = ReadText(kText, {.event = "sched_waking"});
+  FilteredRead kept = ReadText(kText, {.event = "sched_waking"});
   CHECK(Ids(kept) == Numbers{1, 2});
   CHECK(kept.frames.size() == 2);
-  Read gone = ReadText(kText, {.event = "mm_page_free"});
+  FilteredRead gone = ReadText(kText, {.event = "mm_page_free"});
   CHECK(gone.frames.empty());
   CHECK(gone.lines.continuations == 3);
   // Also where nothing before it is on record.
   std::string alone = kText.substr(kText.find("kernel_stack") - 48);
   alone = alone.substr(alone.find('\n') + 1);
-  Read first =
+  FilteredRead first =
       ReadText("            work-10    [000] .....     1.000001: kernel_stack: <stack trace>\n => f\n",
                {.event = "mm_page_free"});
   CHECK(first.events.empty());
@@ -163,7 +157,7 @@ TEST_CASE("a stack goes where its event goes", "[filter]") {
 
 TEST_CASE("the replay is told what is left out", "[filter]") {
   using Kind = LossMarker::Kind;
-  auto kinds = [](const Read& read) {
+  auto kinds = [](const FilteredRead& read) {
     std::vector<Kind> result;
     for (const LossMarker& marker : read.markers) result.push_back(marker.kind);
     return result;
@@ -182,7 +176,7 @@ TEST_CASE("losses belong to the stretch they are in", "[filter]") {
   auto event = [](int cpu, const char* time) {
     return "            work-10    [00" + std::to_string(cpu) + "] .....     " + time + ": x: y=1\n";
   };
-  auto losses = [](const Read& read) {
+  auto losses = [](const FilteredRead& read) {
     Numbers cpus;
     for (const LossMarker& marker : read.markers) {
       if (marker.kind == LossMarker::Kind::kLost) cpus.push_back(marker.cpu);
@@ -195,7 +189,7 @@ TEST_CASE("losses belong to the stretch they are in", "[filter]") {
   CHECK(losses(ReadText(text, {})) == Numbers{0, 1, 0, 0});
   // The first one of cpu 0 is over before the stretch begins; what cpu 1 lost may reach into it. The last one
   // comes after its end.
-  Read read = ReadText(text, Time("1.000004..1.000006"));
+  FilteredRead read = ReadText(text, Time("1.000004..1.000006"));
   CHECK(losses(read) == Numbers{1, 0});
   CHECK(read.lines.markers == 4);
   CHECK(Value(read.markers[1].next_event) == 3);
@@ -232,7 +226,7 @@ struct Meaning {
 
 TEST_CASE("every form of input is filtered alike", "[filter]") {
   for (const char* sample : {"x86-fired.tar.xz", "x86-dat-fired.tar.xz", "x86-perf-zstd.tar.xz"}) {
-    Analysis whole(Sample(sample));
+    Analysis whole(SampleRecording(sample));
     std::string median = whole.Text(
         "SELECT printf('%d.%09d', ts / 1000000000, ts % 1000000000) FROM events ORDER BY ts LIMIT 1 "
         "OFFSET (SELECT count(*) / 2 FROM events)");
@@ -250,7 +244,7 @@ TEST_CASE("every form of input is filtered alike", "[filter]") {
                    "count(*) / 2 FROM events))"});
     for (const Meaning& meaning : all) {
       CAPTURE(sample, meaning.where);
-      Analysis part(Sample(sample), meaning.options);
+      Analysis part(SampleRecording(sample), meaning.options);
       const std::string rows =
           "SELECT coalesce(sum(id * 7 + line * 3 + length(args)), 0) FROM events WHERE name <> "
           "'kernel_stack'";
@@ -310,13 +304,13 @@ const std::vector<const char*> kHealthy = {"410-x86-held0.tar.xz", "x86-fixed.ta
 
 TEST_CASE("nothing is judged once a filter left out what decides", "[filter]") {
   for (const char* sample : {"410-x86-fired-nochurn.tar.xz", "x86-fired.tar.xz", "x86-fixed.tar.xz"}) {
-    Analysis whole(Sample(sample));
+    Analysis whole(SampleRecording(sample));
     std::string waiter = std::to_string(whole.Count("SELECT pid FROM page_waits ORDER BY id LIMIT 1"));
     for (const FilterOptions& options :
          {FilterOptions{.pid = waiter}, FilterOptions{.cpu = "0,1"}, FilterOptions{.comm = "toucher"},
           FilterOptions{.event = "wait|page_ref_mod$|mm_page|lock_|migr"}, FilterOptions{.event = "wait"}}) {
       CAPTURE(sample, options.pid.value_or(""), options.event.value_or(""));
-      Analysis part(Sample(sample), options);
+      Analysis part(SampleRecording(sample), options);
       CHECK(part.Count("SELECT count(*) FROM page_waits") > 0);
       CHECK(part.Count("SELECT count(*) FROM page_waits WHERE verdict <> 'unknown'") == 0);
       CHECK(part.Count("SELECT count(*) FROM findings") == 0);
@@ -403,7 +397,7 @@ TEST_CASE("no grade rises in a stretch of time", "[filter]") {
   std::vector<const char*> samples = kSick;
   samples.insert(samples.end(), kHealthy.begin(), kHealthy.end());
   for (const char* sample : samples) {
-    Analysis whole(Sample(sample));
+    Analysis whole(SampleRecording(sample));
     std::map<int64_t, std::string> verdicts = Verdicts(whole);
     bool healthy = std::find(kHealthy.begin(), kHealthy.end(), sample) != kHealthy.end();
     int64_t judged_alike = 0;
@@ -428,7 +422,7 @@ TEST_CASE("no grade rises in a stretch of time", "[filter]") {
         for (const std::string& stretch : {head + "..", ".." + tail, head + ".." + tail}) {
           if (stretch == "..") continue;
           CAPTURE(sample, begins[i], stretch);
-          Analysis part(Sample(sample), Time(stretch));
+          Analysis part(SampleRecording(sample), Time(stretch));
           CheckNoneRises(verdicts, part);
           if (healthy) CHECK(OtherFindings(part) == 0);
           for (const auto& [begin, verdict] : Verdicts(part)) judged_alike += verdict == verdicts.at(begin);

@@ -39,8 +39,8 @@ class RecordBytes {
   std::string bytes_;
 };
 
-std::string Arguments(const EventLayout& layout, const std::string& record,
-                      const SymbolPrinter& symbols = {}) {
+std::string ArgumentText(const EventLayout& layout, const std::string& record,
+                         const SymbolPrinter& symbols = {}) {
   std::string text = "before ";
   if (!AppendArguments(layout, record, symbols, &text)) {
     CHECK(text == "before ");
@@ -65,11 +65,11 @@ TEST_CASE("radix and sign of raw fields are the format's", "[event_layout]") {
   CHECK(layout.id == 7);
   RecordBytes record;
   record.Add(uint64_t{0x32112}).Add(uint32_t{9}).Add(uint32_t{0}).Add(uint64_t{0x400dc0}).Add(int32_t{-3});
-  CHECK(Arguments(layout, record.bytes()) == "pfn=0x32112 order=9 gfp_flags=0x400dc0 migratetype=-3");
+  CHECK(ArgumentText(layout, record.bytes()) == "pfn=0x32112 order=9 gfp_flags=0x400dc0 migratetype=-3");
   CHECK(CommonFields(layout).Pid(record.bytes()) == 0x45u);
   // A record that ends before its last field is damage, at every length.
   for (size_t size = 0; size < record.bytes().size(); ++size)
-    CHECK(Arguments(layout, record.bytes().substr(0, size)) == "(refused)");
+    CHECK(ArgumentText(layout, record.bytes().substr(0, size)) == "(refused)");
 }
 
 TEST_CASE("the argument of a conversion tells the field, whatever the key", "[event_layout]") {
@@ -81,7 +81,7 @@ TEST_CASE("the argument of a conversion tells the field, whatever the key", "[ev
                               "__print_symbolic(REC->reason, {5, \"numa_misplaced\"})");
   RecordBytes record;
   record.Add(uint64_t{512}).Add(uint64_t{1}).Add(int32_t{5});
-  CHECK(Arguments(layout, record.bytes()) == "succeeded=512 failed=1 reason=5");
+  CHECK(ArgumentText(layout, record.bytes()) == "succeeded=512 failed=1 reason=5");
 }
 
 TEST_CASE("strings and arrays, fixed and elsewhere in the record", "[event_layout]") {
@@ -96,18 +96,19 @@ TEST_CASE("strings and arrays, fixed and elsewhere in the record", "[event_layou
       .Add(uint32_t{16} << 16 | 24)
       .Add(uint64_t{0xffff888030410180})
       .Text("ptlock_ptr(page)", 17);
-  CHECK(Arguments(lock, record.bytes()) == "flags=2 name=ptlock_ptr(page) lockdep_addr=0xffff888030410180");
+  CHECK(ArgumentText(lock, record.bytes()) ==
+        "flags=2 name=ptlock_ptr(page) lockdep_addr=0xffff888030410180");
   // Data said to lie outside the record are damage, not memory of ours.
   std::string outside = record.bytes();
   uint32_t location = uint32_t{16} << 16 | 30;
   std::memcpy(outside.data() + 12, &location, 4);
-  CHECK(Arguments(lock, outside) == "(refused)");
+  CHECK(ArgumentText(lock, outside) == "(refused)");
 
   EventLayout wake = Layout("sched_waking",
                             "\tfield:char comm[16];\toffset:8;\tsize:16;\tsigned:0;\n"
                             "\tfield:pid_t pid;\toffset:24;\tsize:4;\tsigned:1;\n",
                             "\"comm=%s pid=%d\", REC->comm, REC->pid");
-  CHECK(Arguments(wake, RecordBytes().Text("thp mover", 16).Add(int32_t{69}).bytes()) ==
+  CHECK(ArgumentText(wake, RecordBytes().Text("thp mover", 16).Add(int32_t{69}).bytes()) ==
         "comm=thp mover pid=69");
 
   // Kprobe arguments: a string in quotes, an array, a relative location.
@@ -120,7 +121,7 @@ TEST_CASE("strings and arrays, fixed and elsewhere in the record", "[event_layou
   RecordBytes opened;
   opened.Add(uint64_t{0xffffffff81154d40}).Add(uint32_t{6} << 16 | 8).Add(uint32_t{1}).Add(uint32_t{0x20});
   opened.Text("a b/c", 6);
-  CHECK(Arguments(probe, opened.bytes()) == "(ffffffff81154d40) file=\"a b/c\" a={0x1,0x20}");
+  CHECK(ArgumentText(probe, opened.bytes()) == "(ffffffff81154d40) file=\"a b/c\" a={0x1,0x20}");
 }
 
 TEST_CASE("probes stand where tracefs prints them", "[event_layout]") {
@@ -136,9 +137,9 @@ TEST_CASE("probes stand where tracefs prints them", "[event_layout]") {
   CHECK(entry.is_probe());
   RecordBytes call;
   call.Add(uint64_t{0xffffffff811574b0}).Add(uint64_t{0xffff88805e840000}).Add(int32_t{0});
-  CHECK(Arguments(entry, call.bytes(), symbols) ==
+  CHECK(ArgumentText(entry, call.bytes(), symbols) ==
         "(folio_wait_bit+0x0/0x20) folio=0xffff88805e840000 bit=0");
-  CHECK(Arguments(entry, call.bytes()) == "(ffffffff811574b0) folio=0xffff88805e840000 bit=0");
+  CHECK(ArgumentText(entry, call.bytes()) == "(ffffffff811574b0) folio=0xffff88805e840000 bit=0");
 
   // The format says (func <- ret_ip); tracefs prints (ret_ip <- func).
   EventLayout exit = Layout("folio_wait_bit_ret",
@@ -147,7 +148,7 @@ TEST_CASE("probes stand where tracefs prints them", "[event_layout]") {
                             "\"(%lx <- %lx)\", REC->__probe_func, REC->__probe_ret_ip");
   RecordBytes back;
   back.Add(uint64_t{0xffffffff811574b0}).Add(uint64_t{0xffffffff811de0ad});
-  CHECK(Arguments(exit, back.bytes(), symbols) == "(ffffffff811de0ad <- folio_wait_bit)");
+  CHECK(ArgumentText(exit, back.bytes(), symbols) == "(ffffffff811de0ad <- folio_wait_bit)");
 }
 
 TEST_CASE("a format without an id or fields is none", "[event_layout]") {

@@ -13,10 +13,6 @@
 namespace mmreplay {
 namespace {
 
-RecordingOptions Sample(const std::string& name) {
-  return {.inputs = {std::string(MMREPLAY_SOURCE_DIR) + "/samples/" + name}};
-}
-
 std::string Rows(const Database& db, const std::string& sql) {
   Statement query(db, sql);
   std::string text;
@@ -28,17 +24,19 @@ std::string Rows(const Database& db, const std::string& sql) {
   return text;
 }
 
-constexpr const char* kColumns =
+constexpr const char* kEventColumns =
     "id, ts, cpu, pid, tgid, comm, kind, args, line, context, source, flags, pfn, lifetime, delta, replayed, "
     "replayed_lo, replayed_hi";
 
 // Queries by everything the table is found by, round the edges of batches and of the trace.
 std::vector<std::string> Queries(const Database& db) {
-  Statement some(db, "SELECT max(id), (SELECT pfn FROM event WHERE pfn IS NOT NULL ORDER BY id DESC LIMIT 1) FROM event");
+  Statement some(
+      db,
+      "SELECT max(id), (SELECT pfn FROM event WHERE pfn IS NOT NULL ORDER BY id DESC LIMIT 1) FROM event");
   REQUIRE(some.Step());
   int64_t last = some.Int(0);
   std::string pfn = std::to_string(some.Int(1));
-  std::string select = std::string("SELECT ") + kColumns + " FROM event ";
+  std::string select = std::string("SELECT ") + kEventColumns + " FROM event ";
   std::vector<std::string> queries = {
       select,
       select + "ORDER BY id DESC",
@@ -94,8 +92,10 @@ std::vector<std::string> IntervalQueries(const Database& db) {
     queries.push_back(select);
     queries.push_back(select + "ORDER BY id DESC");
     queries.push_back(std::string("SELECT count(*), min(id), max(id) FROM ") + table);
-    for (const char* id : {"NULL", "'x'", "'2'", "2.0", "2.5"}) queries.push_back(select + "WHERE id = " + id);
-    for (int64_t id : {int64_t{-1}, int64_t{0}, int64_t{1}, last / 2, last, last + 1, INT64_MAX, INT64_MIN + 1}) {
+    for (const char* id : {"NULL", "'x'", "'2'", "2.0", "2.5"})
+      queries.push_back(select + "WHERE id = " + id);
+    for (int64_t id :
+         {int64_t{-1}, int64_t{0}, int64_t{1}, last / 2, last, last + 1, INT64_MAX, INT64_MIN + 1}) {
       std::string at = std::to_string(id);
       for (const char* op : {"=", "<", "<=", ">", ">="}) {
         queries.push_back(select + "WHERE id " + op + " " + at + " ORDER BY id LIMIT 3");
@@ -117,8 +117,9 @@ std::vector<std::string> IntervalQueries(const Database& db) {
         if (!second) continue;
         std::string then(second);
         for (const std::string& range :
-             {then + " <= 3000", then + " < 3000", then + " >= 3000", then + " > 3000", then + " BETWEEN 2000 AND 4000",
-              then + " = (SELECT max(" + then + ") FROM " + table + ")", then + " IS NULL", then + " IS NOT NULL"}) {
+             {then + " <= 3000", then + " < 3000", then + " >= 3000", then + " > 3000",
+              then + " BETWEEN 2000 AND 4000", then + " = (SELECT max(" + then + ") FROM " + table + ")",
+              then + " IS NULL", then + " IS NOT NULL"}) {
           queries.push_back(select + "WHERE " + is + " AND " + range + " ORDER BY " + then + ", id LIMIT 8");
           queries.push_back(select + "WHERE " + is + " AND " + range + " ORDER BY " + then + " DESC LIMIT 8");
         }
@@ -152,15 +153,22 @@ void CompareStores(const RecordingOptions& options, const FilterOptions& filter 
 
 TEST_CASE("events and intervals in a spool are found as stored ones are", "[event_table]") {
   TemporaryFolder folder;
-  SECTION("an archive: the texts are in the spool") { CompareStores(Sample("x86-fired.tar.xz")); }
-  SECTION("ids with gaps") { CompareStores(Sample("x86-fired.tar.xz"), {.pid = "67"}); }
-  SECTION("a binary trace") { CompareStores(Sample("x86-dat-fired.tar.xz")); }
+  SECTION("an archive: the texts are in the spool") {
+    CompareStores(SampleRecording("x86-fired.tar.xz"));
+  }
+  SECTION("ids with gaps") {
+    CompareStores(SampleRecording("x86-fired.tar.xz"), {.pid = "67"});
+  }
+  SECTION("a binary trace") {
+    CompareStores(SampleRecording("x86-dat-fired.tar.xz"));
+  }
   SECTION("a file of several batches: the texts stay in it") {
     std::string text;
     for (int i = 0; i < 60'000; ++i) {
-      text += "            work-" + std::to_string(64 + i % 3) + "     [00" + std::to_string(i % 4) + "] ....  " +
-              std::to_string(10 + i / 1000) + ".000" + std::to_string(100 + i % 900) + ": page_ref_mod: pfn=0x" +
-              std::to_string(100 + i % 777) + " flags=none count=2 mapcount=0 mapping=(nil) mt=1 val=1\n";
+      text += "            work-" + std::to_string(64 + i % 3) + "     [00" + std::to_string(i % 4) +
+              "] ....  " + std::to_string(10 + i / 1000) + ".000" + std::to_string(100 + i % 900) +
+              ": page_ref_mod: pfn=0x" + std::to_string(100 + i % 777) +
+              " flags=none count=2 mapcount=0 mapping=(nil) mt=1 val=1\n";
     }
     CompareStores({.inputs = {folder.Write("trace.txt", text)}});
   }

@@ -17,10 +17,6 @@ namespace {
 
 using Json = nlohmann::json;
 
-std::string Sample(const std::string& name) {
-  return MMREPLAY_SOURCE_DIR "/samples/" + name + ".tar.xz";
-}
-
 std::string Report(const Database& database, ReportFormat format, bool near_misses = false) {
   std::string out;
   WriteReport(database, {.format = format, .style = {}, .near_misses = near_misses},
@@ -87,7 +83,7 @@ TEST_CASE("reports for programs follow their schemas", "[formats]") {
   for (const char* sample : {"x86-fired", "410-x86-held0", "arm64-stock", "x86-dat-fired", "x86-dat-lost",
                              "x86-panic", "x86-perf-zstd"}) {
     CAPTURE(sample);
-    Analysis analysis({.inputs = {Sample(sample)}, .dmesg = {}, .probes = {}});
+    Analysis analysis({.inputs = {SampleArchive(sample)}, .dmesg = {}, .probes = {}});
     CheckForms(analysis.db());
   }
   // The checks can fail.
@@ -123,7 +119,7 @@ TEST_CASE("whatever bytes a trace holds, reports for programs are well-formed", 
 }
 
 TEST_CASE("SARIF: places are files and lines of the trace", "[formats]") {
-  Analysis analysis({.inputs = {Sample("x86-fired")}, .dmesg = {}, .probes = {}});
+  Analysis analysis({.inputs = {SampleArchive("x86-fired")}, .dmesg = {}, .probes = {}});
   Json run = SarifRun(analysis.db());
   std::vector<std::string> lines;
   ForEachLine(Shell("tar -xOf samples/x86-fired.tar.xz x86-fired/trace.txt").out,
@@ -169,7 +165,7 @@ TEST_CASE("SARIF: addresses are relative where the paths given were", "[formats]
 }
 
 TEST_CASE("SARIF: results are the findings, their flows the evidence by task", "[formats]") {
-  Analysis analysis({.inputs = {Sample("x86-fired")}, .dmesg = {}, .probes = {}});
+  Analysis analysis({.inputs = {SampleArchive("x86-fired")}, .dmesg = {}, .probes = {}});
   Json run = SarifRun(analysis.db());
   const Json& rules = run["tool"]["driver"]["rules"];
   CHECK(static_cast<int64_t>(rules.size()) == analysis.Count("SELECT count(*) FROM rule_results"));
@@ -221,13 +217,13 @@ TEST_CASE("SARIF: results are the findings, their flows the evidence by task", "
 }
 
 TEST_CASE("SARIF: what could not be shown is a notification", "[formats]") {
-  Analysis stock({.inputs = {Sample("arm64-stock")}, .dmesg = {}, .probes = {}});
+  Analysis stock({.inputs = {SampleArchive("arm64-stock")}, .dmesg = {}, .probes = {}});
   Json invocation = SarifRun(stock.db())["invocations"][0];
   int rules = 0;
   for (const Json& one : invocation["toolConfigurationNotifications"])
     rules += one.contains("associatedRule");
   CHECK(rules == stock.Count("SELECT count(*) FROM rule_results WHERE NOT applicable"));
-  Analysis lost({.inputs = {Sample("x86-dat-lost")}, .dmesg = {}, .probes = {}});
+  Analysis lost({.inputs = {SampleArchive("x86-dat-lost")}, .dmesg = {}, .probes = {}});
   Json run = SarifRun(lost.db());
   std::map<std::string, int> kinds;
   for (const Json& one : run["invocations"][0]["toolExecutionNotifications"]) {
@@ -274,7 +270,7 @@ TEST_CASE("SARIF: a rule of one's own with an address in its reference", "[forma
 }
 
 TEST_CASE("JSON lines add up to the report", "[formats]") {
-  Analysis analysis({.inputs = {Sample("410-x86-held0")}, .dmesg = {}, .probes = {}});
+  Analysis analysis({.inputs = {SampleArchive("410-x86-held0")}, .dmesg = {}, .probes = {}});
   std::vector<Json> lines = ReportLines(analysis.db(), true);
   Json json = Json::parse(Report(analysis.db(), ReportFormat::kJson, true));
   std::map<std::string, std::vector<Json>> by_type;
@@ -313,7 +309,7 @@ TEST_CASE("JUnit: failed, skipped with the reason, passed", "[formats]") {
     REQUIRE(at != std::string::npos);
     return xml.substr(at, xml.find('\n', xml.find('\n', at) + 1) - at);
   };
-  Analysis fired({.inputs = {Sample("x86-fired")}, .dmesg = {}, .probes = {}});
+  Analysis fired({.inputs = {SampleArchive("x86-fired")}, .dmesg = {}, .probes = {}});
   std::string xml = Report(fired.db(), ReportFormat::kJunit);
   CHECK(attributes(xml, "wait_on_freed_page") ==
         "name=\"wait_on_freed_page\">\n<failure message=\"68 findings: 20 confirmed, 3 probable, 45 latent\" "
@@ -326,12 +322,12 @@ TEST_CASE("JUnit: failed, skipped with the reason, passed", "[formats]") {
   CHECK(xml.find("<testcase classname=\"mmreplay\" name=\"lost_wakeup\"/>") != std::string::npos);
   CHECK(xml.find("<property name=\"kernel_release\" value=\"6.1.192\"/>") != std::string::npos);
   // Told, and no failure.
-  Analysis held({.inputs = {Sample("410-x86-held0")}, .dmesg = {}, .probes = {}});
+  Analysis held({.inputs = {SampleArchive("410-x86-held0")}, .dmesg = {}, .probes = {}});
   xml = Report(held.db(), ReportFormat::kJunit);
   CHECK(xml.find(" failures=\"0\"") != std::string::npos);
   CHECK(attributes(xml, "migration_aborted").find("<system-out>") != std::string::npos);
   // Cannot tell.
-  Analysis dat({.inputs = {Sample("arm64-dat")}, .dmesg = {}, .probes = {}});
+  Analysis dat({.inputs = {SampleArchive("arm64-dat")}, .dmesg = {}, .probes = {}});
   CHECK(
       attributes(Report(dat.db(), ReportFormat::kJunit), "wait_on_freed_page") ==
       "name=\"wait_on_freed_page\">\n<skipped message=\"cannot tell: the recording leaves 8 waits open\"/>");
@@ -346,7 +342,7 @@ TEST_CASE("JUnit: failed, skipped with the reason, passed", "[formats]") {
 }
 
 TEST_CASE("10,064 findings in each format", "[formats]") {
-  Analysis analysis({.inputs = {Sample("x86-fired")}, .dmesg = {}, .probes = {}});
+  Analysis analysis({.inputs = {SampleArchive("x86-fired")}, .dmesg = {}, .probes = {}});
   // Synthetic: the findings of the recording, many times over, with their evidence.
   auto* db = const_cast<Database*>(&analysis.db());
   db->Exec(

@@ -8,7 +8,7 @@
 namespace mmreplay {
 namespace {
 
-const std::string kTrace =
+const std::string kTraceText =
     "# tracer: nop\n#\n# entries-in-buffer/entries-written: 1/1   #P:4\n#\n"
     "           a-1       [000] ....     1.000001: sched_waking: comm=x pid=2 prio=120 target_cpu=001\n";
 
@@ -16,7 +16,7 @@ Recording Open(std::vector<std::string> inputs) {
   return OpenRecording({.inputs = std::move(inputs), .dmesg = {}, .probes = {}});
 }
 
-void Shell(const std::string& command) {
+void Must(const std::string& command) {
   CAPTURE(command);
   REQUIRE(std::system(command.c_str()) == 0);
 }
@@ -24,7 +24,7 @@ void Shell(const std::string& command) {
 }  // namespace
 
 TEST_CASE("formats are told by content", "[input]") {
-  CHECK(DetectFormat(kTrace) == InputFormat::kFtraceText);
+  CHECK(DetectFormat(kTraceText) == InputFormat::kFtraceText);
   CHECK(DetectFormat("# tracer: nop\n#\n# entries-in-buffer/entries-written: 0/0   #P:4\n") ==
         InputFormat::kFtraceText);
   CHECK(
@@ -56,7 +56,7 @@ TEST_CASE("formats are told by content", "[input]") {
 
 TEST_CASE("a directory is a recording", "[input]") {
   TemporaryFolder folder;
-  folder.Write("trace.txt", kTrace);
+  folder.Write("trace.txt", kTraceText);
   folder.Write("probes", "p:x/w folio_wait_bit f=%di\n");
   folder.Write("log",
                "[    0.000000] Linux version 6.1.0-9-amd64\n[    1.000000] BUG: Bad page state in process a "
@@ -77,7 +77,7 @@ TEST_CASE("a directory is a recording", "[input]") {
 
 TEST_CASE("the same by options", "[input]") {
   TemporaryFolder folder;
-  std::string trace = folder.Write("trace.txt", kTrace);
+  std::string trace = folder.Write("trace.txt", kTraceText);
   std::string probes = folder.Write("probes", "p:x/w folio_wait_bit f=%di\n");
   std::string log = folder.Write("log", "BUG: Bad page state in process a b  pfn:2600\n");
   Recording recording = OpenRecording({.inputs = {trace}, .dmesg = log, .probes = probes});
@@ -91,21 +91,21 @@ TEST_CASE("the same by options", "[input]") {
 
 TEST_CASE("compressed files and archives are read as they are", "[input]") {
   TemporaryFolder folder;
-  folder.Write("trace.txt", kTrace);
+  folder.Write("trace.txt", kTraceText);
   folder.Write("kprobe_events.txt", "p:x/w folio_wait_bit f=%di\n");
   const std::string& f = folder.path();
   for (const char* tool : {"gzip", "xz", "zstd -q", "bzip2"}) {
     CAPTURE(tool);
-    Shell(std::string(tool) + " -c < " + f + "/trace.txt > " + f + "/packed");
-    CHECK(Open({f + "/packed"}).trace.head == kTrace);
-    Shell("tar -C " + f + " -cf - trace.txt kprobe_events.txt | " + tool + " -c > " + f + "/bundle");
+    Must(std::string(tool) + " -c < " + f + "/trace.txt > " + f + "/packed");
+    CHECK(Open({f + "/packed"}).trace.head == kTraceText);
+    Must("tar -C " + f + " -cf - trace.txt kprobe_events.txt | " + tool + " -c > " + f + "/bundle");
     Recording recording = Open({f + "/bundle"});
     CHECK(recording.probes.size() == 1);
     CHECK(recording.trace.path == f + "/bundle:trace.txt");
     Analysis analysis({.inputs = {f + "/bundle"}, .dmesg = {}, .probes = {}});
     CHECK(analysis.facts().lines.events == 1);
   }
-  Shell("head -c 100 " + f + "/bundle > " + f + "/cut");
+  Must("head -c 100 " + f + "/bundle > " + f + "/cut");
   CHECK_THROWS_AS(Open({f + "/cut"}), Error);
 }
 
@@ -118,8 +118,8 @@ TEST_CASE("what cannot be read is refused with a sentence that names it", "[inpu
   CHECK_THROWS_WITH(Analysis({.inputs = {folder.Write("p", "PERFILE2xxxxxxxx")}, .dmesg = {}, .probes = {}}),
                     Catch::Contains("p: the file is damaged"));
   CHECK_THROWS_WITH(Open({folder.Write("t", "Dear list,\n")}), Catch::Contains("text without trace events"));
-  std::string trace = folder.Write("trace1", kTrace);
-  CHECK_THROWS_WITH(Open({trace, folder.Write("trace2", kTrace)}), Catch::Contains("a second trace"));
+  std::string trace = folder.Write("trace1", kTraceText);
+  CHECK_THROWS_WITH(Open({trace, folder.Write("trace2", kTraceText)}), Catch::Contains("a second trace"));
 }
 
 }  // namespace mmreplay

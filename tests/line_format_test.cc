@@ -29,7 +29,7 @@ struct Row {
   int64_t line;
 };
 
-struct Read {
+struct LinesRead {
   std::vector<Row> rows;
   std::vector<std::string> frames;
   std::vector<LossMarker> markers;
@@ -37,8 +37,8 @@ struct Read {
   LineCounts lines;
 };
 
-Read ReadAs(InputFormat format, const std::string& text) {
-  Read read;
+LinesRead ReadAs(InputFormat format, const std::string& text) {
+  LinesRead read;
   StringTable strings;
   Decoder decoder(&strings, {}, std::nullopt);
   size_t at = 0;
@@ -71,7 +71,7 @@ Read ReadAs(InputFormat format, const std::string& text) {
   return read;
 }
 
-bool HasIssue(const Read& read, const std::string& kind) {
+bool HasIssue(const LinesRead& read, const std::string& kind) {
   return std::any_of(read.issues.begin(), read.issues.end(),
                      [&](const auto& issue) { return issue.kind == kind; });
 }
@@ -159,7 +159,7 @@ TEST_CASE("options/verbose has absolute time", "[line_format]") {
 }
 
 TEST_CASE("a dump between printks", "[line_format]") {
-  Read read =
+  LinesRead read =
       ReadAs(InputFormat::kConsoleLog,
              "[   10.279302] Kernel panic - not syncing: Fatal exception\n"
              "[   10.279302] Dumping ftrace buffer:\n"
@@ -187,14 +187,14 @@ TEST_CASE("a dump between printks", "[line_format]") {
 
 TEST_CASE("a dump that is cut off, or quoted in a mail", "[line_format]") {
   // The last line looks like an event and is none: rejected, not passed over.
-  Read cut = ReadAs(InputFormat::kConsoleLog,
-                    "---------------------------------\n"
-                    "    init-1         3..... 35123us : page_ref_set: pfn=0x3081c val=1\n"
-                    "    init-1         3d.s5. 399");
+  LinesRead cut = ReadAs(InputFormat::kConsoleLog,
+                         "---------------------------------\n"
+                         "    init-1         3..... 35123us : page_ref_set: pfn=0x3081c val=1\n"
+                         "    init-1         3d.s5. 399");
   CHECK(cut.lines.events == 1);
   CHECK(cut.lines.rejected == 1);
   // lkml-ibft: "> > [    0.9] kworker/..."
-  Read quoted =
+  LinesRead quoted =
       ReadAs(InputFormat::kConsoleLog,
              "> > [    0.915000] kworker/-20        0...1. 12us : x: y=1\n> > [    0.915000] end\n");
   CHECK(quoted.lines.events == 1);
@@ -299,7 +299,7 @@ TEST_CASE("columns of perf script, whatever -F chose", "[line_format]") {
 }
 
 TEST_CASE("call chains of perf script", "[line_format]") {
-  Read read = ReadAs(
+  LinesRead read = ReadAs(
       InputFormat::kPerfScript,
       "# ========\n# os release : 6.1.192\n#\n"
       "perf  6429 [000]    22.498450:             kmem:mm_page_alloc: page=0x176a17 pfn=1534487 order=0\n"
@@ -324,7 +324,7 @@ TEST_CASE("call chains of perf script", "[line_format]") {
 }
 
 TEST_CASE("trace-cmd report and its options", "[line_format]") {
-  Read read = ReadAs(
+  LinesRead read = ReadAs(
       InputFormat::kTraceCmdReport,
       "version = 6\nCPU 3 is empty\ncpus=4\n"
       "            work-69    [002]     6.792132: page_ref_set:         pfn=0x32112 flags=none val=1\n"
@@ -421,7 +421,7 @@ TEST_CASE("definitions tell what bare addresses do not", "[line_format]") {
 }
 
 TEST_CASE("function_graph: calls, returns, events, task switches", "[line_format]") {
-  Read read = ReadAs(
+  LinesRead read = ReadAs(
       InputFormat::kFunctionGraph,
       "# tracer: function_graph\n#\n# CPU  DURATION                  FUNCTION CALLS\n"
       " 3)               |  __alloc_pages_direct_compact() {\n"
@@ -455,10 +455,10 @@ TEST_CASE("function_graph: calls, returns, events, task switches", "[line_format
 }
 
 TEST_CASE("function_graph with absolute time and tasks", "[line_format]") {
-  Read read = ReadAs(InputFormat::kFunctionGraph,
-                     "  507.520069 |   53)   kworker-1507  |   0.102 us    |  iommu_unmap();\n"
-                     " 2681.770600 |   0)  ls-1234  |  d..1 |   1.5 us    |  }\n"
-                     "    0 us |   0)   bash-1507    |  d... |   0.000 us    |    fput();\n");
+  LinesRead read = ReadAs(InputFormat::kFunctionGraph,
+                          "  507.520069 |   53)   kworker-1507  |   0.102 us    |  iommu_unmap();\n"
+                          " 2681.770600 |   0)  ls-1234  |  d..1 |   1.5 us    |  }\n"
+                          "    0 us |   0)   bash-1507    |  d... |   0.000 us    |    fput();\n");
   REQUIRE(read.rows.size() == 3);
   CHECK(read.rows[0].ts == 507'520'069'000);
   CHECK(read.rows[0].comm == "kworker");
@@ -472,26 +472,27 @@ TEST_CASE("systrace pages", "[line_format]") {
   const std::string event =
       "          <idle>-0     (-----) [001] d..3   269.641356: sched_switch: prev_comm=swapper/1 "
       "prev_pid=0\n";
-  Read page = ReadAs(
+  LinesRead page = ReadAs(
       InputFormat::kSystraceHtml,
       "<!DOCTYPE html>\n<html>\n<script class=\"trace-data\">\n# tracer: nop\n" + event + "</script>\n");
   REQUIRE(page.rows.size() == 1);
   CHECK(page.rows[0].comm == "<idle>");
   CHECK_FALSE(page.rows[0].tgid);
   // Old pages: a JavaScript string, and escaped.
-  Read old = ReadAs(InputFormat::kSystraceHtml,
-                    "<html>\n  var linuxPerfData = \"\\\n"
-                    "          &lt;idle&gt;-0     [001] d..3   269.641356: x: a=&lt;b&gt; c=&amp;d\\n\\\n");
+  LinesRead old =
+      ReadAs(InputFormat::kSystraceHtml,
+             "<html>\n  var linuxPerfData = \"\\\n"
+             "          &lt;idle&gt;-0     [001] d..3   269.641356: x: a=&lt;b&gt; c=&amp;d\\n\\\n");
   REQUIRE(old.rows.size() == 1);
   CHECK(old.rows[0].comm == "<idle>");
   CHECK(old.rows[0].args == "a=<b> c=&d");
 }
 
 TEST_CASE("mails: quotes, quoted-printable, no-break spaces", "[line_format]") {
-  Read read = ReadAs(InputFormat::kFtraceText,
-                     ">> =A0=A0=A0 irq/50-dwc3-305=A0=A0=A0=A0 [000] d..1.=A0=A0 166.661845: dwc3=\n"
-                     "_event: event=3D1 a=3D2\n"
-                     "Regards =3D=\n");
+  LinesRead read = ReadAs(InputFormat::kFtraceText,
+                          ">> =A0=A0=A0 irq/50-dwc3-305=A0=A0=A0=A0 [000] d..1.=A0=A0 166.661845: dwc3=\n"
+                          "_event: event=3D1 a=3D2\n"
+                          "Regards =3D=\n");
   REQUIRE(read.rows.size() == 1);
   CHECK(read.rows[0].comm == "irq/50-dwc3");
   CHECK(read.rows[0].name == "dwc3_event");
@@ -500,7 +501,7 @@ TEST_CASE("mails: quotes, quoted-printable, no-break spaces", "[line_format]") {
   CHECK(read.lines ==
         LineCounts{.total = 3, .events = 1, .comments = 1, .continuations = 1, .markers = 0, .rejected = 0});
   // '=' stands for itself in a trace: "=30" is no code there.
-  Read trace = ReadAs(InputFormat::kFtraceText, "   a-1   [000] ....  1.000001: x: y=30 z=3D w=1\n");
+  LinesRead trace = ReadAs(InputFormat::kFtraceText, "   a-1   [000] ....  1.000001: x: y=30 z=3D w=1\n");
   CHECK(trace.rows[0].args == "y=30 z=3D w=1");
 }
 
@@ -512,7 +513,7 @@ TEST_CASE("hostile bytes are lines like any other", "[line_format]") {
                              InputFormat::kPerfScript, InputFormat::kTraceCmdReport,
                              InputFormat::kFunctionGraph, InputFormat::kSystraceHtml}) {
     CAPTURE(static_cast<int>(format));
-    Read read = ReadAs(format, text);
+    LinesRead read = ReadAs(format, text);
     if (format == InputFormat::kConsoleLog) {
       REQUIRE(read.rows.size() == 1);
       CHECK(read.rows[0].args.size() == 5);  // kept as bytes

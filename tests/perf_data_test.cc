@@ -11,11 +11,8 @@
 namespace mmreplay {
 namespace {
 
-std::string Sample(const std::string& name) {
-  return MMREPLAY_SOURCE_DIR "/samples/" + name + ".tar.xz";
-}
 std::string PerfData(const std::string& name) {
-  return ExtractMember(Sample(name), InputFormat::kPerfData);
+  return ExtractMember(SampleArchive(name), InputFormat::kPerfData);
 }
 
 std::string PerfRecordBytes(uint32_t type, const std::string& body) {
@@ -80,7 +77,8 @@ const std::string kRound = PerfRecordBytes(68, "");
 }  // namespace
 
 TEST_CASE("a perf.data holds what perf script prints", "[perf_data]") {
-  for (const char* name : {"x86-perf-zstd", "x86-perf-pipe", "x86-perf-lost"}) CheckAgreement(Sample(name));
+  for (const char* name : {"x86-perf-zstd", "x86-perf-pipe", "x86-perf-lost"})
+    CheckAgreement(SampleArchive(name));
 }
 
 TEST_CASE("a sample with its raw fields", "[perf_data]") {
@@ -174,7 +172,7 @@ TEST_CASE("lost events, where they say it and where they do not", "[perf_data]")
 }
 
 TEST_CASE("probes are placed by their definitions or not at all", "[perf_data]") {
-  std::string bytes = ExtractMember(Sample("x86-perf-zstd"), InputFormat::kPerfData);
+  std::string bytes = ExtractMember(SampleArchive("x86-perf-zstd"), InputFormat::kPerfData);
   auto first = [](const BinaryRead& read) {
     for (const BinaryRead::Line& line : read.events) {
       if (line.name == "folio_unlock") return line.args.substr(0, line.args.find(' '));
@@ -184,7 +182,7 @@ TEST_CASE("probes are placed by their definitions or not at all", "[perf_data]")
   BinaryRead without = ReadBinary(bytes);
   CHECK(without.HasIssue("probe not placed"));
   CHECK(first(without).starts_with("(ffffffff"));
-  std::string probes = ExtractMember(Sample("x86-perf-zstd"), InputFormat::kProbeDefinitions);
+  std::string probes = ExtractMember(SampleArchive("x86-perf-zstd"), InputFormat::kProbeDefinitions);
   BinaryRead with = ReadBinary(bytes, probes);
   CHECK_FALSE(with.HasIssue("probe not placed"));
   CHECK(first(with) == "(folio_unlock+0x0)");

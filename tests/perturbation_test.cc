@@ -14,14 +14,14 @@
 namespace mmreplay {
 namespace {
 
-struct Files {
+struct SampleFiles {
   std::vector<std::string> trace;
   std::vector<std::pair<std::string, std::string>> others;
 };
 
 // A sample without its console log: a report of the kernel itself is evidence that no damage takes away.
-Files Read(const std::string& sample) {
-  Files files;
+SampleFiles ReadFiles(const std::string& sample) {
+  SampleFiles files;
   for (const InputMember& member : OpenInput(MMREPLAY_SOURCE_DIR "/samples/" + sample)) {
     std::string name = member.path.substr(member.path.rfind('/') + 1);
     std::string text = ReadAll(member, size_t{64} << 20).value();
@@ -156,7 +156,7 @@ constexpr Damage kDamages[] = {{"drop 1 %", DropOnePercent}, {"cut head", CutHea
                                {"lose births", LoseBirths},  {"lose heads", LoseHeads},
                                {"swap ties", SwapTies}};
 
-Analysis Analyse(const Files& files, const Lines& trace) {
+Analysis Analyse(const SampleFiles& files, const Lines& trace) {
   TemporaryFolder folder;
   std::string text;
   for (const std::string& line : trace) text += line + "\n";
@@ -174,7 +174,7 @@ TEST_CASE("a healthy recording stays without confirmed and probable findings, wh
   const std::vector<std::string> known_latent = {};
   for (const char* sample : {"410-x86-held0.tar.xz", "arm64-stock.tar.xz", "x86-fixed.tar.xz",
                              "arm64-fixed.tar.xz", "lab-x86-held.tar.gz", "stock-5.10-amd64.tar.gz"}) {
-    Files files = Read(sample);
+    SampleFiles files = ReadFiles(sample);
     REQUIRE(files.trace.size() > 1000);
     for (const Damage& damage : kDamages) {
       for (uint32_t seed = 0; seed < 4; ++seed) {
@@ -197,7 +197,7 @@ TEST_CASE("a healthy recording stays without confirmed and probable findings, wh
 
 TEST_CASE("a sick recording stays sick where ties are swapped", "[perturbation]") {
   for (const char* sample : {"410-x86-fired-nochurn.tar.xz", "x86-fired.tar.xz"}) {
-    Files files = Read(sample);
+    SampleFiles files = ReadFiles(sample);
     Analysis whole = Analyse(files, files.trace);
     Random random(1);
     Analysis swapped = Analyse(files, SwapTies(files.trace, &random));
@@ -215,7 +215,7 @@ TEST_CASE("a sick recording's grades rise only where evidence against them was d
   };
   using Key = std::pair<std::optional<int64_t>, std::optional<int64_t>>;  // pid, beginning
   for (const char* sample : {"410-x86-fired-nochurn.tar.xz", "x86-fired.tar.xz", "arm64-latent.tar.xz"}) {
-    Files files = Read(sample);
+    SampleFiles files = ReadFiles(sample);
     Analysis whole = Analyse(files, files.trace);
     std::map<Key, WaitRow> before;
     for (const WaitRow& wait : whole.Waits()) before.insert({{wait.pid, wait.begin_ts}, wait});

@@ -15,10 +15,10 @@
 namespace mmreplay {
 namespace {
 
-using Writer = void (*)(ReadOnlyStatement*, const WriteFn&);
+using RowWriter = void (*)(ReadOnlyStatement*, const WriteFn&);
 
 // Rows of a query without a trace.
-std::string Written(const std::string& sql, Writer writer) {
+std::string Written(const std::string& sql, RowWriter writer) {
   Database database("", Database::Mode::kCreate);
   AddRegexp(&database);
   SqlSource source{"query", 1, sql};
@@ -32,7 +32,7 @@ std::string Csv(const std::string& sql) {
   return Written(sql, WriteCsv);
 }
 
-std::string Json(const std::string& sql) {
+std::string QueryJson(const std::string& sql) {
   return Written(sql, WriteJson);
 }
 
@@ -71,7 +71,7 @@ TEST_CASE("rows as csv, json and table", "[query]") {
   CHECK(Csv("SELECT 'a,b' AS \"x y\", 'say \"hi\"' AS q, NULL AS n, 1.5 AS r, 'two\nlines' AS l") ==
         "x y,q,n,r,l\r\n\"a,b\",\"say \"\"hi\"\"\",,1.5,\"two\nlines\"\r\n");
   auto rows = nlohmann::json::parse(
-      Json("SELECT -1 AS i, 2.5 AS r, NULL AS n, 'a\"\n' AS t, CAST(x'ff41' AS TEXT) AS bytes"));
+      QueryJson("SELECT -1 AS i, 2.5 AS r, NULL AS n, 'a\"\n' AS t, CAST(x'ff41' AS TEXT) AS bytes"));
   REQUIRE(rows.size() == 1);
   CHECK(rows[0]["i"] == -1);
   CHECK(rows[0]["r"] == 2.5);
@@ -80,7 +80,7 @@ TEST_CASE("rows as csv, json and table", "[query]") {
   CHECK(rows[0]["bytes"] ==
         "\xef\xbf\xbd"
         "A");
-  CHECK(nlohmann::json::parse(Json("SELECT 1 AS x WHERE 0")).empty());
+  CHECK(nlohmann::json::parse(QueryJson("SELECT 1 AS x WHERE 0")).empty());
   CHECK(Table("SELECT 1 AS number, 'abc' AS text UNION ALL SELECT 12345, NULL", {}) ==
         "number  text\n------  ----\n     1  abc\n 12345\n");
   // A row that would not fit has its longest text cut.
@@ -90,7 +90,7 @@ TEST_CASE("rows as csv, json and table", "[query]") {
   CHECK(Table("SELECT 123456789012 AS n, 'abcdefghijklmnopqrstuvwxyz' AS t", 24) ==
         "n             t\n------------  ----------\n123456789012  abcdefg...\n");
   // A name that repeats is told apart: an object has one value per name.
-  rows = nlohmann::json::parse(Json("SELECT 1 AS a, 2 AS a, 3 AS a"));
+  rows = nlohmann::json::parse(QueryJson("SELECT 1 AS a, 2 AS a, 3 AS a"));
   CHECK(rows[0] == nlohmann::json({{"a", 1}, {"a_2", 2}, {"a_3", 3}}));
   CHECK(Table("SELECT 'a' || char(27) || '[31m' AS t", 80) == "t\n---------\na\\x1b[31m\n");
 }
@@ -126,7 +126,7 @@ TEST_CASE("cells of csv are no formulas and control nothing", "[query]") {
   CHECK(cell("x'ff00'") == "\\xff\\x00");
   // Names of columns are somebody's, too.
   CHECK(Csv("SELECT 1 AS \"=x\"") == "'=x\r\n1\r\n");
-  CHECK(Json("SELECT char(27) || char(127) || char(8238) AS x") ==
+  CHECK(QueryJson("SELECT char(27) || char(127) || char(8238) AS x") ==
         "[\n{\"x\": \"\\u001b\\u007f\\u202e\"}\n]\n");
 }
 

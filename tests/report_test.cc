@@ -16,10 +16,6 @@
 namespace mmreplay {
 namespace {
 
-std::string Sample(const std::string& name) {
-  return std::string(MMREPLAY_SOURCE_DIR "/samples/") + name + ".tar.xz";
-}
-
 std::string Text(const Database& database, TextStyle style = {}) {
   std::string out;
   WriteReport(database, {.format = ReportFormat::kText, .style = style},
@@ -27,7 +23,7 @@ std::string Text(const Database& database, TextStyle style = {}) {
   return out;
 }
 
-nlohmann::json Json(const Database& database) {
+nlohmann::json ReportJson(const Database& database) {
   std::string out;
   WriteReport(database, {.format = ReportFormat::kJson, .style = {}},
               [&](std::string_view text) { out += text; });
@@ -86,7 +82,7 @@ void CheckInOrder(std::string text, const std::vector<std::string>& expected) {
 
 // Compared by hand with lines 3972 to 4155 of the trace.
 TEST_CASE("the race of the genuine 4.10 bug as a diagram", "[report]") {
-  Analysis analysis({.inputs = {Sample("410-x86-fired-nochurn")}, .dmesg = {}, .probes = {}});
+  Analysis analysis({.inputs = {SampleArchive("410-x86-fired-nochurn")}, .dmesg = {}, .probes = {}});
   RaceDiagram diagram = Strongest(analysis);
   CHECK(diagram.waiter == "toucher/1-71");
   CHECK(diagram.releaser == "toucher/3-73");
@@ -110,7 +106,7 @@ TEST_CASE("the race of the genuine 4.10 bug as a diagram", "[report]") {
 
 // Compared by hand with lines 2273 to 2414 of the trace.
 TEST_CASE("the race in a 6.1 kernel as a diagram", "[report]") {
-  Analysis analysis({.inputs = {Sample("x86-fired")}, .dmesg = {}, .probes = {}});
+  Analysis analysis({.inputs = {SampleArchive("x86-fired")}, .dmesg = {}, .probes = {}});
   RaceDiagram diagram = Strongest(analysis);
   std::vector<std::string> rows = Rows(diagram);
   CHECK(rows == std::vector<std::string>{
@@ -132,7 +128,7 @@ TEST_CASE("the race in a 6.1 kernel as a diagram", "[report]") {
 TEST_CASE("a report is at most 100 columns wide where it is drawn, and has no colour unless asked",
           "[report]") {
   for (const char* sample : {"x86-fired", "arm64-fired", "410-x86-fired-nochurn", "arm64-stock"}) {
-    Analysis analysis({.inputs = {Sample(sample)}, .dmesg = {}, .probes = {}});
+    Analysis analysis({.inputs = {SampleArchive(sample)}, .dmesg = {}, .probes = {}});
     std::string text = Text(analysis.db());
     CHECK(text.find('\x1b') == std::string::npos);
     int lines = 0;
@@ -159,12 +155,12 @@ TEST_CASE("a report is at most 100 columns wide where it is drawn, and has no co
 }
 
 TEST_CASE("no finding explains itself", "[report]") {
-  Analysis held({.inputs = {Sample("410-x86-held0")}, .dmesg = {}, .probes = {}});
+  Analysis held({.inputs = {SampleArchive("410-x86-held0")}, .dmesg = {}, .probes = {}});
   CheckInOrder(Text(held.db()),
                {"NO FINDING: 78 waits on pages, every one of them safe\n", "keep it from being freed",
                 "78 legal", "wait_on_page_bit in do_huge_pmd_numa_page: reference taken under the page-table",
                 "4.12 to 4.20 take one with"});
-  Analysis stock({.inputs = {Sample("arm64-stock")}, .dmesg = {}, .probes = {}});
+  Analysis stock({.inputs = {SampleArchive("arm64-stock")}, .dmesg = {}, .probes = {}});
   CheckInOrder(Text(stock.db()),
                {"NO FINDING: 141 waits", "migration_entry_wait_on_locked in pmd_migration_entry_wait",
                 "mm/filemap.c:migration_entry_wait_on_locked, 5.17 and later", "not in this recording",
@@ -172,7 +168,7 @@ TEST_CASE("no finding explains itself", "[report]") {
 }
 
 TEST_CASE("near misses show which step failed", "[report]") {
-  Analysis held({.inputs = {Sample("410-x86-held0")}, .dmesg = {}, .probes = {}});
+  Analysis held({.inputs = {SampleArchive("410-x86-held0")}, .dmesg = {}, .probes = {}});
   std::string text;
   WriteReport(held.db(), {.format = ReportFormat::kText, .style = {}, .near_misses = true},
               [&](std::string_view piece) { text += piece; });
@@ -191,7 +187,7 @@ TEST_CASE("near misses show which step failed", "[report]") {
     CHECK(held.Count("SELECT count(*) FROM page_refs WHERE delta = 1 AND event_id = " + miss["event"].dump() +
                      " AND pid = " + miss["pid"].dump() + " AND pfn = " + miss["pfn"].dump()) == 1);
   }
-  CHECK_FALSE(Json(held.db()).contains("near_misses"));
+  CHECK_FALSE(ReportJson(held.db()).contains("near_misses"));
 }
 
 // Synthetic: nothing but a task switch.
@@ -203,14 +199,14 @@ TEST_CASE("a recording that cannot tell says what to record", "[report]") {
   CheckInOrder(Text(analysis.db()),
                {"CANNOT TELL: no wait function was probed", "waits on pages: 0", "not in this recording",
                 "waits on pages:", "folio_wait_bit", "reference counts:", "the console:"});
-  nlohmann::json json = Json(analysis.db());
+  nlohmann::json json = ReportJson(analysis.db());
   CHECK(json["verdict"] == "cannot tell");
   CHECK(json["exit_code"] == 3);
   CHECK(json["findings"].empty());
 }
 
 TEST_CASE("many findings are one group and one screen", "[report]") {
-  Analysis analysis({.inputs = {Sample("x86-fired")}, .dmesg = {}, .probes = {}});
+  Analysis analysis({.inputs = {SampleArchive("x86-fired")}, .dmesg = {}, .probes = {}});
   // Synthetic: the findings of the recording, many times over.
   auto* db = const_cast<Database*>(&analysis.db());
   std::string once = Text(*db);
@@ -222,12 +218,12 @@ TEST_CASE("many findings are one group and one screen", "[report]") {
   CHECK(analysis.Count("SELECT count(*) FROM findings WHERE rule = 'wait_on_freed_page'") == 68 * 148);
   CHECK(std::count(text.begin(), text.end(), '\n') == std::count(once.begin(), once.end(), '\n'));
   CHECK(text.find("... and 10,054 more: ") != std::string::npos);
-  CHECK(Json(*db)["findings"].size() == 68 * 148);
+  CHECK(ReportJson(*db)["findings"].size() == 68 * 148);
 }
 
 TEST_CASE("JSON carries what the text shows", "[report]") {
-  Analysis analysis({.inputs = {Sample("x86-fired")}, .dmesg = {}, .probes = {}});
-  nlohmann::json json = Json(analysis.db());
+  Analysis analysis({.inputs = {SampleArchive("x86-fired")}, .dmesg = {}, .probes = {}});
+  nlohmann::json json = ReportJson(analysis.db());
   CHECK(json["format"] == "mmreplay-report");
   CHECK(json["version"] == 1);
   CHECK(json["verdict"] == "found");
@@ -254,8 +250,8 @@ TEST_CASE("JSON carries what the text shows", "[report]") {
 }
 
 TEST_CASE("findings of severity info are apart from the others and not in the grades", "[report]") {
-  Analysis analysis({.inputs = {Sample("410-x86-held0")}, .dmesg = {}, .probes = {}});
-  nlohmann::json json = Json(analysis.db());
+  Analysis analysis({.inputs = {SampleArchive("410-x86-held0")}, .dmesg = {}, .probes = {}});
+  nlohmann::json json = ReportJson(analysis.db());
   CHECK(json["verdict"] == "no finding");
   CHECK(json["grades"] == nlohmann::json({{"confirmed", 0}, {"probable", 0}, {"latent", 0}}));
   CHECK(json["findings"].empty());
@@ -268,7 +264,7 @@ TEST_CASE("findings of severity info are apart from the others and not in the gr
 }
 
 TEST_CASE("the biography of a page that was freed under its waiters", "[report]") {
-  Analysis analysis({.inputs = {Sample("x86-fired")}, .dmesg = {}, .probes = {}});
+  Analysis analysis({.inputs = {SampleArchive("x86-fired")}, .dmesg = {}, .probes = {}});
   CheckInOrder(Biography(analysis.db(), 0x39200),
                {"page 0x39200 (pfn 233984): 1 life\n",
                 "life 1 of 1: order 9, allocated 5.374749 by thp mover-69, freed 5.794298 by toucher/0-64",
@@ -299,7 +295,7 @@ TEST_CASE("the biography of a page that was freed under its waiters", "[report]"
 }
 
 TEST_CASE("the biography does not need the rule", "[report]") {
-  Analysis analysis({.inputs = {Sample("410-x86-fired-nochurn")}, .dmesg = {}, .probes = {}});
+  Analysis analysis({.inputs = {SampleArchive("410-x86-fired-nochurn")}, .dmesg = {}, .probes = {}});
   const_cast<Database*>(&analysis.db())->Exec("DELETE FROM finding; DELETE FROM finding_event");
   CheckInOrder(Biography(analysis.db(), 0x28000), {"drops the last reference", "PAGE FREED",
                                                    "freed_before_queue", "toucher/1-71 waited", "confirmed"});
@@ -311,7 +307,7 @@ TEST_CASE("the doctor names what was lacking and the commands that record it", "
     WriteDoctor(analysis.db(), [&](std::string_view text) { out += text; });
     return out;
   };
-  Analysis stock({.inputs = {Sample("arm64-stock")}, .dmesg = {}, .probes = {}});
+  Analysis stock({.inputs = {SampleArchive("arm64-stock")}, .dmesg = {}, .probes = {}});
   CheckInOrder(
       doctor(stock),
       {"kernel 6.1.0-56-arm64, aarch64", "wait_on_freed_page: could be judged, 0 findings",
@@ -320,7 +316,7 @@ TEST_CASE("the doctor names what was lacking and the commands that record it", "
        "events/page_ref/page_ref_mod_unless/enable", "with trace-cmd", "-e page_ref:page_ref_set",
        "with perf"});
   // Nothing lacking, nothing to record.
-  Analysis fired({.inputs = {Sample("x86-fired")}, .dmesg = {}, .probes = {}});
+  Analysis fired({.inputs = {SampleArchive("x86-fired")}, .dmesg = {}, .probes = {}});
   CHECK(doctor(fired).find("to record what was lacking") == std::string::npos);
 }
 

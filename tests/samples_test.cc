@@ -13,12 +13,12 @@ namespace {
 
 namespace fs = std::filesystem;
 
-const fs::path kSamples = MMREPLAY_SOURCE_DIR "/samples";
+const fs::path kSampleFolder = MMREPLAY_SOURCE_DIR "/samples";
 
 // .tar.xz was recorded by hand, .tar.gz is a bundle as samples/capture/mmreplay-capture wrote it.
 std::vector<fs::path> Samples() {
   std::vector<fs::path> samples;
-  for (const auto& entry : fs::directory_iterator(kSamples)) {
+  for (const auto& entry : fs::directory_iterator(kSampleFolder)) {
     std::string name = entry.path().filename();
     if (name.ends_with(".tar.xz") || name.ends_with(".tar.gz")) samples.push_back(entry.path());
   }
@@ -62,7 +62,7 @@ std::string Summary(const Analysis& analysis) {
 // Real recordings with the kernel's own labels; provenance in samples/README.md.
 TEST_CASE("each sample comes out as the kernel's labels say", "[samples]") {
   uintmax_t bytes = 0;
-  for (const auto& entry : fs::recursive_directory_iterator(kSamples)) {
+  for (const auto& entry : fs::recursive_directory_iterator(kSampleFolder)) {
     if (entry.is_regular_file()) bytes += entry.file_size();
   }
   CHECK(bytes < 8u << 20);
@@ -80,9 +80,9 @@ TEST_CASE("each sample comes out as the kernel's labels say", "[samples]") {
 // samples/expected holds what each came out as. MMREPLAY_UPDATE_SAMPLES=1 writes it anew: read the diff.
 TEST_CASE("each sample comes out as before", "[samples]") {
   bool update = std::getenv("MMREPLAY_UPDATE_SAMPLES") != nullptr;
-  std::string readme = ReadFile(kSamples / "README.md");
+  std::string readme = ReadFile(kSampleFolder / "README.md");
   for (const fs::path& sample : Samples()) {
-    fs::path expected = kSamples / "expected" / (NameOf(sample) + ".txt");
+    fs::path expected = kSampleFolder / "expected" / (NameOf(sample) + ".txt");
     CAPTURE(NameOf(sample));
     CHECK(readme.find(NameOf(sample)) != std::string::npos);
     std::string summary = Summary(Analysis({.inputs = {sample}, .dmesg = {}, .probes = {}}));

@@ -13,12 +13,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-const std::string kSamples = MMREPLAY_SOURCE_DIR "/samples/";
-
-RecordingOptions Sample(const std::string& name) {
-  return {.inputs = {kSamples + name}, .dmesg = {}, .probes = {}};
-}
-
 }  // namespace
 
 TEST_CASE("the contract views have exactly these columns", "[store]") {
@@ -53,7 +47,7 @@ TEST_CASE("the contract views have exactly these columns", "[store]") {
       {"rule_results", "trace_id rule severity applicable missing findings"},
       {"event_kinds", "name system shape sql_name rows columns"},
   };
-  Analysis analysis(Sample("x86-fired.tar.xz"));
+  Analysis analysis(SampleRecording("x86-fired.tar.xz"));
   for (const auto& [view, columns] : contract) {
     Statement query(analysis.db(), "SELECT * FROM " + view);
     std::string names;
@@ -94,7 +88,7 @@ TEST_CASE("every event is stored verbatim", "[store]") {
 }
 
 TEST_CASE("a recording's files are listed with their lines", "[store]") {
-  Analysis analysis(Sample("x86-fired.tar.xz"));
+  Analysis analysis(SampleRecording("x86-fired.tar.xz"));
   CHECK(analysis.Count("SELECT count(*) FROM sources WHERE role = 'trace' AND path LIKE "
                        "'%x86-fired.tar.xz:x86-fired/trace.txt'") == 1);
   for (const char* role : {"probes", "console", "cpu_stats", "uname", "formats"}) {
@@ -112,7 +106,7 @@ TEST_CASE("a recording's files are listed with their lines", "[store]") {
 TEST_CASE("the database is whole or not there", "[store]") {
   TemporaryFolder folder;
   std::string path = folder.path() + "/race.db";
-  Recording recording = OpenRecording(Sample("x86-fired.tar.xz"));
+  Recording recording = OpenRecording(SampleRecording("x86-fired.tar.xz"));
   auto files = [&] {
     std::vector<std::string> names;
     for (const auto& entry : fs::directory_iterator(folder.path())) names.push_back(entry.path().filename());
@@ -189,7 +183,7 @@ TEST_CASE("the same recording gives the same bytes", "[store]") {
   std::vector<std::string> bytes;
   for (const char* name : {"/a.db", "/b.db"}) {
     TraceStore store(folder.path() + name);
-    Ingest(OpenRecording(Sample("410-x86-fired-nochurn.tar.xz")), &store);
+    Ingest(OpenRecording(SampleRecording("410-x86-fired-nochurn.tar.xz")), &store);
     store.Publish();
     bytes.push_back(ReadFile(folder.path() + name));
   }
@@ -197,7 +191,7 @@ TEST_CASE("the same recording gives the same bytes", "[store]") {
 }
 
 TEST_CASE("a report joins the last life of its frame and no other", "[store]") {
-  Analysis analysis(Sample("x86-fired.tar.xz"));
+  Analysis analysis(SampleRecording("x86-fired.tar.xz"));
   CHECK(analysis.Count("SELECT count(*) FROM console_reports") == 6);
   CHECK(analysis.Count("SELECT count(*) FROM report_matches") == 6);
   CHECK(analysis.Count("SELECT count(*) FROM report_matches m JOIN page_lifetimes l ON l.id = m.lifetime_id "

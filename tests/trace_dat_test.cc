@@ -10,18 +10,15 @@
 namespace mmreplay {
 namespace {
 
-std::string Sample(const std::string& name) {
-  return MMREPLAY_SOURCE_DIR "/samples/" + name + ".tar.xz";
-}
 std::string TraceDat(const std::string& name) {
-  return ExtractMember(Sample(name), InputFormat::kTraceDat);
+  return ExtractMember(SampleArchive(name), InputFormat::kTraceDat);
 }
 
 }  // namespace
 
 TEST_CASE("a trace.dat holds what trace-cmd report prints", "[trace_dat]") {
   for (const char* name : {"x86-dat-fired", "arm64-dat", "x86-dat-buffers", "x86-dat-lost", "x86-dat-v6"})
-    CheckAgreement(Sample(name));
+    CheckAgreement(SampleArchive(name));
 }
 
 TEST_CASE("raw fields, and probes by the file's own symbols", "[trace_dat]") {
@@ -89,9 +86,9 @@ TEST_CASE("a trace.dat tells kernel, machine and clock", "[trace_dat]") {
 
 TEST_CASE("a probe that was defined and not recorded is no evidence", "[trace_dat]") {
   // The folder has kprobe_events with a probe on folio_wait_bit; this recording did not enable it.
-  Recording without = OpenRecording({.inputs = {Sample("x86-dat-v6")}, .dmesg = {}, .probes = {}});
+  Recording without = OpenRecording({.inputs = {SampleArchive("x86-dat-v6")}, .dmesg = {}, .probes = {}});
   CHECK(without.probes.empty());
-  Recording with = OpenRecording({.inputs = {Sample("x86-dat-fired")}, .dmesg = {}, .probes = {}});
+  Recording with = OpenRecording({.inputs = {SampleArchive("x86-dat-fired")}, .dmesg = {}, .probes = {}});
   CHECK(with.probes.size() >= 7);
 }
 
