@@ -58,7 +58,7 @@ void RunArchive(std::string_view input) {
   close(fd);
 }
 
-constexpr std::array kTargets = {
+constexpr std::array kBinaryTargets = {
     FuzzTarget{"perf_data", false, size_t{128} * 1024, RunPerfData},
     FuzzTarget{"trace_dat_header", false, size_t{64} * 1024, RunTraceDatHeader},
     FuzzTarget{"archive", false, size_t{32} * 1024, RunArchive},
@@ -67,7 +67,7 @@ constexpr std::array kTargets = {
 }  // namespace
 
 std::span<const FuzzTarget> BinaryTargets() {
-  return kTargets;
+  return kBinaryTargets;
 }
 
 }  // namespace mmreplay

@@ -198,8 +198,8 @@ Kept ReadKept(EventSource* source, const EventFilter& filter) {
   return kept;
 }
 
-// Filters on the command line, then a trace: filtered while its lines are split, and behind the reader, as the
-// forms that are not one text are.
+// Filters on the command line, then a trace: filtered while its lines are split, and behind the reader, as
+// the forms that are not one text are.
 void RunEventFilter(std::string_view input) {
   FilterOptions options = TakeFilterOptions(&input);
   constexpr size_t kBatch = size_t{16} * 1024;  // more than an input has
@@ -224,7 +224,7 @@ void RunEventFilter(std::string_view input) {
   }
 }
 
-constexpr std::array kTargets = {
+constexpr std::array kPartTargets = {
     FuzzTarget{"decoder", true, size_t{16} * 1024, RunDecoder},
     FuzzTarget{"event_filter", true, size_t{8} * 1024, RunEventFilter},
     FuzzTarget{"event_format", true, size_t{8} * 1024, RunEventFormat},
@@ -235,7 +235,7 @@ constexpr std::array kTargets = {
 }  // namespace
 
 std::span<const FuzzTarget> PartTargets() {
-  return kTargets;
+  return kPartTargets;
 }
 
 }  // namespace mmreplay

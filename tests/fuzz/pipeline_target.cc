@@ -91,14 +91,14 @@ void RunPipeline(std::string_view input) {
   }
 }
 
-constexpr std::array kTargets = {
+constexpr std::array kPipelineTargets = {
     FuzzTarget{"pipeline", true, size_t{16} * 1024, RunPipeline, 8},
 };
 
 }  // namespace
 
 std::span<const FuzzTarget> PipelineTargets() {
-  return kTargets;
+  return kPipelineTargets;
 }
 
 }  // namespace mmreplay

@@ -73,7 +73,7 @@ void RunConsole(std::string_view input) {
 
 constexpr size_t kMaxText = size_t{12} * 1024;
 
-constexpr std::array kTargets = {
+constexpr std::array kTextTargets = {
     FuzzTarget{"tracefs", true, kMaxText, Run<InputFormat::kFtraceText>},
     FuzzTarget{"latency", true, kMaxText, Run<InputFormat::kLatencyText>},
     FuzzTarget{"function_graph", true, kMaxText, Run<InputFormat::kFunctionGraph>},
@@ -86,7 +86,7 @@ constexpr std::array kTargets = {
 }  // namespace
 
 std::span<const FuzzTarget> TextTargets() {
-  return kTargets;
+  return kTextTargets;
 }
 
 }  // namespace mmreplay
