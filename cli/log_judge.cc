@@ -73,7 +73,7 @@ std::string ReasonOf(const Error& error, const std::string& path) {
 
 class Judge {
  public:
-  Judge(const JudgeOptions& options, Channel* channel) : options_(options), channel_(channel) {}
+  Judge(const JudgeOptions& options, WorkerChannel* channel) : options_(options), channel_(channel) {}
 
   void Run(const std::string& path, const std::vector<std::string>& files) {
     auto start = std::chrono::steady_clock::now();
@@ -146,7 +146,7 @@ class Judge {
   }
 
   const JudgeOptions& options_;
-  Channel* channel_;
+  WorkerChannel* channel_;
   std::string path_;
   std::string content_;
   std::chrono::steady_clock::time_point start_;
@@ -160,7 +160,7 @@ std::vector<std::string> Texts(FieldReader* fields) {
 
 }  // namespace
 
-void JudgeLogs(const JudgeOptions& options, Channel* channel) {
+void JudgeLogs(const JudgeOptions& options, WorkerChannel* channel) {
   Judge judge(options, channel);
   while (auto request = channel->Receive()) {
     FieldReader fields(request->body);

@@ -36,7 +36,7 @@ struct JudgeOptions {
 };
 
 // Serves until the other end is closed.
-void JudgeLogs(const JudgeOptions& options, Channel* channel);
+void JudgeLogs(const JudgeOptions& options, WorkerChannel* channel);
 
 // SHA-256 of what decides how a log is judged: this program, its rules, the policy.
 std::string AnalysisHash(const JudgeOptions& options);

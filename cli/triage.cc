@@ -152,9 +152,9 @@ class LogBatch {
         if (other.process) close(other.process->channel()->fd());
       }
     };
-    worker->process =
-        std::make_unique<WorkerProcess>([this](Channel* channel) { JudgeLogs(options_.judge, channel); },
-                                        options_.judge.memory_bytes, close_others);
+    worker->process = std::make_unique<WorkerProcess>(
+        [this](WorkerChannel* channel) { JudgeLogs(options_.judge, channel); }, options_.judge.memory_bytes,
+        close_others);
   }
 
   void Assign(Worker* worker) {
@@ -232,7 +232,7 @@ class LogBatch {
     TriageLog log;
     auto known = fleet_->Reuse(worker->job->path, content,
                                [&](const FleetFinding& finding) { AddToShares(finding, &log.shares); });
-    Channel* channel = worker->process->channel();
+    WorkerChannel* channel = worker->process->channel();
     if (!known) {
       channel->Send(JudgeMessage::kGoOn, "");
       return;
@@ -247,7 +247,7 @@ class LogBatch {
 
   // What follows is read without looking at other children, so that it is one transaction. They wait.
   void TakeLog(Worker* worker, TriageLog log) {
-    Channel* channel = worker->process->channel();
+    WorkerChannel* channel = worker->process->channel();
     if (fleet_) fleet_->Begin(log.log);
     for (;;) {
       auto message = channel->Receive(worker->deadline);

@@ -43,11 +43,11 @@ void LimitMemory(uint64_t bytes) {
 
 }  // namespace
 
-Channel::~Channel() {
+WorkerChannel::~WorkerChannel() {
   close(fd_);
 }
 
-bool Channel::Send(char type, std::string_view body) const {
+bool WorkerChannel::Send(char type, std::string_view body) const {
   std::string message(kHeaderBytes, type);
   auto length = static_cast<uint32_t>(body.size());
   std::memcpy(message.data(), &length, sizeof(length));
@@ -61,7 +61,7 @@ bool Channel::Send(char type, std::string_view body) const {
   return true;
 }
 
-bool Channel::Fill(size_t wanted, std::optional<Deadline> deadline) {
+bool WorkerChannel::Fill(size_t wanted, std::optional<Deadline> deadline) {
   constexpr size_t kReadBytes = size_t{64} * 1024;
   while (buffer_.size() < wanted) {
     if (deadline) {
@@ -82,7 +82,7 @@ bool Channel::Fill(size_t wanted, std::optional<Deadline> deadline) {
   return true;
 }
 
-std::optional<Message> Channel::Receive(std::optional<Deadline> deadline) {
+std::optional<Message> WorkerChannel::Receive(std::optional<Deadline> deadline) {
   if (!Fill(kHeaderBytes, deadline)) return std::nullopt;
   uint32_t length = 0;
   std::memcpy(&length, buffer_.data(), sizeof(length));
@@ -92,7 +92,7 @@ std::optional<Message> Channel::Receive(std::optional<Deadline> deadline) {
   return message;
 }
 
-WorkerProcess::WorkerProcess(const std::function<void(Channel*)>& serve, uint64_t memory_bytes,
+WorkerProcess::WorkerProcess(const std::function<void(WorkerChannel*)>& serve, uint64_t memory_bytes,
                              const std::function<void()>& before) {
   std::array<int, 2> pair = MakePair();
   pid_t parent = getpid();
@@ -105,7 +105,7 @@ WorkerProcess::WorkerProcess(const std::function<void(Channel*)>& serve, uint64_
   }
   if (pid_ > 0) {
     close(pair[1]);
-    channel_ = std::make_unique<Channel>(pair[0]);
+    channel_ = std::make_unique<WorkerChannel>(pair[0]);
     setpgid(pid_, pid_);  // as the child does: whoever comes first
     return;
   }
@@ -122,7 +122,7 @@ WorkerProcess::WorkerProcess(const std::function<void(Channel*)>& serve, uint64_
   rlimit no_core{.rlim_cur = 0, .rlim_max = 0};
   setrlimit(RLIMIT_CORE, &no_core);
   try {
-    Channel channel(pair[1]);
+    WorkerChannel channel(pair[1]);
     serve(&channel);
   } catch (...) {
     _exit(EXIT_FAILURE);  // the parent's stack is below: nothing may be unwound into it

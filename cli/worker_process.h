@@ -20,14 +20,14 @@ struct Message {
 };
 
 // One end of the pair.
-class Channel {
+class WorkerChannel {
  public:
   using Deadline = std::chrono::steady_clock::time_point;
 
-  explicit Channel(int fd) : fd_(fd) {}
-  Channel(const Channel&) = delete;
-  Channel& operator=(const Channel&) = delete;
-  ~Channel();
+  explicit WorkerChannel(int fd) : fd_(fd) {}
+  WorkerChannel(const WorkerChannel&) = delete;
+  WorkerChannel& operator=(const WorkerChannel&) = delete;
+  ~WorkerChannel();
 
   // False where the other end is gone.
   bool Send(char type, std::string_view body) const;
@@ -47,20 +47,20 @@ class WorkerProcess {
   // Runs `serve` in a child until it returns. The child ends when its parent does, reads nothing from
   // standard input, and may use `memory_bytes` of memory (0: as much as there is). `before` runs in the child
   // first.
-  WorkerProcess(const std::function<void(Channel*)>& serve, uint64_t memory_bytes,
+  WorkerProcess(const std::function<void(WorkerChannel*)>& serve, uint64_t memory_bytes,
                 const std::function<void()>& before);
   WorkerProcess(const WorkerProcess&) = delete;
   WorkerProcess& operator=(const WorkerProcess&) = delete;
   ~WorkerProcess();
 
-  Channel* channel() { return channel_.get(); }
+  WorkerChannel* channel() { return channel_.get(); }
   // Kills it with all its children.
   void Kill() const;
   // Waits for its end: "was killed by signal 11 (Segmentation fault)", "ended with status 1".
   std::string WaitForEnd();
 
  private:
-  std::unique_ptr<Channel> channel_;
+  std::unique_ptr<WorkerChannel> channel_;
   pid_t pid_ = -1;
 };
 
