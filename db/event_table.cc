@@ -37,7 +37,7 @@ enum Column {
 };
 
 // Constraints a query is answered by, in the order of its arguments.
-enum Plan : unsigned {
+enum EventPlan : unsigned {
   kById = 1,
   kFromId = 2,
   kAfterId = 4,
@@ -45,7 +45,7 @@ enum Plan : unsigned {
   kBeforeId = 16,
   kByPfn = 32,
   kByKind = 64,
-  kBackward = 128
+  kBackwardById = 128
 };
 
 }  // namespace
@@ -129,7 +129,7 @@ void EventTable::Cursor::Filter(int plan, const char*, sqlite3_value** arguments
   to_ = kLast;
   pfn_.reset();
   kind_.reset();
-  backward_ = (static_cast<unsigned>(plan) & kBackward) != 0;
+  backward_ = (static_cast<unsigned>(plan) & kBackwardById) != 0;
   ended_ = false;
   int next = 0;
   for (unsigned bit : {kById, kFromId, kAfterId, kToId, kBeforeId, kByPfn, kByKind}) {
@@ -265,10 +265,10 @@ void EventTable::BestIndex(sqlite3_index_info* info) const {
   use(kByKind, kKind, SQLITE_INDEX_CONSTRAINT_EQ);
   if (info->nOrderBy == 1 && (info->aOrderBy[0].iColumn == kId || info->aOrderBy[0].iColumn == -1)) {
     info->orderByConsumed = 1;
-    if (info->aOrderBy[0].desc) plan |= kBackward;
+    if (info->aOrderBy[0].desc) plan |= kBackwardById;
   }
-  // Other tables have no statistics and count as large: beside them this one must not look small enough to be gone
-  // through again and again.
+  // Other tables have no statistics and count as large: beside them this one must not look small enough to be
+  // gone through again and again.
   constexpr double kRowsOfTable = 1'048'576;
   double all = std::max(static_cast<double>(spool_->rows()), kRowsOfTable);
   double cost = all * 10;

@@ -14,7 +14,7 @@ constexpr int64_t kMost = std::numeric_limits<int64_t>::max();
 
 // How a query is answered: constraints in the order of its arguments, then by which key plus 1, 0 is the id.
 // Columns that must not be NULL are told besides, as the text of a number with a bit each.
-enum Plan : unsigned {
+enum IntervalPlan : unsigned {
   kEqual = 1,        // id, or the first column of a key
   kSecondEqual = 2,  // of a key
   kFrom = 4,         // id, or the second column of a key

@@ -14,6 +14,14 @@
 #include "parser/overloaded.h"
 
 namespace mmreplay {
+
+// Phrases are numbered when the wait is taken.
+struct StoredWait {
+  const PageWait* wait;
+  int64_t contract;
+  int64_t reason;
+};
+
 namespace {
 
 template <typename T>
@@ -185,15 +193,8 @@ void SetColumn(const PtlHold& hold, int column, To to) {
   }
 }
 
-// Phrases are numbered when the wait is taken.
-struct WaitRow {
-  const PageWait* wait;
-  int64_t contract;
-  int64_t reason;
-};
-
 template <typename To>
-void SetColumn(const WaitRow& one, int column, To to) {
+void SetColumn(const StoredWait& one, int column, To to) {
   const PageWait& w = *one.wait;
   switch (column) {
     case 0:
@@ -340,7 +341,7 @@ struct TraceStore::Intervals {
 
   void Put(const PageLifetime& life) { Put<10>(&lives, Value(life.id), life); }
   void Put(const PtlHold& held) { Put<10>(&holds, Value(held.id), held); }
-  void Put(const WaitRow& wait) { Put<41>(&waits, Value(wait.wait->id), wait); }
+  void Put(const StoredWait& wait) { Put<41>(&waits, Value(wait.wait->id), wait); }
   void Put(const Migration& moved) {
     Put<16>(&migrations, std::max<int64_t>(migrations.rows().last_id(), 0) + 1, moved);
   }
@@ -376,7 +377,7 @@ struct TraceStore::Statements {
     lifetime.emplace(db, "page_lifetime", ColumnOf<PageLifetime>);
     hold.emplace(db, "ptl_hold", ColumnOf<PtlHold>);
     migration.emplace(db, "migration", ColumnOf<Migration>);
-    wait.emplace(db, "page_wait", ColumnOf<WaitRow>);
+    wait.emplace(db, "page_wait", ColumnOf<StoredWait>);
   }
 
   int64_t PhraseId(std::string_view phrase) { return -1 - static_cast<int64_t>(phrases.Intern(phrase)); }
@@ -388,7 +389,7 @@ struct TraceStore::Statements {
       for (const PageLifetime& life : records.lives) spooled->Put(life);
       for (const PtlHold& held : records.holds) spooled->Put(held);
       for (const Migration& moved : records.migrations) spooled->Put(moved);
-      for (const WaitRow& row : waits) spooled->Put(row);
+      for (const StoredWait& row : waits) spooled->Put(row);
     } else {
       lifetime->Insert(&records.lives, records.lives.size());
       hold->Insert(&records.holds, records.holds.size());
@@ -432,7 +433,7 @@ struct TraceStore::Statements {
 
   Intervals* spooled;
   StringTable phrases;  // the model's own
-  std::vector<WaitRow> waits;
+  std::vector<StoredWait> waits;
   // Where all is stored.
   std::optional<BulkInsert> event;
   std::optional<Statement> event_more;

@@ -17,7 +17,7 @@ namespace mmreplay {
 namespace {
 
 // What bounds the size of the file. The page says what it leaves out, and how to see it.
-constexpr size_t kGroupsDrawn = 20;
+constexpr size_t kGroupsPictured = 20;
 constexpr size_t kGroupsListed = 200;
 constexpr int64_t kFindingsShown = 300;
 constexpr int64_t kNearMissesShown = 300;
@@ -160,7 +160,7 @@ std::string ClockFact(const TraceClock& clock) {
   return Fact("Clock", text, "");
 }
 
-void WriteNotShown(const ReportContent& content, const WriteFn& write) {
+void WriteNotShownSection(const ReportContent& content, const WriteFn& write) {
   if (content.not_shown.empty()) return;
   write(
       "<h3>What this recording could not show</h3>\n<div class=\"scroll\" tabindex=\"0\" role=\"region\" "
@@ -172,7 +172,7 @@ void WriteNotShown(const ReportContent& content, const WriteFn& write) {
   write("</tbody></table></div>\n");
 }
 
-void WriteRules(const ReportContent& content, const WriteFn& write) {
+void WriteRulesSection(const ReportContent& content, const WriteFn& write) {
   std::string list;
   for (const RuleAnswer& rule : content.rules) {
     if (!rule.applicable)
@@ -236,7 +236,7 @@ std::string AnomalyList(const std::vector<CountedName>& anomalies) {
   return list;
 }
 
-std::string CountList(const std::vector<CountedName>& counts) {
+std::string CountsText(const std::vector<CountedName>& counts) {
   std::string list;
   for (const CountedName& count : counts)
     list += (list.empty() ? "" : ", ") + CountText(count.count) + " " + count.name;
@@ -263,8 +263,8 @@ void WriteQuality(const ReportContent& content, const WriteFn& write) {
              fmt::format("{} of {}", CountText(content.input.rejected), CountText(content.input.lines)),
              content.input.rejected == 0 ? "good" : "bad"));
   write("</dl>\n");
-  WriteNotShown(content, write);
-  WriteRules(content, write);
+  WriteNotShownSection(content, write);
+  WriteRulesSection(content, write);
   WriteLoss(content, write);
   write("</section>\n");
 }
@@ -443,27 +443,27 @@ void WriteGroup(const Database& database, const TraceClock& clock, const Finding
   write("</article>\n");
 }
 
-void WriteGroups(const Database& database, const ReportContent& content, const WriteFn& write) {
+void WriteGroupsSection(const Database& database, const ReportContent& content, const WriteFn& write) {
   if (content.groups.empty()) return;
   write("<section id=\"causes\" aria-labelledby=\"causes-h\">\n<h2 id=\"causes-h\">" +
         Plural(static_cast<int64_t>(content.groups.size()), "cause", "causes") + "</h2>\n");
-  if (content.groups.size() > kGroupsDrawn)
+  if (content.groups.size() > kGroupsPictured)
     write(fmt::format(
         "<p class=\"note\">{} of {} causes drawn, the strongest first; the others are listed below.</p>\n",
-        kGroupsDrawn, CountText(static_cast<int64_t>(content.groups.size()))));
-  for (size_t i = 0; i < content.groups.size() && i < kGroupsDrawn; ++i)
+        kGroupsPictured, CountText(static_cast<int64_t>(content.groups.size()))));
+  for (size_t i = 0; i < content.groups.size() && i < kGroupsPictured; ++i)
     WriteGroup(database, content.clock, content.groups[i], i + 1, write);
-  if (content.groups.size() > kGroupsDrawn) {
+  if (content.groups.size() > kGroupsPictured) {
     write("<ul class=\"more\">\n");
-    for (size_t i = kGroupsDrawn; i < content.groups.size() && i < kGroupsDrawn + kGroupsListed; ++i) {
+    for (size_t i = kGroupsPictured; i < content.groups.size() && i < kGroupsPictured + kGroupsListed; ++i) {
       const FindingGroup& group = content.groups[i];
       write(fmt::format("<li><code>{}</code> {}: {}</li>\n", Html(group.rule), Html(group.fingerprint),
                         group.grades.Text()));
     }
     write("</ul>\n");
-    if (content.groups.size() > kGroupsDrawn + kGroupsListed)
+    if (content.groups.size() > kGroupsPictured + kGroupsListed)
       write(fmt::format("<p class=\"note\">{} of {} shown: <code>mmreplay query DB @groups</code></p>\n",
-                        kGroupsDrawn + kGroupsListed, content.groups.size()));
+                        kGroupsPictured + kGroupsListed, content.groups.size()));
   }
   write("</section>\n");
 }
@@ -499,7 +499,7 @@ void WriteFinding(const Finding& finding, const TraceClock& clock, bool several_
         cell("kernel:", kernel) + cell("events", events, " class=\"events\"") + "</tr>\n");
 }
 
-void WriteFindings(const Database& database, const ReportContent& content, const WriteFn& write) {
+void WriteFindingsSection(const Database& database, const ReportContent& content, const WriteFn& write) {
   int64_t total = content.grades.total();
   if (total == 0) return;
   write("<section id=\"findings\" aria-labelledby=\"findings-h\">\n<h2 id=\"findings-h\">Findings</h2>\n");
@@ -522,7 +522,7 @@ void WriteFindings(const Database& database, const ReportContent& content, const
   write("</tbody></table></div>\n</section>\n");
 }
 
-void WriteWaits(const ReportContent& content, const WriteFn& write) {
+void WriteWaitsSection(const ReportContent& content, const WriteFn& write) {
   write(
       fmt::format("<section id=\"waits\" aria-labelledby=\"waits-h\">\n<h2 id=\"waits-h\">{} on pages</h2>\n",
                   Plural(content.verdict.waits, "wait", "waits")));
@@ -547,7 +547,8 @@ void WriteWaits(const ReportContent& content, const WriteFn& write) {
     }
     write("</tbody></table></div>\n");
   }
-  if (!content.migrations.empty()) write("<p>Migrations: " + Html(CountList(content.migrations)) + ".</p>\n");
+  if (!content.migrations.empty())
+    write("<p>Migrations: " + Html(CountsText(content.migrations)) + ".</p>\n");
   if (!content.also_seen.empty()) {
     write("<p>Also seen, for information:</p>\n<ul>\n");
     for (const AlsoSeen& seen : content.also_seen)
@@ -558,7 +559,7 @@ void WriteWaits(const ReportContent& content, const WriteFn& write) {
   write("</section>\n");
 }
 
-void WriteNearMisses(const Database& database, const ReportContent& content, const WriteFn& write) {
+void WriteNearMissesSection(const Database& database, const ReportContent& content, const WriteFn& write) {
   int64_t count = 0;
   std::string rows;
   ForEachNearMiss(database, [&](const NearMiss& miss) {
@@ -586,7 +587,7 @@ void WriteNearMisses(const Database& database, const ReportContent& content, con
   write("</section>\n");
 }
 
-void WriteInput(const ReportContent& content, const WriteFn& write) {
+void WriteInputSection(const ReportContent& content, const WriteFn& write) {
   const InputFacts& input = content.input;
   write("<section id=\"input\" aria-labelledby=\"input-h\">\n<h2 id=\"input-h\">Input</h2>\n<p>" +
         Html(Source(content)) + "</p>\n");
@@ -618,12 +619,12 @@ void WriteHtmlReport(const Database& database, bool near_misses, const WriteFn& 
   WriteHead(content, write);
   WriteVerdict(content, write);
   WriteQuality(content, write);
-  WriteGroups(database, content, write);
+  WriteGroupsSection(database, content, write);
   WriteOverview(database, content, write);
-  WriteFindings(database, content, write);
-  WriteWaits(content, write);
-  if (near_misses) WriteNearMisses(database, content, write);
-  WriteInput(content, write);
+  WriteFindingsSection(database, content, write);
+  WriteWaitsSection(content, write);
+  if (near_misses) WriteNearMissesSection(database, content, write);
+  WriteInputSection(content, write);
   write("</main>\n<div id=\"tip\" role=\"status\" hidden></div>\n<script>");
   write(HtmlAsset("report.js"));
   write("</script>\n</body>\n</html>\n");

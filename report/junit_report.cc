@@ -41,12 +41,12 @@ std::map<std::string, FoundByRule> ReadFound(const Database& database, const Tra
 
 enum class CaseResult : uint8_t { kPassed, kFailed, kSkipped };
 
-struct TestCase {
+struct JudgedRule {
   CaseResult result = CaseResult::kPassed;
   std::string reason;  // of what did not pass
 };
 
-TestCase Judge(const RuleAnswer& rule, const Verdict& verdict) {
+JudgedRule Judge(const RuleAnswer& rule, const Verdict& verdict) {
   if (!rule.applicable) return {CaseResult::kSkipped, "not applicable: record " + rule.missing};
   if (rule.findings > 0 && rule.severity != "info")
     return {CaseResult::kFailed, Plural(rule.findings, "finding", "findings")};
@@ -78,7 +78,7 @@ class Suite {
     int64_t failed = 0;
     int64_t skipped = 0;
     for (const RuleAnswer& rule : content_.rules) {
-      TestCase test = Judge(rule, content_.verdict);
+      JudgedRule test = Judge(rule, content_.verdict);
       failed += test.result == CaseResult::kFailed;
       skipped += test.result == CaseResult::kSkipped;
     }
@@ -131,7 +131,7 @@ class Suite {
   }
 
   void WriteCase(const RuleAnswer& rule) {
-    TestCase test = Judge(rule, content_.verdict);
+    JudgedRule test = Judge(rule, content_.verdict);
     write_("<testcase classname=\"mmreplay\"" + Attribute("name", rule.rule));
     if (test.result == CaseResult::kSkipped) {
       write_(">\n<skipped" + Attribute("message", test.reason) + "/>\n</testcase>\n");

@@ -254,7 +254,7 @@ std::string OrderText(const WaitRow& wait, const TraceClock& clock, const std::v
 }
 
 // "+- [1] takes page-table lock 0x..", "|  [3] toucher/1-65: drops a reference"
-std::string Cell(const DiagramLine& line, const RaceDiagram& diagram) {
+std::string TableCell(const DiagramLine& line, const RaceDiagram& diagram) {
   std::string text = line.lock_begins || line.lock_ends ? "+- " : line.locked ? "|  " : "";
   if (line.event.cpu) text += fmt::format("[{}] ", *line.event.cpu);
   // The column's head names one task; others say who they are.
@@ -349,7 +349,7 @@ std::string DrawDiagram(const RaceDiagram& diagram, const TraceClock& clock, Tex
   out += Inked(head, Ink::kBold, style) + "\n";
   for (const DiagramLine& line : diagram.lines) {
     bool waiter = line.side == DiagramSide::kWaiter;
-    std::string cell = Printable(Cell(line, diagram));
+    std::string cell = Printable(TableCell(line, diagram));
     // The right side of a waiter's line is empty: long names may run into it.
     std::string sides =
         waiter ? PadToWidth(cell, 2 * column + 1) : std::string(column + 1, ' ') + PadToWidth(cell, column);

@@ -21,7 +21,7 @@ FilterOptions Time(const std::string& stretch) {
   return {.time = stretch};
 }
 
-std::string ErrorOf(const FilterOptions& options) {
+std::string FilterError(const FilterOptions& options) {
   try {
     EventFilter filter(options);
   } catch (const Error& error) {
@@ -196,18 +196,19 @@ TEST_CASE("losses belong to the stretch they are in", "[filter]") {
 }
 
 TEST_CASE("what a filter is given is checked", "[filter]") {
-  CHECK(ErrorOf({.event = "("}) == "--event: (: missing ): (");
-  CHECK(ErrorOf({.comm = "[a"}).starts_with("--comm: [a: missing ]"));
-  CHECK(ErrorOf({.pid = "1,x"}) ==
+  CHECK(FilterError({.event = "("}) == "--event: (: missing ): (");
+  CHECK(FilterError({.comm = "[a"}).starts_with("--comm: [a: missing ]"));
+  CHECK(FilterError({.pid = "1,x"}) ==
         "--pid: 1,x: 'x' is no number: give numbers and ranges separated by commas (0,2,8-11)");
-  CHECK(ErrorOf({.pid = ""}).starts_with("--pid: : '' is no number"));
-  CHECK(ErrorOf({.pid = "99999999999"}).starts_with("--pid: 99999999999: "));
-  CHECK(ErrorOf({.cpu = "3-1"}) == "--cpu: 3-1: 3-1 ends before it begins: give the smaller number first");
-  CHECK(ErrorOf(Time("5")).starts_with("--time: 5: is no stretch of time: give A..B"));
-  CHECK(ErrorOf(Time("..")).starts_with("--time: ..: is no stretch of time"));
-  CHECK(ErrorOf(Time("a..5")).starts_with("--time: a..5: 'a' is no time"));
-  CHECK(ErrorOf(Time("1..2..3")).starts_with("--time: 1..2..3: '2..3' is no time"));
-  CHECK(ErrorOf(Time("1.5..")) == "none");
+  CHECK(FilterError({.pid = ""}).starts_with("--pid: : '' is no number"));
+  CHECK(FilterError({.pid = "99999999999"}).starts_with("--pid: 99999999999: "));
+  CHECK(FilterError({.cpu = "3-1"}) ==
+        "--cpu: 3-1: 3-1 ends before it begins: give the smaller number first");
+  CHECK(FilterError(Time("5")).starts_with("--time: 5: is no stretch of time: give A..B"));
+  CHECK(FilterError(Time("..")).starts_with("--time: ..: is no stretch of time"));
+  CHECK(FilterError(Time("a..5")).starts_with("--time: a..5: 'a' is no time"));
+  CHECK(FilterError(Time("1..2..3")).starts_with("--time: 1..2..3: '2..3' is no time"));
+  CHECK(FilterError(Time("1.5..")) == "none");
   CHECK_THROWS_WITH(ReadText(kText, Time("2..1")),
                     "--time: 2..1: ends before it begins: give the earlier time first");
   // Whole numbers are seconds, or ticks where the clock counts them.

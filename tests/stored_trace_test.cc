@@ -37,7 +37,7 @@ std::string Dump(const std::string& path) {
   return text;
 }
 
-void Analyse(const std::vector<std::string>& inputs, const std::string& output) {
+void AnalyseInto(const std::vector<std::string>& inputs, const std::string& output) {
   Recording recording = OpenRecording({.inputs = inputs, .dmesg = {}, .probes = {}});
   TraceStore store(output);
   Ingest(recording, &store);
@@ -79,7 +79,7 @@ TEST_CASE("a replay of the database alone equals the analysis of the files", "[s
     TemporaryFolder folder;
     std::string first = folder.path() + "/first.db";
     std::string second = folder.path() + "/second.db";
-    Analyse({trace}, first);
+    AnalyseInto({trace}, first);
     Replay(first, second);
     std::string expected = Dump(first);
     bool same = Dump(second) == expected;
@@ -106,7 +106,7 @@ TEST_CASE("a trace of several files is replayed from one database", "[stored_tra
       "mapping=0000000000000000 mt=0 val=1\n"
       "CPU:1 [LOST 3 EVENTS]\n"
       "           b-2       [001] .....    10.000009: kernel_stack: <stack trace >\n => one\n => two\n");
-  Analyse({cpu0, cpu1}, folder.path() + "/first.db");
+  AnalyseInto({cpu0, cpu1}, folder.path() + "/first.db");
   Replay(folder.path() + "/first.db", folder.path() + "/second.db");
   CHECK(Dump(folder.path() + "/second.db") == Dump(folder.path() + "/first.db"));
 }
@@ -125,7 +125,7 @@ TEST_CASE("replay on the command line", "[stored_trace]") {
   SECTION("a database from before the schema had what a replay needs") {
     TemporaryFolder folder;
     std::string path = folder.path() + "/old.db";
-    Analyse({MMREPLAY_SOURCE_DIR "/samples/x86-panic.tar.xz"}, path);
+    AnalyseInto({MMREPLAY_SOURCE_DIR "/samples/x86-panic.tar.xz"}, path);
     Database(path, Database::Mode::kReadWrite).Exec("PRAGMA user_version=2");
     Run old = Shell("$MMREPLAY replay " + path);
     CHECK(old.exit_code == 2);
@@ -134,7 +134,7 @@ TEST_CASE("replay on the command line", "[stored_trace]") {
   SECTION("a damaged one is left as it is") {
     TemporaryFolder folder;
     std::string path = folder.path() + "/damaged.db";
-    Analyse({MMREPLAY_SOURCE_DIR "/samples/x86-panic.tar.xz"}, path);
+    AnalyseInto({MMREPLAY_SOURCE_DIR "/samples/x86-panic.tar.xz"}, path);
     Database(path, Database::Mode::kReadWrite).Exec("UPDATE event SET comm = 123456789 WHERE id = 7");
     std::string before = ReadFile(path);
     Run damaged = Shell("$MMREPLAY replay " + path);
@@ -148,7 +148,7 @@ TEST_CASE("replay on the command line", "[stored_trace]") {
 TEST_CASE("what a result may replace", "[stored_trace]") {
   TemporaryFolder folder;
   std::string original = folder.path() + "/original.db";
-  Analyse({MMREPLAY_SOURCE_DIR "/samples/x86-panic.tar.xz"}, original);
+  AnalyseInto({MMREPLAY_SOURCE_DIR "/samples/x86-panic.tar.xz"}, original);
   Run run = Shell("cd " + folder.path() +
                   " && mkdir links && ln -s ../original.db links/link.db && mkfifo fifo && " +
                   "echo mine > baseline && ln -s baseline other");
