@@ -313,6 +313,28 @@ bool AppendProbePlace(const EventLayout& layout, std::string_view record, const 
   return true;
 }
 
+// Behind what was appended since the length `start`.
+bool AppendFields(const EventLayout& layout, std::string_view record, size_t start, std::string* out) {
+  NumberRun numbers(out);
+  bool good = true;
+  for (const RecordField& field : layout.fields) {
+    bool first = numbers.empty() && out->size() == start;
+    std::string_view key = field.key;
+    if (first) key.remove_prefix(1);
+    if (field.kind == RecordField::Kind::kNumber) {
+      good = HoldsField(field, record);
+      if (good) numbers.Add(key, LoadNumber(record, field.offset, field.size), field);
+    } else {
+      numbers.Flush();
+      out->append(key);
+      good = AppendValue(field, record, out);
+    }
+    if (!good) break;
+  }
+  numbers.Flush();
+  return good;
+}
+
 }  // namespace
 
 RecordField MakeField(std::string_view type, std::string_view name, uint32_t offset, uint32_t size,
@@ -447,22 +469,17 @@ bool AppendArguments(const EventLayout& layout, std::string_view record, const S
                      std::string* out) {
   size_t start = out->size();
   bool good = !layout.is_probe() || AppendProbePlace(layout, record, symbols, out);
-  NumberRun numbers(out);
-  for (const RecordField& field : layout.fields) {
-    if (!good) break;
-    bool first = numbers.empty() && out->size() == start;
-    std::string_view key = field.key;
-    if (first) key.remove_prefix(1);
-    if (field.kind == RecordField::Kind::kNumber) {
-      good = HoldsField(field, record);
-      if (good) numbers.Add(key, LoadNumber(record, field.offset, field.size), field);
-      continue;
-    }
-    numbers.Flush();
-    out->append(key);
-    good = AppendValue(field, record, out);
-  }
-  numbers.Flush();
+  if (good) good = AppendFields(layout, record, start, out);
+  if (!good) out->resize(start);
+  return good;
+}
+
+bool AppendArgumentsAt(std::string_view place, const EventLayout& layout, std::string_view record,
+                       std::string* out) {
+  size_t start = out->size();
+  if (!HoldsField(*layout.probe_ip, record)) return false;
+  out->append(place);
+  bool good = AppendFields(layout, record, start, out);
   if (!good) out->resize(start);
   return good;
 }

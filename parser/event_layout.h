@@ -103,6 +103,9 @@ class CommonFields {
 // in hex. False, and nothing appended, when the record does not hold what its layout says.
 bool AppendArguments(const EventLayout& layout, std::string_view record, const SymbolPrinter& symbols,
                      std::string* out);
+// Those of an entry probe, which begin with `place`: "(folio_wait_bit+0x0)".
+bool AppendArgumentsAt(std::string_view place, const EventLayout& layout, std::string_view record,
+                       std::string* out);
 
 // The flag columns of tracefs (kernel 6.1 print, trace_print_lat_fmt): "d..2.".
 std::string ContextColumns(uint64_t flags, uint64_t preempt_count);

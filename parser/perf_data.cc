@@ -5,6 +5,7 @@
 #include <charconv>
 #include <cstring>
 #include <limits>
+#include <utility>
 
 #include "parser/byte_reader.h"
 #include "parser/error.h"
@@ -20,12 +21,20 @@ constexpr size_t kBatchText = size_t{1024} * 1024;
 constexpr size_t kBatchEvents = 8192;
 constexpr size_t kHeadBytesOfRecord = 8;
 
-PerfRecord TypeOf(std::string_view record) {
-  return static_cast<PerfRecord>(ByteReader(record).U32());
+// `bytes` must have it.
+template <typename Int>
+Int LoadAt(std::string_view bytes, size_t at) {
+  Int value;
+  std::memcpy(&value, bytes.data() + at, sizeof(value));
+  return value;
 }
 
+// Of a record that has a head.
+PerfRecord TypeOf(std::string_view record) {
+  return static_cast<PerfRecord>(LoadAt<uint32_t>(record, 0));
+}
 uint64_t SizeOf(std::string_view record) {
-  return ByteReader(record.substr(6)).U16();
+  return LoadAt<uint16_t>(record, 6);
 }
 
 std::string Hex(uint64_t value) {
@@ -58,9 +67,7 @@ std::string_view WithoutSystem(std::string_view name) {
 PerfRecords::PerfRecords(std::shared_ptr<SeekableFile> file, uint64_t begin, uint64_t end)
     : file_(std::move(file)), at_(begin), end_(end) {}
 
-// At least `need` bytes in the window, if the file has them.
 bool PerfRecords::FillWindow(size_t need) {
-  if (window_size_ - window_at_ >= need) return true;
   size_t left = window_size_ - window_at_;
   if (window_.size() < kWindowBytes) window_.resize(kWindowBytes);
   std::memmove(window_.data(), window_.data() + window_at_, left);
@@ -75,7 +82,7 @@ bool PerfRecords::FillWindow(size_t need) {
 }
 
 bool PerfRecords::NextOfFile(std::string_view* record) {
-  if (!FillWindow(kHeadBytesOfRecord)) {
+  if (!HasWindow(kHeadBytesOfRecord)) {
     if (window_size_ != window_at_) damage_ = "ends in the middle of a record";
     return false;
   }
@@ -85,17 +92,17 @@ bool PerfRecords::NextOfFile(std::string_view* record) {
     damage_ = "has a record of " + std::to_string(size) + " bytes";
     return false;
   }
-  if (!FillWindow(static_cast<size_t>(size))) {
+  if (!HasWindow(static_cast<size_t>(size))) {
     damage_ = "ends in the middle of a record";
     return false;
   }
   *record = std::string_view(window_.data() + window_at_, static_cast<size_t>(size));
   window_at_ += record->size();
   // Data that are no record follow some records.
-  uint64_t skip = 0;
+  PerfRecord type = TypeOf(*record);
+  if (type != PerfRecord::kTracingData && type != PerfRecord::kAuxTrace) return true;
   ByteReader body(record->substr(kHeadBytesOfRecord));
-  if (TypeOf(*record) == PerfRecord::kTracingData) skip = (uint64_t{body.U32()} + 7) / 8 * 8;
-  if (TypeOf(*record) == PerfRecord::kAuxTrace) skip = body.U64();
+  uint64_t skip = type == PerfRecord::kAuxTrace ? body.U64() : (uint64_t{body.U32()} + 7) / 8 * 8;
   if (skip > 0) {
     uint64_t in_window = std::min<uint64_t>(skip, window_size_ - window_at_);
     // The record itself must stay: it is small, and what follows it is passed over in the file.
@@ -161,8 +168,10 @@ bool PerfRecords::NextUnpacked(std::string_view* record) {
 
 bool PerfRecords::Next(std::string_view* record) {
   if (!damage_.empty()) return false;
-  if (NextUnpacked(record)) return true;
-  if (!damage_.empty()) return false;
+  if (stream_) {
+    if (NextUnpacked(record)) return true;
+    if (!damage_.empty()) return false;
+  }
   if (!NextOfFile(record)) {
     if (damage_.empty() && unpacked_at_ < unpacked_.size())
       damage_ = "ends in the middle of a compressed record";
@@ -199,6 +208,7 @@ PerfDataReader::PerfDataReader(std::shared_ptr<SeekableFile> file, StringTable* 
       perf_(ReadPerfHeader(*file_)),
       records_(file_, perf_.data_offset, perf_.data_end) {
   trace_header_.cpus = perf_.cpus;
+  for (const PerfAttr& attr : perf_.attrs) shapes_.emplace_back(attr.sample_type);
   CheckFormats();
   has_identifier_ = std::all_of(perf_.attrs.begin(), perf_.attrs.end(), [](const PerfAttr& attr) {
     return (attr.sample_type & perf_sample::kIdentifier) != 0;
@@ -261,25 +271,43 @@ const PerfAttr* PerfDataReader::AttrOfTrailer(std::string_view body) const {
 }
 
 // The order of the fields is fixed (include/uapi/linux/perf_event.h, PERF_RECORD_SAMPLE).
-bool PerfDataReader::ReadSample(const PerfAttr& attr, std::string_view body, Sample* sample) {
-  uint64_t type = attr.sample_type;
-  ByteReader reader(body);
-  if (type & perf_sample::kIdentifier) sample->id = reader.U64();
-  if (type & perf_sample::kIp) sample->ip = reader.U64();
-  if (type & perf_sample::kTid) {
-    sample->pid = reader.Read<int32_t>();
-    sample->tid = reader.Read<int32_t>();
+PerfDataReader::SampleShape::SampleShape(uint64_t sample_type) {
+  auto place = [&](uint64_t field) {
+    if (!(sample_type & field)) return kAbsent;
+    return std::exchange(size, size + 8);
+  };
+  place(perf_sample::kIdentifier);
+  ip = place(perf_sample::kIp);
+  tid = place(perf_sample::kTid);
+  time = place(perf_sample::kTime);
+  addr = place(perf_sample::kAddr);
+  place(perf_sample::kId);
+  place(perf_sample::kStreamId);
+  cpu = place(perf_sample::kCpu);
+  period = place(perf_sample::kPeriod);
+}
+
+bool PerfDataReader::ReadSample(size_t attr, std::string_view body, Sample* sample) const {
+  const SampleShape& shape = shapes_[attr];
+  if (body.size() < shape.size) return false;
+  auto load = [&](size_t at, auto* field) {
+    if (at != SampleShape::kAbsent) *field = LoadAt<uint64_t>(body, at);
+  };
+  load(shape.ip, &sample->ip);
+  load(shape.time, &sample->time);
+  load(shape.addr, &sample->addr);
+  load(shape.period, &sample->period);
+  if (shape.tid != SampleShape::kAbsent) {
+    sample->pid = LoadAt<int32_t>(body, shape.tid);
+    sample->tid = LoadAt<int32_t>(body, shape.tid + 4);
   }
-  if (type & perf_sample::kTime) sample->time = reader.U64();
-  if (type & perf_sample::kAddr) sample->addr = reader.U64();
-  if (type & perf_sample::kId) sample->id = reader.U64();
-  if (type & perf_sample::kStreamId) reader.U64();
-  if (type & perf_sample::kCpu) {
-    sample->cpu = reader.Read<int32_t>();
-    reader.U32();
+  if (shape.cpu != SampleShape::kAbsent) {
+    auto cpu = LoadAt<int32_t>(body, shape.cpu);
+    if (cpu >= 0) sample->cpu = cpu;
   }
-  if (type & perf_sample::kPeriod) sample->period = reader.U64();
-  if (type & perf_sample::kRead) SkipReadValues(attr.read_format, &reader);
+  uint64_t type = perf_.attrs[attr].sample_type;
+  ByteReader reader(body.substr(shape.size));
+  if (type & perf_sample::kRead) SkipReadValues(perf_.attrs[attr].read_format, &reader);
   if (type & perf_sample::kCallchain) {
     uint64_t frames = reader.U64();
     sample->callchain = reader.Bytes(frames > body.size() ? body.size() + 1 : frames * 8);
@@ -288,7 +316,6 @@ bool PerfDataReader::ReadSample(const PerfAttr& attr, std::string_view body, Sam
     sample->raw = reader.Bytes(reader.U32());
     sample->has_raw = true;
   }
-  if (sample->cpu && *sample->cpu < 0) sample->cpu.reset();
   bool in_range = !sample->time || StampOf(*sample->time);
   return reader.ok() && in_range;
 }
@@ -336,7 +363,9 @@ void PerfDataReader::ResolveProbe(Kind* kind) const {
   kind->unresolved = !found;
   if (!found || found->function.empty()) return;
   kind->place = found->function;
-  if (!is_return) kind->place += "+0x" + Hex(found->offset);
+  if (is_return) return;
+  kind->place += "+0x" + Hex(found->offset);
+  kind->arguments_begin = "(" + kind->place + ")";
 }
 
 const PerfDataReader::Kind& PerfDataReader::KindOf(size_t index) {
@@ -403,13 +432,22 @@ void PerfDataReader::EndRound() {
   if (pending_.arena.size() >= kWorthwhile + 2 * left_) MoveReady(limit_);
 }
 
+void PerfDataReader::Queue::Clear() {
+  constexpr size_t kKept = size_t{4} << 20;
+  if (arena.capacity() > kKept) arena = {};
+  if (records.capacity() * sizeof(Pending) > kKept) records = {};
+  arena.clear();
+  records.clear();
+}
+
 // Sorts out of the queue what is not younger than `limit`. Called only when ready_ is used up.
 void PerfDataReader::MoveReady(uint64_t limit) {
-  Queue rest;
-  std::vector<Pending> ready;
+  Queue& rest = spare_;
+  ready_.records.clear();
+  next_ready_ = 0;
   for (const Pending& one : pending_.records) {
     if (one.time <= limit) {
-      ready.push_back(one);
+      ready_.records.push_back(one);
       continue;
     }
     Pending& kept = rest.records.emplace_back(one);
@@ -418,14 +456,14 @@ void PerfDataReader::MoveReady(uint64_t limit) {
     rest.arena.insert(rest.arena.end(), begin, begin + one.size);
   }
   left_ = rest.arena.size();
-  if (ready.empty()) return;
-  std::sort(ready.begin(), ready.end(), [](const Pending& a, const Pending& b) {
-    return a.time != b.time ? a.time < b.time : a.line < b.line;
-  });
-  ready_.arena = std::move(pending_.arena);
-  ready_.records = std::move(ready);
-  next_ready_ = 0;
-  pending_ = std::move(rest);
+  if (!ready_.records.empty()) {
+    std::sort(ready_.records.begin(), ready_.records.end(), [](const Pending& a, const Pending& b) {
+      return a.time != b.time ? a.time < b.time : a.line < b.line;
+    });
+    ready_.arena.swap(pending_.arena);
+    std::swap(pending_, rest);
+  }
+  spare_.Clear();
 }
 
 void PerfDataReader::ReadRecord(std::string_view record) {
@@ -435,13 +473,14 @@ void PerfDataReader::ReadRecord(std::string_view record) {
     case PerfRecord::kSample: {
       const PerfAttr* attr = AttrOfSample(body);
       Sample sample;
-      if (!attr || !ReadSample(*attr, body, &sample)) {
+      size_t index = attr ? static_cast<size_t>(attr - perf_.attrs.data()) : 0;
+      if (!attr || !ReadSample(index, body, &sample)) {
         ++lines_.rejected;
         Note(Severity::kWarning, "record rejected", lines_.total,
              attr ? "a sample is shorter than its parts" : "a sample names no event of the file");
         return;
       }
-      Enqueue(record, sample.time, static_cast<size_t>(attr - perf_.attrs.data()));
+      Enqueue(record, sample.time, index);
       return;
     }
     case PerfRecord::kLost:
@@ -521,6 +560,7 @@ void PerfDataReader::Emit(const Pending& pending, Batch* batch) {
 
 // PERF_RECORD_COMM: u32 pid, tid; char comm[].     PERF_RECORD_FORK: u32 pid, ppid, tid, ptid; u64 time.
 void PerfDataReader::TakeTask(std::string_view record) {
+  recent_comms_.fill(std::nullopt);
   ByteReader body(record.substr(kHeadBytesOfRecord));
   body.U32();
   if (TypeOf(record) == PerfRecord::kComm) {
@@ -548,6 +588,12 @@ bool PerfDataReader::MayName(int32_t tid) {
 }
 
 StringId PerfDataReader::CommOf(int32_t tid) {
+  auto& recent = recent_comms_[static_cast<uint32_t>(tid) % recent_comms_.size()];
+  if (!recent || recent->tid != tid) recent = TaskName{tid, LookUpComm(tid)};
+  return recent->comm;
+}
+
+StringId PerfDataReader::LookUpComm(int32_t tid) const {
   auto known = comms_.find(tid);
   if (known != comms_.end()) return known->second;
   if (tid == 0) return strings_->Intern("swapper");
@@ -567,9 +613,8 @@ void PerfDataReader::NoteCpu(int32_t cpu) {
 }
 
 void PerfDataReader::EmitSample(std::string_view body, const Pending& pending, Batch* batch) {
-  const PerfAttr& attr = perf_.attrs[pending.attr];
   Sample sample;
-  ReadSample(attr, body, &sample);
+  ReadSample(pending.attr, body, &sample);
   const Kind& kind = KindOf(pending.attr);
   if (!AppendSampleText(kind, sample)) {
     ++lines_.rejected;
@@ -585,8 +630,9 @@ void PerfDataReader::EmitSample(std::string_view body, const Pending& pending, B
     flags = kind.common->Flags(sample.raw).value_or(0);
     preempt_count = kind.common->PreemptCount(sample.raw).value_or(0);
     // A task that is gone has no pid left for perf; the kernel's own record still has it.
-    auto pid = kind.common->Pid(sample.raw);
-    if (pid && (!sample.tid || *sample.tid < 0)) sample.tid = static_cast<int32_t>(*pid);
+    if (!sample.tid || *sample.tid < 0) {
+      if (auto pid = kind.common->Pid(sample.raw)) sample.tid = static_cast<int32_t>(*pid);
+    }
   }
   if (sample.pid && *sample.pid < 0) sample.pid.reset();
   if (sample.tid && *sample.tid < 0) sample.tid.reset();
@@ -611,9 +657,10 @@ bool PerfDataReader::AppendSampleText(const Kind& kind, const Sample& sample) {
     if (!sample.has_raw) return true;
     if (kind.place.empty()) return AppendArguments(*kind.layout, sample.raw, {}, &text_);
     // The probed address is the place the definition names; the caller of a return probe is not known.
-    SymbolPrinter symbol = [&kind](uint64_t, bool with_offset) -> std::string_view {
-      bool entry = kind.layout->probe_ip.has_value();
-      return with_offset == entry ? std::string_view(kind.place) : std::string_view();
+    if (!kind.arguments_begin.empty())
+      return AppendArgumentsAt(kind.arguments_begin, *kind.layout, sample.raw, &text_);
+    SymbolPrinter symbol = [&kind](uint64_t, bool with_offset) {
+      return with_offset ? std::string_view() : std::string_view(kind.place);
     };
     return AppendArguments(*kind.layout, sample.raw, symbol, &text_);
   }

@@ -8,7 +8,10 @@
 
 #include <zstd.h>
 
+#include <array>
+#include <cstdint>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <unordered_map>
@@ -35,6 +38,8 @@ class PerfRecords {
   };
 
   bool NextOfFile(std::string_view* record);
+  // At least `need` bytes are in the window, if the file has them.
+  bool HasWindow(size_t need) { return window_size_ - window_at_ >= need || FillWindow(need); }
   bool FillWindow(size_t need);
   bool Unpack();
   bool NextUnpacked(std::string_view* record);
@@ -81,13 +86,30 @@ class PerfDataReader : public EventSource {
     uint32_t attr;  // of a sample: index
   };
   struct Queue {
+    // The memory of a usual round is kept.
+    void Clear();
+
     std::vector<char> arena;
     std::vector<Pending> records;
+  };
+  // Where the fields in front of a sample's payload stand: its attr says which are there, and all have a
+  // fixed size.
+  struct SampleShape {
+    static constexpr size_t kAbsent = SIZE_MAX;
+
+    explicit SampleShape(uint64_t sample_type);
+
+    size_t ip = kAbsent;
+    size_t tid = kAbsent;  // the process, and the task behind it
+    size_t time = kAbsent;
+    size_t addr = kAbsent;
+    size_t cpu = kAbsent;
+    size_t period = kAbsent;
+    size_t size = 0;  // of all of them
   };
   // What the fields in front of a sample's payload say, or those behind another record.
   struct Stamp {
     std::optional<uint64_t> time;
-    std::optional<uint64_t> id;
     std::optional<int32_t> pid;
     std::optional<int32_t> tid;
     std::optional<int32_t> cpu;
@@ -107,12 +129,13 @@ class PerfDataReader : public EventSource {
     std::optional<CommonFields> common;  // of the layout
     // A probe's, where probe definitions tell: "folio_wait_bit+0x0", of a return probe "folio_wait_bit".
     std::string place;
-    bool unresolved = false;  // a probe nobody can place
+    std::string arguments_begin;  // of an entry probe with a place: "(folio_wait_bit+0x0)"
+    bool unresolved = false;      // a probe nobody can place
   };
 
   const PerfAttr* AttrOfSample(std::string_view body) const;
   const PerfAttr* AttrOfTrailer(std::string_view body) const;
-  static bool ReadSample(const PerfAttr& attr, std::string_view body, Sample* sample);
+  bool ReadSample(size_t attr, std::string_view body, Sample* sample) const;
   static Stamp ReadTrailer(const PerfAttr& attr, std::string_view body);
   const Kind& KindOf(size_t index);
   void ResolveProbe(Kind* kind) const;
@@ -131,6 +154,7 @@ class PerfDataReader : public EventSource {
   void FinishBatch(Batch* batch);
   bool MayName(int32_t tid);
   StringId CommOf(int32_t tid);
+  StringId LookUpComm(int32_t tid) const;
   void TakeTask(std::string_view record);
   void CheckFormats() const;
   void Note(TraceIssue::Severity severity, std::string_view kind, int64_t line, const std::string& text);
@@ -144,9 +168,11 @@ class PerfDataReader : public EventSource {
   bool has_identifier_ = false;  // every attr has perf_sample::kIdentifier
   bool same_layout_ = false;     // every attr has the same sample_type
   PerfRecords records_;
+  std::vector<SampleShape> shapes_;  // by attr
 
   Queue pending_;
   Queue ready_;  // sorted, from next_ready_ on
+  Queue spare_;  // memory for the next round
   size_t next_ready_ = 0;
   uint64_t newest_ = 0;        // time of any record so far
   uint64_t round_newest_ = 0;  // of those before the last round's end
@@ -157,6 +183,11 @@ class PerfDataReader : public EventSource {
 
   std::vector<std::optional<Kind>> kinds_;  // by attr
   std::unordered_map<int32_t, StringId> comms_;
+  struct TaskName {
+    int32_t tid;
+    StringId comm;
+  };
+  std::array<std::optional<TaskName>, 64> recent_comms_;  // by tid, modulo their number
   std::set<int32_t> cpus_;
   std::vector<bool> is_in_cpus_;  // of the lower ones
   uint64_t lost_placed_ = 0;      // events whose cpu and time of loss are known
