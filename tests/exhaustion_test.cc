@@ -544,7 +544,7 @@ TEST_CASE("binary recordings: cut, bits flipped, blocks swapped", "[exhaustion]"
     std::vector<size_t> cuts;
     for (size_t i = 1; i < 64; ++i) cuts.push_back(bytes.size() * i / 64);
     for (size_t at = 0; at < 256; at += 256 / (16 * Factor())) cuts.push_back(at);
-    for (size_t less : {1, 2, 7, 8, 9, 511, 4095, 4096, 4097})
+    for (size_t less : {1U, 2U, 7U, 8U, 9U, 511U, 4095U, 4096U, 4097U})
       cuts.push_back(bytes.size() - std::min<size_t>(less, bytes.size()));
     for (size_t cut : cuts) {
       auto analysis = AnalyseBinary(bytes.substr(0, cut));

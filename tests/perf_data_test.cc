@@ -110,8 +110,8 @@ TEST_CASE("records are put in order by time, round by round", "[perf_data]") {
   // Cpu 0's buffer first, then cpu 1's: 10 30 50, 20 40. The next round has older records than the newest so
   // far.
   std::string data = PipeHead();
-  for (uint64_t time : {10, 30, 50}) data += FreeSample(time, 0, time);
-  for (uint64_t time : {20, 40}) data += FreeSample(time, 1, time);
+  for (uint64_t time : {10U, 30U, 50U}) data += FreeSample(time, 0, time);
+  for (uint64_t time : {20U, 40U}) data += FreeSample(time, 1, time);
   data += kRound + FreeSample(60, 0, 1) + FreeSample(45, 1, 2) + kRound + FreeSample(55, 1, 3) + kRound;
   BinaryRead read = ReadBinary(data);
   CHECK(Times(read) == std::vector<int64_t>{10, 20, 30, 40, 45, 50, 55, 60});
