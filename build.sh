@@ -110,10 +110,10 @@ coverage)
         parser replay db rules report cli
     ;;
 tidy)
-    need "$BUILD_PACKAGES $TEST_PACKAGES $TIDY_PACKAGES"
-    configure dev -DBUILD_TESTING=ON
+    need "$BUILD_PACKAGES $TIDY_PACKAGES"
+    configure release -DBUILD_TESTING=OFF
     find parser replay db rules report cli -name '*.cc' -print0 |
-        xargs -0 -P "$(nproc)" -n 4 clang-tidy -p build/dev --quiet
+        xargs -0 -P "$(nproc)" -n 4 clang-tidy -p build/release --quiet
     ;;
 bench)
     need "$BUILD_PACKAGES $BENCH_PACKAGES"
