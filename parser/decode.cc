@@ -790,7 +790,7 @@ class FoundFields {
   FoundFields(std::string_view args, const std::vector<BoundField>& fields) : args_(args), fields_(fields) {
     size_t open = std::min(fields.size(), kMost);
     const char* end = args.data() + args.size();
-    for (size_t word = 0; word < args.size() && open > 0;) {
+    for (size_t word = 0; word < args.size();) {
       for (size_t i = 0; i < fields.size() && i < kMost; ++i) {
         std::string_view key = fields[i].name;
         size_t equals = word + key.size();
@@ -799,6 +799,7 @@ class FoundFields {
         equals_[i] = equals + 1;
         --open;
       }
+      if (open == 0) break;
       word = static_cast<size_t>(FindNear(args.data() + word, end, ' ') - args.data()) + 1;
     }
   }
