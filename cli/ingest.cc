@@ -203,6 +203,8 @@ std::vector<std::string> RecordableOf(const Recording& recording, const StringTa
     names.insert(probe.function);
     wait_probe |= IsWaitFunction(FunctionOfSymbol(probe.function)) && !probe.is_return;
   }
+  // Defined, and not enabled or filtered.
+  if (replay.wait_entries_missing && !replay.wait_probes) wait_probe = false;
   auto has = [&](std::initializer_list<const char*> any) {
     return std::any_of(any.begin(), any.end(), [&](const char* name) { return names.contains(name); });
   };

@@ -514,8 +514,10 @@ PageFlags ParsePageFlags(std::string_view text) {
     auto bits = ParseUnsigned(text);
     if (!bits) return {};
     // PG_locked is bit 0 in every kernel; PG_waiters is bit 7 from 4.10 to 6.5 and PG_head moved
-    // more than once, so only a name tells those.
-    return {.locked = state(*bits & 1)};
+    // more than once, so only a name tells those. PG_hwpoison is one of bits 16 to 25.
+    PageFlags flags{.locked = state(*bits & 1)};
+    if ((*bits >> 16 & 0x3ff) == 0) flags.hwpoison = FlagState::kClear;
+    return flags;
   }
   bool locked = false;
   bool waiters = false;

@@ -204,6 +204,7 @@ RefTaker& PageTracker::TakerOf(Page* page, const Task* task) {
       taker.scope = task->scope;
       taker.net_in_scope = 0;
       taker.taken_in.reset();
+      taker.net_in_hold = 0;
       taker.taken_after_release = false;
     }
     return taker;
@@ -297,6 +298,7 @@ Page* PageTracker::SplitOff(Page* block, Pfn pfn, uint32_t order, const Moment& 
 }
 
 void PageTracker::OnFree(const PageFree& free, const Moment& at, const Task* task) {
+  sees_frees_ = true;
   orders_ |= uint64_t{1} << free.order;
   Page* page = Exact(free.pfn);
   if (!page || !page->alive) {
@@ -349,6 +351,9 @@ void PageTracker::OnFree(const PageFree& free, const Moment& at, const Task* tas
                                                                          : LifetimeQuality::kComplete;
   EndLife(page, quality, at);
   page->count.reset();  // the next life starts with a page_ref_set or an allocation
+  // mm/vmscan.c:__remove_mapping freezes the count, and the page is freed so.
+  page->frozen = false;
+  page->frozen_at.reset();
   Forget();
 }
 
@@ -459,7 +464,7 @@ void PageTracker::CheckCount(Page* page, const PageRef& ref, const Moment& at) {
   // get_page() on a page that is free: 0 -> 1. With an owner it would be 2 at least.
   bool from_zero = ref.op == PageRefOp::kMod && ref.val > 0 && ref.count == ref.val;
   // A poisoned page is taken off the free lists so (mm/memory-failure.c:page_handle_poison, 5.10 and later).
-  bool poisoned = ref.flags.hwpoison == FlagState::kSet;
+  bool poisoned = ref.flags.hwpoison != FlagState::kClear;
   if (from_zero && !poisoned && !page->alive && page->death && page->death->free && !page->taken_while_free) {
     page->taken_while_free = true;
     AddAnomaly("I5", "reference taken on a free page", at, *page,
@@ -652,6 +657,9 @@ void PageTracker::OnRef(const PageRef& ref, const Moment& at, const Task* task, 
     }
     if (page) Settle(page, at, true);
     std::optional<int32_t> before = page && page->alive ? page->count : std::nullopt;
+    // mm/page_alloc.c of 6.14: __alloc_pages_noprof sets the count behind mm_page_alloc.
+    bool just_allocated = page && page->alive && !page->death && page->allocation_seen && page->alloc &&
+                          page->alloc->pid == at.pid && page->last_ref == EventId{} && ref.val == 1;
     if (is_tail) {
       page = SplitTail(*covering, ref.pfn, at);
     } else if (!page) {
@@ -661,7 +669,7 @@ void PageTracker::OnRef(const PageRef& ref, const Moment& at, const Task* task, 
       if (page->alive) EndLife(page, LifetimeQuality::kFreeUnseen, std::nullopt);
       BeginLife(page, at);
       page->alloc = at;
-    } else if (before.value_or(0) > 0 && ref.val > 0) {
+    } else if (before.value_or(0) > 0 && ref.val > 0 && !just_allocated) {
       AddAnomaly("I1", "allocated twice", at, *page,
                  "prepared for allocation with a replayed count of " + Number(*before) +
                      ": its free was not recorded");
@@ -672,6 +680,7 @@ void PageTracker::OnRef(const PageRef& ref, const Moment& at, const Task* task, 
     }
     if (!page->alloc && page->quality == LifetimeQuality::kOpen) page->alloc = at;
     page->count = ref.val;
+    page->last_ref = at.event;
     page->frozen = false;
     page->frozen_at.reset();
     page->last_locked.reset();
@@ -840,7 +849,15 @@ void PageTracker::OnRef(const PageRef& ref, const Moment& at, const Task* task, 
     taker.net_in_scope += *delta;
     taker.net_in_life += *delta;
     if (dropped && taker.net_in_scope < 0) observers_.on_unmatched_put(*page, *task, at);
+    if (dropped && taker.net_in_hold > 0) taker.net_in_hold += *delta;
     if (taken) {
+      if (!task->holding) {
+        taker.net_in_hold = 0;
+      } else if (taker.taken_in == task->holding) {
+        taker.net_in_hold += *delta;
+      } else {
+        taker.net_in_hold = *delta;
+      }
       taker.last_taken = at;
       taker.taken_in = task->holding;
       taker.taken_after_release =

@@ -52,6 +52,7 @@ struct RefTaker {
   int64_t net_in_life = 0;
   std::optional<Moment> last_taken;
   std::optional<HoldId> taken_in;    // innermost page-table lock held at last_taken
+  int64_t net_in_hold = 0;           // references taken under that lock, minus those dropped since
   bool taken_after_release = false;  // one had been held and dropped in the same scope before it
 };
 
@@ -155,6 +156,8 @@ class PageTracker {
   void OnRef(const PageRef& ref, const Moment& at, const Task* task, bool in_interrupt);
   // Somebody uses a page that the model holds dead: it was allocated again without a record.
   void OnFoundAlive(Page* page, const Moment& at);
+  // A tail of a block is used as a page of its own: the block came apart unseen. That page.
+  Page* OnFoundSplit(const Page& block, Pfn pfn, const Moment& at) { return SplitTail(block, pfn, at); }
   // A probe shows that the count reached 0: free_transhuge_page, __folio_put. `locked`: the flags it
   // fetched have PG_locked set.
   void OnLastPut(Pfn pfn, const Moment& at, const Task* task, bool locked);
@@ -172,6 +175,8 @@ class PageTracker {
   // `last_ts`: latest stamp of the recording, ns; nullopt where stamps are no times.
   void Finish(std::optional<int64_t> last_ts = {});
   const PageStats& stats() const { return stats_; }
+  // Frees are recorded: one that is missing did not happen.
+  bool sees_frees() const { return sees_frees_; }
 
  private:
   Page* Exact(Pfn pfn) { return pages_.Find(Value(pfn)); }
@@ -216,6 +221,7 @@ class PageTracker {
   std::unordered_map<uint64_t, int32_t> live_in_chunk_;  // known pages that are alive, per 2 MiB of pfns
   std::deque<std::pair<uint64_t, LifetimeId>> dead_;     // in order of death, for Forget()
   int64_t gaps_ = 0;
+  bool sees_frees_ = false;
   PageStats stats_;
   bool ticks_;
   struct MovedAway {

@@ -324,6 +324,7 @@ void ShadowMm::OnSwitch(const SchedSwitch& sched, const Event& event, const Mome
     if (sched.prev_state == SleepState::kUninterruptible) {
       waits_.OnSleep(*prev, at, ReturnKnown(waits_.WaitingIn(*prev)));
     }
+    if (sched.prev_state == SleepState::kRunning) waits_.OnPreempted(*prev, at);
     if (sched.prev_state == SleepState::kOther) {
       if (prev->waiting) waits_.EndUnseen(prev, at);
       prev->last_idle = at;
@@ -495,16 +496,20 @@ void ShadowMm::OnEntry(const FunctionEntry& call, StringId probe, const Moment& 
       if (pfn) BeginMigrating(*pfn, true, at, task);
       break;
     case Function::kFolioMigrateMapping:
-      migrations_.OnMapping(task, pfn, PfnOf(call, ProbeRole::kNewPage), at);
-      break;
-    case Function::kFolioMigrateFlags:
+    case Function::kFolioMigrateFlags: {
+      // The migrating task holds both.
+      std::optional<Pfn> to = PfnOf(call, ProbeRole::kNewPage);
+      if (pfn) FoundAlive(*pfn, at);
+      if (to) FoundAlive(*to, at);
+      migrations_.OnMapping(task, pfn, to, at);
       // Called once the mapping was moved: where folio_migrate_mapping is inlined (6.12), its success.
-      migrations_.OnMapping(task, pfn, PfnOf(call, ProbeRole::kNewPage), at);
-      migrations_.OnMappingResult(task, 0, at);
+      if (call.function == Function::kFolioMigrateFlags) migrations_.OnMappingResult(task, 0, at);
       break;
+    }
     case Function::kUnlockPage:
       if (flags) summary_.flags_at_unlock = true;
       if (!pfn) break;
+      if (static_cast<int32_t>(call.fields.Get(ProbeRole::kPageCount).value_or(0)) > 0) FoundAlive(*pfn, at);
       EndMigrating(*pfn, task);
       if (Page* page = pages_.Find(*pfn)) waits_.OnUnlock(*page, at);
       if (flags && (*flags & 1) == 0) pages_.OnUnlockedTwice(*pfn, at);
@@ -525,7 +530,11 @@ void ShadowMm::OnEntry(const FunctionEntry& call, StringId probe, const Moment& 
 
 void ShadowMm::OnReturn(const FunctionReturn& call, const Moment& at, Task* task) {
   if (IsWaitFunction(call.function)) {
-    summary_.wait_probes = true;
+    // The first of a task's may be of a wait that began before the trace.
+    if (!task->waiting) {
+      summary_.wait_entries_missing |= task->returned_from_wait;
+      task->returned_from_wait = true;
+    }
     waits_.End(task, at, call.function, call.caller, (shown_.entries & Bit(call.caller)) != 0);
     return;
   }

@@ -33,7 +33,9 @@ struct ReplaySummary {
   int64_t unresolved_pages = 0;  // struct page pointers that could not be tied to a pfn
   int64_t clock_error = 0;       // bound used for "before" across cpus
   int64_t clock_error_learned = 0;
-  bool wait_probes = false;  // a wait function was probed
+  bool wait_probes = false;  // waits were entered
+  // A task returned from waits that are not on record, and not for want of the trace's beginning.
+  bool wait_entries_missing = false;
   // Page allocator or reference events of the idle task: those of no task were filtered out.
   bool all_tasks = false;
   bool flags_at_unlock = false;  // probes fetched page->flags there

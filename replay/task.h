@@ -62,6 +62,7 @@ struct Task {
   // Cpus the task's own events of this scope were on: one, or several.
   std::optional<int32_t> scope_cpu;
   bool scope_moved = false;
+  bool returned_from_wait = false;  // whose entry is not on record
 
   const CallFrame* FindFrame(KernelFunction function) const {
     for (auto frame = frames.rbegin(); frame != frames.rend(); ++frame) {

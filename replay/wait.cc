@@ -25,6 +25,19 @@ bool TakesBit(KernelFunction function) {
   }
 }
 
+// Takes a struct folio, which is the head of a block (5.16 and later).
+bool TakesFolio(KernelFunction function) {
+  switch (function) {
+    case KernelFunction::kFolioWaitBit:
+    case KernelFunction::kFolioWaitBitKillable:
+    case KernelFunction::kFolioLock:
+    case KernelFunction::kFolioPutWaitLocked:
+      return true;
+    default:
+      return false;
+  }
+}
+
 bool DropsOwnReference(KernelFunction function) {
   return function == KernelFunction::kPutAndWaitOnPageLocked ||
          function == KernelFunction::kFolioPutWaitLocked;
@@ -37,6 +50,10 @@ constexpr int64_t kLongestUnseenWait = 200'000'000;
 bool LaterByMore(int64_t ns, const Moment& later, const Moment& first, const ClockError& clock) {
   return !clock.ticks() && later.ts && first.ts && *later.ts - *first.ts > ns;
 }
+
+// A waiter that was woken looks at the bit and sleeps again at once (mm/filemap.c:folio_wait_bit_common). One
+// that runs for so long has found it clear, ns.
+constexpr int64_t kLongestLook = 1'000'000;
 
 // Of a wait whose end is not on record, and whose task was awake at a moment: whether it was over by a later
 // one.
@@ -79,11 +96,13 @@ Fate FateOf(const WaitFacts& f, const ClockError& clock) {
   // too, but then the releaser has events after it, and the death cannot have been as early as the wait.)
   bool none_left = f.count_at_entry == 0;
   if (to_begin.before == Before::kOpen && none_left) to_begin = {Before::kYes, EventOrder::kCount};
+  // Above 0: it died after that, or its frame had a new owner, whose allocation is not on record.
+  bool owned = f.count_at_entry.value_or(0) > 0;
   if (to_begin.before == Before::kYes) {
-    if (!reused_before(f.begin)) return {WaitOutcome::kFreedBeforeQueue, to_begin.proof, true};
+    if (!reused_before(f.begin) && !owned) return {WaitOutcome::kFreedBeforeQueue, to_begin.proof, true};
     // The frame found a new owner, and may have lost it again: then the waiter queues on a free page,
     // else on a stranger's.
-    if (f.freed_again) {
+    if (f.freed_again && !owned) {
       Ordering again = OrderOf(f.freed_again->at, f.begin, clock, &f.led_by);
       if (again.before != Before::kNo) return {WaitOutcome::kFreedBeforeQueue, again.proof, true};
     }
@@ -130,6 +149,13 @@ Shield ShieldOf(const WaitFacts& f, const Fate& fate) {
       Protection::kUnknown, "the stretch of time ends too early",
       "the stretch of time ends before the waiter's call does: it may drop a reference of its own after "
       "it; let --time go on"};
+  // Who has a reference reads no 0, and no migration freezes the count beside him.
+  Shield counted{Protection::kNone, "the reference count was 0 at the wait",
+                 "the reference count was 0 when the wait began: nobody held the page"};
+  if (fate.outcome != WaitOutcome::kFreedBeforeQueue)
+    counted.why += ", or its migration had frozen the count, which a reference of the waiter does not allow";
+  bool taken_before = f.own == OwnReference::kTakenLate || f.own == OwnReference::kTaken;
+  if (taken_before && f.count_at_entry == 0 && !contract) return counted;
   switch (f.own) {
     case OwnReference::kTakenUnderLock:
       return {Protection::kReference, "reference taken under the page-table lock",
@@ -176,12 +202,7 @@ Shield ShieldOf(const WaitFacts& f, const Fate& fate) {
   }
 
   if (f.count_at_entry) {
-    if (*f.count_at_entry == 0) {
-      std::string why = "the reference count was 0 when the wait began: nobody held the page";
-      if (fate.outcome != WaitOutcome::kFreedBeforeQueue)
-        why += ", or its migration had frozen the count, which a reference of the waiter does not allow";
-      return {Protection::kNone, "the reference count was 0 at the wait", std::move(why)};
-    }
+    if (*f.count_at_entry == 0) return counted;
     if (f.counted_owners > 0 && *f.count_at_entry <= f.counted_owners) {
       std::string owners = f.counted_owners == 1 ? "the migration" : "the mapping and the migration";
       return {Protection::kNone, "all references at the wait belong to others",
@@ -341,12 +362,22 @@ WaitJudgement JudgeWait(const WaitFacts& f, const ClockError& clock) {
   bool open_to_proof =
       shield.protection == Protection::kUnknown || (shield.protection == Protection::kReference && !claim);
   // Where events are missing since the page died, the frame may have had another life since.
-  bool same_life = fate.outcome == WaitOutcome::kFreedWhileQueued || !(f.gap_before_wait || f.gap_in_lookup);
+  bool same_life =
+      fate.outcome == WaitOutcome::kFreedWhileQueued || !(f.gap_before_wait || f.gap_in_lookup || f.pooled);
   if (open_to_proof && !exempt && fate.proven_before_end && same_life) {
     shield.protection = Protection::kNone;
     shield.reason = "the page was freed under the waiter";
     shield.why = "the page's last reference went (" + EventText(f.death->at.event) +
                  ") before the wait was over: the waiter held none";
+  }
+  bool others_put = f.death && f.death->at.pid != f.begin.pid && !f.freed_by_waiter;
+  if (claim && !exempt && others_put && fate.outcome == WaitOutcome::kFreedWhileQueued &&
+      fate.proven_before_end && f.end && same_life) {
+    shield.protection = Protection::kUnknown;
+    shield.reason = "the page was freed beside a reference";
+    shield.why = "the waiter took a reference" + (f.own_event ? " (" + EventText(*f.own_event) + ")" : "") +
+                 ", and the page's last one went (" + EventText(f.death->at.event) +
+                 ") before the wait was over: somebody dropped it for the waiter";
   }
   j.protection = shield.protection;
   j.reason = std::move(shield.reason);
@@ -432,7 +463,13 @@ void WaitTracker::Begin(Task* task, const Moment& at, const Entry& entry) {
       return death && not_before &&
              OrderOf(death->at, *not_before, *clock_, &task->led_by).before == Before::kYes;
     };
-    if (over_before_lookup(page->death)) pages_->OnFoundAlive(page, at);
+    // Nor do references count on one: where the lookup is not on record, it may have been in a later life.
+    bool counted_alive = page->pfn == *entry.pfn && entry.count.value_or(0) > 0 && page->death &&
+                         facts.lookup == PageLookup::kUnseen && clock_->Proves(page->death->at, at);
+    if (over_before_lookup(page->death) || counted_alive) pages_->OnFoundAlive(page, at);
+    // A folio is never given by a tail: the block came apart.
+    if (page->pfn != *entry.pfn && page->alive && TakesFolio(entry.function))
+      page = pages_->OnFoundSplit(*page, *entry.pfn, at);
     // A tail page's own count is 0 at all times.
     if (page->pfn != *entry.pfn) facts.count_at_entry.reset();
     record.pfn = page->pfn;
@@ -486,24 +523,38 @@ void WaitTracker::Begin(Task* task, const Moment& at, const Entry& entry) {
   }
 }
 
+// What the task did first is the last it did before, and of the same call, as far as the time between tells:
+// what a task does much later is not. Time without the cpu does not count.
+bool WaitTracker::Directly(const Task& task, const Moment& first, const Moment& later) const {
+  if (!task.last_own || task.last_own->event != first.event) return false;
+  bool resumed = task.switched_in && Value(task.switched_in->event) > Value(first.event);
+  return !LaterByMore(kLongestUnseenWait, later, resumed ? *task.switched_in : first, *clock_);
+}
+
 OwnReference WaitTracker::OwnReferenceOf(const std::vector<RefTaker>& takers, const Task& task,
                                          const WaitFacts& facts, std::optional<EventId>* taken) const {
   for (const RefTaker& taker : takers) {
     if (taker.task != task.serial) continue;
     bool in_scope = taker.scope == task.scope && taker.net_in_scope > 0;
-    if (in_scope || taker.net_in_life > 0) *taken = taker.last_taken->event;
+    // Other tasks' references, dropped with the cpu's batches before (mm/swap.c), are no part of it.
+    bool under_lock = taker.taken_in && taker.scope == task.scope && (in_scope || taker.net_in_hold > 0);
+    if (in_scope || under_lock || taker.net_in_life > 0) *taken = taker.last_taken->event;
     switch (facts.lookup) {
       case PageLookup::kPageTable:
+        if (under_lock) return OwnReference::kTakenUnderLock;
         if (!in_scope) return OwnReference::kNone;
-        if (taker.taken_in) return OwnReference::kTakenUnderLock;
         return taker.taken_after_release ? OwnReference::kTakenLate : OwnReference::kTaken;
       case PageLookup::kUnderLock:
         // References older than the lock section belong to what the task did before: the mapping,
         // the lru batch.
-        if (in_scope && taker.taken_in == task.last_hold->id) return OwnReference::kTakenUnderLock;
+        if (under_lock && taker.taken_in == task.last_hold->id) return OwnReference::kTakenUnderLock;
         return OwnReference::kNone;
       case PageLookup::kUnseen:
-        if (in_scope && !taker.taken_in) return OwnReference::kTaken;
+        // Of a task whose calls are not on record all it did is one scope: only what it did last is of this
+        // call.
+        if (in_scope && !taker.taken_in &&
+            (!task.frames.empty() || Directly(task, *taker.last_taken, facts.begin)))
+          return OwnReference::kTaken;
         if (taker.net_in_life > 0) return OwnReference::kPerhapsOlder;
         return OwnReference::kNone;
     }
@@ -556,6 +607,7 @@ void WaitTracker::OnSleep(const Task& task, const Moment& at, bool return_known)
     // Woken, and the page still locked.
     record.woken.reset();
     record.over.reset();
+    wait->went_on.reset();
   } else if (!record.asleep && (return_known || !MayBeOver(record.begin, at, *clock_))) {
     record.asleep = at.event;
   }
@@ -570,6 +622,12 @@ void WaitTracker::OnRun(const Task& task, const Moment& at) {
   if (!task.waiting) return;
   if (Wait* wait = Get(*task.waiting); wait && wait->record.asleep && !wait->record.over)
     wait->record.over = at;
+}
+
+void WaitTracker::OnPreempted(const Task& task, const Moment& at) {
+  Wait* wait = task.waiting ? Get(*task.waiting) : nullptr;
+  if (!wait || !wait->record.over || wait->went_on) return;
+  if (task.switched_in && LaterByMore(kLongestLook, at, *task.switched_in, *clock_)) wait->went_on = at;
 }
 
 void WaitTracker::OnUnlock(const Page& page, const Moment& at) {
@@ -621,7 +679,7 @@ void WaitTracker::OnUnmatchedPut(const Page& page, const Task& task, const Momen
     Wait* wait = Get(id);
     if (!wait || wait->task != &task || !wait->closed || wait->record.lifetime != page.life) continue;
     bool same_call = wait->scope == task.scope && !task.frames.empty();
-    bool directly = wait->facts.end && task.last_own && task.last_own->event == wait->facts.end->event;
+    bool directly = wait->facts.end && Directly(task, *wait->facts.end, at);
     if ((same_call || directly) && !wait->facts.put_after) wait->facts.put_after = at.event;
   }
 }
@@ -673,6 +731,9 @@ void WaitTracker::EmitWait(Wait& wait) {
                           : record.over   ? record.over
                           : record.asleep ? std::nullopt
                                           : std::optional(record.begin);
+  // Its return is not on record.
+  if (!wait.facts.end && !wait.facts.not_after) wait.facts.not_after = wait.went_on;
+  wait.facts.pooled = wait.facts.death && !wait.facts.death->free && pages_->sees_frees();
   WaitJudgement judgement = JudgeWait(wait.facts, *clock_);
   record.judged = judgement.judged;
   record.protection = judgement.protection;

@@ -68,6 +68,7 @@ struct WaitFacts {
   SyncEdges led_by;  // to the beginning
   std::optional<Moment> end;
   std::optional<Moment> not_after;  // the task did something else: the wait was over by then
+  bool pooled = false;              // the page that died went to no free list: to a pool of its owner's
   std::optional<Moment>
       awake_from;              // it was not seen to sleep, or woken: without more the wait may be over since
   std::optional<Death> death;  // of the life the waiter looked up
@@ -127,6 +128,8 @@ class WaitTracker {
   void OnWaking(const Task& task, const Moment& at);
   // The waiting task is put on a cpu.
   void OnRun(const Task& task, const Moment& at);
+  // It loses its cpu, and would run on.
+  void OnPreempted(const Task& task, const Moment& at);
   // PG_locked of the page is cleared.
   void OnUnlock(const Page& page, const Moment& at);
   // The waiting task did something a waiter cannot do.
@@ -171,11 +174,13 @@ class WaitTracker {
     uint64_t scope = 0;  // of the task, when it began to wait
     bool preceded = false;
     bool closed = false;
-    std::optional<int32_t> cpu;  // of the waiter's call so far
-    bool moved = false;          // it was on several
+    std::optional<int32_t> cpu;     // of the waiter's call so far
+    bool moved = false;             // it was on several
+    std::optional<Moment> went_on;  // it ran after its sleep for longer than a look at the bit takes
   };
 
   Wait* Get(WaitId id);
+  bool Directly(const Task& task, const Moment& first, const Moment& later) const;
   OwnReference OwnReferenceOf(const std::vector<RefTaker>& takers, const Task& task, const WaitFacts& facts,
                               std::optional<EventId>* taken) const;
   void Close(Wait* wait);
