@@ -338,6 +338,7 @@ TraceFacts Ingest(const Recording& recording, TraceStore* store, const IngestOpt
   Decoder decoder(&strings, recording.probes, release);
   TypedFields fields(&strings, recording.formats, recording.probes);
   std::unique_ptr<EventSource> reader = options.open(recording, &strings, &decoder);
+  reader->set_memory(options.memory);
 
   ConsoleTimeline console(recording.console.reports);
   ReplayedBatch last;                // what is told when the trace has ended

@@ -242,6 +242,7 @@ class NumberRun {
     size_ = static_cast<size_t>(to - text_.data());
   }
   void Flush() {
+    if (size_ == 0) return;
     out_->append(text_.data(), size_);
     size_ = 0;
   }
@@ -313,6 +314,12 @@ bool AppendProbePlace(const EventLayout& layout, std::string_view record, const 
   return true;
 }
 
+// Fields that lie side by side, with names as the kernel has them, print no longer: a format may list one
+// byte any number of times.
+size_t LongestArguments(std::string_view record) {
+  return size_t{4096} + 128 * record.size();
+}
+
 // Behind what was appended since the length `start`.
 bool AppendFields(const EventLayout& layout, std::string_view record, size_t start, std::string* out) {
   NumberRun numbers(out);
@@ -329,10 +336,10 @@ bool AppendFields(const EventLayout& layout, std::string_view record, size_t sta
       out->append(key);
       good = AppendValue(field, record, out);
     }
-    if (!good) break;
+    if (!good || out->size() - start > LongestArguments(record)) break;
   }
   numbers.Flush();
-  return good;
+  return good && out->size() - start <= LongestArguments(record);
 }
 
 }  // namespace

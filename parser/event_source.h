@@ -10,6 +10,7 @@
 #include "parser/decode.h"
 #include "parser/ftrace_text.h"
 #include "parser/input_format.h"
+#include "parser/memory_budget.h"
 
 namespace mmreplay {
 
@@ -28,6 +29,8 @@ class EventSource {
   virtual std::vector<TraceIssue> Issues() const = 0;
   // True when time stamps are raw counts of an integer clock; nullopt before the first event.
   virtual std::optional<bool> clock_is_ticks() const = 0;
+  // What records may take that wait for earlier ones, before the first Next(). Few forms keep any.
+  virtual void set_memory(const MemoryBudget& memory) { static_cast<void>(memory); }
   // Lines of each file, where several make up the trace (Event::source is their index).
   virtual std::vector<int64_t> part_lines() const { return {}; }
 };

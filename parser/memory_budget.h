@@ -24,8 +24,9 @@ class MemoryBudget {
   constexpr size_t clocks() const { return Share(3) / 320; }  // locks, and tasks, of which clocks are learned
   constexpr size_t trails() const { return Share(2) / 768; }  // tasks that may tell where a page is
   constexpr size_t migrations() const { return Share(2) / 512; }  // open ones
-  // Between learning and the replay. How far the model learns ahead must not depend on the memory it may take: by
-  // default all batches of ordinary lines fit.
+  constexpr size_t records() const { return Share(45); }          // of a perf.data, until their round ends
+  // Between learning and the replay. How far the model learns ahead must not depend on the memory it may
+  // take: by default all batches of ordinary lines fit.
   constexpr size_t batches() const { return Share(40); }
 
  private:

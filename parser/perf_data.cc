@@ -409,17 +409,29 @@ void PerfDataReader::Enqueue(std::string_view record, std::optional<uint64_t> ti
   // Without a time a record stands where it was read: behind all that is older.
   uint64_t at = time.value_or(newest_);
   newest_ = std::max(newest_, at);
-  pending_.records.push_back({at, lines_.total, pending_.arena.size(), static_cast<uint32_t>(record.size()),
-                              static_cast<uint32_t>(attr)});
-  pending_.arena.insert(pending_.arena.end(), record.begin(), record.end());
+  pending_.records.push_back({at, lines_.total, pending_.arena.Append(record),
+                              static_cast<uint32_t>(record.size()), static_cast<uint32_t>(attr)});
   size_t bytes = pending_.arena.size() + pending_.records.size() * sizeof(Pending);
-  if (bytes < kMaxPending) return;
+  if (bytes < most_pending_) return;
   // A round that does not end: the older half goes.
+  MoveReady(TimeOfOlderHalf());
+}
+
+// Of the bytes that wait, half are as old as that.
+uint64_t PerfDataReader::TimeOfOlderHalf() {
   std::vector<Pending>& records = pending_.records;
-  auto middle = records.begin() + static_cast<std::ptrdiff_t>(records.size() / 2);
-  std::nth_element(records.begin(), middle, records.end(),
-                   [](const Pending& a, const Pending& b) { return a.time < b.time; });
-  MoveReady(middle->time);
+  auto begin = records.begin();
+  size_t wanted = pending_.arena.size() / 2;
+  for (;;) {
+    auto middle = begin + (records.end() - begin) / 2;
+    std::nth_element(begin, middle, records.end(),
+                     [](const Pending& a, const Pending& b) { return a.time < b.time; });
+    size_t bytes = 0;
+    for (auto one = begin; one != middle; ++one) bytes += one->size;
+    if (bytes >= wanted || middle + 1 >= records.end()) return middle->time;
+    wanted -= bytes;
+    begin = middle;
+  }
 }
 
 // Everything written after this is younger than what was read before the round that just ended began: what is
@@ -434,36 +446,31 @@ void PerfDataReader::EndRound() {
 
 void PerfDataReader::Queue::Clear() {
   constexpr size_t kKept = size_t{4} << 20;
-  if (arena.capacity() > kKept) arena = {};
   if (records.capacity() * sizeof(Pending) > kKept) records = {};
-  arena.clear();
+  arena.Clear(kKept);
   records.clear();
 }
 
 // Sorts out of the queue what is not younger than `limit`. Called only when ready_ is used up.
 void PerfDataReader::MoveReady(uint64_t limit) {
   Queue& rest = spare_;
-  ready_.records.clear();
-  next_ready_ = 0;
-  for (const Pending& one : pending_.records) {
+  std::vector<Pending>& ready = pending_.records;
+  size_t count = 0;
+  for (const Pending& one : ready) {
     if (one.time <= limit) {
-      ready_.records.push_back(one);
+      ready[count++] = one;
       continue;
     }
     Pending& kept = rest.records.emplace_back(one);
-    kept.at = rest.arena.size();
-    auto begin = pending_.arena.begin() + static_cast<std::ptrdiff_t>(one.at);
-    rest.arena.insert(rest.arena.end(), begin, begin + one.size);
+    kept.at = rest.arena.Append(pending_.arena.At(one.at, one.size));
   }
   left_ = rest.arena.size();
-  if (!ready_.records.empty()) {
-    std::sort(ready_.records.begin(), ready_.records.end(), [](const Pending& a, const Pending& b) {
-      return a.time != b.time ? a.time < b.time : a.line < b.line;
-    });
-    ready_.arena.swap(pending_.arena);
-    std::swap(pending_, rest);
-  }
-  spare_.Clear();
+  ready.resize(count);
+  std::sort(ready.begin(), ready.end(), [](const Pending& a, const Pending& b) {
+    return a.time != b.time ? a.time < b.time : a.line < b.line;
+  });
+  std::swap(ready_, pending_);
+  std::swap(pending_, rest);
 }
 
 void PerfDataReader::ReadRecord(std::string_view record) {
@@ -515,6 +522,8 @@ bool PerfDataReader::Next(Batch* batch) {
       Emit(ready_.records[next_ready_++], batch);
       continue;
     }
+    ready_.Clear();
+    next_ready_ = 0;
     if (ended_) break;
     std::string_view record;
     if (records_.Next(&record)) {
@@ -538,7 +547,7 @@ bool PerfDataReader::Next(Batch* batch) {
 }
 
 void PerfDataReader::Emit(const Pending& pending, Batch* batch) {
-  std::string_view record(ready_.arena.data() + pending.at, pending.size);
+  std::string_view record = ready_.arena.At(pending.at, pending.size);
   if (pending.time < emitted_)
     Note(Severity::kWarning, "out of order", pending.line,
          "records came later than their round allows: the order of some events may be wrong");
@@ -580,8 +589,7 @@ void PerfDataReader::TakeTask(std::string_view record) {
 // PID_MAX_LIMIT is 4 Mi, and no recording names that many tasks. A name that is forgotten is unknown:
 // "<...>".
 bool PerfDataReader::MayName(int32_t tid) {
-  constexpr size_t kNamed = size_t{256} * 1024;
-  if (comms_.size() < kNamed || comms_.contains(tid)) return true;
+  if (comms_.size() < PerfHeader::kMostComms || comms_.contains(tid)) return true;
   Note(Severity::kWarning, "tasks not named", 0,
        "the file names more than 262,144 tasks: the names of the others are not known");
   return false;
@@ -708,11 +716,11 @@ void PerfDataReader::EmitLost(std::string_view record, int64_t line, Batch* batc
   const PerfAttr* attr = AttrOfTrailer(bytes);
   Stamp stamp = attr ? ReadTrailer(*attr, bytes) : Stamp{};
   if (!stamp.cpu || !stamp.time) {
-    lost_samples_ += lost;
+    lost_samples_ = std::min(lost_samples_ + lost, kMost);
     lost_line_ = line;
     return;
   }
-  lost_placed_ += lost;
+  lost_placed_ = std::min(lost_placed_ + lost, kMost);
   batch->markers.push_back({LossMarker::Kind::kLost, *stamp.cpu,
                             lost > 0 ? std::optional(static_cast<int64_t>(lost)) : std::nullopt, line,
                             static_cast<EventId>(next_event_)});

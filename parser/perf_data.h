@@ -17,6 +17,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "parser/byte_arena.h"
 #include "parser/event_source.h"
 #include "parser/perf_header.h"
 
@@ -73,8 +74,7 @@ class PerfDataReader : public EventSource {
   std::vector<TraceIssue> Issues() const override { return issues_; }
   std::optional<bool> clock_is_ticks() const override;
 
-  // At most this many bytes of records wait for their round to end.
-  static constexpr size_t kMaxPending = size_t{160} << 20;
+  void set_memory(const MemoryBudget& memory) override { most_pending_ = memory.records(); }
 
  private:
   // A record that waits for its turn.
@@ -89,7 +89,7 @@ class PerfDataReader : public EventSource {
     // The memory of a usual round is kept.
     void Clear();
 
-    std::vector<char> arena;
+    ByteArena arena;
     std::vector<Pending> records;
   };
   // Where the fields in front of a sample's payload stand: its attr says which are there, and all have a
@@ -144,6 +144,7 @@ class PerfDataReader : public EventSource {
   void Enqueue(std::string_view record, std::optional<uint64_t> time, size_t attr);
   void EndRound();
   void MoveReady(uint64_t limit);
+  uint64_t TimeOfOlderHalf();
   void Emit(const Pending& pending, Batch* batch);
   void EmitSample(std::string_view body, const Pending& pending, Batch* batch);
   void EmitLost(std::string_view record, int64_t line, Batch* batch);
@@ -173,6 +174,8 @@ class PerfDataReader : public EventSource {
   Queue pending_;
   Queue ready_;  // sorted, from next_ready_ on
   Queue spare_;  // memory for the next round
+  // Bytes of records that wait for their round to end. To let some go takes half as much again.
+  size_t most_pending_ = MemoryBudget().records();
   size_t next_ready_ = 0;
   uint64_t newest_ = 0;        // time of any record so far
   uint64_t round_newest_ = 0;  // of those before the last round's end

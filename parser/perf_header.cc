@@ -10,7 +10,7 @@ namespace mmreplay {
 namespace {
 
 // Sections of the header are read whole. Event formats of a whole kernel take some 10 MB.
-constexpr uint64_t kMaxFileSection = uint64_t{256} << 20;
+constexpr uint64_t kMaxFileSection = uint64_t{64} << 20;
 
 enum Feature : uint64_t {
   kTracingDataFeature = 1,
@@ -101,6 +101,7 @@ void ReadEventDesc(std::string_view bytes, PerfHeader* header) {
 //         69 work
 void ReadSavedComms(std::string_view text, PerfHeader* header) {
   ForEachLine(text, [&](std::string_view line) {
+    if (header->comms.size() == PerfHeader::kMostComms) return;
     line = TrimBlanks(line);
     size_t blank = line.find(' ');
     auto pid = ParseDecimal(line.substr(0, blank));
@@ -110,7 +111,11 @@ void ReadSavedComms(std::string_view text, PerfHeader* header) {
 }
 
 // What trace-cmd puts at the head of a trace.dat too: the formats of the events.
+// A kernel has some 3,000 events. Of more fields than any has, the formats are left out: their samples are
+// kept without them.
 void ReadTracingData(std::string_view bytes, PerfHeader* header) {
+  constexpr size_t kMostFields = 256 * 1024;
+  size_t fields = 0;
   ByteReader reader(bytes);
   if (reader.Bytes(10) != "\x17\x08\x44tracing") return;
   std::string_view version = reader.CString();
@@ -120,8 +125,10 @@ void ReadTracingData(std::string_view bytes, PerfHeader* header) {
   reader.CString();  // header_event
   reader.Bytes(reader.U64());
   auto add = [&](std::string_view system, std::string_view text) {
+    if (fields >= kMostFields) return;
     auto layout = ParseEventLayout(system, text);
     if (!layout) return;
+    fields += layout->fields.size() + 1;
     uint64_t id = layout->id;
     header->layouts.insert_or_assign(id, std::move(*layout));
   };

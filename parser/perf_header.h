@@ -52,6 +52,9 @@ struct PerfAttr {
 };
 
 struct PerfHeader {
+  // Names of more tasks are not kept: those are unknown, "<...>".
+  static constexpr size_t kMostComms = size_t{256} * 1024;
+
   bool pipe = false;  // written to a pipe: the header's parts are records among the others
   bool big_endian = false;
   bool directory = false;  // the samples are in other files (perf record --threads)

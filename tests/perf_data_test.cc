@@ -21,7 +21,8 @@ std::string PerfRecordBytes(uint32_t type, const std::string& body) {
 
 // Synthetic: what `perf record -o -` writes, for one tracepoint with the id 229 and IP, TID, TIME, CPU and
 // RAW.
-std::string PipeHead(uint64_t flags = uint64_t{1} << 18) {
+std::string PipeHead(uint64_t flags = uint64_t{1} << 18, const std::string& more_fields = "",
+                     const std::string& comms = "69 work\n") {
   constexpr uint64_t kSampleType = 1 | 2 | 4 | 0x80 | 0x400;
   Bytes attr;
   attr.Add(uint32_t{2})
@@ -36,7 +37,9 @@ std::string PipeHead(uint64_t flags = uint64_t{1} << 18) {
       "\tfield:unsigned short common_type;\toffset:0;\tsize:2;\tsigned:0;\n"
       "\tfield:int common_pid;\toffset:4;\tsize:4;\tsigned:1;\n\n"
       "\tfield:unsigned long pfn;\toffset:8;\tsize:8;\tsigned:0;\n"
-      "\tfield:unsigned int order;\toffset:16;\tsize:4;\tsigned:0;\n\n"
+      "\tfield:unsigned int order;\toffset:16;\tsize:4;\tsigned:0;\n" +
+      more_fields +
+      "\n"
       "print fmt: \"page=%p pfn=0x%lx order=%d\", 0, REC->pfn, REC->order\n";
   Bytes data;
   data.Add(std::string("\x17\x08\x44tracing0.6\0\0\x08", 16)).Add(uint32_t{4096});
@@ -46,7 +49,6 @@ std::string PipeHead(uint64_t flags = uint64_t{1} << 18) {
       .Add(uint64_t{0});
   data.Add(uint32_t{0}).Add(uint32_t{1}).Add(std::string("kmem\0", 5)).Add(uint32_t{1});
   data.Add(uint64_t{format.size()}).Add(format).Add(uint32_t{0}).Add(uint32_t{0});
-  std::string comms = "69 work\n";
   data.Add(uint64_t{comms.size()}).Add(comms);
   std::string padded = data.text() + std::string((8 - data.text().size() % 8) % 8, '\0');
   auto size = static_cast<uint32_t>(data.text().size());
@@ -169,6 +171,31 @@ TEST_CASE("lost events, where they say it and where they do not", "[perf_data]")
   CHECK_FALSE(both.HasIssue("events lost somewhere"));
   CHECK(both.markers.size() == 1);
   CHECK(both.lines.markers == 2);
+}
+
+TEST_CASE("losses beyond all counting are losses", "[perf_data]") {
+  std::string data = PipeHead() + FreeSample(10, 3, 1);
+  std::string most = PerfRecordBytes(13, Bytes().Add(~uint64_t{0}).Add(SampleId(0, 0)).text());
+  for (int i = 0; i < 65'536; ++i) data += most;  // each counts as 2^48 at most: together 2^64
+  BinaryRead read = ReadBinary(data);
+  CHECK(read.HasIssue("events lost somewhere"));
+  CHECK(read.markers.size() == 1);
+}
+
+TEST_CASE("a format that lists the same bytes over and over", "[perf_data]") {
+  auto fields = [](size_t count) {
+    std::string text;
+    for (size_t i = 0; i < count; ++i)
+      text += "\tfield:u8 a" + std::to_string(i) + "[20];\toffset:0;\tsize:20;\tsigned:0;\n";
+    return text;
+  };
+  constexpr uint64_t kFlags = uint64_t{1} << 18;
+  BinaryRead few = ReadBinary(PipeHead(kFlags, fields(20)) + FreeSample(10, 3, 1));
+  CHECK(few.events.size() == 1);
+  BinaryRead many = ReadBinary(PipeHead(kFlags, fields(20'000)) + FreeSample(10, 3, 1));
+  CHECK(many.events.empty());
+  CHECK(many.lines.rejected == 1);
+  CHECK(many.HasIssue("record rejected"));
 }
 
 TEST_CASE("probes are placed by their definitions or not at all", "[perf_data]") {
