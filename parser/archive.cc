@@ -10,6 +10,7 @@
 #include <memory>
 #include <utility>
 
+#include "parser/byte_reader.h"
 #include "parser/error.h"
 
 namespace mmreplay {
@@ -40,6 +41,39 @@ bool HasFailed(int status) {
 void NoteDamage(const std::string& path, archive* a, std::string* damage) {
   const char* why = archive_error_string(a);
   if (damage->empty()) *damage = path + ": is damaged or cut off (" + (why ? why : "it makes no sense") + ")";
+}
+
+// Of an xz file by the head of its first block, 0 of anything else (xz-file-format.txt 1.1, 3.1 and 5.3.1).
+uint64_t XzDictionary(std::string_view head) {
+  constexpr size_t kStreamHead = 12;
+  constexpr uint64_t kLzma2 = 0x21;
+  if (!head.starts_with(std::string_view("\xfd"
+                                         "7zXZ\0",
+                                         6)) ||
+      head.size() <= kStreamHead)
+    return 0;
+  ByteReader reader(head.substr(kStreamHead));
+  auto number = [&reader] {
+    uint64_t value = 0;
+    for (unsigned shift = 0; shift < 63; shift += 7) {
+      uint8_t byte = reader.U8();
+      value |= uint64_t{byte & 0x7fU} << shift;
+      if ((byte & 0x80) == 0) break;
+    }
+    return value;
+  };
+  reader.U8();  // size of the block's head
+  uint8_t flags = reader.U8();
+  if (flags & 0x40) number();
+  if (flags & 0x80) number();
+  for (int filter = 0; filter <= (flags & 3); ++filter) {
+    uint64_t id = number();
+    std::string_view properties = reader.Bytes(number());
+    if (id != kLzma2 || properties.size() != 1) continue;
+    unsigned bits = static_cast<unsigned char>(properties[0]) & 0x3f;
+    return bits > 39 ? UINT32_MAX : uint64_t{2U | (bits & 1)} << (bits / 2 + 11);
+  }
+  return 0;
 }
 
 // What goes into a reader of packed bytes and what comes out of it.
@@ -127,6 +161,12 @@ class Unpacker {
       std::vector<char>& buffer = unpacker->buffer_;
       size_t got = unpacker->source_(buffer.data(), buffer.size());
       unpacker->volume_.TakeIn(got);
+      if (unpacker->fed_ == 0) {
+        uint64_t dictionary = XzDictionary({buffer.data(), got});
+        if (dictionary > kDictionaryMost)
+          throw Error(unpacker->path_ + ": takes a dictionary of " + std::to_string(dictionary >> 20) +
+                      " MiB to unpack, more than " + std::to_string(kDictionaryMost >> 20) + kUnpackYourself);
+      }
       unpacker->fed_ += got;
       if (got > 0) unpacker->last_fed_ = got;
       *data = buffer.data();

@@ -212,6 +212,15 @@ TEST_CASE("what unpacks to too much is refused with a sentence", "[archive]") {
       f + "/thrice.gz",
       {archive_write_add_filter_gzip, archive_write_add_filter_gzip, archive_write_add_filter_gzip}, kTrace);
   CHECK(ErrorOf(f + "/thrice.gz").find("thrice.gz: is compressed 3 times over") != std::string::npos);
+  // What unpacking an xz file takes memory for is said at its head. The sum over it is wrong here: it is not got to.
+  WriteCompressed(f + "/honest.xz", {archive_write_add_filter_xz}, kTrace);
+  CHECK(Analysis(Inputs(f + "/honest.xz")).facts().lines.events == 3);
+  std::string greedy = ReadFile(f + "/honest.xz");
+  size_t lzma2 = greedy.find("\x21\x01", 12);
+  REQUIRE(lzma2 < 24);
+  greedy[lzma2 + 2] = 36;  // 1 GiB
+  CHECK(ErrorOf(folder.Write("greedy.xz", greedy)).find("greedy.xz: takes a dictionary of 1024 MiB to unpack") !=
+        std::string::npos);
   WriteCompressed(f + "/honest.gz.xz", {archive_write_add_filter_gzip, archive_write_add_filter_xz}, kTrace);
   CHECK(Analysis(Inputs(f + "/honest.gz.xz")).facts().lines.events == 3);
 
