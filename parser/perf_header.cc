@@ -114,7 +114,7 @@ void ReadSavedComms(std::string_view text, PerfHeader* header) {
 // A kernel has some 3,000 events. Of more fields than any has, the formats are left out: their samples are
 // kept without them.
 void ReadTracingData(std::string_view bytes, PerfHeader* header) {
-  constexpr size_t kMostFields = 256 * 1024;
+  constexpr size_t kMostFields = size_t{256} * 1024;
   size_t fields = 0;
   ByteReader reader(bytes);
   if (reader.Bytes(10) != "\x17\x08\x44tracing") return;
