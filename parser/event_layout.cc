@@ -320,8 +320,9 @@ size_t LongestArguments(std::string_view record) {
   return size_t{4096} + 128 * record.size();
 }
 
-// Behind what was appended since the length `start`.
+// Behind what was appended since the length `start`, which goes too where they do not fit.
 bool AppendFields(const EventLayout& layout, std::string_view record, size_t start, std::string* out) {
+  const size_t most = start + LongestArguments(record);
   NumberRun numbers(out);
   bool good = true;
   for (const RecordField& field : layout.fields) {
@@ -336,10 +337,12 @@ bool AppendFields(const EventLayout& layout, std::string_view record, size_t sta
       out->append(key);
       good = AppendValue(field, record, out);
     }
-    if (!good || out->size() - start > LongestArguments(record)) break;
+    if (!good || out->size() > most) break;
   }
   numbers.Flush();
-  return good && out->size() - start <= LongestArguments(record);
+  good = good && out->size() <= most;
+  if (!good) out->resize(start);
+  return good;
 }
 
 }  // namespace
@@ -475,10 +478,11 @@ CommonFields::CommonFields(const EventLayout& layout) {
 bool AppendArguments(const EventLayout& layout, std::string_view record, const SymbolPrinter& symbols,
                      std::string* out) {
   size_t start = out->size();
-  bool good = !layout.is_probe() || AppendProbePlace(layout, record, symbols, out);
-  if (good) good = AppendFields(layout, record, start, out);
-  if (!good) out->resize(start);
-  return good;
+  if (layout.is_probe() && !AppendProbePlace(layout, record, symbols, out)) {
+    out->resize(start);
+    return false;
+  }
+  return AppendFields(layout, record, start, out);
 }
 
 bool AppendArgumentsAt(std::string_view place, const EventLayout& layout, std::string_view record,
@@ -486,9 +490,7 @@ bool AppendArgumentsAt(std::string_view place, const EventLayout& layout, std::s
   size_t start = out->size();
   if (!HoldsField(*layout.probe_ip, record)) return false;
   out->append(place);
-  bool good = AppendFields(layout, record, start, out);
-  if (!good) out->resize(start);
-  return good;
+  return AppendFields(layout, record, start, out);
 }
 
 std::string ContextColumns(uint64_t flags, uint64_t preempt_count) {

@@ -17,7 +17,6 @@ using Severity = TraceIssue::Severity;
 
 constexpr size_t kWindowBytes = size_t{1024} * 1024;
 constexpr size_t kUnpackBytes = size_t{128} * 1024;
-constexpr size_t kBatchText = size_t{1024} * 1024;
 constexpr size_t kBatchEvents = 8192;
 constexpr size_t kHeadBytesOfRecord = 8;
 
@@ -362,10 +361,11 @@ void PerfDataReader::ResolveProbe(Kind* kind) const {
   }
   kind->unresolved = !found;
   if (!found || found->function.empty()) return;
-  kind->place = found->function;
-  if (is_return) return;
-  kind->place += "+0x" + Hex(found->offset);
-  kind->arguments_begin = "(" + kind->place + ")";
+  if (is_return) {
+    kind->returns_from = found->function;
+  } else {
+    kind->arguments_begin = "(" + found->function + "+0x" + Hex(found->offset) + ")";
+  }
 }
 
 const PerfDataReader::Kind& PerfDataReader::KindOf(size_t index) {
@@ -517,13 +517,15 @@ bool PerfDataReader::Next(Batch* batch) {
   ends_.clear();
   frame_text_.clear();
   frame_ends_.clear();
-  while (batch->events.size() < kBatchEvents && text_.size() + frame_text_.size() < kBatchText) {
+  while (batch->events.size() < kBatchEvents && text_.size() + frame_text_.size() < kBatchBytes) {
     if (next_ready_ < ready_.records.size()) {
       Emit(ready_.records[next_ready_++], batch);
+      if (next_ready_ == ready_.records.size()) {
+        ready_.Clear();
+        next_ready_ = 0;
+      }
       continue;
     }
-    ready_.Clear();
-    next_ready_ = 0;
     if (ended_) break;
     std::string_view record;
     if (records_.Next(&record)) {
@@ -663,12 +665,12 @@ void PerfDataReader::EmitSample(std::string_view body, const Pending& pending, B
 bool PerfDataReader::AppendSampleText(const Kind& kind, const Sample& sample) {
   if (kind.layout) {
     if (!sample.has_raw) return true;
-    if (kind.place.empty()) return AppendArguments(*kind.layout, sample.raw, {}, &text_);
     // The probed address is the place the definition names; the caller of a return probe is not known.
     if (!kind.arguments_begin.empty())
       return AppendArgumentsAt(kind.arguments_begin, *kind.layout, sample.raw, &text_);
+    if (kind.returns_from.empty()) return AppendArguments(*kind.layout, sample.raw, {}, &text_);
     SymbolPrinter symbol = [&kind](uint64_t, bool with_offset) {
-      return with_offset ? std::string_view() : std::string_view(kind.place);
+      return with_offset ? std::string_view() : std::string_view(kind.returns_from);
     };
     return AppendArguments(*kind.layout, sample.raw, symbol, &text_);
   }

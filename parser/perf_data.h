@@ -127,9 +127,9 @@ class PerfDataReader : public EventSource {
     StringId name;
     const EventLayout* layout = nullptr;
     std::optional<CommonFields> common;  // of the layout
-    // A probe's, where probe definitions tell: "folio_wait_bit+0x0", of a return probe "folio_wait_bit".
-    std::string place;
-    std::string arguments_begin;  // of an entry probe with a place: "(folio_wait_bit+0x0)"
+    // Of a probe, where probe definitions tell.
+    std::string arguments_begin;  // of an entry: "(folio_wait_bit+0x0)"
+    std::string returns_from;     // of a return: "folio_wait_bit"
     bool unresolved = false;      // a probe nobody can place
   };
 
