@@ -851,13 +851,8 @@ void PageTracker::OnRef(const PageRef& ref, const Moment& at, const Task* task, 
     if (dropped && taker.net_in_scope < 0) observers_.on_unmatched_put(*page, *task, at);
     if (dropped && taker.net_in_hold > 0) taker.net_in_hold += *delta;
     if (taken) {
-      if (!task->holding) {
-        taker.net_in_hold = 0;
-      } else if (taker.taken_in == task->holding) {
-        taker.net_in_hold += *delta;
-      } else {
-        taker.net_in_hold = *delta;
-      }
+      if (taker.taken_in != task->holding) taker.net_in_hold = 0;
+      if (task->holding) taker.net_in_hold += *delta;
       taker.last_taken = at;
       taker.taken_in = task->holding;
       taker.taken_after_release =

@@ -370,9 +370,8 @@ WaitJudgement JudgeWait(const WaitFacts& f, const ClockError& clock) {
     shield.why = "the page's last reference went (" + EventText(f.death->at.event) +
                  ") before the wait was over: the waiter held none";
   }
-  bool others_put = f.death && f.death->at.pid != f.begin.pid && !f.freed_by_waiter;
-  if (claim && !exempt && others_put && fate.outcome == WaitOutcome::kFreedWhileQueued &&
-      fate.proven_before_end && f.end && same_life) {
+  if (claim && !exempt && fate.outcome == WaitOutcome::kFreedWhileQueued && fate.proven_before_end && f.end &&
+      f.death->at.pid != f.begin.pid) {
     shield.protection = Protection::kUnknown;
     shield.reason = "the page was freed beside a reference";
     shield.why = "the waiter took a reference" + (f.own_event ? " (" + EventText(*f.own_event) + ")" : "") +
