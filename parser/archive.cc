@@ -2,6 +2,7 @@
 
 #include <archive.h>
 #include <archive_entry.h>
+#include <lzma.h>
 
 #include <algorithm>
 #include <array>
@@ -10,7 +11,6 @@
 #include <memory>
 #include <utility>
 
-#include "parser/byte_reader.h"
 #include "parser/error.h"
 
 namespace mmreplay {
@@ -37,43 +37,21 @@ bool HasFailed(int status) {
   return status < ARCHIVE_OK && status != ARCHIVE_WARN;
 }
 
-// Where a reader of `path` stopped: for members' `damage`, which tells the first place only.
-void NoteDamage(const std::string& path, archive* a, std::string* damage) {
-  const char* why = archive_error_string(a);
-  if (damage->empty()) *damage = path + ": is damaged or cut off (" + (why ? why : "it makes no sense") + ")";
+bool StartsWithBytes(std::string_view head, std::initializer_list<unsigned char> magic) {
+  size_t at = 0;
+  for (unsigned char byte : magic) {
+    if (at >= head.size() || static_cast<unsigned char>(head[at++]) != byte) return false;
+  }
+  return true;
 }
 
-// Of an xz file by the head of its first block, 0 of anything else (xz-file-format.txt 1.1, 3.1 and 5.3.1).
-uint64_t XzDictionary(std::string_view head) {
-  constexpr size_t kStreamHead = 12;
-  constexpr uint64_t kLzma2 = 0x21;
-  if (!head.starts_with(std::string_view("\xfd"
-                                         "7zXZ\0",
-                                         6)) ||
-      head.size() <= kStreamHead)
-    return 0;
-  ByteReader reader(head.substr(kStreamHead));
-  auto number = [&reader] {
-    uint64_t value = 0;
-    for (unsigned shift = 0; shift < 63; shift += 7) {
-      uint8_t byte = reader.U8();
-      value |= uint64_t{byte & 0x7fU} << shift;
-      if ((byte & 0x80) == 0) break;
-    }
-    return value;
-  };
-  reader.U8();  // size of the block's head
-  uint8_t flags = reader.U8();
-  if (flags & 0x40) number();
-  if (flags & 0x80) number();
-  for (int filter = 0; filter <= (flags & 3); ++filter) {
-    uint64_t id = number();
-    std::string_view properties = reader.Bytes(number());
-    if (id != kLzma2 || properties.size() != 1) continue;
-    unsigned bits = static_cast<unsigned char>(properties[0]) & 0x3f;
-    return bits > 39 ? UINT32_MAX : uint64_t{2U | (bits & 1)} << (bits / 2 + 11);
-  }
-  return 0;
+bool IsXz(std::string_view head) {
+  return StartsWithBytes(head, {0xfd, '7', 'z', 'X', 'Z', 0});
+}
+
+// Where a reader of `path` stopped: for members' `damage`, which tells the first place only.
+void NoteDamage(const std::string& path, const char* why, std::string* damage) {
+  if (damage->empty()) *damage = path + ": is damaged or cut off (" + (why ? why : "it makes no sense") + ")";
 }
 
 // What goes into a reader of packed bytes and what comes out of it.
@@ -99,6 +77,108 @@ class Volume {
   uint64_t out_ = 0;
 };
 
+// The bytes of an xz file, unpacked, and those of any other as they are. By liblzma itself: libarchive lets
+// an xz file take a GiB, and each of its blocks may ask for more than the one before. Ends early, with a word
+// in `damage`, where they are damaged.
+class XzReader {
+ public:
+  XzReader(const std::string& path, ReadFn source, std::shared_ptr<std::string> damage)
+      : path_(path), source_(std::move(source)), damage_(std::move(damage)), volume_(path) {}
+  XzReader(const XzReader&) = delete;
+  XzReader& operator=(const XzReader&) = delete;
+  ~XzReader() { lzma_end(&stream_); }
+
+  // Whether they are those of an xz file, once the first are read.
+  bool is_xz() const { return is_xz_; }
+
+  // As a ReadFn.
+  size_t Read(char* buffer, size_t size) {
+    if (!begun_) Begin();
+    if (!is_xz_) return AsTheyAre(buffer, size);
+    stream_.next_out = reinterpret_cast<uint8_t*>(buffer);
+    stream_.avail_out = size;
+    while (!ended_ && stream_.avail_out == size) {
+      if (stream_.avail_in == 0 && !source_ended_) TakeIn();
+      Step();
+    }
+    size_t got = size - stream_.avail_out;
+    volume_.GiveOut(got);
+    return got;
+  }
+
+ private:
+  void Begin() {
+    begun_ = true;
+    constexpr size_t kMagicBytes = 6;
+    while (stream_.avail_in < kMagicBytes && !source_ended_) TakeIn();
+    is_xz_ = IsXz({buffer_.data(), stream_.avail_in});
+    if (is_xz_ && lzma_stream_decoder(&stream_, kXzMemoryMost, LZMA_CONCATENATED) != LZMA_OK)
+      throw Error(path_ + ": out of memory");
+  }
+
+  size_t AsTheyAre(char* buffer, size_t size) {
+    if (stream_.avail_in == 0) return source_(buffer, size);
+    size_t take = std::min(size, stream_.avail_in);
+    std::copy_n(stream_.next_in, take, buffer);
+    stream_.next_in += take;
+    stream_.avail_in -= take;
+    return take;
+  }
+
+  // Behind what is there, or in place of what is used up.
+  void TakeIn() {
+    char* to = buffer_.data() + stream_.avail_in;
+    size_t got = source_(to, buffer_.size() - stream_.avail_in);
+    volume_.TakeIn(got);
+    source_ended_ = got == 0;
+    stream_.next_in = reinterpret_cast<const uint8_t*>(buffer_.data());
+    stream_.avail_in += got;
+  }
+
+  void Step() {
+    lzma_ret status = lzma_code(&stream_, source_ended_ ? LZMA_FINISH : LZMA_RUN);
+    const char* why = nullptr;
+    switch (status) {
+      case LZMA_OK:
+      case LZMA_GET_CHECK:
+        return;
+      case LZMA_STREAM_END:
+        ended_ = true;
+        return;
+      case LZMA_MEMLIMIT_ERROR:
+        throw Error(path_ + ": takes " + std::to_string(lzma_memusage(&stream_) >> 20) +
+                    " MiB to unpack, more than " + std::to_string(kXzMemoryMost >> 20) + kUnpackYourself);
+      case LZMA_MEM_ERROR:
+        throw Error(path_ + ": out of memory");
+      case LZMA_BUF_ERROR:
+        if (!source_ended_) return;
+        why = "it ends before its end";
+        break;
+      case LZMA_FORMAT_ERROR:
+        why = "what stands behind the end of its packed bytes makes no sense";
+        break;
+      case LZMA_OPTIONS_ERROR:
+        why = "packed in a way that is not known";
+        break;
+      default:
+        why = "its packed bytes make no sense";
+    }
+    ended_ = true;
+    NoteDamage(path_, why, damage_.get());
+  }
+
+  std::string path_;
+  ReadFn source_;
+  std::shared_ptr<std::string> damage_;
+  Volume volume_;
+  std::vector<char> buffer_ = std::vector<char>(size_t{64} * 1024);
+  lzma_stream stream_ = LZMA_STREAM_INIT;  // its input: bytes of the buffer that are not used yet
+  bool begun_ = false;
+  bool is_xz_ = false;
+  bool source_ended_ = false;
+  bool ended_ = false;
+};
+
 // The bytes of a file, unpacked where they are compressed. Ends early, with a word in `damage`, where they
 // are damaged.
 class Unpacker {
@@ -106,13 +186,14 @@ class Unpacker {
   Unpacker(const std::string& path, ReadFn source, std::shared_ptr<std::string> damage)
       : path_(path),
         source_(std::move(source)),
-        damage_(std::move(damage)),
+        damage_(damage),
         volume_(path),
+        xz_(
+            path, [this](char* buffer, size_t size) { return TakeIn(buffer, size); }, std::move(damage)),
         archive_(NewArchive(path)) {
     archive* a = archive_.get();
     archive_read_support_filter_gzip(a);
     archive_read_support_filter_bzip2(a);
-    archive_read_support_filter_xz(a);
     archive_read_support_filter_zstd(a);
     archive_read_support_format_raw(a);
     archive_read_support_format_empty(a);
@@ -125,7 +206,7 @@ class Unpacker {
     }
     ended_ = status == ARCHIVE_EOF;
     // One of its own filters is libarchive's reading of the file.
-    int layers = archive_filter_count(a) - 1;
+    int layers = archive_filter_count(a) - 1 + (xz_.is_xz() ? 1 : 0);
     if (layers > kMostLayers)
       throw Error(path_ + ": is compressed " + std::to_string(layers) + " times over" + kUnpackYourself);
   }
@@ -159,14 +240,7 @@ class Unpacker {
     auto* unpacker = static_cast<Unpacker*>(self);
     try {
       std::vector<char>& buffer = unpacker->buffer_;
-      size_t got = unpacker->source_(buffer.data(), buffer.size());
-      unpacker->volume_.TakeIn(got);
-      if (unpacker->fed_ == 0) {
-        uint64_t dictionary = XzDictionary({buffer.data(), got});
-        if (dictionary > kDictionaryMost)
-          throw Error(unpacker->path_ + ": takes a dictionary of " + std::to_string(dictionary >> 20) +
-                      " MiB to unpack, more than " + std::to_string(kDictionaryMost >> 20) + kUnpackYourself);
-      }
+      size_t got = unpacker->xz_.Read(buffer.data(), buffer.size());
       unpacker->fed_ += got;
       if (got > 0) unpacker->last_fed_ = got;
       *data = buffer.data();
@@ -178,11 +252,17 @@ class Unpacker {
     }
   }
 
+  size_t TakeIn(char* buffer, size_t size) {
+    size_t got = source_(buffer, size);
+    volume_.TakeIn(got);
+    return got;
+  }
+
   // The file cannot be read, or its bytes make no sense.
   void Stop() {
     ended_ = true;
     if (failure_) std::rethrow_exception(failure_);
-    NoteDamage(path_, archive_.get(), damage_.get());
+    NoteDamage(path_, archive_error_string(archive_.get()), damage_.get());
   }
 
   // Behind the end of packed bytes other packed bytes may follow (cat a.gz b.gz); where they make no sense,
@@ -196,7 +276,7 @@ class Unpacker {
     };
     bool more = has_words(buffer_.data() + (last_fed_ - rest), rest);
     while (!more) {
-      size_t got = source_(buffer_.data(), buffer_.size());
+      size_t got = xz_.Read(buffer_.data(), buffer_.size());
       if (got == 0) break;
       more = has_words(buffer_.data(), got);
     }
@@ -208,6 +288,7 @@ class Unpacker {
   ReadFn source_;
   std::shared_ptr<std::string> damage_;
   Volume volume_;
+  XzReader xz_;
   std::vector<char> buffer_ = std::vector<char>(size_t{64} * 1024);
   uint64_t fed_ = 0;
   size_t last_fed_ = 0;  // in the buffer
@@ -316,7 +397,7 @@ class ArchiveReader {
     ended_ = true;
     inside_ = false;
     if (failure_) std::rethrow_exception(failure_);
-    NoteDamage(path_, archive_.get(), damage_.get());
+    NoteDamage(path_, archive_error_string(archive_.get()), damage_.get());
   }
 
   std::string path_;
@@ -387,14 +468,6 @@ class Archive : public std::enable_shared_from_this<Archive> {
   size_t idle_at_ = 0;  // the member it comes to next
 };
 
-bool StartsWithBytes(std::string_view head, std::initializer_list<unsigned char> magic) {
-  size_t at = 0;
-  for (unsigned char byte : magic) {
-    if (at >= head.size() || static_cast<unsigned char>(head[at++]) != byte) return false;
-  }
-  return true;
-}
-
 // As it stands in the archive; in a locale that cannot say it, as the UTF-8 it is said to be.
 std::string NameOf(archive_entry* entry) {
   if (const char* name = archive_entry_pathname(entry)) return name;
@@ -405,7 +478,7 @@ std::string NameOf(archive_entry* entry) {
 }  // namespace
 
 bool IsPacked(std::string_view head) {
-  return StartsWithBytes(head, {0x1f, 0x8b}) || StartsWithBytes(head, {0xfd, '7', 'z', 'X', 'Z', 0}) ||
+  return StartsWithBytes(head, {0x1f, 0x8b}) || IsXz(head) ||
          StartsWithBytes(head, {0x28, 0xb5, 0x2f, 0xfd}) || StartsWithBytes(head, {'B', 'Z', 'h'}) ||
          (head.size() > 262 && head.substr(257, 5) == "ustar");
 }

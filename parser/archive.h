@@ -18,8 +18,9 @@ inline constexpr uint64_t kUnpackedRatio = 500;
 inline constexpr uint64_t kUnpackedFree = uint64_t{256} << 20;
 // In all, from one file.
 inline constexpr uint64_t kUnpackedMost = uint64_t{64} << 30;
-// Of an xz file: the dictionary its unpacking takes memory for. xz -9 asks for 64 MiB; zstd allows itself as much.
-inline constexpr uint64_t kDictionaryMost = uint64_t{128} << 20;
+// What unpacking an xz file may take, most of it its dictionary: that of xz -9 is of 64 MiB, and zstd allows
+// itself one of 128 MiB.
+inline constexpr uint64_t kXzMemoryMost = uint64_t{130} << 20;
 // Compressed once, and once more by who sent it.
 inline constexpr int kMostLayers = 2;
 // Files of one input, in an archive or a folder: a recording of hundreds of cpus has two for each.

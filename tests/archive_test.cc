@@ -2,11 +2,13 @@
 // anywhere. All of them are made here, with libarchive's writer or byte by byte.
 #include <archive.h>
 #include <archive_entry.h>
+#include <lzma.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 
 #include <algorithm>
 #include <catch2/catch.hpp>
+#include <cstring>
 #include <filesystem>
 #include <memory>
 #include <random>
@@ -212,17 +214,30 @@ TEST_CASE("what unpacks to too much is refused with a sentence", "[archive]") {
       f + "/thrice.gz",
       {archive_write_add_filter_gzip, archive_write_add_filter_gzip, archive_write_add_filter_gzip}, kTrace);
   CHECK(ErrorOf(f + "/thrice.gz").find("thrice.gz: is compressed 3 times over") != std::string::npos);
-  // What unpacking an xz file takes memory for is said at its head. The sum over it is wrong here: it is not got to.
-  WriteCompressed(f + "/honest.xz", {archive_write_add_filter_xz}, kTrace);
-  CHECK(Analysis(Inputs(f + "/honest.xz")).facts().lines.events == 3);
-  std::string greedy = ReadFile(f + "/honest.xz");
-  size_t lzma2 = greedy.find("\x21\x01", 12);
-  REQUIRE(lzma2 < 24);
-  greedy[lzma2 + 2] = 36;  // 1 GiB
-  CHECK(ErrorOf(folder.Write("greedy.xz", greedy)).find("greedy.xz: takes a dictionary of 1024 MiB to unpack") !=
-        std::string::npos);
+  // What unpacking an xz file takes memory for is said at the head of each of its blocks.
+  const std::string kBlockHead("\x02\x00\x21\x01", 4);
+  REQUIRE(
+      Shell("xz -c --block-size=64 " + folder.Write("blocks", kTrace) + " > " + f + "/blocks.xz").exit_code ==
+      0);
+  std::string blocks = ReadFile(f + "/blocks.xz");
+  CHECK(Analysis(Inputs(f + "/blocks.xz")).facts().lines.events == 3);
+  auto greedy = [&](size_t head) {
+    std::string changed = blocks;
+    changed[head + 4] = 36;  // 1 GiB
+    uint32_t sum = lzma_crc32(reinterpret_cast<const uint8_t*>(changed.data()) + head, 8, 0);
+    std::memcpy(changed.data() + head + 8, &sum, sizeof(sum));
+    return changed;
+  };
+  size_t first = blocks.find(kBlockHead);
+  size_t second = blocks.find(kBlockHead, first + 12);
+  REQUIRE(second != std::string::npos);
+  for (const std::string& bytes : {greedy(first), greedy(second), blocks + greedy(first)})
+    CHECK(ErrorOf(folder.Write("greedy.xz", bytes)).find("greedy.xz: takes 1024 MiB to unpack") !=
+          std::string::npos);
   WriteCompressed(f + "/honest.gz.xz", {archive_write_add_filter_gzip, archive_write_add_filter_xz}, kTrace);
   CHECK(Analysis(Inputs(f + "/honest.gz.xz")).facts().lines.events == 3);
+  WriteCompressed(f + "/inner.xz.gz", {archive_write_add_filter_xz, archive_write_add_filter_gzip}, kTrace);
+  CHECK(ErrorOf(f + "/inner.xz.gz").find("inside another; unpack the outer one") != std::string::npos);
 
   // As a user sees it.
   Run run = Shell("$MMREPLAY analyze -o " + f + "/out.db " + f + "/zeros.zst");
