@@ -4,8 +4,8 @@
 
 namespace mmreplay {
 
-// For SIGINT, SIGTERM and SIGHUP, unless they are ignored (nohup): removes the output that is not complete
-// and the progress line. Temporary files have no names.
+// For the signals that people, shells and limits (ulimit -t) end programs with, unless they are ignored (nohup):
+// removes the output that is not complete and the progress line. Temporary files have no names.
 void EndCleanlyOnSignals();
 
 }  // namespace mmreplay

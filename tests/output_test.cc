@@ -127,7 +127,7 @@ TEST_CASE("the progress line is for terminals, and gone at the end", "[output]")
 }
 
 TEST_CASE("a run that is interrupted ends by the signal and leaves nothing behind", "[output]") {
-  for (int signal : {SIGINT, SIGTERM, SIGHUP}) {
+  for (int signal : {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGALRM, SIGXCPU}) {
     CAPTURE(signal);
     TemporaryFolder folder;
     int status = EndBySignal(folder.path(), signal);
