@@ -119,4 +119,49 @@ void CheckDamage(const std::string& bytes, size_t cuts, size_t flips) {
   }
 }
 
+std::string PerfRecordBytes(uint32_t type, const std::string& body) {
+  return Bytes().Add(type).Add(uint16_t{0}).Add(static_cast<uint16_t>(body.size() + 8)).Add(body).text();
+}
+
+std::string PerfPipeHead(uint64_t flags, const std::string& more_fields, const std::string& comms) {
+  constexpr uint64_t kSampleType = 1 | 2 | 4 | 0x80 | 0x400;
+  Bytes attr;
+  attr.Add(uint32_t{2})
+      .Add(uint32_t{136})
+      .Add(uint64_t{229})
+      .Add(uint64_t{1})
+      .Add(kSampleType)
+      .Add(uint64_t{0});
+  attr.Add(flags).Add(std::string(136 - 48, '\0')).Add(uint64_t{11});
+  std::string format =
+      "name: mm_page_free\nID: 229\nformat:\n"
+      "\tfield:unsigned short common_type;\toffset:0;\tsize:2;\tsigned:0;\n"
+      "\tfield:int common_pid;\toffset:4;\tsize:4;\tsigned:1;\n\n"
+      "\tfield:unsigned long pfn;\toffset:8;\tsize:8;\tsigned:0;\n"
+      "\tfield:unsigned int order;\toffset:16;\tsize:4;\tsigned:0;\n" +
+      more_fields +
+      "\n"
+      "print fmt: \"page=%p pfn=0x%lx order=%d\", 0, REC->pfn, REC->order\n";
+  Bytes data;
+  data.Add(std::string("\x17\x08\x44tracing0.6\0\0\x08", 16)).Add(uint32_t{4096});
+  data.Add(std::string("header_page\0", 12))
+      .Add(uint64_t{0})
+      .Add(std::string("header_event\0", 13))
+      .Add(uint64_t{0});
+  data.Add(uint32_t{0}).Add(uint32_t{1}).Add(std::string("kmem\0", 5)).Add(uint32_t{1});
+  data.Add(uint64_t{format.size()}).Add(format).Add(uint32_t{0}).Add(uint32_t{0});
+  data.Add(uint64_t{comms.size()}).Add(comms);
+  std::string padded = data.text() + std::string((8 - data.text().size() % 8) % 8, '\0');
+  auto size = static_cast<uint32_t>(data.text().size());
+  return "PERFILE2" + Bytes().Add(uint64_t{16}).text() + PerfRecordBytes(64, attr.text()) +
+         PerfRecordBytes(66, Bytes().Add(size).Add(uint32_t{0}).text().substr(0, 4)) + padded;
+}
+
+std::string PerfFreeSample(uint64_t time, uint32_t cpu, uint64_t pfn, int32_t tid) {
+  Bytes body;
+  body.Add(uint64_t{0xffffffff81000000}).Add(int32_t{60}).Add(tid).Add(time).Add(cpu).Add(uint32_t{0});
+  body.Add(uint32_t{24 + 4}).Add(uint32_t{229}).Add(int32_t{69}).Add(pfn).Add(uint32_t{9}).Add(uint64_t{0});
+  return PerfRecordBytes(9, body.text());
+}
+
 }  // namespace mmreplay

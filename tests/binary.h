@@ -65,4 +65,15 @@ std::string ExtractMember(const std::string& path, InputFormat format);
 // same ones in every run. What may come out is less, or an error that names the file.
 void CheckDamage(const std::string& bytes, size_t cuts, size_t flips);
 
+// Synthetic: a record of a perf.data.
+std::string PerfRecordBytes(uint32_t type, const std::string& body);
+
+// Synthetic: what `perf record -o -` writes, for one tracepoint with the id 229 and IP, TID, TIME, CPU and
+// RAW. `flags` are those of its perf_event_attr (sample_id_all), `more_fields` stand behind those of its
+// format, `comms` are tracefs' saved_cmdlines.
+std::string PerfPipeHead(uint64_t flags = uint64_t{1} << 18, const std::string& more_fields = "",
+                         const std::string& comms = "69 work\n");
+// A sample of it: mm_page_free of a huge page.
+std::string PerfFreeSample(uint64_t time, uint32_t cpu, uint64_t pfn, int32_t tid = 69);
+
 }  // namespace mmreplay

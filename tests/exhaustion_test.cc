@@ -683,6 +683,38 @@ TEST_CASE("what a trace names takes no more memory than --max-memory where all i
   }
 }
 
+TEST_CASE("a perf.data takes no more memory than --max-memory, whatever its rounds and its head", "[exhaustion]") {
+  struct PerfFlood {
+    const char* name;
+    size_t samples;
+    size_t comms;
+    uint64_t (*time)(size_t i);
+  };
+  const PerfFlood floods[] = {
+      {"a round without end", 1'500'000, 1, [](size_t i) { return 1'000 * i; }},
+      {"a round without end, backwards", 1'500'000, 1, [](size_t i) { return 1'000 * (2'000'000 - i); }},
+      {"a round without end, all at once", 1'500'000, 1, [](size_t) { return uint64_t{1'000}; }},
+      {"comms", 1, 4'000'000, [](size_t i) { return 1'000 * i; }},
+  };
+  for (const PerfFlood& flood : floods) {
+    CAPTURE(flood.name);
+    TemporaryFolder folder;
+    std::string path = folder.path() + "/perf.data";
+    std::string comms;
+    for (size_t i = 1; i <= flood.comms; ++i) comms += std::to_string(i) + " a\n";
+    {
+      std::ofstream out(path, std::ios::binary);
+      out << PerfPipeHead(uint64_t{1} << 18, "", comms);
+      for (size_t i = 0; i < flood.samples; ++i) out << PerfFreeSample(flood.time(i), static_cast<uint32_t>(i % 4), i % 1'000);
+    }
+    Taken taken = RunProgram({"analyze", path, "--max-memory", "200", "--format", "json"});
+    CAPTURE(taken.seconds, taken.peak_kib, taken.exit_code, taken.out.substr(0, 400));
+    CHECK((taken.exit_code == 0 || taken.exit_code == 3));
+    CHECK(taken.peak_kib < kMostKib);
+    CHECK(taken.out.find("\"events\": " + std::to_string(flood.samples)) != std::string::npos);
+  }
+}
+
 namespace {
 
 // The sample's trace so many times over. `step` is added to the stamps' seconds each time; without it all of

@@ -15,54 +15,6 @@ std::string PerfData(const std::string& name) {
   return ExtractMember(SampleArchive(name), InputFormat::kPerfData);
 }
 
-std::string PerfRecordBytes(uint32_t type, const std::string& body) {
-  return Bytes().Add(type).Add(uint16_t{0}).Add(static_cast<uint16_t>(body.size() + 8)).Add(body).text();
-}
-
-// Synthetic: what `perf record -o -` writes, for one tracepoint with the id 229 and IP, TID, TIME, CPU and
-// RAW.
-std::string PipeHead(uint64_t flags = uint64_t{1} << 18, const std::string& more_fields = "",
-                     const std::string& comms = "69 work\n") {
-  constexpr uint64_t kSampleType = 1 | 2 | 4 | 0x80 | 0x400;
-  Bytes attr;
-  attr.Add(uint32_t{2})
-      .Add(uint32_t{136})
-      .Add(uint64_t{229})
-      .Add(uint64_t{1})
-      .Add(kSampleType)
-      .Add(uint64_t{0});
-  attr.Add(flags).Add(std::string(136 - 48, '\0')).Add(uint64_t{11});
-  std::string format =
-      "name: mm_page_free\nID: 229\nformat:\n"
-      "\tfield:unsigned short common_type;\toffset:0;\tsize:2;\tsigned:0;\n"
-      "\tfield:int common_pid;\toffset:4;\tsize:4;\tsigned:1;\n\n"
-      "\tfield:unsigned long pfn;\toffset:8;\tsize:8;\tsigned:0;\n"
-      "\tfield:unsigned int order;\toffset:16;\tsize:4;\tsigned:0;\n" +
-      more_fields +
-      "\n"
-      "print fmt: \"page=%p pfn=0x%lx order=%d\", 0, REC->pfn, REC->order\n";
-  Bytes data;
-  data.Add(std::string("\x17\x08\x44tracing0.6\0\0\x08", 16)).Add(uint32_t{4096});
-  data.Add(std::string("header_page\0", 12))
-      .Add(uint64_t{0})
-      .Add(std::string("header_event\0", 13))
-      .Add(uint64_t{0});
-  data.Add(uint32_t{0}).Add(uint32_t{1}).Add(std::string("kmem\0", 5)).Add(uint32_t{1});
-  data.Add(uint64_t{format.size()}).Add(format).Add(uint32_t{0}).Add(uint32_t{0});
-  data.Add(uint64_t{comms.size()}).Add(comms);
-  std::string padded = data.text() + std::string((8 - data.text().size() % 8) % 8, '\0');
-  auto size = static_cast<uint32_t>(data.text().size());
-  return "PERFILE2" + Bytes().Add(uint64_t{16}).text() + PerfRecordBytes(64, attr.text()) +
-         PerfRecordBytes(66, Bytes().Add(size).Add(uint32_t{0}).text().substr(0, 4)) + padded;
-}
-
-std::string FreeSample(uint64_t time, uint32_t cpu, uint64_t pfn, int32_t tid = 69) {
-  Bytes body;
-  body.Add(uint64_t{0xffffffff81000000}).Add(int32_t{60}).Add(tid).Add(time).Add(cpu).Add(uint32_t{0});
-  body.Add(uint32_t{24 + 4}).Add(uint32_t{229}).Add(int32_t{69}).Add(pfn).Add(uint32_t{9}).Add(uint64_t{0});
-  return PerfRecordBytes(9, body.text());
-}
-
 // The trailer sample_id_all puts behind other records.
 std::string SampleId(uint64_t time, uint32_t cpu) {
   return Bytes().Add(int32_t{60}).Add(int32_t{69}).Add(time).Add(cpu).Add(uint32_t{0}).text();
@@ -84,7 +36,7 @@ TEST_CASE("a perf.data holds what perf script prints", "[perf_data]") {
 }
 
 TEST_CASE("a sample with its raw fields", "[perf_data]") {
-  BinaryRead read = ReadBinary(PipeHead() + FreeSample(5607700123, 3, 0x39ed0));
+  BinaryRead read = ReadBinary(PerfPipeHead() + PerfFreeSample(5607700123, 3, 0x39ed0));
   REQUIRE(read.error.empty());
   REQUIRE(read.events.size() == 1);
   const BinaryRead::Line& event = read.events[0];
@@ -102,7 +54,8 @@ TEST_CASE("a sample with its raw fields", "[perf_data]") {
 
 TEST_CASE("a sample of a time that no clock counts to is rejected", "[perf_data]") {
   constexpr uint64_t kLast = (uint64_t{1} << 63) - 1;
-  BinaryRead read = ReadBinary(PipeHead() + FreeSample(kLast, 0, 1) + FreeSample(kLast + 1, 0, 2));
+  BinaryRead read =
+      ReadBinary(PerfPipeHead() + PerfFreeSample(kLast, 0, 1) + PerfFreeSample(kLast + 1, 0, 2));
   REQUIRE(read.events.size() == 1);
   CHECK(read.events[0].ts == std::numeric_limits<int64_t>::max());
   CHECK(read.lines.rejected == 1);
@@ -111,15 +64,16 @@ TEST_CASE("a sample of a time that no clock counts to is rejected", "[perf_data]
 TEST_CASE("records are put in order by time, round by round", "[perf_data]") {
   // Cpu 0's buffer first, then cpu 1's: 10 30 50, 20 40. The next round has older records than the newest so
   // far.
-  std::string data = PipeHead();
-  for (uint64_t time : {10U, 30U, 50U}) data += FreeSample(time, 0, time);
-  for (uint64_t time : {20U, 40U}) data += FreeSample(time, 1, time);
-  data += kRound + FreeSample(60, 0, 1) + FreeSample(45, 1, 2) + kRound + FreeSample(55, 1, 3) + kRound;
+  std::string data = PerfPipeHead();
+  for (uint64_t time : {10U, 30U, 50U}) data += PerfFreeSample(time, 0, time);
+  for (uint64_t time : {20U, 40U}) data += PerfFreeSample(time, 1, time);
+  data += kRound + PerfFreeSample(60, 0, 1) + PerfFreeSample(45, 1, 2) + kRound + PerfFreeSample(55, 1, 3) +
+          kRound;
   BinaryRead read = ReadBinary(data);
   CHECK(Times(read) == std::vector<int64_t>{10, 20, 30, 40, 45, 50, 55, 60});
   CHECK(read.issues.empty());
   // Equal times keep the file's order.
-  BinaryRead equal = ReadBinary(PipeHead() + FreeSample(10, 1, 1) + FreeSample(10, 0, 2));
+  BinaryRead equal = ReadBinary(PerfPipeHead() + PerfFreeSample(10, 1, 1) + PerfFreeSample(10, 0, 2));
   CHECK(equal.events.at(0).args.starts_with("pfn=0x1 "));
 }
 
@@ -132,10 +86,10 @@ TEST_CASE("names of tasks at their time", "[perf_data]") {
       .Add(int32_t{69})
       .Add(uint64_t{30})
       .Add(SampleId(30, 0));
-  BinaryRead read =
-      ReadBinary(PipeHead() + FreeSample(10, 0, 1) + FreeSample(40, 0, 2) + FreeSample(41, 0, 3, 70) +
-                 FreeSample(42, 0, 4, 71) + FreeSample(43, 0, 5, 0) + FreeSample(44, 0, 6, -1) +
-                 PerfRecordBytes(7, fork.text()) + PerfRecordBytes(3, comm.text()));
+  BinaryRead read = ReadBinary(PerfPipeHead() + PerfFreeSample(10, 0, 1) + PerfFreeSample(40, 0, 2) +
+                               PerfFreeSample(41, 0, 3, 70) + PerfFreeSample(42, 0, 4, 71) +
+                               PerfFreeSample(43, 0, 5, 0) + PerfFreeSample(44, 0, 6, -1) +
+                               PerfRecordBytes(7, fork.text()) + PerfRecordBytes(3, comm.text()));
   REQUIRE(read.events.size() == 6);
   CHECK(read.events[0].comm == "work");
   CHECK(read.events[1].comm == "thp mover");
@@ -148,7 +102,7 @@ TEST_CASE("names of tasks at their time", "[perf_data]") {
 TEST_CASE("lost events, where they say it and where they do not", "[perf_data]") {
   std::string lost =
       PerfRecordBytes(2, Bytes().Add(uint64_t{11}).Add(uint64_t{5}).Add(SampleId(15, 3)).text());
-  BinaryRead read = ReadBinary(PipeHead() + FreeSample(10, 3, 1) + FreeSample(20, 3, 2) + lost);
+  BinaryRead read = ReadBinary(PerfPipeHead() + PerfFreeSample(10, 3, 1) + PerfFreeSample(20, 3, 2) + lost);
   REQUIRE(read.markers.size() == 1);
   CHECK(read.markers[0].cpu == 3);
   CHECK(read.markers[0].lost == 5);
@@ -157,7 +111,8 @@ TEST_CASE("lost events, where they say it and where they do not", "[perf_data]")
 
   // perf record's own count at the end has no time and no cpu: any cpu may have lost them.
   std::string anywhere = PerfRecordBytes(13, Bytes().Add(uint64_t{7}).Add(SampleId(0, 0)).text());
-  BinaryRead open = ReadBinary(PipeHead() + FreeSample(10, 3, 1) + FreeSample(20, 1, 2) + anywhere);
+  BinaryRead open =
+      ReadBinary(PerfPipeHead() + PerfFreeSample(10, 3, 1) + PerfFreeSample(20, 1, 2) + anywhere);
   CHECK(open.HasIssue("events lost somewhere"));
   REQUIRE(open.markers.size() == 2);
   CHECK(open.markers[0].cpu == 1);
@@ -166,7 +121,7 @@ TEST_CASE("lost events, where they say it and where they do not", "[perf_data]")
   CHECK(open.lines.markers == 1);
 
   // It counts those with a place again.
-  BinaryRead both = ReadBinary(PipeHead() + FreeSample(10, 3, 1) + FreeSample(20, 1, 2) + lost +
+  BinaryRead both = ReadBinary(PerfPipeHead() + PerfFreeSample(10, 3, 1) + PerfFreeSample(20, 1, 2) + lost +
                                PerfRecordBytes(13, Bytes().Add(uint64_t{5}).Add(SampleId(0, 0)).text()));
   CHECK_FALSE(both.HasIssue("events lost somewhere"));
   CHECK(both.markers.size() == 1);
@@ -174,7 +129,7 @@ TEST_CASE("lost events, where they say it and where they do not", "[perf_data]")
 }
 
 TEST_CASE("losses beyond all counting are losses", "[perf_data]") {
-  std::string data = PipeHead() + FreeSample(10, 3, 1);
+  std::string data = PerfPipeHead() + PerfFreeSample(10, 3, 1);
   std::string most = PerfRecordBytes(13, Bytes().Add(~uint64_t{0}).Add(SampleId(0, 0)).text());
   for (int i = 0; i < 65'536; ++i) data += most;  // each counts as 2^48 at most: together 2^64
   BinaryRead read = ReadBinary(data);
@@ -190,9 +145,9 @@ TEST_CASE("a format that lists the same bytes over and over", "[perf_data]") {
     return text;
   };
   constexpr uint64_t kFlags = uint64_t{1} << 18;
-  BinaryRead few = ReadBinary(PipeHead(kFlags, fields(20)) + FreeSample(10, 3, 1));
+  BinaryRead few = ReadBinary(PerfPipeHead(kFlags, fields(20)) + PerfFreeSample(10, 3, 1));
   CHECK(few.events.size() == 1);
-  BinaryRead many = ReadBinary(PipeHead(kFlags, fields(20'000)) + FreeSample(10, 3, 1));
+  BinaryRead many = ReadBinary(PerfPipeHead(kFlags, fields(20'000)) + PerfFreeSample(10, 3, 1));
   CHECK(many.events.empty());
   CHECK(many.lines.rejected == 1);
   CHECK(many.HasIssue("record rejected"));
@@ -249,13 +204,14 @@ TEST_CASE("what cannot be read is named", "[perf_data]") {
   CHECK(ReadBinary(killed).error.find("killed") != std::string::npos);
   // A record that no record can be.
   BinaryRead damaged =
-      ReadBinary(PipeHead() + FreeSample(10, 0, 1) + std::string(8, '\0') + FreeSample(20, 0, 2));
+      ReadBinary(PerfPipeHead() + PerfFreeSample(10, 0, 1) + std::string(8, '\0') + PerfFreeSample(20, 0, 2));
   CHECK(damaged.events.size() == 1);
   CHECK(damaged.HasIssue("damaged"));
   CHECK(damaged.lines.rejected == 1);
   // A sample that ends before its payload does.
-  std::string body = FreeSample(20, 0, 2).substr(8);
-  BinaryRead shorter = ReadBinary(PipeHead() + FreeSample(10, 0, 1) + PerfRecordBytes(9, body.substr(0, 44)));
+  std::string body = PerfFreeSample(20, 0, 2).substr(8);
+  BinaryRead shorter =
+      ReadBinary(PerfPipeHead() + PerfFreeSample(10, 0, 1) + PerfRecordBytes(9, body.substr(0, 44)));
   CHECK(shorter.events.size() == 1);
   CHECK(shorter.HasIssue("record rejected"));
 }
