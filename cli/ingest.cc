@@ -197,11 +197,19 @@ std::vector<std::string> RecordableOf(const Recording& recording, const StringTa
   // Names of views are earned below, whatever an event may be called.
   for (const char* view : {"page_waits", "page_refs", "page_lifetimes", "ptl_holds", "migrations"})
     names.erase(view);
+  // A wait probe without hits shows that nobody waited. Hits that nothing can be made of show nothing.
+  auto is_hit = [&](const ProbeDefinition& probe) { return names.contains(probe.event); };
   bool wait_probe = replay.wait_probes;
+  bool undecoded = false;
+  for (const ProbeDefinition& probe : recording.probes) {
+    if (!IsWaitFunction(FunctionOfSymbol(probe.function)) || probe.is_return) continue;
+    wait_probe = true;
+    undecoded |= is_hit(probe) && !replay.wait_probes;
+  }
+  wait_probe &= !undecoded;
   for (const ProbeDefinition& probe : recording.probes) {
     names.insert(probe.event);
     names.insert(probe.function);
-    wait_probe |= IsWaitFunction(FunctionOfSymbol(probe.function)) && !probe.is_return;
   }
   // Defined, and not enabled or filtered.
   if (replay.wait_entries_missing && !replay.wait_probes) wait_probe = false;
@@ -281,6 +289,18 @@ void AddReplayIssues(const Recording& recording, const ReplaySummary& replay,
   if (recording.console.reports_left_out > 0) {
     issues->push_back({Severity::kWarning, "reports left out", 0, recording.console.reports_left_out,
                        "the console has more page-state reports than are kept"});
+  }
+  if (replay.waits_of_nobody > 0) {
+    issues->push_back(
+        {Severity::kError, "waits of nobody", 0, replay.waits_of_nobody,
+         "waits on pages whose lines name no task: nothing can be said of them (funcgraph-proc and "
+         "context-info print it)"});
+  }
+  if (replay.processes) {
+    issues->push_back(
+        {Severity::kWarning, "processes for tasks", 0, 1,
+         "sched_switch tells other tasks than its lines: they name processes, and threads cannot be "
+         "told apart; no wait is judged; print tids (perf script -F tid)"});
   }
   if (replay.disorder_line) {
     issues->push_back(

@@ -173,6 +173,7 @@ enum class KernelFunction : uint8_t {
   kDoHugePmdNumaPage,
   kPmdTransMigrating,
   kHandleMmFault,
+  kHugetlbFault,
   kLockOrRetry,
   // migration
   kMigrateMisplacedTranshugePage,

@@ -80,6 +80,7 @@ const std::vector<Signature>& Signatures() {
       {"do_huge_pmd_numa_page", Function::kDoHugePmdNumaPage, {}},
       {"pmd_trans_migrating", Function::kPmdTransMigrating, {{1, ProbeRole::kPmdValue, {"pmd", "pmdval"}}}},
       {"handle_mm_fault", Function::kHandleMmFault, {}},
+      {"hugetlb_fault", Function::kHugetlbFault, {}},
       // (page, mm, flags) to 5.15; (folio, mm, flags) from 5.16; (folio, vmf) from 6.6
       {"__lock_page_or_retry", Function::kLockOrRetry, {{1, ProbeRole::kPage, kPageNames}}},
       {"__folio_lock_or_retry", Function::kLockOrRetry, {{1, ProbeRole::kPage, kPageNames}}},

@@ -42,6 +42,9 @@ class ClockError {
   // is likely to err by is assumed.
   void KnowOnlyPart();
 
+  // Its ticks are jiffies: of a millisecond, or more.
+  bool jiffies() const { return jiffies_; }
+
   // Stamps of different cpus further apart than this are ordered. ns, or ticks.
   int64_t bound() const { return known_.learned > known_.likely ? known_.learned : known_.likely; }
   bool ticks() const { return ticks_; }
@@ -63,6 +66,7 @@ class ClockError {
   void Learn(Evidence* cpu, int64_t later_by);
 
   bool ticks_;
+  bool jiffies_ = false;
   ClockBound known_;
   std::map<int32_t, Evidence> late_;   // by the cpu that is stamped late
   std::map<int32_t, Evidence> early_;  // and the one that is stamped early

@@ -241,13 +241,15 @@ void PageTracker::OnAlloc(const PageAlloc& alloc, const Moment& at) {
       }
       EndLife(covering, LifetimeQuality::kFreeUnseen, std::nullopt);
     }
-    if (page && page->alive) {
+    bool twice = page && page->alive;
+    if (twice) {
       AddAnomaly("I1", "allocated twice", at, *page,
                  "allocated while it is still allocated: its free was not recorded");
       EndLife(page, LifetimeQuality::kFreeUnseen, std::nullopt);
     }
     if (page) {
       BeginLife(page, at);
+      page->allocated_twice = twice;
     } else {
       page = &NewPage(alloc.pfn, alloc.order, LifetimeQuality::kOpen, at);
     }
@@ -297,17 +299,30 @@ Page* PageTracker::SplitOff(Page* block, Pfn pfn, uint32_t order, const Moment& 
   return part(base, order);
 }
 
+// Lines of two cpus with the same stamp, or stamps closer than their clocks err, come in either order: a
+// frame that was allocated while it still was is freed next by its owner before.
+bool PageTracker::IsOfLifeBefore(const Page& page, const PageFree& free, const Moment& at) const {
+  return page.alive && page.allocated_twice && page.alloc && page.order == free.order &&
+         !page.previous_death && OrderOf(*page.alloc, at, *clock_).before == Before::kOpen;
+}
+
 void PageTracker::OnFree(const PageFree& free, const Moment& at, const Task* task) {
   sees_frees_ = true;
   orders_ |= uint64_t{1} << free.order;
   Page* page = Exact(free.pfn);
+  if (page && IsOfLifeBefore(*page, free, at)) {
+    page->previous_death = Death{.at = at, .not_before = {}, .free = at.event};
+    return;
+  }
   if (!page || !page->alive) {
     Page* covering = Find(free.pfn);
     if (covering && covering != page && covering->alive) page = SplitOff(covering, free.pfn, free.order, at);
   } else if (page->order.value_or(0) > free.order) {
     page = SplitOff(page, free.pfn, free.order, at);
   }
+  ++frees_;
   if (page && !page->alive) {
+    ++unseen_births_;
     std::optional<EventId> earlier = page->death ? page->death->free : std::nullopt;
     bool same_block = earlier && page->order == free.order;
     // An allocation stamped a little late may still turn up: the anomaly waits for the page's next event.
@@ -380,6 +395,7 @@ bool PageTracker::ProvesAlive(const PageRef& ref, const Page& page) {
 }
 
 void PageTracker::OnFoundAlive(Page* page, const Moment& at) {
+  ++unseen_births_;
   AddAnomaly("I1", "found while free", at, *page, "in use while free: its allocation was not recorded");
   if (page->alive) EndLife(page, LifetimeQuality::kFreeUnseen, std::nullopt);
   BeginLife(page, at);

@@ -78,6 +78,7 @@ struct Page {
   bool alive = true;
   LifetimeQuality quality = LifetimeQuality::kOpen;
   bool allocation_seen = false;  // mm_page_alloc belongs to this life
+  bool allocated_twice = false;  // and the free of the life before did not come before it
   bool frozen = false;
   bool migrating_mapped = false;  // by migrate_misplaced_transhuge_page: the mapping's reference
                                   // stays until after the page is unlocked
@@ -177,6 +178,11 @@ class PageTracker {
   const PageStats& stats() const { return stats_; }
   // Frees are recorded: one that is missing did not happen.
   bool sees_frees() const { return sees_frees_; }
+  // Of more than a few lives that ended the beginning is not on record: tasks are filtered, or their allocations.
+  bool MissesBirths() const {
+    constexpr int64_t kOneIn = 64;
+    return unseen_births_ * kOneIn > frees_;
+  }
 
  private:
   Page* Exact(Pfn pfn) { return pages_.Find(Value(pfn)); }
@@ -185,6 +191,7 @@ class PageTracker {
   void BeginLife(Page* page, const Moment& at);
   void EndLife(Page* page, LifetimeQuality quality, std::optional<Moment> free);
   Page* SplitTail(const Page& block, Pfn pfn, const Moment& at);
+  bool IsOfLifeBefore(const Page& page, const PageFree& free, const Moment& at) const;
   Page* SplitOff(Page* block, Pfn pfn, uint32_t order, const Moment& at);
   void CloseInside(Pfn pfn, uint32_t order, bool freed, const Moment& at);
   void Die(Page* page, const Moment& at, const Task* task);
@@ -222,6 +229,8 @@ class PageTracker {
   std::deque<std::pair<uint64_t, LifetimeId>> dead_;     // in order of death, for Forget()
   int64_t gaps_ = 0;
   bool sees_frees_ = false;
+  int64_t frees_ = 0;
+  int64_t unseen_births_ = 0;
   PageStats stats_;
   bool ticks_;
   struct MovedAway {

@@ -71,6 +71,10 @@ void ShadowMm::Learn(const Lessons& lessons) {
   summary_.all_tasks = lessons.shown.all_tasks;
   summary_.clocks_forgotten = lessons.clocks_forgotten;
   if (lessons.disorder_line) OnDisorder(*lessons.disorder_line);
+  if (shown_.processes) {
+    summary_.processes = summary_.blinded = true;
+    waits_.OnBlinded(WaitTracker::Blindness::kProcesses);
+  }
 }
 
 // A missing +1 says something only if every event that could show one was on.
@@ -288,6 +292,7 @@ void ShadowMm::Replay(const Event& event) {
                  },
                  [&](const FunctionEntry& call) {
                    if (own) OnEntry(call, event.name, at, task);
+                   summary_.waits_of_nobody += !task && IsWaitFunction(call.function);
                  },
                  [&](const FunctionReturn& call) {
                    if (own) OnReturn(call, at, task);
@@ -465,7 +470,9 @@ void ShadowMm::BeginWait(const FunctionEntry& call, StringId probe, const Moment
     since = task->last_hold->acquire->event;
   }
   entry.gap_in_lookup = GapSince(*task, since);
-  entry.preceded = task->last_own && !GapSince(*task, task->last_own->event);
+  entry.gap_before = GapSince(*task, task->last_own ? task->last_own->event : EventId{});
+  entry.preceded = task->last_own && !entry.gap_before;
+  entry.births_recorded = shown_.births && (shown_.all_tasks || !pages_.MissesBirths());
   waits_.Begin(task, at, entry);
   if (entry.pfn) NotePage(*entry.pfn, at);
 }

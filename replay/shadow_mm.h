@@ -34,6 +34,8 @@ struct ReplaySummary {
   int64_t clock_error = 0;       // bound used for "before" across cpus
   int64_t clock_error_learned = 0;
   bool wait_probes = false;  // waits were entered
+  int64_t waits_of_nobody = 0;  // entered, and the line names no task
+  bool processes = false;       // tasks are told by process: threads cannot be told apart
   // A task returned from waits that are not on record, and not for want of the trace's beginning.
   bool wait_entries_missing = false;
   // Page allocator or reference events of the idle task: those of no task were filtered out.

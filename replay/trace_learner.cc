@@ -22,6 +22,7 @@ void TraceLearner::See(const Event& event) {
                         std::holds_alternative<PageFree>(event.payload);
   }
   if (const auto* ref = std::get_if<PageRef>(&event.payload)) {
+    shown_.births = true;
     shown_.page_ref_mod |= ref->op == PageRefOp::kMod;
     shown_.page_ref_mod_unless |= ref->op == PageRefOp::kModUnless;
     page_pairs_.See(event);
@@ -29,10 +30,23 @@ void TraceLearner::See(const Event& event) {
     shown_.lock_acquired |= lock->step == LockStep::kAcquired;
   } else if (const auto* leave = std::get_if<FunctionReturn>(&event.payload)) {
     shown_.returns |= Bit(leave->function);
+  } else if (const auto* sched = std::get_if<SchedSwitch>(&event.payload)) {
+    if (event.pid && *event.pid != sched->prev) SeeSwitch(*event.pid, sched->prev);
   } else {
+    shown_.births |= std::holds_alternative<PageAlloc>(event.payload);
     if (const auto* call = std::get_if<FunctionEntry>(&event.payload)) shown_.entries |= Bit(call->function);
     page_pairs_.See(event);
   }
+}
+
+// Who leaves the cpu tells of itself (kernel/sched/core.c:__schedule), in a pid namespace by another number. A number
+// that stands for several is that of a process; but a few lines may be damaged.
+void TraceLearner::SeeSwitch(Pid of, Pid prev) {
+  constexpr size_t kKept = 1024;
+  constexpr int64_t kStrays = 2;
+  if (switched_.size() >= kKept && !switched_.contains(of)) return;
+  other_switches_ += switched_.try_emplace(of, prev).first->second != prev;
+  shown_.processes = other_switches_ > kStrays;
 }
 
 Lessons TraceLearner::Take() {

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <unordered_map>
 #include <vector>
 
 #include "parser/event.h"
@@ -24,7 +25,9 @@ struct Lessons {
     bool page_ref_mod = false;
     bool page_ref_mod_unless = false;
     bool lock_acquired = false;
+    bool births = false;     // of pages: mm_page_alloc, or any event of their counts
     bool all_tasks = false;  // see ReplaySummary
+    bool processes = false;  // what stands for a task is its process
   };
   Shown shown;
   std::vector<PagePair> pages;  // since the lessons before
@@ -52,6 +55,10 @@ class TraceLearner {
   RecordOrder record_order_;
   PagePairs page_pairs_;
   Lessons::Shown shown_;
+  void SeeSwitch(Pid of, Pid prev);
+
+  std::unordered_map<Pid, Pid> switched_;  // of which task the first sched_switch of one tells, where it is another
+  int64_t other_switches_ = 0;             // that tell of yet another
 };
 
 // Of Lessons::Shown::returns and entries.

@@ -47,8 +47,14 @@ bool DropsOwnReference(KernelFunction function) {
 // emulation 100 ms; ones that stall are told by their sleepers.
 constexpr int64_t kLongestUnseenWait = 200'000'000;
 
+// Of a clock that counts ticks it is certain only beyond what the fastest counts meanwhile.
 bool LaterByMore(int64_t ns, const Moment& later, const Moment& first, const ClockError& clock) {
-  return !clock.ticks() && later.ts && first.ts && *later.ts - *first.ts > ns;
+  constexpr int64_t kMostTicks = 6;           // a ns
+  constexpr int64_t kLeastJiffy = 1'000'000;  // ns
+  int64_t limit = clock.jiffies() ? ns / kLeastJiffy : clock.ticks() ? kMostTicks * ns : ns;
+  if (!later.ts || !first.ts || *later.ts <= *first.ts) return false;
+  uint64_t distance = static_cast<uint64_t>(*later.ts) - static_cast<uint64_t>(*first.ts);
+  return distance > static_cast<uint64_t>(limit);
 }
 
 // A waiter that was woken looks at the bit and sleeps again at once (mm/filemap.c:folio_wait_bit_common). One
@@ -111,11 +117,16 @@ Fate FateOf(const WaitFacts& f, const ClockError& clock) {
   if (!over) {
     if (to_begin.before == Before::kNo && f.awake_from && MayBeOver(*f.awake_from, death, clock))
       return {WaitOutcome::kUnknown, to_begin.proof};
+    // Whoever slept then waited then. Of who did not nothing tells how long it waited.
+    bool asleep = !f.awake_from || OrderOf(death, *f.awake_from, clock).before == Before::kYes;
     return {
         to_begin.before == Before::kOpen ? WaitOutcome::kFreedBeforeQueue : WaitOutcome::kFreedWhileQueued,
-        to_begin.proof, true};
+        to_begin.proof, asleep};
   }
   Ordering to_end = OrderOf(death, *over, clock);
+  // A clock of jiffies shows the death, the beginning and the end of a wait as one moment.
+  bool at_once = clock.jiffies() && f.begin.ts && f.begin.ts == death.ts && f.begin.ts == over->ts;
+  if (to_begin.before == Before::kOpen && at_once) return {WaitOutcome::kUnknown};
   if (to_begin.before == Before::kOpen)
     return {WaitOutcome::kFreedBeforeQueue, EventOrder::kOpen, f.end && to_end.before == Before::kYes};
   if (to_end.before != Before::kNo) {
@@ -161,7 +172,7 @@ Shield ShieldOf(const WaitFacts& f, const Fate& fate) {
       return {Protection::kReference, "reference taken under the page-table lock",
               "the waiter took a reference while it held the page-table lock" + own_event};
     case OwnReference::kTakenLate:
-      if (lookup_seen && !f.gap_in_lookup) {
+      if (lookup_seen && !f.gap_in_lookup && !f.lookup_cut) {
         return {Protection::kNone, "reference taken after the page-table lock was dropped",
                 "the waiter took its reference" + own_event +
                     " only after it had dropped the page-table lock: in between nothing kept the page"};
@@ -181,7 +192,7 @@ Shield ShieldOf(const WaitFacts& f, const Fate& fate) {
       if (f.unrecorded_reference) break;
       // What a task did last under a page-table lock need not be the look-up of this page.
       if (contract && f.lookup == PageLookup::kUnderLock) break;
-      if (lookup_seen && !f.gap_in_lookup) {
+      if (lookup_seen && !f.gap_in_lookup && !f.lookup_cut) {
         return {Protection::kNone, "no reference taken",
                 f.lookup == PageLookup::kUnderLock
                     ? "the waiter took no reference between the page-table lock and the wait"
@@ -222,6 +233,11 @@ Shield ShieldOf(const WaitFacts& f, const Fate& fate) {
   if (f.gap_in_lookup)
     return unknown("events were lost before the wait",
                    "events were lost between the lookup and the wait: a reference may have been taken there");
+  if (f.lookup_cut)
+    return unknown(
+        "the recording begins within the waiter's call",
+        "the waiter's call began before the recording, or before the waiter's first event in it: a "
+        "reference may have been taken there");
   if (!f.page_known)
     return unknown(
         "the page could not be identified",
@@ -296,7 +312,9 @@ std::string FateText(const WaitFacts& f, const Fate& fate) {
   switch (fate.outcome) {
     case WaitOutcome::kFreedBeforeQueue:
       if (f.freed_again && f.reused) by += ", its frame was allocated again and free again";
-      return by + " before the wait began" + proof;
+      return by +
+             (fate.order == EventOrder::kOpen ? " about when the wait began" : " before the wait began") +
+             proof;
     case WaitOutcome::kFreedWhileQueued:
       return by + " while it waited";
     case WaitOutcome::kReused:
@@ -326,7 +344,16 @@ WaitJudgement JudgeWait(const WaitFacts& f, const ClockError& clock) {
     j.why = "it waits for page flag " + std::to_string(*f.bit) + ", not for PG_locked";
     return j;
   }
-  if (f.left_out || f.disorder) {
+  if (f.caller == KernelFunction::kHugetlbFault) {
+    j.judged = false;
+    j.reason = "hugetlb_fault waits without a reference on purpose";
+    j.why =
+        "mm/hugetlb.c:hugetlb_fault, 4.5 and later: it waits for a page of the pool that it found locked, "
+        "without a "
+        "reference, and does not look at it again; the pool's pages stay what they are when they are freed";
+    return j;
+  }
+  if (f.left_out || f.disorder || f.processes) {
     j.outcome = WaitOutcome::kUnknown;
     j.order = EventOrder::kNone;
     j.order_ns.reset();
@@ -336,6 +363,14 @@ WaitJudgement JudgeWait(const WaitFacts& f, const ClockError& clock) {
     j.why =
         "time stamps of one cpu run backwards in the file, which they never do as they are recorded: what "
         "comes first in it did not happen first; analyze each recording by itself, as the kernel wrote it";
+    return j;
+  }
+  if (f.processes) {
+    j.reason = "threads cannot be told apart";
+    j.why =
+        "the recording names processes in place of tasks (sched_switch tells other ones): which thread took "
+        "a "
+        "reference and which one waited is not known; print tids (perf script -F tid)";
     return j;
   }
   if (f.left_out) {
@@ -361,9 +396,11 @@ WaitJudgement JudgeWait(const WaitFacts& f, const ClockError& clock) {
   bool exempt = shield.protection == Protection::kQueuedUnderPtl || DropsOwnReference(f.function);
   bool open_to_proof =
       shield.protection == Protection::kUnknown || (shield.protection == Protection::kReference && !claim);
-  // Where events are missing since the page died, the frame may have had another life since.
-  bool same_life =
-      fate.outcome == WaitOutcome::kFreedWhileQueued || !(f.gap_before_wait || f.gap_in_lookup || f.pooled);
+  // Where events are missing since the page died, or those of lives that begin, the frame may have had
+  // another life since: unless the waiter is seen to find it before that.
+  bool births_missing = !f.births_recorded && f.lookup == PageLookup::kUnseen;
+  bool same_life = fate.outcome == WaitOutcome::kFreedWhileQueued ||
+                   !(f.gap_before_wait || f.gap_in_lookup || f.pooled || births_missing);
   if (open_to_proof && !exempt && fate.proven_before_end && same_life) {
     shield.protection = Protection::kNone;
     shield.reason = "the page was freed under the waiter";
@@ -378,6 +415,9 @@ WaitJudgement JudgeWait(const WaitFacts& f, const ClockError& clock) {
                  ", and the page's last one went (" + EventText(f.death->at.event) +
                  ") before the wait was over: somebody dropped it for the waiter";
   }
+  // Whether it still waited then decides only what nothing protects.
+  bool over_unknown = f.death && !f.end && !f.not_after && !fate.proven_before_end;
+  if (over_unknown && shield.protection != Protection::kNone) j.outcome = WaitOutcome::kUnknown;
   j.protection = shield.protection;
   j.reason = std::move(shield.reason);
   j.why = std::move(shield.why);
@@ -455,6 +495,8 @@ void WaitTracker::Begin(Task* task, const Moment& at, const Entry& entry) {
   }
   if (entry.hold) record.hold = entry.hold;
 
+  wait.asked = entry.pfn;
+  facts.births_recorded = entry.births_recorded;
   if (entry.pfn) {
     Page* page = pages_->FindOrInherit(*entry.pfn, at);
     // Nobody finds a free page in a page table: one that died before the lookup has another life.
@@ -463,9 +505,12 @@ void WaitTracker::Begin(Task* task, const Moment& at, const Entry& entry) {
              OrderOf(death->at, *not_before, *clock_, &task->led_by).before == Before::kYes;
     };
     // Nor do references count on one: where the lookup is not on record, it may have been in a later life.
-    bool counted_alive = page->pfn == *entry.pfn && entry.count.value_or(0) > 0 && page->death &&
-                         facts.lookup == PageLookup::kUnseen && clock_->Proves(page->death->at, at);
-    if (over_before_lookup(page->death) || counted_alive) pages_->OnFoundAlive(page, at);
+    // And from the lookup to the wait no call takes so long.
+    bool dead = page->death && facts.lookup == PageLookup::kUnseen && clock_->Proves(page->death->at, at);
+    bool counted_alive = dead && page->pfn == *entry.pfn && entry.count.value_or(0) > 0;
+    bool long_dead = dead && !record.call && entry.count != 0 &&
+                     LaterByMore(kLongestUnseenWait, at, page->death->at, *clock_);
+    if (over_before_lookup(page->death) || counted_alive || long_dead) pages_->OnFoundAlive(page, at);
     // A folio is never given by a tail: the block came apart.
     if (page->pfn != *entry.pfn && page->alive && TakesFolio(entry.function))
       page = pages_->OnFoundSplit(*page, *entry.pfn, at);
@@ -511,6 +556,7 @@ void WaitTracker::Begin(Task* task, const Moment& at, const Entry& entry) {
   // the waiter did earlier in it may be left out.
   bool cut = begin_cut_ || !task->history_kept;
   wait.preceded = entry.preceded && (!cut || task->scope > 0 || task->last_idle);
+  wait.gap_before = entry.gap_before || !task->history_kept;
   wait.cpu = task->scope_cpu;
   wait.moved = task->scope_moved;
   waits_.push_back(std::move(wait));
@@ -577,12 +623,15 @@ void WaitTracker::End(Task* task, const Moment& at, KernelFunction function, Ker
   wait->facts.end = at;
   wait->record.end = at;
   if (!wait->facts.contract) wait->facts.contract = FindContract(function, caller);
-  if (wait->facts.caller == KernelFunction::kOther && LooksUpPageTable(caller)) wait->facts.caller = caller;
+  if (wait->facts.caller == KernelFunction::kOther &&
+      (LooksUpPageTable(caller) || caller == KernelFunction::kHugetlbFault))
+    wait->facts.caller = caller;
   // The caller says how the page was found where no bracket does.
   if (wait->facts.lookup != PageLookup::kPageTable && LooksUpPageTable(caller)) {
     // Its beginning is not on record; whatever the waiter did there may be missing too.
     bool under_lock = wait->facts.lookup == PageLookup::kUnderLock;
-    if (!under_lock && (caller_probed || !wait->preceded)) wait->facts.gap_in_lookup = true;
+    if (!under_lock && (caller_probed || wait->gap_before)) wait->facts.gap_in_lookup = true;
+    if (!under_lock && !wait->preceded) wait->facts.lookup_cut = true;
     wait->facts.lookup = PageLookup::kPageTable;
   }
   Close(wait);
@@ -659,6 +708,12 @@ void WaitTracker::OnDeath(const Page& page) {
   for (WaitId id : page.waits) {
     Wait* wait = Get(id);
     if (!wait || wait->record.lifetime != page.life) continue;
+    // The head of a block that came apart: of other parts it says nothing.
+    uint64_t inside = wait->asked ? Value(*wait->asked) - Value(page.pfn) : 0;
+    if (inside > 0 && page.order && inside >> *page.order != 0) {
+      wait->facts.death.reset();
+      continue;
+    }
     wait->facts.death = page.death;
     wait->facts.freed_by_waiter = wait->closed && page.death->at.pid == wait->record.pid &&
                                   wait->task->scope == wait->scope && !wait->task->frames.empty();
@@ -725,6 +780,7 @@ void WaitTracker::EmitWait(Wait& wait) {
   if (!wait.closed) Close(&wait);
   wait.facts.left_out = blindness_ == Blindness::kLeftOut;
   wait.facts.disorder = blindness_ == Blindness::kDisorder;
+  wait.facts.processes = blindness_ == Blindness::kProcesses;
   PageWait& record = wait.record;
   wait.facts.awake_from = record.woken    ? record.woken
                           : record.over   ? record.over

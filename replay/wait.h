@@ -56,6 +56,7 @@ struct WaitFacts {
   OwnReference own = OwnReference::kNotRecorded;
   std::optional<EventId> own_event;
   bool gap_in_lookup = false;             // lost events between lookup and wait: own may be wrong
+  bool lookup_cut = false;                // the recording begins between lookup and wait: so is own
   bool page_cache = false;                // the page was in the page cache
   bool freed_by_waiter = false;           // the waiter dropped the last reference, in the same call
   std::optional<EventId> put_after;       // the waiter dropped a reference after the wait, taken unseen
@@ -76,9 +77,11 @@ struct WaitFacts {
   std::optional<Death> freed_again;  // that life, or a later one, was over when the wait began
   bool gap_before_wait = false;      // lost events between the page's death, or its lookup, and the beginning
   bool gap_in_wait = false;
+  bool births_recorded = false;  // lives that begin are on record, whoever begins them
   bool forgotten = false;      // what was known of the page before it was found was not kept
   bool left_out = false;       // events that decide were left out by a filter
   bool disorder = false;       // events are not in the order they were recorded in
+  bool processes = false;      // threads cannot be told apart
   bool cut_off_after = false;  // the recording was cut off before what the waiter did after the wait
 };
 
@@ -116,6 +119,8 @@ class WaitTracker {
     bool references_recordable = false;
     bool gap_in_lookup = false;
     bool preceded = false;            // the task's own events before the wait are on record
+    bool gap_before = false;          // or lost since the latest that is
+    bool births_recorded = false;     // lives that begin are on record, whoever begins them
     std::optional<EventId> last_gap;  // event after the latest loss on any cpu
   };
   void Begin(Task* task, const Moment& at, const Entry& entry);
@@ -158,7 +163,8 @@ class WaitTracker {
   void OnStretchEnd() { end_cut_ = true; }
   // Nothing that is not emitted yet can be judged: events of any kind were left out, or they are not in the
   // order they were recorded in.
-  enum class Blindness : uint8_t { kNone, kLeftOut, kDisorder };
+  // Or the recording tells processes for tasks.
+  enum class Blindness : uint8_t { kNone, kLeftOut, kDisorder, kProcesses };
   void OnBlinded(Blindness why) {
     if (blindness_ == Blindness::kNone) blindness_ = why;
   }
@@ -173,6 +179,8 @@ class WaitTracker {
     StringId probe{};
     uint64_t scope = 0;  // of the task, when it began to wait
     bool preceded = false;
+    bool gap_before = false;
+    std::optional<Pfn> asked;  // of the argument; record.pfn is the block's head
     bool closed = false;
     std::optional<int32_t> cpu;     // of the waiter's call so far
     bool moved = false;             // it was on several
