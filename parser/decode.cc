@@ -703,6 +703,12 @@ std::string_view FunctionOfProbeName(std::string_view event, bool is_return) {
   return {};
 }
 
+// The upper half is the kernel's, on x86-64 and arm64.
+bool IsUserAddress(std::string_view text) {
+  auto address = ParsePointer(text);
+  return address && *address >> 63 == 0;
+}
+
 }  // namespace
 
 // By the place in the parentheses that `args` begin with; nullptr where none is remembered.
@@ -758,13 +764,17 @@ const Decoder::Binding* Decoder::Bind(StringId name, std::string_view place) {
 
   std::string_view event = strings_->Text(name);
   bool bare_address = ParsePointer(probed.symbol).has_value() && !probed.offset;
-  const ProbeDefinition* definition = nullptr;
+  // Probes of two groups may have one name.
+  std::vector<const ProbeDefinition*> definitions;
   for (const ProbeDefinition& probe : probes_) {
     if (probe.event == event && probe.is_return == binding->is_return &&
         (bare_address || probe.function == probed.symbol))
-      definition = &probe;
+      definitions.push_back(&probe);
   }
-  if (bare_address) {
+  const ProbeDefinition* definition = definitions.empty() ? nullptr : definitions.back();
+  if (bare_address && IsUserAddress(probed.symbol)) {
+    binding->at_entry = false;  // a uprobe's, whatever its event is called
+  } else if (bare_address) {
     // folio_unlock: (ffffffff81154d40) folio=0xffff88805e66aa00        trace-cmd, perf: no symbols
     if (definition) {
       probed.symbol = definition->function;
@@ -780,6 +790,14 @@ const Decoder::Binding* Decoder::Bind(StringId name, std::string_view place) {
   binding->function = FunctionOfSymbol(probed.symbol);
   if (binding->at_entry) {
     binding->fields = BindProbe(probed.symbol, binding->is_return, definition, release_);
+    for (const ProbeDefinition* other : definitions) {
+      if (other == definition || other->function != definition->function) continue;
+      for (BoundField& field : BindProbe(probed.symbol, binding->is_return, other, release_)) {
+        auto has_name = [&](const BoundField& known) { return known.name == field.name; };
+        if (std::none_of(binding->fields.begin(), binding->fields.end(), has_name))
+          binding->fields.push_back(std::move(field));
+      }
+    }
   }
   return known.emplace_back(std::move(binding)).get();
 }

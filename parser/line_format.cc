@@ -123,6 +123,17 @@ class ConsoleFormat : public LineFormat {
   bool events_are_prefixed_ = false;  // and the dump's lines do
 };
 
+// --ts-diff: "(+456)   mm_page_alloc: ..." follows the time, on the first line blanks.
+std::string_view WithoutDifference(std::string_view body) {
+  if (!body.empty() && body[0] != ' ' && body[0] != '(') return body;
+  std::string_view rest = TrimBlanks(body);
+  size_t close = rest.find(')');
+  bool difference = rest.size() > 2 && rest[0] == '(' && (rest[1] == '+' || rest[1] == '-') &&
+                    close != std::string_view::npos &&
+                    rest.substr(2, close - 2).find_first_not_of("0123456789.") == std::string_view::npos;
+  return difference ? TrimBlanks(rest.substr(close + 1)) : rest;
+}
+
 // trace-cmd report, whatever of -t -l -R and --cpu it was given.
 //   cpus=4
 //             work-69    [002]     6.792132: page_ref_set:         pfn=0x32112 flags=none ...
@@ -139,7 +150,7 @@ class TraceCmdFormat : public LineFormat {
     if (size_t colon = event->comm.rfind(": ");
         event->comm.size() > kLongestComm && colon != std::string_view::npos)
       event->comm = TrimBlanks(event->comm.substr(colon + 1));
-    *body = SplitTraceBody(event->body);
+    *body = SplitTraceBody(WithoutDifference(event->body));
     body->args = TrimBlanks(body->args);  // names are padded to a column
     return true;
   }

@@ -47,9 +47,25 @@ bool SplitCpu(std::string_view word, TraceLine* out) {
   return true;
 }
 
+// perf script -L: "%8.8s %5d %3d ", comm, tid and cpu.
+bool SplitLatencyTask(std::string_view left, TraceLine* out) {
+  constexpr size_t kComm = 8;
+  auto cpu = ParseDecimal(TakeLastWord(&left));
+  left = TrimRight(left);
+  if (!cpu || *cpu > 1'000'000 || left.size() < kComm + 6 || left[kComm] != ' ') return false;
+  std::string_view ids = left.substr(kComm + 1);
+  std::string_view comm = TrimBlanks(left.substr(0, kComm));
+  if (comm.empty() || ids.find_first_not_of(" 0123456789/-") != kNotFound || !SplitIds(TrimBlanks(ids), out))
+    return false;
+  out->cpu = static_cast<int32_t>(*cpu);
+  out->comm = comm;
+  return true;
+}
+
 // What stands left of the time: "            work    69 [003]", "364691/364691", with -F +misc "perf 12 [000]
 // K".
 bool SplitTask(std::string_view left, TraceLine* out) {
+  if (SplitLatencyTask(left, out)) return true;
   std::string_view word = TakeLastWord(&left);
   if (!word.empty() && word.size() <= 4 && word.find_first_not_of("KUHGgMSEFf") == kNotFound &&
       !left.empty()) {
