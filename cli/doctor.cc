@@ -1,11 +1,15 @@
 // mmreplay doctor: what a recording could show, what it could not, and how to record that.
 
 #include "report/doctor.h"
+
+#include <filesystem>
+
 #include "cli/commands.h"
 #include "cli/ingest.h"
 #include "cli/judgement.h"
 #include "cli/options.h"
 #include "cli/output.h"
+#include "db/database.h"
 #include "db/trace_store.h"
 #include "parser/error.h"
 #include "rules/rule.h"
@@ -15,8 +19,10 @@ namespace {
 
 // SQLite's own mark; what else a file may be, the analysis tells.
 bool IsDatabase(const std::string& path) {
-  std::vector<InputMember> members = path == "-" ? std::vector<InputMember>() : OpenInput(path);
-  return members.size() == 1 && members[0].head.starts_with("SQLite format 3");
+  std::error_code error;
+  if (path == "-" || !std::filesystem::is_regular_file(path, error)) return false;
+  auto header = ReadDatabaseHeader(path);
+  return header && header->is_sqlite;
 }
 
 int RunDoctor(const std::vector<std::string>& arguments) {

@@ -2,7 +2,6 @@
 
 #include <archive.h>
 #include <archive_entry.h>
-#include <lzma.h>
 
 #include <algorithm>
 #include <array>
@@ -11,6 +10,7 @@
 #include <memory>
 #include <utility>
 
+#include "parser/compression.h"
 #include "parser/error.h"
 
 namespace mmreplay {
@@ -31,270 +31,47 @@ ArchiveHandle NewArchive(const std::string& path) {
   return handle;
 }
 
-constexpr const char* kUnpackYourself = "; unpack it yourself, if you trust it, and give what is inside";
+bool IsTar(std::string_view head) {
+  return head.size() > 262 && head.substr(257, 5) == "ustar";
+}
 
 bool HasFailed(int status) {
   return status < ARCHIVE_OK && status != ARCHIVE_WARN;
 }
 
-bool StartsWithBytes(std::string_view head, std::initializer_list<unsigned char> magic) {
-  size_t at = 0;
-  for (unsigned char byte : magic) {
-    if (at >= head.size() || static_cast<unsigned char>(head[at++]) != byte) return false;
-  }
-  return true;
-}
-
-bool IsXz(std::string_view head) {
-  return StartsWithBytes(head, {0xfd, '7', 'z', 'X', 'Z', 0});
-}
-
-// Where a reader of `path` stopped: for members' `damage`, which tells the first place only.
-void NoteDamage(const std::string& path, const char* why, std::string* damage) {
-  if (damage->empty()) *damage = path + ": is damaged or cut off (" + (why ? why : "it makes no sense") + ")";
-}
-
-// What goes into a reader of packed bytes and what comes out of it.
-class Volume {
- public:
-  explicit Volume(std::string path) : path_(std::move(path)) {}
-
-  void TakeIn(size_t bytes) { in_ += bytes; }
-  // Throws Error beyond the limits.
-  void GiveOut(size_t bytes) {
-    out_ += bytes;
-    if (out_ > kUnpackedMost)
-      throw Error(path_ + ": unpacks to more than " + std::to_string(kUnpackedMost >> 30) + " GiB" +
-                  kUnpackYourself);
-    if (out_ > kUnpackedFree && out_ / kUnpackedRatio > in_)
-      throw Error(path_ + ": unpacks to more than " + std::to_string(kUnpackedRatio) +
-                  " times its size: no trace compresses like that" + kUnpackYourself);
-  }
-
- private:
-  std::string path_;
-  uint64_t in_ = 0;
-  uint64_t out_ = 0;
-};
-
-// The bytes of an xz file, unpacked, and those of any other as they are. By liblzma itself: libarchive lets
-// an xz file take a GiB, and each of its blocks may ask for more than the one before. Ends early, with a word
-// in `damage`, where they are damaged.
-class XzReader {
- public:
-  XzReader(const std::string& path, ReadFn source, std::shared_ptr<std::string> damage)
-      : path_(path), source_(std::move(source)), damage_(std::move(damage)), volume_(path) {}
-  XzReader(const XzReader&) = delete;
-  XzReader& operator=(const XzReader&) = delete;
-  ~XzReader() { lzma_end(&stream_); }
-
-  // Whether they are those of an xz file, once the first are read.
-  bool is_xz() const { return is_xz_; }
-
-  // As a ReadFn.
-  size_t Read(char* buffer, size_t size) {
-    if (!begun_) Begin();
-    if (!is_xz_) return AsTheyAre(buffer, size);
-    stream_.next_out = reinterpret_cast<uint8_t*>(buffer);
-    stream_.avail_out = size;
-    while (!ended_ && stream_.avail_out == size) {
-      if (stream_.avail_in == 0 && !source_ended_) TakeIn();
-      Step();
-    }
-    size_t got = size - stream_.avail_out;
-    volume_.GiveOut(got);
-    return got;
-  }
-
- private:
-  void Begin() {
-    begun_ = true;
-    constexpr size_t kMagicBytes = 6;
-    while (stream_.avail_in < kMagicBytes && !source_ended_) TakeIn();
-    is_xz_ = IsXz({buffer_.data(), stream_.avail_in});
-    if (is_xz_ && lzma_stream_decoder(&stream_, kXzMemoryMost, LZMA_CONCATENATED) != LZMA_OK)
-      throw Error(path_ + ": out of memory");
-  }
-
-  size_t AsTheyAre(char* buffer, size_t size) {
-    if (stream_.avail_in == 0) return source_(buffer, size);
-    size_t take = std::min(size, stream_.avail_in);
-    std::copy_n(stream_.next_in, take, buffer);
-    stream_.next_in += take;
-    stream_.avail_in -= take;
-    return take;
-  }
-
-  // Behind what is there, or in place of what is used up.
-  void TakeIn() {
-    char* to = buffer_.data() + stream_.avail_in;
-    size_t got = source_(to, buffer_.size() - stream_.avail_in);
-    volume_.TakeIn(got);
-    source_ended_ = got == 0;
-    stream_.next_in = reinterpret_cast<const uint8_t*>(buffer_.data());
-    stream_.avail_in += got;
-  }
-
-  void Step() {
-    lzma_ret status = lzma_code(&stream_, source_ended_ ? LZMA_FINISH : LZMA_RUN);
-    const char* why = nullptr;
-    switch (status) {
-      case LZMA_OK:
-      case LZMA_GET_CHECK:
-        return;
-      case LZMA_STREAM_END:
-        ended_ = true;
-        return;
-      case LZMA_MEMLIMIT_ERROR:
-        throw Error(path_ + ": takes " + std::to_string(lzma_memusage(&stream_) >> 20) +
-                    " MiB to unpack, more than " + std::to_string(kXzMemoryMost >> 20) + kUnpackYourself);
-      case LZMA_MEM_ERROR:
-        throw Error(path_ + ": out of memory");
-      case LZMA_BUF_ERROR:
-        if (!source_ended_) return;
-        why = "it ends before its end";
-        break;
-      case LZMA_FORMAT_ERROR:
-        why = "what stands behind the end of its packed bytes makes no sense";
-        break;
-      case LZMA_OPTIONS_ERROR:
-        why = "packed in a way that is not known";
-        break;
-      default:
-        why = "its packed bytes make no sense";
-    }
-    ended_ = true;
-    NoteDamage(path_, why, damage_.get());
-  }
-
-  std::string path_;
-  ReadFn source_;
-  std::shared_ptr<std::string> damage_;
-  Volume volume_;
-  std::vector<char> buffer_ = std::vector<char>(size_t{64} * 1024);
-  lzma_stream stream_ = LZMA_STREAM_INIT;  // its input: bytes of the buffer that are not used yet
-  bool begun_ = false;
-  bool is_xz_ = false;
-  bool source_ended_ = false;
-  bool ended_ = false;
-};
-
 // The bytes of a file, unpacked where they are compressed. Ends early, with a word in `damage`, where they
 // are damaged.
 class Unpacker {
  public:
-  Unpacker(const std::string& path, ReadFn source, std::shared_ptr<std::string> damage)
-      : path_(path),
-        source_(std::move(source)),
-        damage_(damage),
-        volume_(path),
-        xz_(
-            path, [this](char* buffer, size_t size) { return TakeIn(buffer, size); }, std::move(damage)),
-        archive_(NewArchive(path)) {
-    archive* a = archive_.get();
-    archive_read_support_filter_gzip(a);
-    archive_read_support_filter_bzip2(a);
-    archive_read_support_filter_zstd(a);
-    archive_read_support_format_raw(a);
-    archive_read_support_format_empty(a);
-    archive_entry* entry = nullptr;
-    int status = archive_read_open(a, this, nullptr, &Unpacker::Feed, nullptr);
-    if (!HasFailed(status)) status = archive_read_next_header(a, &entry);
-    if (HasFailed(status)) {
-      Stop();
-      return;
-    }
-    ended_ = status == ARCHIVE_EOF;
-    // One of its own filters is libarchive's reading of the file.
-    int layers = archive_filter_count(a) - 1 + (xz_.is_xz() ? 1 : 0);
-    if (layers > kMostLayers)
-      throw Error(path_ + ": is compressed " + std::to_string(layers) + " times over" + kUnpackYourself);
+  Unpacker(const std::string& path, ReadFn source, const std::shared_ptr<std::string>& damage)
+      : volume_(path) {
+    ReadFn bytes = [this, source = std::move(source)](char* buffer, size_t size) {
+      size_t got = source(buffer, size);
+      volume_.TakeIn(got);
+      return got;
+    };
+    do {
+      if (layers_.size() > size_t{kMostLayers})
+        throw Error(path + ": is compressed " + std::to_string(layers_.size()) + " times over" +
+                    kUnpackYourself);
+      layers_.push_back(std::make_unique<CompressionLayer>(path, std::move(bytes), damage));
+      bytes = [layer = layers_.back().get()](char* buffer, size_t size) { return layer->Read(buffer, size); };
+    } while (layers_.back()->is_compressed());
   }
   Unpacker(const Unpacker&) = delete;
   Unpacker& operator=(const Unpacker&) = delete;
 
   // The next piece, which is there until the next call; empty at the end.
   std::string_view Next() {
-    if (ended_) return {};
-    const void* data = nullptr;
-    size_t size = 0;
-    la_int64_t offset = 0;
-    do {
-      int status = archive_read_data_block(archive_.get(), &data, &size, &offset);
-      if (status == ARCHIVE_EOF) {
-        ended_ = true;
-        LookBehindTheEnd();
-        return {};
-      }
-      if (HasFailed(status)) {
-        Stop();
-        return {};
-      }
-    } while (size == 0);
-    volume_.GiveOut(size);
-    return {static_cast<const char*>(data), size};
+    size_t got = layers_.back()->Read(buffer_.data(), buffer_.size());
+    volume_.GiveOut(got);
+    return {buffer_.data(), got};
   }
 
  private:
-  static la_ssize_t Feed(archive* a, void* self, const void** data) {
-    auto* unpacker = static_cast<Unpacker*>(self);
-    try {
-      std::vector<char>& buffer = unpacker->buffer_;
-      size_t got = unpacker->xz_.Read(buffer.data(), buffer.size());
-      unpacker->fed_ += got;
-      if (got > 0) unpacker->last_fed_ = got;
-      *data = buffer.data();
-      return static_cast<la_ssize_t>(got);
-    } catch (...) {  // libarchive is C: nothing may be thrown through it
-      unpacker->failure_ = std::current_exception();
-      archive_set_error(a, EIO, "cannot be read");
-      return -1;
-    }
-  }
-
-  size_t TakeIn(char* buffer, size_t size) {
-    size_t got = source_(buffer, size);
-    volume_.TakeIn(got);
-    return got;
-  }
-
-  // The file cannot be read, or its bytes make no sense.
-  void Stop() {
-    ended_ = true;
-    if (failure_) std::rethrow_exception(failure_);
-    NoteDamage(path_, archive_error_string(archive_.get()), damage_.get());
-  }
-
-  // Behind the end of packed bytes other packed bytes may follow (cat a.gz b.gz); where they make no sense,
-  // libarchive takes the end for the file's. Padding is of zeros.
-  void LookBehindTheEnd() {
-    if (archive_filter_count(archive_.get()) < 2) return;
-    auto used = static_cast<uint64_t>(std::max<la_int64_t>(archive_filter_bytes(archive_.get(), -1), 0));
-    size_t rest = static_cast<size_t>(std::min<uint64_t>(fed_ - std::min(used, fed_), last_fed_));
-    auto has_words = [](const char* at, size_t size) {
-      return std::any_of(at, at + size, [](char c) { return c != '\0'; });
-    };
-    bool more = has_words(buffer_.data() + (last_fed_ - rest), rest);
-    while (!more) {
-      size_t got = xz_.Read(buffer_.data(), buffer_.size());
-      if (got == 0) break;
-      more = has_words(buffer_.data(), got);
-    }
-    if (more && damage_->empty())
-      *damage_ = path_ + ": is damaged (what stands behind the end of its packed bytes makes no sense)";
-  }
-
-  std::string path_;
-  ReadFn source_;
-  std::shared_ptr<std::string> damage_;
   Volume volume_;
-  XzReader xz_;
+  std::vector<std::unique_ptr<CompressionLayer>> layers_;  // the last one is none
   std::vector<char> buffer_ = std::vector<char>(size_t{64} * 1024);
-  uint64_t fed_ = 0;
-  size_t last_fed_ = 0;  // in the buffer
-  std::exception_ptr failure_;
-  ArchiveHandle archive_;
-  bool ended_ = false;
 };
 
 // The files in it one after the other. What is no tar is one file.
@@ -303,7 +80,7 @@ class ArchiveReader {
   ArchiveReader(const std::string& path, ReadFn source, std::shared_ptr<std::string> damage)
       : path_(path),
         damage_(damage),
-        unpacker_(path, std::move(source), std::move(damage)),
+        unpacker_(path, std::move(source), damage),
         expanded_(path),
         archive_(NewArchive(path)) {
     archive* a = archive_.get();
@@ -323,8 +100,12 @@ class ArchiveReader {
       archive_entry* entry = nullptr;
       fed_ = 0;
       int status = archive_read_next_header(archive_.get(), &entry);
-      if (status == ARCHIVE_EOF) ended_ = true;
-      if (HasFailed(status)) Stop();
+      if (status == ARCHIVE_EOF) {
+        ended_ = true;
+        LookBehindTheEnd();
+      }
+      // What fails while libarchive looks what it is reading looks like an end to it.
+      if (failure_ || HasFailed(status)) Stop();
       if (ended_) break;
       inside_ = true;
       read_ = hole_end_ = 0;
@@ -364,6 +145,8 @@ class ArchiveReader {
       std::string_view piece = reader->unpacker_.Next();
       reader->expanded_.TakeIn(piece.size());
       reader->fed_ += piece.size();
+      reader->fed_in_all_ += piece.size();
+      reader->piece_ = piece;
       if (reader->fed_ > kDescriptionMost)
         throw Error(reader->path_ + ": describes a file in more than " +
                     std::to_string(kDescriptionMost >> 20) + " MiB" + kUnpackYourself);
@@ -393,6 +176,23 @@ class ArchiveReader {
     hole_end_ = std::max(hole_end_, static_cast<uint64_t>(std::max<la_int64_t>(offset, 0)));
   }
 
+  // Behind the two blocks of zeros that end a tar stand zeros, if anything. What libarchive has not used
+  // stands at the end of what it was fed last.
+  void LookBehindTheEnd() {
+    if (is_raw() || is_empty()) return;
+    auto used = static_cast<uint64_t>(std::max<la_int64_t>(archive_filter_bytes(archive_.get(), -1), 0));
+    size_t rest =
+        static_cast<size_t>(std::min<uint64_t>(fed_in_all_ - std::min(used, fed_in_all_), piece_.size()));
+    std::string_view behind = piece_.substr(piece_.size() - rest);
+    bool more = behind.find_first_not_of('\0') != std::string_view::npos;
+    while (!more) {
+      behind = unpacker_.Next();
+      if (behind.empty()) return;
+      more = behind.find_first_not_of('\0') != std::string_view::npos;
+    }
+    NoteDamage(path_, "what stands behind the end of the archive is no part of it", damage_.get());
+  }
+
   void Stop() {
     ended_ = true;
     inside_ = false;
@@ -406,6 +206,8 @@ class ArchiveReader {
   Volume expanded_;
   std::exception_ptr failure_;
   ArchiveHandle archive_;
+  uint64_t fed_in_all_ = 0;
+  std::string_view piece_;  // fed last; stays until the next is asked for
   uint64_t fed_ = 0;        // since libarchive was last asked for something
   std::string_view block_;  // of the file, not handed out yet; stands behind the hole
   uint64_t read_ = 0;       // bytes handed out
@@ -478,9 +280,7 @@ std::string NameOf(archive_entry* entry) {
 }  // namespace
 
 bool IsPacked(std::string_view head) {
-  return StartsWithBytes(head, {0x1f, 0x8b}) || IsXz(head) ||
-         StartsWithBytes(head, {0x28, 0xb5, 0x2f, 0xfd}) || StartsWithBytes(head, {'B', 'Z', 'h'}) ||
-         (head.size() > 262 && head.substr(257, 5) == "ustar");
+  return CompressionOf(head) != Compression::kNone || IsTar(head);
 }
 
 const char* OtherPackage(std::string_view head) {
@@ -516,6 +316,10 @@ std::vector<InputMember> ArchiveMembers(const std::string& path, std::function<R
     bool whole = false;
     std::string head = heads->Read(
         path, [&](char* b, size_t n) { return reader->Read(b, n); }, &whole);
+    if (reader->is_raw() && IsTar(head)) {
+      NoteDamage(path, "the description of its first file makes no sense", archive->damage().get());
+      head.clear();
+    }
     size_t index = members.size();
     members.push_back({.path = std::move(member_path),
                        .head = std::move(head),

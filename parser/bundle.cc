@@ -389,6 +389,13 @@ std::set<int32_t> CpusOf(std::string_view head, InputFormat format) {
   return cpus;
 }
 
+// A damaged file of which only lines before the first event can be read: no trace where there are others.
+bool IsRemnant(const InputMember& member, InputFormat format) {
+  bool damaged = member.whole && member.damage && !member.damage->empty();
+  bool text = format != InputFormat::kTraceDat && format != InputFormat::kPerfData;
+  return damaged && text && CpusOf(member.head, format).empty();
+}
+
 // Several traces are one recording only if each holds what one cpu saw.
 void CheckPerCpuFiles(const std::vector<InputMember>& members, const std::vector<InputFormat>& formats,
                       size_t first, const std::vector<size_t>& more) {
@@ -531,6 +538,7 @@ Recording OpenRecording(const RecordingOptions& options) {
   if (options.input_format) ForceFormat(*options.input_format, members, &formats);
   for (size_t i = 0; i < members.size(); ++i) {
     if (formats[i] == InputFormat::kConsoleLog) continue;  // a trace only where there is no other
+    if (members.size() > 1 && IsReadableTrace(formats[i]) && IsRemnant(members[i], formats[i])) continue;
     if (IsReadableTrace(formats[i])) {
       if (trace) {
         more.push_back(i);

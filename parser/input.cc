@@ -19,6 +19,8 @@
 namespace mmreplay {
 namespace {
 
+namespace fs = std::filesystem;
+
 // Owns a file descriptor.
 class Descriptor {
  public:
@@ -86,16 +88,25 @@ std::vector<InputMember> WithCount(std::vector<InputMember> members,
   return members;
 }
 
-std::vector<InputMember> OpenRegular(const std::string& path, HeadBudget* heads) {
+// Pipes and the like give each byte once, and so may a file without a size, as those of tracefs and /proc are
+// (trace_pipe).
+bool GivesOnce(const struct stat& info) {
+  return !S_ISREG(info.st_mode) || info.st_size == 0;
+}
+
+std::vector<InputMember> OpenOnce(const std::string& name, ReadFn input, HeadBudget* heads);
+
+std::vector<InputMember> OpenAny(const std::string& path, HeadBudget* heads) {
   struct stat info {};
-  bool is_file = stat(path.c_str(), &info) == 0 && S_ISREG(info.st_mode);
+  if (stat(path.c_str(), &info) != 0) throw Error(path + ": " + Reason(errno));
+  if (GivesOnce(info)) return OpenOnce(path, OpenFile(path), heads);
   auto bytes = std::make_shared<ReadCount>();
-  if (is_file) bytes->total = info.st_size;
+  bytes->total = info.st_size;
   auto open = [path, bytes] { return Counted(OpenFile(path), bytes); };
   bool whole = false;
   std::string head = heads->Read(path, open(), &whole);
   if (IsPacked(head)) return WithCount(ArchiveMembers(path, open, heads), bytes);
-  return {{path, std::move(head), whole, open, is_file, bytes}};
+  return {{path, std::move(head), whole, open, /*is_file=*/true, bytes}};
 }
 
 std::shared_ptr<SeekableFile> Spool(const ReadFn& read, const std::string& name) {
@@ -112,13 +123,18 @@ std::shared_ptr<SeekableFile> Spool(const ReadFn& read, const std::string& name)
   return std::make_shared<SeekableFile>(file.Release(), name);
 }
 
-// Standard input is read once; what must be read twice is kept in an unnamed temporary file.
-std::vector<InputMember> OpenStdin() {
-  const std::string name = "-";
-  ReadFn input = [name](char* b, size_t n) { return ReadDescriptor(STDIN_FILENO, name, b, n); };
+void AddFiles(const std::string& folder, std::vector<std::string>* files) {
+  std::error_code error;
+  for (fs::directory_iterator entry(folder, error), end; !error && entry != end; entry.increment(error)) {
+    if (entry->is_regular_file(error)) files->push_back(entry->path().string());
+  }
+  if (error) throw Error(folder + ": " + error.message());
+}
+
+// What is given once is read once; what must be read twice is kept in an unnamed temporary file.
+std::vector<InputMember> OpenOnce(const std::string& name, ReadFn input, HeadBudget* heads) {
   bool whole = false;
-  HeadBudget heads;
-  auto head = std::make_shared<std::string>(heads.Read(name, input, &whole));
+  auto head = std::make_shared<std::string>(heads->Read(name, input, &whole));
   auto rest = [head, input, at = size_t{0}](char* b, size_t n) mutable -> size_t {
     if (at == head->size()) return input(b, n);
     size_t take = std::min(n, head->size() - at);
@@ -132,7 +148,7 @@ std::vector<InputMember> OpenStdin() {
   }
   std::shared_ptr<SeekableFile> spool = Spool(rest, name);
   auto open = [spool] { return Counted(ReadFromStart(spool), spool->bytes()); };
-  return WithCount(ArchiveMembers(name, open, &heads), spool->bytes());
+  return WithCount(ArchiveMembers(name, open, heads), spool->bytes());
 }
 
 }  // namespace
@@ -151,22 +167,26 @@ std::string HeadBudget::Read(const std::string& input, const ReadFn& read, bool*
 }
 
 std::vector<InputMember> OpenInput(const std::string& path) {
-  if (path == "-") return OpenStdin();
+  HeadBudget heads;
+  if (path == "-") {
+    ReadFn input = [path](char* b, size_t n) { return ReadDescriptor(STDIN_FILENO, path, b, n); };
+    return OpenOnce(path, std::move(input), &heads);
+  }
   struct stat info {};
   if (stat(path.c_str(), &info) != 0) throw Error(path + ": " + Reason(errno));
-  HeadBudget heads;
-  if (!S_ISDIR(info.st_mode)) return OpenRegular(path, &heads);
+  if (!S_ISDIR(info.st_mode)) return OpenAny(path, &heads);
 
   std::vector<std::string> files;
-  std::error_code error;
-  for (const auto& entry : std::filesystem::directory_iterator(path, error)) {
-    if (entry.is_regular_file(error)) files.push_back(entry.path().string());
+  AddFiles(path, &files);
+  // As it is copied from tracefs: per_cpu/cpu0/trace and its stats.
+  std::error_code none;
+  for (fs::directory_iterator cpu(path + "/per_cpu", none), end; !none && cpu != end; cpu.increment(none)) {
+    if (cpu->is_directory(none)) AddFiles(cpu->path().string(), &files);
   }
-  if (error) throw Error(path + ": " + error.message());
   std::sort(files.begin(), files.end());
   std::vector<InputMember> members;
   for (const std::string& file : files) {
-    for (InputMember& member : OpenRegular(file, &heads)) members.push_back(std::move(member));
+    for (InputMember& member : OpenAny(file, &heads)) members.push_back(std::move(member));
   }
   return members;
 }

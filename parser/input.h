@@ -33,7 +33,7 @@ struct InputMember {
   std::string path;              // as shown to the user and stored: "dir/trace.txt", "x.tar.xz:trace.txt"
   std::string head;              // its first bytes, up to kHeadBytes
   bool whole;                    // head is all of it
-  std::function<ReadFn()> open;  // from its first byte; may be called again, except for stdin
+  std::function<ReadFn()> open;  // from its first byte; may be called again, except for stdin and pipes
   bool is_file = false;          // path is a file that holds these bytes and nothing else
   std::shared_ptr<ReadCount> bytes = {};  // of what was opened last
   // Of what is unpacked: empty, until reading comes to where the packed file is damaged or cut off; then a
@@ -54,7 +54,8 @@ class HeadBudget {
   size_t bytes_ = 0;
 };
 
-// `path` may be a file, a directory (its regular files, not descending) or "-". Members come sorted
+// `path` may be a file, a pipe, a directory (its regular files, and those of per_cpu/cpu*, not descending
+// otherwise) or "-". Members come sorted
 // by path. Throws Error when the path cannot be read or exceeds the limits of parser/archive.h.
 std::vector<InputMember> OpenInput(const std::string& path);
 

@@ -4,6 +4,7 @@
 #include "parser/bundle.h"
 #include "parser/error.h"
 #include "tests/analysis.h"
+#include "tests/program.h"
 
 namespace mmreplay {
 namespace {
@@ -120,6 +121,40 @@ TEST_CASE("what cannot be read is refused with a sentence that names it", "[inpu
   CHECK_THROWS_WITH(Open({folder.Write("t", "Dear list,\n")}), Catch::Contains("text without trace events"));
   std::string trace = folder.Write("trace1", kTraceText);
   CHECK_THROWS_WITH(Open({trace, folder.Write("trace2", kTraceText)}), Catch::Contains("a second trace"));
+}
+
+TEST_CASE("a pipe with a name is read once, and whole", "[input]") {
+  TemporaryFolder folder;
+  const std::string& f = folder.path();
+  REQUIRE(Shell("tar -xOf samples/x86-fired.tar.xz x86-fired/trace.txt > " + f + "/trace && gzip -k " + f +
+                "/trace && mkfifo " + f + "/fifo")
+              .exit_code == 0);
+  std::string whole = Shell("$MMREPLAY analyze " + f + "/trace").out;
+  REQUIRE(whole.find("lines: 5,863 = ") != std::string::npos);
+  for (const char* file : {"trace", "trace.gz"}) {
+    CAPTURE(file);
+    for (const char* command : {"analyze", "doctor"}) {
+      Run run = Shell("cat " + f + "/" + file + " > " + f + "/fifo & timeout 60 $MMREPLAY " + command + " " +
+                      f + "/fifo");
+      CAPTURE(run.err, run.out);
+      CHECK(run.exit_code == Shell(std::string("$MMREPLAY ") + command + " " + f + "/trace").exit_code);
+      if (command[0] == 'a') CHECK(run.out.find("lines: 5,863 = ") != std::string::npos);
+    }
+  }
+}
+
+TEST_CASE("the folder of tracefs itself, with a file for each cpu", "[input]") {
+  TemporaryFolder folder;
+  const std::string& f = folder.path();
+  REQUIRE(Shell("mkdir -p " + f + "/per_cpu/cpu0 " + f + "/per_cpu/cpu1").exit_code == 0);
+  for (const char* cpu : {"0", "1"}) {
+    folder.Write(std::string("per_cpu/cpu") + cpu + "/trace",
+                 std::string("# tracer: nop\n#\n   a-1   [00") + cpu +
+                     "] ....     1.000001: sched_waking: comm=x pid=2 prio=120 target_cpu=001\n");
+    folder.Write(std::string("per_cpu/cpu") + cpu + "/stats", "entries: 1\noverrun: 0\n");
+  }
+  Analysis analysis({.inputs = {f}, .dmesg = {}, .probes = {}});
+  CHECK(analysis.facts().lines.events == 2);
 }
 
 }  // namespace mmreplay
