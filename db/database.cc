@@ -8,9 +8,11 @@
 #include <filesystem>
 
 #include "db/embedded_sql.h"
+#include "db/kind_views.h"
 #include "db/output_file.h"
 #include "db/read_only.h"
 #include "parser/error.h"
+#include "parser/event_filter.h"
 #include "parser/probe_definitions.h"
 #include "parser/temporary_file.h"
 
@@ -66,9 +68,18 @@ void SetUpSqlite() {
 void RequireAccounting(const Database& database) {
   Statement sums(database,
                  "SELECT lines_total = lines_events + lines_comments + lines_continuations + lines_markers + "
-                 "lines_rejected, lines_events, (SELECT coalesce(max(id), 0) FROM event) FROM trace");
+                 "lines_rejected AND min(lines_events, lines_comments, lines_continuations, lines_markers, "
+                 "lines_rejected) >= 0, lines_events, (SELECT coalesce(max(id), 0) FROM event), "
+                 "(SELECT coalesce(sum(events), 0) FROM trace_batch), "
+                 "(SELECT coalesce(sum(count), 0) FROM trace_issue WHERE of_input AND kind = ?1), "
+                 "lines_total = (SELECT coalesce(sum(lines_total), 0) FROM source WHERE part IS NOT NULL) "
+                 "FROM trace");
+  sums.Bind(1, kFilteredIssue);
   if (!sums.Step()) database.FailDamaged("it holds no trace");
-  if (sums.Int(0) == 0 || sums.Int(1) < sums.Int(2)) database.FailDamaged("its lines do not add up");
+  bool hold = sums.Int(0) != 0 && sums.Int(1) >= sums.Int(2) && sums.Int(3) + sums.Int(4) == sums.Int(1) &&
+              sums.Int(5) != 0;
+  if (!hold) database.FailDamaged("its lines do not add up");
+  if (sums.Step()) database.FailDamaged("it holds several traces");
 }
 
 }  // namespace
@@ -96,7 +107,36 @@ std::optional<DatabaseHeader> ReadDatabaseHeader(const std::string& path) {
   if (!header.is_sqlite) return header;
   header.user_version = BigEndian32(bytes, 60);
   header.application_id = BigEndian32(bytes, 68);
+  constexpr unsigned char kWal = 2;
+  header.wal = bytes[18] == kWal || bytes[19] == kWal;
+  // The size counts where it was written with the latest change (www.sqlite.org/fileformat.html, 1.3.7).
+  uint64_t page = static_cast<uint64_t>(bytes[16]) << 8 | bytes[17];
+  if (page == 1) page = 65'536;
+  bool size_known = BigEndian32(bytes, 24) == BigEndian32(bytes, 92);
+  std::error_code ignored;
+  auto size = std::filesystem::file_size(path, ignored);
+  header.cut_off = size_known && !ignored && size < page * static_cast<uint32_t>(BigEndian32(bytes, 28));
   return header;
+}
+
+void RequireSettled(const std::string& path, const DatabaseHeader& header) {
+  const char* settle = " and it settles that: sqlite3 ";
+  if (header.wal)
+    throw Error(path + ": another program changed it to keep its changes beside it (WAL);" + settle + path +
+                " 'PRAGMA journal_mode=DELETE'");
+  std::error_code ignored;
+  std::string journal = path + "-journal";
+  auto size = std::filesystem::file_size(journal, ignored);
+  if (!ignored && size > 0)
+    throw Error(path + ": another program was interrupted while it changed it, see " + journal + ";" +
+                settle + path + " 'PRAGMA user_version'");
+}
+
+void RemoveCompanions(const std::string& path) {
+  for (const char* suffix : {"-wal", "-shm", "-journal"}) {
+    if (unlink((path + suffix).c_str()) != 0 && errno != ENOENT)
+      throw Error(path + suffix + ": was left by another program, and cannot be removed: " + Reason(errno));
+  }
 }
 
 namespace {
@@ -343,7 +383,9 @@ std::unique_ptr<Database> OpenTraceDatabase(const std::string& path, Database::M
     throw Error(path + ": was written by a newer mmreplay (schema " + std::to_string(header->user_version) +
                 "; this one reads up to " + std::to_string(kSchemaVersion) + ")");
   }
+  if (mode == Database::Mode::kReadOnly) RequireSettled(path, *header);
   auto database = std::make_unique<Database>(path, mode);
+  if (header->cut_off) database->FailDamaged("it is cut off");
   if (mode != Database::Mode::kReadOnly) return database;
   // Of earlier versions the views are not known, and may compute whatever they like.
   bool known = header->user_version == kSchemaVersion;
@@ -358,6 +400,7 @@ std::unique_ptr<Database> OpenTraceDatabase(const std::string& path, Database::M
   RequireSchema(*database, expected);
   RequireSound(*database, expected);
   RequireFewRows(*database);
+  RequireKindViews(*database);
   RequireAccounting(*database);
   return database;
 }

@@ -16,7 +16,7 @@ inline constexpr int32_t kApplicationId = 0x6d6d7270;
 // "mmfl": marks a fleet database: see db/fleet_store.h.
 inline constexpr int32_t kFleetApplicationId = 0x6d6d666c;
 // Raised whenever columns or views are appended.
-inline constexpr int32_t kSchemaVersion = 4;
+inline constexpr int32_t kSchemaVersion = 5;
 // The first one that keeps what a replay needs: batches, markers and probes.
 inline constexpr int32_t kReplayableSchema = 3;
 
@@ -25,9 +25,18 @@ struct DatabaseHeader {
   bool is_sqlite = false;
   int32_t application_id = 0;
   int32_t user_version = 0;
+  bool wal = false;             // changes may stand in a file beside it
+  bool cut_off = false;         // the file is shorter than it says
 };
 // nullopt where there is no such file. Throws Error for one that cannot be read, or is no file.
 std::optional<DatabaseHeader> ReadDatabaseHeader(const std::string& path);
+
+// Throws Error where another program has begun to change the database, and what it did stands beside it
+// (PATH-wal, PATH-journal): reading would write there.
+void RequireSettled(const std::string& path, const DatabaseHeader& header);
+// What another program left beside a database that is replaced (PATH-wal, -shm, -journal) would be taken for the new
+// one's. Throws Error where it cannot be removed.
+void RemoveCompanions(const std::string& path);
 
 class Restriction;
 

@@ -19,6 +19,16 @@ std::string LowerCase(std::string_view text) {
   return lower;
 }
 
+std::vector<std::string> Words(std::string_view text) {
+  std::vector<std::string> words;
+  while (!text.empty()) {
+    size_t blank = std::min(text.find(' '), text.size());
+    words.emplace_back(text.substr(0, blank));
+    text.remove_prefix(std::min(blank + 1, text.size()));
+  }
+  return words;
+}
+
 std::string Quoted(std::string_view name) {
   std::string quoted = "\"";
   for (char c : name) {
@@ -125,98 +135,109 @@ void RestoreTexts(Database* database, const std::vector<EventKind>& kinds, const
   } while (!rows.empty());
 }
 
-void CreateKindView(Database* database, size_t kind_id, const EventKind& kind, const std::string& sql_name,
-                    std::string* columns) {
+constexpr std::string_view kPageRefPrefix = "page_ref_";
+
+// A kind as it is stored: names of columns in the order of its fields.
+struct StoredKind {
+  int64_t id;
+  std::string name;
+  bool is_event;         // no probe
+  std::string sql_name;  // empty: it has no view
+  std::vector<std::string> columns;
+};
+
+std::vector<std::string> ColumnsOf(const EventKind& kind) {
+  Names taken;
+  for (const std::string& common : Words(kCommonColumns)) taken.Take(common);
+  std::vector<std::string> columns;
+  for (const KindField& field : kind.fields) columns.push_back(taken.Give(field.name, ""));
+  return columns;
+}
+
+std::string KindViewSql(const StoredKind& kind) {
   std::string names;
   std::string values;
-  Names taken;
-  for (std::string_view rest = kCommonColumns; !rest.empty();) {
-    size_t blank = rest.find(' ');
-    taken.Take(rest.substr(0, blank));
-    names += (names.empty() ? "" : ", ") + std::string(rest.substr(0, blank));
-    rest.remove_prefix(blank == std::string_view::npos ? rest.size() : blank + 1);
-  }
-  for (size_t f = 0; f < kind.fields.size(); ++f) {
-    std::string column = taken.Give(kind.fields[f].name, "");
-    names += ", " + Quoted(column);
+  for (const std::string& common : Words(kCommonColumns)) names += (names.empty() ? "" : ", ") + common;
+  for (size_t f = 0; f < kind.columns.size(); ++f) {
+    names += ", " + Quoted(kind.columns[f]);
     values += ", " + FieldExpression(f);
-    *columns += (columns->empty() ? "" : " ") + column;
   }
-  database->Exec(("CREATE VIEW " + Quoted(sql_name) + "(" + names +
-                  ") AS SELECT e.id, e.ts, e.cpu, e.pid, e.tgid, c.text" + values +
-                  " FROM event e JOIN string c ON c.id = e.comm WHERE e.kind = " + std::to_string(kind_id))
-                     .c_str());
+  return "CREATE VIEW " + Quoted(kind.sql_name) + "(" + names +
+         ") AS SELECT e.id, e.ts, e.cpu, e.pid, e.tgid, c.text" + values +
+         " FROM event e JOIN string c ON c.id = e.comm WHERE e.kind = " + std::to_string(kind.id);
 }
 
 // "CASE e.kind WHEN 3 THEN e.f2 WHEN 5 THEN e.f2 END": where each page_ref kind prints a field.
-std::string PageRefField(const std::vector<EventKind>& kinds, const std::vector<size_t>& page_refs,
-                         std::string_view field) {
+std::string PageRefField(const std::vector<const StoredKind*>& page_refs, std::string_view field) {
   std::string text;
-  for (size_t k : page_refs) {
-    for (size_t f = 0; f < kinds[k].fields.size(); ++f) {
-      if (kinds[k].fields[f].name != field || kinds[k].fields[f].occurrence != 0) continue;
-      text += " WHEN " + std::to_string(k) + " THEN " + FieldExpression(f);
-    }
+  for (const StoredKind* kind : page_refs) {
+    auto column = std::find(kind->columns.begin(), kind->columns.end(), field);
+    if (column == kind->columns.end()) continue;
+    text += " WHEN " + std::to_string(kind->id) + " THEN " +
+            FieldExpression(static_cast<size_t>(column - kind->columns.begin()));
   }
   return text.empty() ? "NULL" : "CASE e.kind" + text + " END";
 }
 
-void CreatePageRefs(Database* database, const std::vector<EventKind>& kinds, const StringTable& strings) {
-  constexpr std::string_view kPrefix = "page_ref_";
-  std::vector<size_t> page_refs;
+std::string PageRefsSql(const std::vector<StoredKind>& kinds) {
+  std::vector<const StoredKind*> page_refs;
   std::string list;
   std::string op;
-  for (size_t k = 0; k < kinds.size(); ++k) {
-    std::string_view name = strings.Text(kinds[k].name);
-    if (kinds[k].shape != EventShape::kEvent || !name.starts_with(kPrefix)) continue;
+  for (const StoredKind& kind : kinds) {
+    std::string_view name = kind.name;
+    if (!kind.is_event || !name.starts_with(kPageRefPrefix)) continue;
     constexpr std::array<std::string_view, 7> kOps = {
         "set", "mod", "mod_and_test", "mod_and_return", "mod_unless", "freeze", "unfreeze"};
-    if (std::find(kOps.begin(), kOps.end(), name.substr(kPrefix.size())) == kOps.end()) continue;
-    page_refs.push_back(k);
-    list += (list.empty() ? "" : ",") + std::to_string(k);
-    op += " WHEN " + std::to_string(k) + " THEN '" + std::string(name.substr(kPrefix.size())) + "'";
+    if (std::find(kOps.begin(), kOps.end(), name.substr(kPageRefPrefix.size())) == kOps.end()) continue;
+    page_refs.push_back(&kind);
+    list += (list.empty() ? "" : ",") + std::to_string(kind.id);
+    op += " WHEN " + std::to_string(kind.id) + " THEN '" + std::string(name.substr(kPageRefPrefix.size())) +
+          "'";
   }
   if (list.empty()) {
     list = "-1";
     op = " WHEN -1 THEN NULL";
   }
   // A pfn is there for what the model took for a reference event.
-  database->Exec(("CREATE VIEW page_refs(event_id, ts, cpu, pid, comm, pfn, lifetime_id, op, delta, ret, "
-                  "observed, replayed, flags, "
-                  "replayed_lo, replayed_hi, order_seq) AS SELECT e.id, e.ts, e.cpu, e.pid, c.text, e.pfn, "
-                  "e.lifetime, CASE e.kind" +
-                  op + " END, e.delta, " + PageRefField(kinds, page_refs, "ret") + ", " +
-                  PageRefField(kinds, page_refs, "count") + ", coalesce(r.replayed, e.replayed), " +
-                  PageRefField(kinds, page_refs, "flags") +
-                  ", coalesce(r.replayed, e.replayed_lo), coalesce(r.replayed, e.replayed_hi), "
-                  "coalesce(r.place, e.id) FROM event e JOIN string c ON c.id = e.comm "
-                  "LEFT JOIN repaired_ref r ON r.event = e.id WHERE "
-                  "e.pfn IS NOT NULL AND e.kind IN (" +
-                  list + ")")
-                     .c_str());
+  return "CREATE VIEW page_refs(event_id, ts, cpu, pid, comm, pfn, lifetime_id, op, delta, ret, "
+         "observed, replayed, flags, "
+         "replayed_lo, replayed_hi, order_seq) AS SELECT e.id, e.ts, e.cpu, e.pid, c.text, e.pfn, "
+         "e.lifetime, CASE e.kind" +
+         op + " END, e.delta, " + PageRefField(page_refs, "ret") + ", " + PageRefField(page_refs, "count") +
+         ", coalesce(r.replayed, e.replayed), " + PageRefField(page_refs, "flags") +
+         ", coalesce(r.replayed, e.replayed_lo), coalesce(r.replayed, e.replayed_hi), "
+         "coalesce(r.place, e.id) FROM event e JOIN string c ON c.id = e.comm "
+         "LEFT JOIN repaired_ref r ON r.event = e.id WHERE "
+         "e.pfn IS NOT NULL AND e.kind IN (" +
+         list + ")";
 }
 
-void InsertKinds(Database* database, const std::vector<EventKind>& kinds, const StringTable& strings,
-                 const std::vector<std::string>& sql_names, const std::vector<std::string>& columns) {
+void InsertKinds(Database* database, const std::vector<EventKind>& kinds,
+                 const std::vector<StoredKind>& stored) {
   Statement insert = InsertInto(*database, "kind");
   for (size_t k = 0; k < kinds.size(); ++k) {
-    insert.Bind(1, static_cast<int64_t>(k));
-    insert.Bind(2, strings.Text(kinds[k].name));
-    if (kinds[k].system.empty()) {
-      insert.BindNull(3);
-    } else {
-      insert.Bind(3, kinds[k].system);
-    }
+    std::string columns;
+    for (const std::string& column : stored[k].columns) columns += (columns.empty() ? "" : " ") + column;
+    insert.Bind(1, stored[k].id);
+    insert.Bind(2, stored[k].name);
+    insert.Bind(3, NullIfEmpty(kinds[k].system));
     insert.Bind(4, ShapeName(kinds[k].shape));
-    if (sql_names[k].empty()) {
-      insert.BindNull(5);
-    } else {
-      insert.Bind(5, sql_names[k]);
-    }
+    insert.Bind(5, NullIfEmpty(stored[k].sql_name));
     insert.Bind(6, kinds[k].rows);
-    insert.Bind(7, columns[k]);
+    insert.Bind(7, columns);
     insert.Run();
   }
+}
+
+std::vector<StoredKind> WithoutViews(const std::vector<EventKind>& kinds, const StringTable& strings) {
+  std::vector<StoredKind> stored;
+  for (const EventKind& kind : kinds)
+    stored.push_back({.id = static_cast<int64_t>(stored.size()),
+                      .name = std::string(strings.Text(kind.name)),
+                      .is_event = kind.shape == EventShape::kEvent,
+                      .sql_name = {},
+                      .columns = {}});
+  return stored;
 }
 
 }  // namespace
@@ -232,28 +253,48 @@ void CreateKindViews(Database* database, const std::vector<EventKind>& kinds, co
   names.Take("sqlite_master");
 
   // Tracepoints come first: theirs is the name everybody knows.
-  std::vector<std::string> sql_names(kinds.size());
-  std::vector<std::string> columns(kinds.size());
+  std::vector<StoredKind> stored = WithoutViews(kinds, strings);
   for (EventShape shape : {EventShape::kEvent, EventShape::kProbe, EventShape::kReturn}) {
     for (size_t k = 0; k < kinds.size(); ++k) {
       if (kinds[k].shape != shape || !kinds[k].typed) continue;
-      std::string name(strings.Text(kinds[k].name));
+      std::string name = stored[k].name;
       if (name.empty()) continue;
       std::replace(name.begin(), name.end(), '\0', '_');  // SQL text ends at a NUL
       bool reserved = LowerCase(name.substr(0, 7)) == "sqlite_";
       std::string_view suffix = shape == EventShape::kEvent ? "_event" : "_probe";
-      sql_names[k] = names.Give(reserved ? "_" + name : name, suffix);
-      CreateKindView(database, k, kinds[k], sql_names[k], &columns[k]);
+      stored[k].sql_name = names.Give(reserved ? "_" + name : name, suffix);
+      stored[k].columns = ColumnsOf(kinds[k]);
+      database->Exec(KindViewSql(stored[k]).c_str());
     }
   }
-  CreatePageRefs(database, kinds, strings);
-
-  InsertKinds(database, kinds, strings, sql_names, columns);
+  database->Exec(PageRefsSql(stored).c_str());
+  InsertKinds(database, kinds, stored);
 }
 
 void StoreKinds(Database* database, const std::vector<EventKind>& kinds, const StringTable& strings) {
-  std::vector<std::string> none(kinds.size());
-  InsertKinds(database, kinds, strings, none, none);
+  InsertKinds(database, kinds, WithoutViews(kinds, strings));
+}
+
+void RequireKindViews(const Database& database) {
+  Statement found(database, "SELECT 1 FROM sqlite_schema WHERE type = 'view' AND name = ?1 AND sql = ?2");
+  auto require = [&](const std::string& name, const std::string& sql) {
+    found.Bind(1, name);
+    found.Bind(2, sql);
+    if (!found.Step()) database.FailDamaged("the view " + name + " is not as it was made");
+    found.Reset();
+  };
+  Statement kind(database, "SELECT id, name, shape = 'event', sql_name, columns FROM kind ORDER BY id");
+  std::vector<StoredKind> kinds;
+  while (kind.Step()) {
+    StoredKind stored{.id = kind.Int(0),
+                      .name = std::string(kind.Text(1)),
+                      .is_event = kind.Int(2) != 0,
+                      .sql_name = std::string(kind.Text(3)),
+                      .columns = Words(kind.Text(4))};
+    if (!stored.sql_name.empty()) require(stored.sql_name, KindViewSql(stored));
+    if (stored.name.starts_with(kPageRefPrefix)) kinds.push_back(std::move(stored));
+  }
+  require("page_refs", PageRefsSql(kinds));
 }
 
 }  // namespace mmreplay

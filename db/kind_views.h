@@ -16,6 +16,9 @@ inline constexpr size_t kFieldsInRow = 16;
 // views. To be called once all events are stored, before indexes are built.
 void CreateKindViews(Database* database, const std::vector<EventKind>& kinds, const StringTable& strings);
 
+// Throws Error where a view of a kind, or page_refs, is not as it was made.
+void RequireKindViews(const Database& database);
+
 // Fills the table `kind` only.
 void StoreKinds(Database* database, const std::vector<EventKind>& kinds, const StringTable& strings);
 

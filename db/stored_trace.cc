@@ -160,6 +160,7 @@ class StoredSource : public EventSource {
     *batch = Batch();
     if (!batches_.Step()) {
       ReadFrames(batch);
+      if (batch->frames.empty() && events_.Step()) db_.FailDamaged("it has events of no batch");
       return !batch->frames.empty();
     }
     ReadEvents(batches_.Int(1), batch);

@@ -784,6 +784,7 @@ void TraceStore::Publish() {
   if (!partial_) return;
   statements_.reset();
   database_.reset();
+  RemoveCompanions(partial_->published());
   partial_->Publish();
   database_ = OpenTraceDatabase(partial_->published(), Database::Mode::kReadOnly);
 }

@@ -59,7 +59,8 @@ FROM migration m JOIN string c ON c.id = m.comm;
 CREATE VIEW console_reports(id, trace_id, line, kind, pfn, flags, reason, comm, ts, ts_error_ns, event_id) AS
 SELECT id, 1, line, kind, pfn, flags, reason, comm, ts, ts_error_ns, event FROM console_report;
 
--- A report that fits a life of its page: PG_waiters set on a page about to be allocated. The kernel
+-- A report that fits a life of its page: PG_waiters set on a page about to be allocated (at a page's free it may be set:
+-- mm/page_alloc.c clears it only there), and not from before it was freed. The kernel
 -- never uses such a page again (mm/page_alloc.c: a page that fails check_new_page stays off the free
 -- lists), so it is the frame's last life, and that life has ended. Which life was the last one a trace whose
 -- end was left out (a marker of kind 3) does not show, unless the report is known to be from before.
@@ -67,11 +68,12 @@ CREATE VIEW report_matches(report_id, lifetime_id) AS
 SELECT r.id, l.id
 FROM console_report r
 JOIN page_lifetime l ON l.pfn = r.pfn
-WHERE (r.kind = 'bad_page_state'
+WHERE (r.kind = 'bad_page_state' AND r.reason LIKE '%CHECK_AT_PREP%'
        -- PG_waiters set while the page was being freed (__free_one_page): the kernel stops there
        OR r.kind = 'vm_bug_on_page' AND r.reason LIKE 'VM_BUG_ON_PAGE(page->flags &%')
   AND '|' || r.flags || '|' LIKE '%|waiters|%'
   AND l.free_event IS NOT NULL
+  AND (r.ts_error_ns IS NULL OR l.free_ts IS NULL OR r.ts + r.ts_error_ns >= l.free_ts)
   AND NOT EXISTS (SELECT 1 FROM page_lifetime later WHERE later.pfn = l.pfn AND later.id > l.id)
   AND (NOT EXISTS (SELECT 1 FROM trace_marker WHERE kind = 3)
        OR r.ts + r.ts_error_ns <= (SELECT last_ts FROM trace));

@@ -30,6 +30,8 @@ constexpr size_t kMostFindings = 1'000'000;
 constexpr size_t kMostFindingBytes = size_t{64} << 20;
 // A fingerprint names a class of findings, which are reported together.
 constexpr size_t kMostFingerprints = 1'000;
+// Of one finding: each is set beside each in its proof.
+constexpr size_t kMostEvidence = 64;
 
 constexpr std::array<std::string_view, 3> kGrades = {"confirmed", "probable", "latent"};
 
@@ -46,6 +48,11 @@ std::vector<std::string> SplitList(std::string_view text) {
   return items;
 }
 
+struct Evidence {
+  size_t role;  // the column that names it
+  int64_t event;
+};
+
 struct FoundRow {
   std::string grade;
   std::string subject;
@@ -55,7 +62,12 @@ struct FoundRow {
   std::optional<std::string> comm;
   std::string summary;
   std::string fingerprint;
-  std::vector<std::pair<std::string, int64_t>> events;  // role, event
+  std::vector<Evidence> events;
+};
+
+struct Found {
+  std::vector<std::string> roles;  // by column; empty: it is none
+  std::vector<FoundRow> rows;
 };
 
 // Whether the SELECT names it, comments aside.
@@ -89,7 +101,7 @@ bool IsNameCharacter(char c) {
   return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '_' || c == '-' || c == '.';
 }
 
-std::vector<FoundRow> Select(const Rule& rule, const Database& db, int64_t max_steps, int64_t* steps) {
+Found Select(const Rule& rule, const Database& db, int64_t max_steps, int64_t* steps) {
   SqlSource source{rule.file, rule.sql_line, rule.sql};
   ReadOnlyStatement query(db, source, {.steps = max_steps, .cpu = kMaxRuleTime});
   std::array<int, kColumns.size()> at{};
@@ -101,7 +113,13 @@ std::vector<FoundRow> Select(const Rule& rule, const Database& db, int64_t max_s
   int fingerprint = query.Column("fingerprint");
   constexpr std::string_view kRoleSuffix = "_event";
 
-  std::vector<FoundRow> rows;
+  Found found;
+  std::vector<FoundRow>& rows = found.rows;
+  for (int i = 0; i < query.columns(); ++i) {
+    std::string_view name = query.Name(i);
+    bool is_role = name.ends_with(kRoleSuffix);
+    found.roles.emplace_back(is_role ? name.substr(0, name.size() - kRoleSuffix.size()) : "");
+  }
   std::set<std::string, std::less<>> fingerprints;
   size_t bytes = 0;
   while (query.Step()) {
@@ -126,19 +144,23 @@ std::vector<FoundRow> Select(const Rule& rule, const Database& db, int64_t max_s
       query.Fail("returns more than " + std::to_string(kMostFingerprints) +
                  " fingerprints: one is for a class of findings");
     for (int i = 0; i < query.columns(); ++i) {
-      std::string_view name = query.Name(i);
-      if (!name.ends_with(kRoleSuffix)) continue;
-      auto event = query.Int(i);
+      const std::string& role = found.roles[static_cast<size_t>(i)];
+      auto event = role.empty() ? std::nullopt : query.Int(i);
       if (!event) continue;
-      std::pair<std::string, int64_t> evidence(name.substr(0, name.size() - kRoleSuffix.size()), *event);
-      bool told = std::find(row.events.begin(), row.events.end(), evidence) != row.events.end();
-      if (!told) row.events.push_back(std::move(evidence));
+      auto same = [&](const Evidence& other) {
+        return other.event == *event && found.roles[other.role] == role;
+      };
+      if (std::any_of(row.events.begin(), row.events.end(), same)) continue;
+      if (row.events.size() == kMostEvidence)
+        query.Fail("names more than " + std::to_string(kMostEvidence) + " events as evidence of one finding");
+      bytes += sizeof(Evidence);
+      row.events.push_back({static_cast<size_t>(i), *event});
     }
     bytes += row.subject.size() + row.summary.size() + row.fingerprint.size() + row.comm.value_or("").size();
     rows.push_back(std::move(row));
   }
   if (steps) *steps = query.steps();
-  return rows;
+  return found;
 }
 
 std::vector<std::string> Missing(const Rule& rule, const Database& db) {
@@ -297,7 +319,7 @@ std::vector<Rule> LoadRules(const std::optional<std::string>& folder) {
 RuleCheck CheckRule(const Rule& rule, const Database& database) {
   RuleCheck check{.prepared = HasAllViews(rule, database), .applicable = Missing(rule, database).empty()};
   if (!check.prepared) return check;
-  auto findings = static_cast<int64_t>(Select(rule, database, kMaxRuleSteps, nullptr).size());
+  auto findings = static_cast<int64_t>(Select(rule, database, kMaxRuleSteps, nullptr).rows.size());
   if (check.applicable) check.findings = findings;
   return check;
 }
@@ -306,12 +328,12 @@ RuleOutcome RunRule(const Rule& rule, Database* database, int64_t max_steps) {
   RuleOutcome outcome{
       .rule = rule.name, .severity = rule.severity, .applicable = true, .missing = Missing(rule, *database)};
   outcome.applicable = outcome.missing.empty();
-  std::vector<FoundRow> rows;
+  Found found;
   if (outcome.applicable && HasAllViews(rule, *database))
-    rows = Select(rule, *database, max_steps, &outcome.steps);
+    found = Select(rule, *database, max_steps, &outcome.steps);
   Statement finding = InsertInto(*database, "finding");
   Statement evidence = InsertInto(*database, "finding_event");
-  for (const FoundRow& row : rows) {
+  for (const FoundRow& row : found.rows) {
     finding.Bind(2, rule.name);
     finding.Bind(3, row.grade);
     finding.Bind(4, row.subject);
@@ -326,11 +348,11 @@ RuleOutcome RunRule(const Rule& rule, Database* database, int64_t max_steps) {
     for (const auto& [role, event] : row.events) {
       evidence.Bind(1, id);
       evidence.Bind(2, event);
-      evidence.Bind(3, role);
+      evidence.Bind(3, found.roles[role]);
       evidence.Run();
     }
   }
-  outcome.findings = static_cast<int64_t>(rows.size());
+  outcome.findings = static_cast<int64_t>(found.rows.size());
 
   std::string missing;
   for (const std::string& name : outcome.missing) missing += (missing.empty() ? "" : " ") + name;

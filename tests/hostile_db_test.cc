@@ -245,6 +245,14 @@ TEST_CASE("what a stranger made of tables and views is told, not believed", "[ho
       "DELETE FROM trace",
       "UPDATE trace SET lines_events = lines_events + 1",
       "DELETE FROM event WHERE id = 3; UPDATE trace SET lines_events = 1, lines_total = 1 + lines_comments",
+      "UPDATE trace SET lines_events = lines_events + 9, lines_comments = lines_comments - 9",
+      "CREATE TABLE t AS SELECT * FROM trace; UPDATE t SET id = 2; INSERT INTO trace SELECT * FROM t; DROP "
+      "TABLE t",
+      "DELETE FROM trace_batch",
+      "UPDATE trace_batch SET events = 1",
+      "UPDATE source SET lines_total = 5 WHERE part IS NOT NULL",
+      "DROP VIEW page_refs; CREATE VIEW page_refs(event_id) AS SELECT 1",
+      "DROP VIEW mm_page_free; CREATE VIEW mm_page_free(event_id) AS SELECT 1",
       "UPDATE page_wait SET protection = 'none'",
       "UPDATE source SET part = 7",
   };
@@ -354,6 +362,45 @@ TEST_CASE("a database with more files, probes or issues than an analysis writes 
       CHECK(run.err.find("than an analysis writes") != std::string::npos);
     }
   }
+}
+
+TEST_CASE("a replay in place keeps a database it cannot make anew", "[hostile]") {
+  Victim victim;
+  for (const char* sql : {"DELETE FROM event WHERE id = 3", "DELETE FROM event WHERE id > 3"}) {
+    victim.Change(sql);
+    CAPTURE(sql);
+    std::string before = ReadFile(victim.path());
+    Run run = Execute({"replay", victim.path()});
+    CHECK(run.exit_code == 2);
+    CHECK(run.err.starts_with("mmreplay: " + victim.path() + ": is damaged"));
+    CHECK(ReadFile(victim.path()) == before);
+  }
+  victim.Put(victim.bytes().substr(0, victim.bytes().size() - 1));
+  CHECK(Execute({"report", victim.path()}).err.find("it is cut off") != std::string::npos);
+}
+
+TEST_CASE("what another program keeps beside a database is not read past, and does not outlive it",
+          "[hostile]") {
+  Victim victim;
+  std::vector<std::string> files = victim.Files();
+  victim.Change("PRAGMA journal_mode=WAL");
+  CHECK(victim.Files() == files);
+  Run run = Execute({"query", victim.path(), "SELECT 1"});
+  CHECK(run.exit_code == 2);
+  CHECK(run.err.find("another program changed it to keep its changes beside it (WAL); ") !=
+        std::string::npos);
+  CHECK(victim.Files() == files);
+  victim.Put(victim.bytes());
+  victim.folder().Write("race.db-journal", std::string(512, 'j'));
+  run = Execute({"report", victim.path()});
+  CHECK(run.exit_code == 2);
+  CHECK(run.err.find("race.db-journal; ") != std::string::npos);
+  // Beside a new result it would be taken for its own.
+  victim.folder().Write("race.db-wal", std::string(512, 'w'));
+  victim.folder().Write("race.db-shm", std::string(512, 's'));
+  CHECK(Execute({"analyze", "-o", victim.path(), victim.log()}).exit_code == 1);
+  CHECK(victim.Files() == files);
+  CHECK(Execute({"report", victim.path()}).exit_code == 0);
 }
 
 TEST_CASE("what stands beside a database is no way in", "[hostile]") {
@@ -533,6 +580,26 @@ TEST_CASE("a rule with a fingerprint for every finding is refused in time", "[ho
   Run refused = run(1'001);
   CHECK(refused.exit_code == 2);
   CHECK(refused.err.find("fingerprints") != std::string::npos);
+}
+
+TEST_CASE("a rule that names a thousand events for a finding is refused", "[hostile]") {
+  Victim victim;
+  TemporaryFolder rules;
+  auto run = [&](int events) {
+    std::string sql =
+        "-- name: many\n-- severity: warning\n-- summary: s\n-- why: w\n-- requires: page_waits\n-- "
+        "reference: r\n"
+        "SELECT 'latent' AS grade, 'page_waits' AS subject, 1 AS subject_id, 1 AS pfn, 1 AS pid, 's' AS "
+        "summary";
+    for (int i = 0; i < events; ++i)
+      sql += ", " + std::to_string(i % 3 + 1) + " AS e" + std::to_string(i) + "_event";
+    rules.Write("many.sql", sql);
+    return Execute({"analyze", victim.log(), "--rules", rules.path()});
+  };
+  CHECK(run(64).exit_code == 1);
+  Run refused = run(65);
+  CHECK(refused.exit_code == 2);
+  CHECK(refused.err.find("names more than 64 events as evidence of one finding") != std::string::npos);
 }
 
 TEST_CASE("a fleet database from a stranger", "[hostile]") {

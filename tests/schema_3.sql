@@ -1,4 +1,4 @@
--- Takes a database of schema 4 back to what schema 3 was: columns that were appended since are dropped, phrases of
+-- Takes a database of schema 5 back to what schema 3 was: columns that were appended since are dropped, phrases of
 -- waits are texts again, and views read events where they now read those columns.
 DROP VIEW traces;
 DROP VIEW report_matches;
