@@ -135,7 +135,8 @@ void RequireSettled(const std::string& path, const DatabaseHeader& header) {
 void RemoveCompanions(const std::string& path) {
   for (const char* suffix : {"-wal", "-shm", "-journal"}) {
     if (unlink((path + suffix).c_str()) != 0 && errno != ENOENT)
-      throw Error(path + suffix + ": was left by another program, and cannot be removed: " + Reason(errno));
+      throw Error(path + ": " + path + suffix +
+                  ", left by another program, cannot be removed: " + Reason(errno));
   }
 }
 
