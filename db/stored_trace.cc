@@ -160,8 +160,14 @@ class StoredSource : public EventSource {
     *batch = Batch();
     if (!batches_.Step()) {
       ReadFrames(batch);
-      if (batch->frames.empty() && events_.Step()) db_.FailDamaged("it has events of no batch");
-      return !batch->frames.empty();
+      if (!batch->frames.empty()) return true;
+      // Before anything takes the place of the file.
+      if (events_.Step()) db_.FailDamaged("it has events of no batch");
+      int64_t lines =
+          lines_.events + lines_.comments + lines_.continuations + lines_.markers + lines_.rejected;
+      if (read_ + lines_.left_out != lines_.events || lines != lines_.total)
+        db_.FailDamaged("its lines do not add up");
+      return false;
     }
     ReadEvents(batches_.Int(1), batch);
     ReadFrames(batch);
@@ -205,6 +211,7 @@ class StoredSource : public EventSource {
   void ReadEvents(int64_t count, Batch* batch) {
     if (count < 0 || count > kMostEventsOfBatch) db_.FailDamaged("a batch has no such number of events");
     size_t bytes = 0;
+    read_ += count;
     for (int64_t i = 0; i < count; ++i) {
       if (!events_.Step()) db_.FailDamaged("events are missing");
       Event event{};
@@ -242,6 +249,7 @@ class StoredSource : public EventSource {
 
   const Database& db_;
   int64_t last_event_ = 0;
+  int64_t read_ = 0;             // events
   std::vector<StringId> known_;  // by id in the database
   StringTable* strings_;
   Decoder* decoder_;
