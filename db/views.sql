@@ -69,6 +69,8 @@ SELECT r.id, l.id
 FROM console_report r
 JOIN page_lifetime l ON l.pfn = r.pfn
 WHERE (r.kind = 'bad_page_state' AND r.reason LIKE '%CHECK_AT_PREP%'
+       -- the line that says why is lost, and no other flag is set
+       OR r.kind = 'bad_page_state' AND r.reason IS NULL AND r.flags = 'waiters'
        -- PG_waiters set while the page was being freed (__free_one_page): the kernel stops there
        OR r.kind = 'vm_bug_on_page' AND r.reason LIKE 'VM_BUG_ON_PAGE(page->flags &%')
   AND '|' || r.flags || '|' LIKE '%|waiters|%'
