@@ -119,23 +119,63 @@ std::optional<DatabaseHeader> ReadDatabaseHeader(const std::string& path) {
   return header;
 }
 
+namespace {
+
+// Files SQLite keeps beside a database, and how they begin: www.sqlite.org/fileformat.html 3 and 4.1, and
+// walformat.html 2.1 for a little-endian machine.
+struct Companion {
+  const char* suffix;
+  std::string_view magic;
+};
+constexpr Companion kJournal{"-journal", "\xd9\xd5\x05\xf9\x20\xa1\x63\xd7"};
+constexpr std::array kCompanions = {kJournal, Companion{"-wal", "\x37\x7f\x06"},
+                                    Companion{"-shm", "\x18\xe2\x2d"}};
+
+enum class Beside : uint8_t { kNothing, kEmpty, kOfSqlite, kOther };
+
+std::string NameOf(const std::string& path, const Companion& companion) {
+  std::string name = path;
+  name += companion.suffix;
+  return name;
+}
+
+Beside WhatIsBeside(const std::string& path, const Companion& companion) {
+  int fd = open(NameOf(path, companion).c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+  if (fd < 0) return errno == ENOENT ? Beside::kNothing : Beside::kOther;
+  std::array<char, 8> head{};
+  ssize_t got = read(fd, head.data(), companion.magic.size());
+  close(fd);
+  if (got == 0) return Beside::kEmpty;
+  bool of_sqlite = got > 0 && std::string_view(head.data(), static_cast<size_t>(got)) == companion.magic;
+  return of_sqlite ? Beside::kOfSqlite : Beside::kOther;
+}
+
+}  // namespace
+
 void RequireSettled(const std::string& path, const DatabaseHeader& header) {
-  const char* settle = " and it settles that: sqlite3 ";
+  const std::string settle = ", and this settles it: sqlite3 '" + path;
   if (header.wal)
-    throw Error(path + ": another program changed it to keep its changes beside it (WAL);" + settle + path +
-                " 'PRAGMA journal_mode=DELETE'");
-  std::error_code ignored;
-  std::string journal = path + "-journal";
-  auto size = std::filesystem::file_size(journal, ignored);
-  if (!ignored && size > 0)
-    throw Error(path + ": another program was interrupted while it changed it, see " + journal + ";" +
-                settle + path + " 'PRAGMA user_version'");
+    throw Error(path + ": another program keeps changes of it beside it (WAL)" + settle +
+                "' 'PRAGMA journal_mode=DELETE'");
+  if (WhatIsBeside(path, kJournal) == Beside::kOfSqlite)
+    throw Error(path + ": another program is changing it, or was interrupted while it did (" +
+                NameOf(path, kJournal) + ")" + settle + "' 'PRAGMA user_version'");
+}
+
+void RequireFreeName(const std::string& path) {
+  for (const Companion& companion : kCompanions) {
+    if (WhatIsBeside(path, companion) == Beside::kOther)
+      throw Error(path + ": SQLite would take " + NameOf(path, companion) +
+                  " for a part of it; keep the result under another name");
+  }
 }
 
 void RemoveCompanions(const std::string& path) {
-  for (const char* suffix : {"-wal", "-shm", "-journal"}) {
-    if (unlink((path + suffix).c_str()) != 0 && errno != ENOENT)
-      throw Error(path + ": " + path + suffix +
+  for (const Companion& companion : kCompanions) {
+    Beside what = WhatIsBeside(path, companion);
+    if (what != Beside::kEmpty && what != Beside::kOfSqlite) continue;
+    if (unlink(NameOf(path, companion).c_str()) != 0 && errno != ENOENT)
+      throw Error(path + ": " + NameOf(path, companion) +
                   ", left by another program, cannot be removed: " + Reason(errno));
   }
 }
@@ -356,11 +396,10 @@ void RequireSound(const Database& database, const Database& expected) {
 
 // What is held in memory to be reported or replayed has no more rows than an analysis writes.
 void RequireFewRows(const Database& database) {
-  constexpr std::pair<const char*, int64_t> kMost[] = {{"source", 16'384},
-                                                       {"trace_probe", kMostProbes},
-                                                       {"trace_format", 100'000},
-                                                       {"trace_cpu_stats", 1'000'000},
-                                                       {"trace_issue", 100'000}};
+  constexpr std::pair<const char*, int64_t> kMost[] = {
+      {"source", 16'384},        {"trace_probe", kMostProbes},
+      {"trace_format", 100'000}, {"trace_cpu_stats", 1'000'000},
+      {"trace_issue", 100'000},  {"kind", 1'000'000}};
   for (const auto& [table, most] : kMost) {
     Statement count(database, "SELECT count(*) FROM " + std::string(table));
     if (count.Step() && count.Int(0) > most)

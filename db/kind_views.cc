@@ -149,8 +149,22 @@ struct StoredKind {
 std::vector<std::string> ColumnsOf(const EventKind& kind) {
   Names taken;
   for (const std::string& common : Words(kCommonColumns)) taken.Take(common);
-  std::vector<std::string> columns;
-  for (const KindField& field : kind.fields) columns.push_back(taken.Give(field.name, ""));
+  std::vector<std::string> columns(kind.fields.size());
+  auto give = [&](size_t f) {
+    // They are stored separated by blanks.
+    std::string name = kind.fields[f].name.empty() ? "_" : kind.fields[f].name;
+    std::replace(name.begin(), name.end(), ' ', '_');
+    columns[f] = taken.Give(name, "");
+  };
+  // Those that page_refs reads come first: no other field takes their names.
+  for (size_t f = 0; f < columns.size(); ++f) {
+    const KindField& field = kind.fields[f];
+    if (field.occurrence == 0 && (field.name == "ret" || field.name == "count" || field.name == "flags"))
+      give(f);
+  }
+  for (size_t f = 0; f < columns.size(); ++f) {
+    if (columns[f].empty()) give(f);
+  }
   return columns;
 }
 
@@ -231,6 +245,7 @@ void InsertKinds(Database* database, const std::vector<EventKind>& kinds,
 
 std::vector<StoredKind> WithoutViews(const std::vector<EventKind>& kinds, const StringTable& strings) {
   std::vector<StoredKind> stored;
+  stored.reserve(kinds.size());
   for (const EventKind& kind : kinds)
     stored.push_back({.id = static_cast<int64_t>(stored.size()),
                       .name = std::string(strings.Text(kind.name)),
@@ -285,7 +300,11 @@ void RequireKindViews(const Database& database) {
   };
   Statement kind(database, "SELECT id, name, shape = 'event', sql_name, columns FROM kind ORDER BY id");
   std::vector<StoredKind> kinds;
+  constexpr size_t kMostColumnBytes = size_t{1} << 20;
+  constexpr size_t kMostPageRefs = 1000;
   while (kind.Step()) {
+    if (kind.Text(4).size() > kMostColumnBytes || kinds.size() > kMostPageRefs)
+      database.FailDamaged("it has more kinds and columns than an analysis writes");
     StoredKind stored{.id = kind.Int(0),
                       .name = std::string(kind.Text(1)),
                       .is_event = kind.Int(2) != 0,

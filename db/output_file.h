@@ -35,7 +35,8 @@ class PartialFile {
 
   // Gives it the name, in place of what had it: from then on, also after a power failure, whoever opens that
   // name has either the old file or all of this one.
-  void Publish();
+  // `before` is called with the name directly before that, if anything.
+  void Publish(void (*before)(const std::string&) = nullptr);
 
   const std::string& partial() const { return partial_; }
   const std::string& published() const { return final_; }

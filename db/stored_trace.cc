@@ -158,7 +158,9 @@ class StoredSource : public EventSource {
 
   bool Next(Batch* batch) override {
     *batch = Batch();
-    if (!batches_.Step()) {
+    // SQLite begins anew where it is asked beyond the end.
+    over_ = over_ || !batches_.Step();
+    if (over_) {
       ReadFrames(batch);
       if (!batch->frames.empty()) return true;
       // Before anything takes the place of the file.
@@ -250,6 +252,7 @@ class StoredSource : public EventSource {
   const Database& db_;
   int64_t last_event_ = 0;
   int64_t read_ = 0;             // events
+  bool over_ = false;            // no batch is left
   std::vector<StringId> known_;  // by id in the database
   StringTable* strings_;
   Decoder* decoder_;

@@ -464,6 +464,7 @@ const char* SeverityName(TraceIssue::Severity severity) {
 TraceStore::TraceStore(const std::optional<std::string>& path) {
   if (path) {
     RequireReplaceable(OutputFile(*path));
+    RequireFreeName(OutputFile(*path));
     partial_ = std::make_unique<PartialFile>(*path);
   }
   database_ = partial_ ? std::make_unique<Database>(partial_->partial(), Database::Mode::kCreate,
@@ -784,8 +785,7 @@ void TraceStore::Publish() {
   if (!partial_) return;
   statements_.reset();
   database_.reset();
-  RemoveCompanions(partial_->published());
-  partial_->Publish();
+  partial_->Publish(RemoveCompanions);
   database_ = OpenTraceDatabase(partial_->published(), Database::Mode::kReadOnly);
 }
 

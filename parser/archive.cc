@@ -77,7 +77,7 @@ class Unpacker {
 // The files in it one after the other. What is no tar is one file.
 class ArchiveReader {
  public:
-  ArchiveReader(const std::string& path, ReadFn source, std::shared_ptr<std::string> damage)
+  ArchiveReader(const std::string& path, ReadFn source, const std::shared_ptr<std::string>& damage)
       : path_(path),
         damage_(damage),
         unpacker_(path, std::move(source), damage),

@@ -389,11 +389,19 @@ std::set<int32_t> CpusOf(std::string_view head, InputFormat format) {
   return cpus;
 }
 
-// A damaged file of which only lines before the first event can be read: no trace where there are others.
+// A damaged file of which only lines before the first event can be read: no trace where there is another.
 bool IsRemnant(const InputMember& member, InputFormat format) {
   bool damaged = member.whole && member.damage && !member.damage->empty();
-  bool text = format != InputFormat::kTraceDat && format != InputFormat::kPerfData;
-  return damaged && text && CpusOf(member.head, format).empty();
+  if (!damaged || format == InputFormat::kTraceDat || format == InputFormat::kPerfData) return false;
+  std::unique_ptr<LineFormat> lines = MakeLineFormat(format);
+  std::deque<std::string> owned;
+  bool has_events = false;
+  ForEachLine(member.head, [&](std::string_view line) {
+    TraceLine event;
+    TraceBody body;
+    has_events = has_events || lines->Split(line, &owned, &event, &body);
+  });
+  return !has_events;
 }
 
 // Several traces are one recording only if each holds what one cpu saw.
@@ -534,12 +542,14 @@ Recording OpenRecording(const RecordingOptions& options) {
 
   std::optional<size_t> trace;
   std::optional<size_t> other_trace;
+  std::optional<size_t> remnant;
   std::vector<size_t> more;
   if (options.input_format) ForceFormat(*options.input_format, members, &formats);
   for (size_t i = 0; i < members.size(); ++i) {
     if (formats[i] == InputFormat::kConsoleLog) continue;  // a trace only where there is no other
-    if (members.size() > 1 && IsReadableTrace(formats[i]) && IsRemnant(members[i], formats[i])) continue;
-    if (IsReadableTrace(formats[i])) {
+    if (IsReadableTrace(formats[i]) && !remnant && IsRemnant(members[i], formats[i])) {
+      remnant = i;
+    } else if (IsReadableTrace(formats[i])) {
       if (trace) {
         more.push_back(i);
       } else {
@@ -549,6 +559,7 @@ Recording OpenRecording(const RecordingOptions& options) {
       other_trace = i;
     }
   }
+  if (!trace) trace = remnant;
   PreferRawRecords(formats, &trace, &more);
   if (!more.empty()) CheckPerCpuFiles(members, formats, *trace, more);
   bool has_console = std::find(formats.begin(), formats.end(), InputFormat::kConsoleLog) != formats.end();

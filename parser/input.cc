@@ -94,7 +94,7 @@ bool GivesOnce(const struct stat& info) {
   return !S_ISREG(info.st_mode) || info.st_size == 0;
 }
 
-std::vector<InputMember> OpenOnce(const std::string& name, ReadFn input, HeadBudget* heads);
+std::vector<InputMember> OpenOnce(const std::string& name, const ReadFn& input, HeadBudget* heads);
 
 std::vector<InputMember> OpenAny(const std::string& path, HeadBudget* heads) {
   struct stat info {};
@@ -123,19 +123,52 @@ std::shared_ptr<SeekableFile> Spool(const ReadFn& read, const std::string& name)
   return std::make_shared<SeekableFile>(file.Release(), name);
 }
 
-void AddFiles(const std::string& folder, std::vector<std::string>* files) {
+// The files of tracefs that are emptied by being read, or empty the ring buffer.
+bool TakesAway(const std::string& name) {
+  for (std::string_view taker : {"trace_pipe", "trace_pipe_raw", "snapshot", "snapshot_raw", "free_buffer"}) {
+    if (name == taker) return true;
+  }
+  return false;
+}
+
+// Those of `names`, all where there are none. A copy of a file of tracefs has a size.
+void AddFiles(const std::string& folder, const std::vector<std::string>& names,
+              std::vector<std::string>* files) {
   std::error_code error;
   for (fs::directory_iterator entry(folder, error), end; !error && entry != end; entry.increment(error)) {
-    if (entry->is_regular_file(error)) files->push_back(entry->path().string());
+    std::error_code none;
+    if (!entry->is_regular_file(none)) continue;
+    std::string name = entry->path().filename().string();
+    if (!names.empty() && std::find(names.begin(), names.end(), name) == names.end()) continue;
+    if (TakesAway(name) && entry->file_size(none) == 0) continue;
+    files->push_back(entry->path().string());
+  }
+  if (error) throw Error(folder + ": " + error.message());
+}
+
+// As it is copied from tracefs: per_cpu/cpu0/trace, which say the same as the one trace where there is one,
+// and stats.
+void AddFilesOfCpus(const std::string& path, std::vector<std::string>* files) {
+  bool has_trace =
+      std::find(files->begin(), files->end(), (fs::path(path) / "trace").string()) != files->end();
+  std::vector<std::string> names = {"stats"};
+  if (!has_trace) names.emplace_back("trace");
+  std::error_code error;
+  std::string folder = (fs::path(path) / "per_cpu").string();
+  if (!fs::is_directory(folder, error)) return;
+  for (fs::directory_iterator cpu(folder, error), end; !error && cpu != end; cpu.increment(error)) {
+    if (cpu->is_directory()) AddFiles(cpu->path().string(), names, files);
   }
   if (error) throw Error(folder + ": " + error.message());
 }
 
 // What is given once is read once; what must be read twice is kept in an unnamed temporary file.
-std::vector<InputMember> OpenOnce(const std::string& name, ReadFn input, HeadBudget* heads) {
+std::vector<InputMember> OpenOnce(const std::string& name, const ReadFn& input, HeadBudget* heads) {
   bool whole = false;
   auto head = std::make_shared<std::string>(heads->Read(name, input, &whole));
-  auto rest = [head, input, at = size_t{0}](char* b, size_t n) mutable -> size_t {
+  // The file is closed where nothing is left to be read of it.
+  auto left = whole ? ReadFn([](char*, size_t) { return size_t{0}; }) : input;
+  auto rest = [head, input = std::move(left), at = size_t{0}](char* b, size_t n) mutable -> size_t {
     if (at == head->size()) return input(b, n);
     size_t take = std::min(n, head->size() - at);
     head->copy(b, take, at);
@@ -170,19 +203,15 @@ std::vector<InputMember> OpenInput(const std::string& path) {
   HeadBudget heads;
   if (path == "-") {
     ReadFn input = [path](char* b, size_t n) { return ReadDescriptor(STDIN_FILENO, path, b, n); };
-    return OpenOnce(path, std::move(input), &heads);
+    return OpenOnce(path, input, &heads);
   }
   struct stat info {};
   if (stat(path.c_str(), &info) != 0) throw Error(path + ": " + Reason(errno));
   if (!S_ISDIR(info.st_mode)) return OpenAny(path, &heads);
 
   std::vector<std::string> files;
-  AddFiles(path, &files);
-  // As it is copied from tracefs: per_cpu/cpu0/trace and its stats.
-  std::error_code none;
-  for (fs::directory_iterator cpu(path + "/per_cpu", none), end; !none && cpu != end; cpu.increment(none)) {
-    if (cpu->is_directory(none)) AddFiles(cpu->path().string(), &files);
-  }
+  AddFiles(path, {}, &files);
+  AddFilesOfCpus(path, &files);
   std::sort(files.begin(), files.end());
   std::vector<InputMember> members;
   for (const std::string& file : files) {

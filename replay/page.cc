@@ -248,8 +248,10 @@ void PageTracker::OnAlloc(const PageAlloc& alloc, const Moment& at) {
       EndLife(page, LifetimeQuality::kFreeUnseen, std::nullopt);
     }
     if (page) {
+      // Once: where a free is lost each later one would be taken for that of the life before.
+      bool late = page->free_of_before;
       BeginLife(page, at);
-      page->allocated_twice = twice;
+      page->allocated_twice = twice && !late;
     } else {
       page = &NewPage(alloc.pfn, alloc.order, LifetimeQuality::kOpen, at);
     }
@@ -302,8 +304,9 @@ Page* PageTracker::SplitOff(Page* block, Pfn pfn, uint32_t order, const Moment& 
 // Lines of two cpus with the same stamp, or stamps closer than their clocks err, come in either order: a
 // frame that was allocated while it still was is freed next by its owner before.
 bool PageTracker::IsOfLifeBefore(const Page& page, const PageFree& free, const Moment& at) const {
-  return page.alive && page.allocated_twice && page.alloc && page.order == free.order &&
-         !page.previous_death && OrderOf(*page.alloc, at, *clock_).before == Before::kOpen;
+  return page.alive && page.allocated_twice && page.alloc && page.alloc->ts && at.ts &&
+         page.order == free.order && !page.previous_death &&
+         OrderOf(*page.alloc, at, *clock_).before == Before::kOpen;
 }
 
 void PageTracker::OnFree(const PageFree& free, const Moment& at, const Task* task) {
@@ -312,6 +315,7 @@ void PageTracker::OnFree(const PageFree& free, const Moment& at, const Task* tas
   Page* page = Exact(free.pfn);
   if (page && IsOfLifeBefore(*page, free, at)) {
     page->previous_death = Death{.at = at, .not_before = {}, .free = at.event};
+    page->free_of_before = true;
     return;
   }
   if (!page || !page->alive) {

@@ -79,6 +79,7 @@ struct Page {
   LifetimeQuality quality = LifetimeQuality::kOpen;
   bool allocation_seen = false;  // mm_page_alloc belongs to this life
   bool allocated_twice = false;  // and the free of the life before did not come before it
+  bool free_of_before = false;   // it came after it
   bool frozen = false;
   bool migrating_mapped = false;  // by migrate_misplaced_transhuge_page: the mapping's reference
                                   // stays until after the page is unlocked

@@ -48,13 +48,14 @@ bool DropsOwnReference(KernelFunction function) {
 constexpr int64_t kLongestUnseenWait = 200'000'000;
 
 // Of a clock that counts ticks it is certain only beyond what the fastest counts meanwhile.
-bool LaterByMore(int64_t ns, const Moment& later, const Moment& first, const ClockError& clock) {
+bool LaterByMore(int64_t ns, const Moment& later, const Moment& first, const ClockError& clock,
+                 int64_t error = 0) {
   constexpr int64_t kMostTicks = 6;           // a ns
   constexpr int64_t kLeastJiffy = 1'000'000;  // ns
   int64_t limit = clock.jiffies() ? ns / kLeastJiffy : clock.ticks() ? kMostTicks * ns : ns;
   if (!later.ts || !first.ts || *later.ts <= *first.ts) return false;
   uint64_t distance = static_cast<uint64_t>(*later.ts) - static_cast<uint64_t>(*first.ts);
-  return distance > static_cast<uint64_t>(limit);
+  return distance > static_cast<uint64_t>(limit) + static_cast<uint64_t>(error);
 }
 
 // A waiter that was woken looks at the bit and sleeps again at once (mm/filemap.c:folio_wait_bit_common). One
@@ -73,7 +74,7 @@ constexpr int64_t kLongestLogDelay = 100'000'000;
 
 // The page's death, shown after `moment`, is too long after it to have come before it.
 bool DiedAfter(const Death& death, const Moment& moment, const ClockError& clock) {
-  return !death.resumed && LaterByMore(kLongestLogDelay + clock.bound(), death.at, moment, clock);
+  return !death.resumed && LaterByMore(kLongestLogDelay, death.at, moment, clock, clock.bound());
 }
 
 struct Fate {

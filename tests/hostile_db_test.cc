@@ -391,19 +391,26 @@ TEST_CASE("what another program keeps beside a database is not read past, and do
   CHECK(victim.Files() == files);
   Run run = Execute({"query", victim.path(), "SELECT 1"});
   CHECK(run.exit_code == 2);
-  CHECK(run.err.find("another program changed it to keep its changes beside it (WAL); ") !=
-        std::string::npos);
+  CHECK(run.err.find("another program keeps changes of it beside it (WAL), ") != std::string::npos);
   CHECK(victim.Files() == files);
   victim.Put(victim.bytes());
-  victim.folder().Write("race.db-journal", std::string(512, 'j'));
+  const std::string journal = "\xd9\xd5\x05\xf9\x20\xa1\x63\xd7" + std::string(512, 'j');
+  victim.folder().Write("race.db-journal", journal);
   run = Execute({"report", victim.path()});
   CHECK(run.exit_code == 2);
-  CHECK(run.err.find("race.db-journal; ") != std::string::npos);
+  CHECK(run.err.find("race.db-journal), and this settles it: sqlite3 ") != std::string::npos);
   // Beside a new result it would be taken for its own.
-  victim.folder().Write("race.db-wal", std::string(512, 'w'));
-  victim.folder().Write("race.db-shm", std::string(512, 's'));
+  victim.folder().Write("race.db-wal", "\x37\x7f\x06\x82" + std::string(512, 'w'));
+  victim.folder().Write("race.db-shm", "\x18\xe2\x2d" + std::string(512, 's'));
   CHECK(Execute({"analyze", "-o", victim.path(), victim.log()}).exit_code == 1);
   CHECK(victim.Files() == files);
+  // What only has such a name is somebody's file.
+  victim.folder().Write("other.db-journal", "of my travels");
+  run = Execute({"analyze", "-o", victim.beside("other.db"), victim.log()});
+  CHECK(run.exit_code == 2);
+  CHECK(run.err.find("other.db-journal for a part of it; keep the result under another name") !=
+        std::string::npos);
+  CHECK(ReadFile(victim.beside("other.db-journal")) == "of my travels");
   CHECK(Execute({"report", victim.path()}).exit_code == 0);
 }
 
