@@ -575,6 +575,13 @@ TEST_CASE("of damaged packed bytes all is read that can be", "[archive]") {
   std::string tar = ReadFile(f + "/a.tar");
   CHECK(read("zeros.tar", tar + std::string(100'000, '\0')) == std::pair(int64_t{3}, int64_t{0}));
   CHECK(read("two.tar", tar + tar) == std::pair(int64_t{3}, int64_t{1}));
+  {
+    // Lines without a cpu are events, too.
+    Writer writer(f + "/b.tar", archive_write_set_format_pax);
+    writer.File("perf.txt", "            work    69   100.000040: kmem:mm_page_free: pfn=0x28000 order=9\n");
+    writer.File("kprobe_events", kProbes);
+  }
+  CHECK(read("nocpu.tar", ReadFile(f + "/b.tar") + "words") == std::pair(int64_t{1}, int64_t{1}));
   CHECK(read("words.tar", tar + std::string(100'000, '\0') + "words") == std::pair(int64_t{3}, int64_t{1}));
   tar[150] = static_cast<char>(tar[150] ^ 1);  // of the sum over it
   CHECK(

@@ -364,6 +364,24 @@ TEST_CASE("a database with more files, probes or issues than an analysis writes 
   }
 }
 
+TEST_CASE("a database of odd fields and of very long stacks is one of ours", "[hostile]") {
+  TemporaryFolder folder;
+  std::string prefix = "   a-1   [000] ....     1.000001: ";
+  std::string text = prefix + "contention_begin: ffff88800311f778 (a b=1)\n" + prefix +
+                     "contention_begin: ffff88800311f778 (=SPIN)\n" + prefix +
+                     "page_ref_mod: pfn=0x1 flags=0x0 Count=7 count=2 mapcount=0 mapping=0 mt=1 val=1\n" +
+                     prefix + "kernel_stack: <stack trace>\n";
+  for (int i = 0; i < 150'000; ++i) text += " => f\n";
+  std::string db = folder.path() + "/odd.db";
+  Run run = Execute({"analyze", "-o", db, folder.Write("trace", text)});
+  CHECK(run.exit_code == 3);
+  CHECK(run.err.empty());
+  CHECK(Execute({"report", db}).exit_code == 0);
+  CHECK(Execute({"query", db, "SELECT observed FROM page_refs", "--format", "csv"}).out ==
+        "observed\r\n2\r\n");
+  CHECK(Execute({"replay", db, "-o", folder.path() + "/again.db"}).exit_code == 3);
+}
+
 TEST_CASE("a replay in place keeps a database it cannot make anew", "[hostile]") {
   Victim victim;
   std::string earlier = ReadFile(MMREPLAY_SOURCE_DIR "/tests/schema_3.sql");

@@ -155,6 +155,11 @@ TEST_CASE("the folder of tracefs itself, with a file for each cpu", "[input]") {
   }
   Analysis analysis({.inputs = {f}, .dmesg = {}, .probes = {}});
   CHECK(analysis.facts().lines.events == 2);
+  // The one trace of all cpus beside them says the same; reading a pipe of the ring buffer would take from
+  // it.
+  folder.Write("trace", kTraceText);
+  folder.Write("trace_pipe", "");
+  CHECK(Analysis({.inputs = {f}, .dmesg = {}, .probes = {}}).facts().lines.events == 1);
 }
 
 }  // namespace mmreplay
