@@ -376,15 +376,22 @@ void ForceFormat(const std::string& name, const std::vector<InputMember>& member
               std::string(FormatName((*formats)[blame])));
 }
 
-// The cpus of the first events of a text trace.
-std::set<int32_t> CpusOf(std::string_view head, InputFormat format) {
-  std::set<int32_t> cpus;
+// The first events of a text trace, one after the other.
+template <typename Visit>
+void ForEachFirstEvent(std::string_view head, InputFormat format, const Visit& visit) {
   std::unique_ptr<LineFormat> lines = MakeLineFormat(format);
   std::deque<std::string> owned;
   ForEachLine(head, [&](std::string_view line) {
     TraceLine event;
     TraceBody body;
-    if (lines->Split(line, &owned, &event, &body) && event.cpu) cpus.insert(*event.cpu);
+    if (lines->Split(line, &owned, &event, &body)) visit(event);
+  });
+}
+
+std::set<int32_t> CpusOf(std::string_view head, InputFormat format) {
+  std::set<int32_t> cpus;
+  ForEachFirstEvent(head, format, [&](const TraceLine& event) {
+    if (event.cpu) cpus.insert(*event.cpu);
   });
   return cpus;
 }
@@ -393,14 +400,8 @@ std::set<int32_t> CpusOf(std::string_view head, InputFormat format) {
 bool IsRemnant(const InputMember& member, InputFormat format) {
   bool damaged = member.whole && member.damage && !member.damage->empty();
   if (!damaged || format == InputFormat::kTraceDat || format == InputFormat::kPerfData) return false;
-  std::unique_ptr<LineFormat> lines = MakeLineFormat(format);
-  std::deque<std::string> owned;
   bool has_events = false;
-  ForEachLine(member.head, [&](std::string_view line) {
-    TraceLine event;
-    TraceBody body;
-    has_events = has_events || lines->Split(line, &owned, &event, &body);
-  });
+  ForEachFirstEvent(member.head, format, [&](const TraceLine&) { has_events = true; });
   return !has_events;
 }
 

@@ -59,6 +59,12 @@ class Codec {
     std::string_view in;
     char* out;
     size_t out_size;
+
+    void Keep(size_t in_left, size_t out_left) {
+      in.remove_prefix(in.size() - in_left);
+      out += out_size - out_left;
+      out_size = out_left;
+    }
   };
   enum class Result : uint8_t { kGoesOn, kEnded, kDamaged, kNoMemory, kTooGreedy };
 
@@ -86,9 +92,7 @@ class GzipCodec : public Codec {
     stream_.next_out = reinterpret_cast<Bytef*>(buffers->out);
     stream_.avail_out = static_cast<uInt>(buffers->out_size);
     int status = inflate(&stream_, Z_NO_FLUSH);
-    buffers->in.remove_prefix(buffers->in.size() - stream_.avail_in);
-    buffers->out += buffers->out_size - stream_.avail_out;
-    buffers->out_size = stream_.avail_out;
+    buffers->Keep(stream_.avail_in, stream_.avail_out);
     switch (status) {
       case Z_OK:
       case Z_BUF_ERROR:
@@ -118,9 +122,7 @@ class Bzip2Codec : public Codec {
     stream_.next_out = buffers->out;
     stream_.avail_out = static_cast<unsigned>(buffers->out_size);
     int status = BZ2_bzDecompress(&stream_);
-    buffers->in.remove_prefix(buffers->in.size() - stream_.avail_in);
-    buffers->out += buffers->out_size - stream_.avail_out;
-    buffers->out_size = stream_.avail_out;
+    buffers->Keep(stream_.avail_in, stream_.avail_out);
     switch (status) {
       case BZ_OK:
         return Result::kGoesOn;
@@ -149,9 +151,7 @@ class XzCodec : public Codec {
     stream_.next_out = reinterpret_cast<uint8_t*>(buffers->out);
     stream_.avail_out = buffers->out_size;
     lzma_ret status = lzma_code(&stream_, LZMA_RUN);
-    buffers->in.remove_prefix(buffers->in.size() - stream_.avail_in);
-    buffers->out += buffers->out_size - stream_.avail_out;
-    buffers->out_size = stream_.avail_out;
+    buffers->Keep(stream_.avail_in, stream_.avail_out);
     switch (status) {
       case LZMA_OK:
       case LZMA_GET_CHECK:
@@ -182,9 +182,7 @@ class ZstdCodec : public Codec {
     ZSTD_inBuffer in{buffers->in.data(), buffers->in.size(), 0};
     ZSTD_outBuffer out{buffers->out, buffers->out_size, 0};
     size_t status = ZSTD_decompressStream(stream_.get(), &out, &in);
-    buffers->in.remove_prefix(in.pos);
-    buffers->out += out.pos;
-    buffers->out_size -= out.pos;
+    buffers->Keep(in.size - in.pos, out.size - out.pos);
     if (ZSTD_isError(status) == 0) return status == 0 ? Result::kEnded : Result::kGoesOn;
     switch (ZSTD_getErrorCode(status)) {
       case ZSTD_error_memory_allocation:
