@@ -715,8 +715,9 @@ void WaitTracker::OnDeath(const Page& page) {
       wait->facts.death.reset();
       continue;
     }
+    // None where a block was freed around the page: how the page itself ended is not on record.
     wait->facts.death = page.death;
-    wait->facts.freed_by_waiter = wait->closed && page.death->at.pid == wait->record.pid &&
+    wait->facts.freed_by_waiter = page.death && wait->closed && page.death->at.pid == wait->record.pid &&
                                   wait->task->scope == wait->scope && !wait->task->frames.empty();
   }
 }
