@@ -32,9 +32,10 @@ struct BulkInsert::Source {
 BulkInsert::BulkInsert(const Database& database, const std::string& table, Column column)
     : source_(std::make_unique<Source>()) {
   source_->column = column;
-  Statement columns(database, "SELECT * FROM " + table);
+  Statement columns(database, "SELECT cid FROM pragma_table_info(?) ORDER BY cid");
+  columns.Bind(1, table);
   std::string names;
-  for (int i = 0; i < columns.columns(); ++i) names += (i == 0 ? "c" : ", c") + std::to_string(i);
+  while (columns.Step()) names += (names.empty() ? "c" : ", c") + std::string(columns.Text(0));
   source_->columns = "CREATE TABLE rows(" + names + ")";
   module_ = "rows_of_" + table;
   database.Check(

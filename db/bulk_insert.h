@@ -16,7 +16,7 @@ class BulkInsert {
   // Texts may be borrowed (SQLITE_STATIC) from what lives as long as the rows.
   using Column = void (*)(const void* rows, size_t row, int column, sqlite3_context* value);
 
-  // Into all columns of a table, in the schema's order. `database` must outlive it.
+  // Into all columns of a table that are not generated, in the schema's order. `database` must outlive it.
   BulkInsert(const Database& database, const std::string& table, Column column);
   BulkInsert(const BulkInsert&) = delete;
   BulkInsert& operator=(const BulkInsert&) = delete;

@@ -12,18 +12,21 @@ namespace {
 constexpr int64_t kLeast = std::numeric_limits<int64_t>::min();
 constexpr int64_t kMost = std::numeric_limits<int64_t>::max();
 
-// How a query is answered: constraints in the order of its arguments, then by which key plus 1, 0 is the id.
-// Columns that must not be NULL are told besides, as the text of a number with a bit each.
+// How a query is answered: constraints in the order of its arguments, then by which key plus 1, 0 is the id,
+// and by which other column, 0 is none. Columns that must not be NULL are told besides, as the text of a
+// number with a bit each.
 enum IntervalPlan : unsigned {
-  kEqual = 1,        // id, or the first column of a key
+  kEqual = 1,        // id, the first column of a key, or another column
   kSecondEqual = 2,  // of a key
-  kFrom = 4,         // id, or the second column of a key
+  kFrom = 4,         // id, the second column of a key, or another column
   kAfter = 8,
   kTo = 16,
   kBefore = 32,
   kBackward = 64,
+  kUnknown = 128,  // the other column is NULL; no argument
 };
-constexpr int kKeyShift = 8;
+constexpr unsigned kKeyShift = 8;
+constexpr unsigned kOtherShift = 16;
 
 int ColumnCount(const Database& database, const std::string& table) {
   return Statement(database, "SELECT * FROM " + table).columns();
@@ -38,7 +41,8 @@ class IntervalTable::Cursor {
   void Filter(int plan, const char* known, sqlite3_value** arguments) {
     known_ = known ? ParseDecimal(known).value_or(0) : 0;
     auto bits = static_cast<unsigned>(plan);
-    int key = plan >> kKeyShift;
+    unsigned key = bits >> kKeyShift & 0xff;
+    other_ = static_cast<int>(bits >> kOtherShift);
     backward_ = (bits & kBackward) != 0;
     ended_ = false;
     int64_t equal = 0;
@@ -49,7 +53,13 @@ class IntervalTable::Cursor {
     }
     if (ended_) return;
     index_ = nullptr;
-    if (key == 0) {
+    if (other_ != 0) {
+      if ((bits & kEqual) != 0) from_ = to_ = equal;
+      unknown_ = (bits & kUnknown) != 0;
+      if (!unknown_) known_ |= uint64_t{1} << other_;
+      begin_ = 0;
+      end_ = table_->rows_.last_id();
+    } else if (key == 0) {
       if ((bits & kEqual) != 0) from_ = to_ = equal;
       begin_ = std::max<int64_t>(from_, 0);
       end_ = std::min(to_, table_->rows_.last_id());
@@ -107,9 +117,16 @@ class IntervalTable::Cursor {
     for (; at_ >= begin_ && at_ <= end_; at_ += backward_ ? -1 : 1) {
       id_ = index_ ? index_->At(static_cast<size_t>(at_)).id : at_;
       Load();
-      if (row_ && row_->HasAll(static_cast<int64_t>(known_))) return;
+      if (row_ && row_->HasAll(static_cast<int64_t>(known_)) && IsOfOther()) return;
     }
     ended_ = true;
+  }
+
+  bool IsOfOther() const {
+    if (other_ == 0) return true;
+    if (unknown_) return !row_->Has(other_);
+    int64_t value = row_->Value(other_);
+    return value >= from_ && value <= to_;
   }
 
   void Load() {
@@ -122,7 +139,9 @@ class IntervalTable::Cursor {
   uint64_t known_ = 0;
   bool backward_ = false;
   bool ended_ = true;
-  // Wanted of the id, or of the key's second column.
+  bool unknown_ = false;
+  int other_ = 0;  // column that rows are passed over by, one by one; 0: none
+  // Wanted of the id, of the key's second column, or of the other one.
   int64_t from_ = kLeast;
   int64_t to_ = kMost;
   // Ids, or positions in the index.
@@ -136,13 +155,18 @@ class IntervalTable::Cursor {
 
 IntervalTable::IntervalTable(Database* database, const std::string& table, SpoolFile* file, TextSpool* texts)
     : rows_(file, texts, ColumnCount(*database, table)) {
-  Statement sql(*database, "SELECT sql FROM sqlite_schema WHERE type = 'table' AND name = ?");
-  sql.Bind(1, table);
-  if (sql.Step()) declaration_ = sql.Text(0);
-  sql.Reset();
-  Statement column(*database, "SELECT type = 'TEXT' FROM pragma_table_info(?) ORDER BY cid");
+  // Those that are generated are like the others here: a virtual table has none.
+  Statement column(
+      *database,
+      "SELECT name || ' ' || type || iif(pk, ' PRIMARY KEY', '') || iif(\"notnull\", ' NOT NULL', ''), "
+      "type = 'TEXT' FROM pragma_table_xinfo(?) ORDER BY cid");
   column.Bind(1, table);
-  for (int i = 0; column.Step(); ++i) texts_ |= static_cast<uint64_t>(column.Int(0) != 0) << i;
+  for (int i = 0; column.Step(); ++i) {
+    declaration_ += i == 0 ? "CREATE TABLE rows(" : ", ";
+    declaration_ += column.Text(0);
+    texts_ |= static_cast<uint64_t>(column.Int(1) != 0) << i;
+  }
+  declaration_ += ")";
   column.Reset();
   Statement key(
       *database,
@@ -210,6 +234,15 @@ void IntervalTable::BestIndex(sqlite3_index_info* query) const {
     if (plan == 0) use_range(0);
     if ((plan & (kFrom | kAfter)) != 0) rows /= 4;
     if ((plan & (kTo | kBefore)) != 0) rows /= 4;
+    // Of the first column that a constraint is on, what does not fit is passed over before SQLite sees it.
+    // The estimates stay those of a table that is gone through.
+    for (int column = 1; column < rows_.columns() && plan == 0; ++column) {
+      if ((texts_ >> column & 1) != 0) continue;
+      use(kEqual, column, SQLITE_INDEX_CONSTRAINT_EQ);
+      if (plan == 0) use_range(column);
+      if (plan == 0 && find(column, SQLITE_INDEX_CONSTRAINT_ISNULL) >= 0) plan |= kUnknown;
+      if (plan != 0) plan |= static_cast<unsigned>(column) << kOtherShift;
+    }
   }
   if (query->nOrderBy == 1) {
     int column = std::max(query->aOrderBy[0].iColumn, 0);

@@ -140,7 +140,9 @@ CREATE TABLE ptl_hold (
   acquire_ts    INTEGER,
   release_ts    INTEGER,
   contended_ts  INTEGER,
-  protects      TEXT
+  protects      TEXT,
+  hold_time     INTEGER AS (release_ts - acquire_ts),
+  wait_time     INTEGER AS (acquire_ts - contended_ts)
 );
 
 CREATE TABLE migration (
@@ -154,7 +156,7 @@ CREATE TABLE migration (
   end_event   INTEGER,
   begin_ts    INTEGER,
   end_ts      INTEGER,
-  result      TEXT NOT NULL,  -- migrated failed unknown
+  result      INTEGER NOT NULL,
   why         TEXT,
   holders      INTEGER NOT NULL, -- other tasks with a reference on the source, where it failed
   holder_pid   INTEGER,          -- of these, who took it last
@@ -203,7 +205,8 @@ CREATE TABLE page_wait (
   unlocked_event INTEGER,          -- the page's last unlock during the wait
   unlocked_ts   INTEGER,
   over_event    INTEGER,           -- after its sleep it ran again, or did something a waiter cannot do
-  over_ts       INTEGER
+  over_ts       INTEGER,
+  wait_time     INTEGER AS (end_ts - begin_ts)
 );
 
 CREATE TABLE anomaly (

@@ -85,6 +85,12 @@ std::optional<int64_t> If(bool there, T value) {
   return static_cast<int64_t>(value);
 }
 
+std::optional<int64_t> Difference(const std::optional<int64_t>& later,
+                                  const std::optional<int64_t>& earlier) {
+  if (!later || !earlier) return std::nullopt;
+  return *later - *earlier;
+}
+
 void EventColumn(const void* rows, size_t row, int column, sqlite3_context* to) {
   const auto& replayed = *static_cast<const ReplayedBatch*>(rows);
   const Event& event = replayed.batch.events[row];
@@ -188,6 +194,10 @@ void SetColumn(const PtlHold& hold, int column, To to) {
       return Set(to, hold.contended_ts);
     case 9:
       return Set(to, NullIfEmpty(hold.protects));
+    case 10:  // generated, as the next one, where the table is SQLite's own
+      return Set(to, Difference(TimeOf(hold.release), TimeOf(hold.acquire)));
+    case 11:
+      return Set(to, Difference(TimeOf(hold.acquire), hold.contended_ts));
     default:
       return;
   }
@@ -279,6 +289,8 @@ void SetColumn(const StoredWait& one, int column, To to) {
       return Set(to, EventOf(w.over));
     case 40:
       return Set(to, TimeOf(w.over));
+    case 41:  // generated
+      return Set(to, Difference(TimeOf(w.end), w.begin.ts));
     default:
       return;
   }
@@ -306,7 +318,7 @@ void SetColumn(const Migration& moved, int column, To to) {
     case 9:
       return Set(to, TimeOf(moved.end));
     case 10:
-      return Set(to, std::string_view(moved.result));
+      return Set(to, static_cast<int64_t>(moved.result));
     case 11:
       return Set(to, NullIfEmpty(moved.why));
     case 12:
@@ -340,8 +352,8 @@ struct TraceStore::Intervals {
         waits(database, "page_wait", file, &texts) {}
 
   void Put(const PageLifetime& life) { Put<10>(&lives, Value(life.id), life); }
-  void Put(const PtlHold& held) { Put<10>(&holds, Value(held.id), held); }
-  void Put(const StoredWait& wait) { Put<41>(&waits, Value(wait.wait->id), wait); }
+  void Put(const PtlHold& held) { Put<12>(&holds, Value(held.id), held); }
+  void Put(const StoredWait& wait) { Put<42>(&waits, Value(wait.wait->id), wait); }
   void Put(const Migration& moved) {
     Put<16>(&migrations, std::max<int64_t>(migrations.rows().last_id(), 0) + 1, moved);
   }

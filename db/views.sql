@@ -1,6 +1,8 @@
 -- The contract: views with fixed names and columns. Columns and views are appended, never renamed or
 -- removed (PRAGMA user_version counts). Times are in traces.clock_unit: nanoseconds, or ticks of an
 -- integer clock; NULL is unknown. pfn and addresses are integers.
+--
+-- Texts of intervals are subqueries, not joins: nothing is looked up where nobody asks for the text.
 
 -- The recording: what it is, what its lines were, how well the model predicted it. lines_events counts the
 -- events of the input; events_left_out of them were left out by --time, --cpu, --pid, --comm and --event (a
@@ -40,19 +42,20 @@ SELECT id, 1, pfn, page_order, alloc_event, free_event, alloc_ts, free_ts, alloc
 FROM page_lifetime;
 
 -- Holdings of page-table locks. acquire_event is NULL where the lock was taken before the trace, or where
--- only a probe's argument shows that it is held.
+-- only a probe's argument shows that it is held. hold_time: release_ts - acquire_ts; wait_time, for the lock:
+-- acquire_ts - contended_ts.
 CREATE VIEW ptl_holds(id, trace_id, lock, pid, comm, acquire_event, release_event, acquire_ts, release_ts,
-                      contended_ts, protects) AS
-SELECT h.id, 1, h.lock, h.pid, c.text, h.acquire_event, h.release_event, h.acquire_ts, h.release_ts,
-       h.contended_ts, h.protects
-FROM ptl_hold h JOIN string c ON c.id = h.comm;
+                      contended_ts, protects, hold_time, wait_time) AS
+SELECT h.id, 1, h.lock, h.pid, (SELECT s.text FROM string s WHERE s.id = h.comm), h.acquire_event, h.release_event, h.acquire_ts, h.release_ts,
+       h.contended_ts, h.protects, h.hold_time, h.wait_time
+FROM ptl_hold h;
 
 -- Pages moved, or attempted to. result: migrated, failed, unknown.
 CREATE VIEW migrations(id, trace_id, pid, comm, src_pfn, dst_pfn, reason, begin_event, end_event, begin_ts,
                        end_ts, result, why) AS
-SELECT m.id, 1, m.pid, c.text, m.src_pfn, m.dst_pfn, m.reason, m.begin_event, m.end_event, m.begin_ts,
-       m.end_ts, m.result, m.why
-FROM migration m JOIN string c ON c.id = m.comm;
+SELECT m.id, 1, m.pid, (SELECT s.text FROM string s WHERE s.id = m.comm), m.src_pfn, m.dst_pfn, m.reason, m.begin_event, m.end_event, m.begin_ts,
+       m.end_ts, CASE m.result WHEN 0 THEN 'unknown' WHEN 1 THEN 'migrated' WHEN 2 THEN 'failed' END, m.why
+FROM migration m;
 
 -- What the kernel itself printed about pages. ts is on the trace's clock, give or take ts_error_ns; where
 -- that is NULL, ts is the console's own time, which nothing ties to the trace's.
@@ -93,9 +96,11 @@ WHERE (r.kind = 'bad_page_state' AND r.reason LIKE '%CHECK_AT_PREP%'
 --     unknown                      any                                                   unknown
 --     reference, queued_under_ptl  any                                                   benign
 --   A wait for another flag than PG_locked is not judged: benign.
+--   wait_time: end_ts - begin_ts
 CREATE VIEW page_waits(id, trace_id, pid, comm, pfn, lifetime_id, function, begin_event, end_event, begin_ts,
-                       end_ts, ptl_hold_id, protection, outcome, verdict, why) AS
-SELECT w.id, 1, w.pid, c.text, w.pfn, w.lifetime, f.text, w.begin_event, w.end_event, w.begin_ts, w.end_ts,
+                       end_ts, ptl_hold_id, protection, outcome, verdict, why, wait_time) AS
+SELECT w.id, 1, w.pid, (SELECT s.text FROM string s WHERE s.id = w.comm), w.pfn, w.lifetime,
+       (SELECT s.text FROM string s WHERE s.id = w.function), w.begin_event, w.end_event, w.begin_ts, w.end_ts,
        w.hold,
        CASE w.protection WHEN 0 THEN 'unknown' WHEN 1 THEN 'none' WHEN 2 THEN 'reference'
                          WHEN 4 THEN 'queued_under_ptl' END,
@@ -112,10 +117,8 @@ SELECT w.id, 1, w.pid, c.text, w.pfn, w.lifetime, f.text, w.begin_event, w.end_e
          WHEN w.outcome IN (2, 3, 4) THEN CASE WHEN w.weakened THEN 'latent' ELSE 'probable' END
          ELSE 'latent'
        END,
-       w.why
-FROM page_wait w
-JOIN string c ON c.id = w.comm
-JOIN string f ON f.id = w.function;
+       w.why, w.wait_time
+FROM page_wait w;
 
 -- The events behind a wait's verdict: the call in which the page was found, the lock held and dropped there, the
 -- waiter's own reference if it had one, its sleep and who woke it, the page's death and free. event_order: how the

@@ -76,7 +76,7 @@ void MigrationTracker::OnBatchEnd(const Task* task, std::string_view reason, con
 void MigrationTracker::OnEntrySet(const Task* task, uint64_t address, std::optional<Pfn> source,
                                   const Moment& at) {
   Open* open = FindSource(task, source);
-  if (open && open->migration.result == "migrated") {
+  if (open && open->migration.result == MigrationResult::kMigrated) {
     // The frame is a source again: where no batch events are recorded, nothing else ended the move before.
     std::vector<Open>& all = tasks_[task].open;
     auto done = all.begin() + (open - all.data());
@@ -104,11 +104,11 @@ std::optional<Pfn> MigrationTracker::OnEntryRemoved(const Task* task, uint64_t a
   open->migration.end = at;
   open->entry_set.reset();
   if (present && open->migration.source == present) {
-    open->migration.result = "failed";
+    open->migration.result = MigrationResult::kFailed;
     if (open->migration.why.empty()) open->migration.why = "the entry was restored to the source page";
   } else if (present) {
     open->migration.destination = present;
-    open->migration.result = "migrated";
+    open->migration.result = MigrationResult::kMigrated;
     open->migration.why.clear();
     open->migration.holders = {};
   }
@@ -132,8 +132,9 @@ void MigrationTracker::OnMapping(const Task* task, std::optional<Pfn> source, st
 Migration* MigrationTracker::OnMappingResult(const Task* task, int64_t ret, const Moment& at) {
   auto of = tasks_.find(task);
   if (of == tasks_.end()) return nullptr;
-  auto open = std::find_if(of->second.open.rbegin(), of->second.open.rend(),
-                           [](const Open& o) { return o.mapping_seen && o.migration.result.empty(); });
+  auto open = std::find_if(of->second.open.rbegin(), of->second.open.rend(), [](const Open& o) {
+    return o.mapping_seen && o.migration.result == MigrationResult::kUnknown;
+  });
   if (open == of->second.open.rend()) return nullptr;
   open->mapping_ret = ret;
   open->migration.end = at;
@@ -178,7 +179,7 @@ void MigrationTracker::OnHugeEnd(const Task* task, std::optional<int64_t> ret, c
   Open done = std::move(*call);
   open.erase(std::next(call).base());
   if (ret) {
-    done.migration.result = *ret == 1 ? "migrated" : "failed";
+    done.migration.result = *ret == 1 ? MigrationResult::kMigrated : MigrationResult::kFailed;
     if (*ret != 1) done.migration.why = "migrate_misplaced_transhuge_page returned " + std::to_string(*ret);
   }
   Emit1(std::move(done), at);
@@ -188,9 +189,11 @@ void MigrationTracker::Emit1(Open open, std::optional<Moment> end) {
   --open_count_;
   Migration& migration = open.migration;
   migration.end = end;
-  if (migration.result.empty()) {
-    migration.result = open.mapping_seen && open.mapping_ret != 0 ? "failed" : "unknown";
-    if (open.mapping_seen && open.mapping_ret == 0 && !open.huge_call && end) migration.result = "migrated";
+  if (migration.result == MigrationResult::kUnknown && open.mapping_seen) {
+    if (open.mapping_ret != 0)
+      migration.result = MigrationResult::kFailed;
+    else if (!open.huge_call && end)
+      migration.result = MigrationResult::kMigrated;
   }
   emit_(std::move(migration));
 }

@@ -87,6 +87,13 @@ struct RefHolders {
   std::optional<EventId> taken = {};  // the event that shows it
 };
 
+// Values are stored.
+enum class MigrationResult : uint8_t {
+  kUnknown = 0,
+  kMigrated = 1,
+  kFailed = 2,
+};
+
 struct Migration {
   std::optional<Pid> pid;
   StringId comm;
@@ -95,7 +102,7 @@ struct Migration {
   std::string reason;
   std::optional<Moment> begin;
   std::optional<Moment> end;
-  std::string result;  // migrated, failed, unknown
+  MigrationResult result = MigrationResult::kUnknown;
   std::string why;
   RefHolders holders;  // of the source, where it failed and reference events tell
 };

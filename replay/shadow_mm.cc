@@ -56,7 +56,8 @@ ShadowMm::ShadowMm(ReplayOptions options, Sink sink)
       migrations_(
           [this](Record&& record) {
             const auto* moved = std::get_if<Migration>(&record);
-            if (moved && moved->result == "migrated" && moved->source && moved->begin && moved->end)
+            if (moved && moved->result == MigrationResult::kMigrated && moved->source && moved->begin &&
+                moved->end)
               pages_.OnMovedAway(*moved->source, moved->begin->event, *moved->end);
             sink_(std::move(record));
           },

@@ -161,6 +161,15 @@ std::vector<WaitClass> ReadWaits(const Database& db) {
   return waits;
 }
 
+std::vector<CountedName> ReadMigrations(const Database& db) {
+  std::vector<CountedName> results;
+  Statement query(db, ReportSql("migrations"));
+  while (query.Step()) {
+    if (query.Int(1) > 0) results.push_back({String(query.Text(0)), query.Int(1)});
+  }
+  return results;
+}
+
 // Of the names a query returns, one by one.
 std::vector<CountedName> CountNames(const Database& db, std::string_view sql) {
   std::map<std::string, int64_t, std::less<>> counts;
@@ -415,7 +424,7 @@ ReportContent ReadContent(const Database& database) {
   Statement also(database, ReportSql("also seen"));
   while (also.Step()) content.also_seen.push_back({String(also.Text(0)), String(also.Text(1)), also.Int(2)});
   content.waits = ReadWaits(database);
-  content.migrations = CountNames(database, "migrations");
+  content.migrations = ReadMigrations(database);
   Statement reports(database, ReportSql("reports"));
   if (reports.Step()) content.reports = reports.Int(0);
   Statement rules(database, ReportSql("rules"));

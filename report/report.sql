@@ -6,12 +6,11 @@ SELECT
   (SELECT lines_events FROM traces) AS events,
   (SELECT coalesce(sum(findings), 0) FROM rule_results WHERE severity IN ('error', 'warning')) AS findings,
   (SELECT count(*) FROM rule_results WHERE rule = 'wait_on_freed_page' AND applicable) AS wait_rule_applicable,
-  w.waits, w.unknown_waits, w.waits_in_gaps,
+  (SELECT count(*) FROM page_wait) AS waits,
+  (SELECT count(*) FROM page_wait WHERE protection = 0 AND judged) AS unknown_waits,
+  (SELECT count(*) FROM page_wait WHERE gap = 1) AS waits_in_gaps,
   EXISTS (SELECT 1 FROM trace_issues WHERE severity = 'error') AS incomplete,
-  EXISTS (SELECT 1 FROM trace_issues WHERE kind = 'events in disorder') AS in_disorder
-FROM (SELECT count(*) AS waits, coalesce(sum(judged AND protection = 0), 0) AS unknown_waits,
-             coalesce(sum(gap), 0) AS waits_in_gaps
-      FROM page_wait) w;
+  EXISTS (SELECT 1 FROM trace_issues WHERE kind = 'events in disorder') AS in_disorder;
 
 -- name: clock
 SELECT clock, clock_unit = 'ticks', clock_error FROM trace;
@@ -93,7 +92,7 @@ GROUP BY 1 ORDER BY count(*) DESC, 1 LIMIT 1;
 -- name: wait kinds
 SELECT id, function, call_function, reason,
        judged | weakened << 1 | (event_order >= 2) << 2 | protection << 3 | outcome << 6 AS facts,
-       CASE WHEN outcome IN (2, 3, 4) AND EXISTS (SELECT 1 FROM console_report) THEN id END
+       CASE WHEN EXISTS (SELECT 1 FROM console_report) AND outcome IN (2, 3, 4) THEN id END
 FROM page_wait;
 
 -- Waits are told by verdict; legal ones by why they are, unknown ones by what is missing, the rest by what became
@@ -116,9 +115,11 @@ SELECT EXISTS (SELECT 1 FROM page_wait WHERE end_event IS NOT NULL);
 -- name: wait functions
 SELECT text FROM string WHERE id IN (SELECT function FROM page_wait) ORDER BY 1;
 
--- Of each migration: they are counted as they come.
+-- By result, in the order of their names.
 -- name: migrations
-SELECT result FROM migration;
+SELECT 'failed', (SELECT count(*) FROM migration WHERE result = 2)
+UNION ALL SELECT 'migrated', (SELECT count(*) FROM migration WHERE result = 1)
+UNION ALL SELECT 'unknown', (SELECT count(*) FROM migration WHERE result = 0);
 
 -- name: reports
 SELECT count(*) FROM console_reports;

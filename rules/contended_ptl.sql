@@ -17,8 +17,8 @@ SELECT
          h.spins) || coalesce(' (' || h.protects || ')', '') AS summary,
   'contended' AS fingerprint,
   h.acquire_event AS lock_acquired_event
-FROM (SELECT id, lock, pid, comm, protects, acquire_event, max(acquire_ts - contended_ts) AS longest, count(*) AS spins
+FROM (SELECT id, lock, pid, comm, protects, acquire_event, max(wait_time) AS longest, count(*) AS spins
       FROM ptl_holds
-      WHERE contended_ts IS NOT NULL AND acquire_ts - contended_ts > 200000000
+      WHERE wait_time > 200000000
       GROUP BY lock) h
 ORDER BY h.longest DESC, h.id;

@@ -19,9 +19,8 @@ SELECT
   'long hold' AS fingerprint,
   h.acquire_event AS lock_acquired_event,
   h.release_event AS lock_dropped_event
-FROM (SELECT id, lock, pid, comm, protects, acquire_event, release_event, max(release_ts - acquire_ts) AS longest,
-             count(*) AS holds
+FROM (SELECT id, lock, pid, comm, protects, acquire_event, release_event, max(hold_time) AS longest, count(*) AS holds
       FROM ptl_holds
-      WHERE release_ts - acquire_ts > 100000000
+      WHERE hold_time > 100000000
       GROUP BY lock) h
 ORDER BY h.longest DESC, h.id;

@@ -12,15 +12,36 @@
 -- Livelock: a task waited for one life of a page 100 times within 10 ms. One aborted attempt to move a page takes longer
 -- than the tenth of a millisecond this leaves for each.
 -- Waits that wait_on_freed_page reports are not reported again.
-WITH waits AS NOT MATERIALIZED (
+WITH
+-- Of 100 waits of one task within 10 ms all but the last one are as short.
+restless AS MATERIALIZED (
+  SELECT pid, lifetime_id
+  FROM (SELECT pid, lifetime_id FROM page_waits WHERE wait_time <= 10000000
+        UNION ALL
+        SELECT pid, lifetime_id FROM page_waits WHERE end_ts IS NULL)
+  GROUP BY pid, lifetime_id HAVING count(*) >= 99
+),
+-- What can be a stall or part of a livelock: where no task is restless no wait is looked at for it.
+candidates AS (
+  SELECT id FROM page_waits WHERE wait_time > 10000000000
+  UNION
+  SELECT id FROM page_waits WHERE end_ts IS NULL
+  UNION
+  SELECT w.id
+  FROM (SELECT EXISTS (SELECT 1 FROM restless) AS are) restless_tasks
+  CROSS JOIN page_waits w
+  WHERE restless_tasks.are AND (w.pid, w.lifetime_id) IN (SELECT pid, lifetime_id FROM restless)
+),
+waits AS MATERIALIZED (
   SELECT w.id, w.pid, w.comm, w.pfn, w.lifetime_id, w.begin_event, w.end_event, w.begin_ts, x.death_ts,
          CASE WHEN w.end_ts IS NOT NULL THEN w.end_ts
               WHEN x.asleep_event IS NULL THEN NULL
               WHEN x.woken_event IS NOT NULL THEN x.woken_ts
               WHEN x.over_event IS NULL THEN (SELECT last_ts FROM trace_evidence)
          END AS waited_until
-  FROM page_waits w
-  JOIN page_wait_evidence x ON x.wait_id = w.id
+  FROM candidates k
+  CROSS JOIN page_waits w ON w.id = k.id
+  JOIN page_wait_evidence x ON x.wait_id = k.id
   WHERE (x.path IN ('numa fault', 'pmd migration entry', 'pte migration entry', 'hugetlb migration entry')
          OR w.function IN ('migration_entry_wait_on_locked', 'softleaf_entry_wait_on_locked'))
     AND NOT x.gap
@@ -31,26 +52,15 @@ WITH waits AS NOT MATERIALIZED (
 stalls AS (
   SELECT *, count(DISTINCT pid) AS tasks, max(stalled) AS longest
   FROM (SELECT *, iif(death_ts > begin_ts, min(death_ts, waited_until), waited_until) - begin_ts AS stalled
-        FROM waits
-        WHERE id IN (SELECT id FROM page_waits
-                     WHERE coalesce(end_ts, (SELECT last_ts FROM trace_evidence)) - begin_ts > 10000000000))
+        FROM waits)
   WHERE stalled > 10000000000
   GROUP BY coalesce(lifetime_id, -id)
 ),
--- Of 100 waits of one task within 10 ms all but the last one are as short.
-restless AS MATERIALIZED (
-  SELECT pid, lifetime_id
-  FROM page_waits
-  WHERE coalesce(end_ts, begin_ts) - begin_ts <= 10000000
-  GROUP BY pid, lifetime_id HAVING count(*) >= 99
-),
--- Where no task is restless no wait is looked at for it.
 storms AS (
   SELECT *, min(begin_event)
-  FROM (SELECT w.*, w.begin_ts - lag(w.begin_ts, 99) OVER (PARTITION BY w.pid, w.lifetime_id ORDER BY w.begin_event) AS hundred
-        FROM (SELECT EXISTS (SELECT 1 FROM restless) AS are) restless_tasks
-        CROSS JOIN waits w
-        WHERE restless_tasks.are AND (w.pid, w.lifetime_id) IN (SELECT pid, lifetime_id FROM restless))
+  FROM (SELECT *, begin_ts - lag(begin_ts, 99) OVER (PARTITION BY pid, lifetime_id ORDER BY begin_event) AS hundred
+        FROM waits
+        WHERE (pid, lifetime_id) IN (SELECT pid, lifetime_id FROM restless))
   WHERE hundred <= 10000000
   GROUP BY pid, lifetime_id
 )

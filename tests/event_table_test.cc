@@ -76,7 +76,12 @@ std::vector<std::string> IntervalQueries(const Database& db) {
       "SELECT w.id, h.lock, h.acquire_event FROM page_wait w LEFT JOIN ptl_hold h ON h.id = w.hold",
       "SELECT w.id, l.id FROM page_wait w JOIN page_lifetime l ON l.pfn = w.pfn ORDER BY w.id, l.id",
       "SELECT m.id, n.id FROM migration m JOIN migration n ON n.src_pfn = m.dst_pfn ORDER BY m.id, n.id",
-      "SELECT lock, max(release_ts - acquire_ts), id FROM ptl_hold GROUP BY lock ORDER BY lock",
+      "SELECT lock, max(hold_time), id FROM ptl_hold GROUP BY lock ORDER BY lock",
+      "SELECT w.id, h.id FROM page_wait w LEFT JOIN ptl_hold h ON h.id = w.hold WHERE h.contended_ts IS NULL",
+      "SELECT w.id, h.id FROM page_wait w LEFT JOIN ptl_hold h ON h.id = w.hold AND h.contended_ts IS NULL",
+      "SELECT * FROM page_waits WHERE wait_time IS NOT end_ts - begin_ts",
+      "SELECT * FROM ptl_holds WHERE hold_time IS NOT release_ts - acquire_ts",
+      "SELECT * FROM ptl_holds WHERE wait_time IS NOT acquire_ts - contended_ts",
   };
   const std::pair<const char*, std::vector<std::pair<const char*, const char*>>> tables[] = {
       {"page_lifetime", {{"pfn", nullptr}}},
@@ -103,6 +108,21 @@ std::vector<std::string> IntervalQueries(const Database& db) {
       }
     }
     queries.push_back(select + "WHERE id > 2.5 AND id < 4.5 ORDER BY id");
+    // Columns without an index: the lowest value, one amid the rows, none.
+    Statement columns(db, "SELECT name FROM pragma_table_xinfo(?) WHERE type = 'INTEGER'");
+    columns.Bind(1, table);
+    while (columns.Step()) {
+      std::string column(columns.Text(0));
+      Statement value(db, "SELECT DISTINCT " + column + " FROM " + table + " ORDER BY 1 LIMIT 3");
+      while (value.Step()) {
+        std::string at = value.IsNull(0) ? "NULL" : std::to_string(value.Int(0));
+        for (const char* op : {"=", "<", "<=", ">", ">=", "IS"})
+          queries.push_back(select + "WHERE " + column + " " + op + " " + at + " ORDER BY id LIMIT 3");
+        queries.push_back(select + "WHERE " + column + " BETWEEN " + at + " AND " + at +
+                          " + 0.5 ORDER BY id LIMIT 3");
+        queries.push_back(select + "WHERE " + column + " > " + at + " AND id > 3 ORDER BY id DESC LIMIT 3");
+      }
+    }
     for (const auto& [first, second] : keys) {
       std::string by(first);
       queries.push_back(select + "WHERE " + by + " IS NOT NULL");

@@ -30,13 +30,14 @@ TEST_CASE("the contract views have exactly these columns", "[store]") {
       {"page_lifetimes",
        "id trace_id pfn page_order alloc_event free_event alloc_ts free_ts alloc_pid free_pid quality"},
       {"ptl_holds",
-       "id trace_id lock pid comm acquire_event release_event acquire_ts release_ts contended_ts protects"},
+       "id trace_id lock pid comm acquire_event release_event acquire_ts release_ts contended_ts protects "
+       "hold_time wait_time"},
       {"migrations",
        "id trace_id pid comm src_pfn dst_pfn reason begin_event end_event begin_ts end_ts result why"},
       {"page_waits",
        "id trace_id pid comm pfn lifetime_id function begin_event end_event begin_ts end_ts ptl_hold_id "
        "protection "
-       "outcome verdict why"},
+       "outcome verdict why wait_time"},
       {"anomalies", "id trace_id event_id ts invariant pfn pid detail"},
       {"gaps", "id trace_id cpu from_ts to_ts lost"},
       {"console_reports", "id trace_id line kind pfn flags reason comm ts ts_error_ns event_id"},
