@@ -110,7 +110,10 @@ struct FleetStore::Statements {
              "SELECT id, path, content, status, reason, format, kernel_release, machine, files, "
              "files_unused, lines, events, "
              "rejected, waits, unknown_waits, milliseconds FROM log WHERE content = ?1 AND analysis = ?2 AND "
-             "status IN ('found', 'clean', 'cannot tell') ORDER BY path <> ?3, id LIMIT 1"),
+             "status IN ('found', 'clean', 'cannot tell') AND "
+             // Found, and nothing there: somebody deleted it. It is judged again.
+             "(status <> 'found' OR EXISTS (SELECT 1 FROM finding f WHERE f.log = log.id)) "
+             "ORDER BY path <> ?3, id LIMIT 1"),
         findings(
             db,
             "SELECT rule, severity, grade, fingerprint, member, function, outcome, comm, pid, pfn, summary, "
@@ -138,7 +141,8 @@ struct FleetStore::Statements {
             "function, outcome, comm, pid, pfn, summary, CASE WHEN substr(path, 1, length(?3)) = ?3 THEN "
             "?4 || substr(path, length(?3) + 1) ELSE path END, line FROM finding WHERE log = ?1 ORDER BY id"),
         known(db,
-              "SELECT id, analysis = ?3 AND status IN ('found', 'clean', 'cannot tell') FROM log "
+              "SELECT id, analysis = ?3 AND status IN ('found', 'clean', 'cannot tell') AND "
+              "(status <> 'found' OR EXISTS (SELECT 1 FROM finding f WHERE f.log = log.id)) FROM log "
               "WHERE path = ?1 AND content = ?2"),
         drop_findings(db, "DELETE FROM finding WHERE log = ?1"),
         insert_log(db,

@@ -530,6 +530,9 @@ std::string Join(const std::vector<std::string>& parts) {
 Recording OpenRecording(const RecordingOptions& options) {
   Recording recording;
   recording.path = Join(options.inputs);
+  auto standard_inputs = std::count(options.inputs.begin(), options.inputs.end(), "-") +
+                         (options.dmesg == "-" ? 1 : 0) + (options.probes == "-" ? 1 : 0);
+  if (standard_inputs > 1) throw Error("-: standard input can be read once, and is given twice");
 
   std::vector<InputMember> members;
   for (const std::string& input : options.inputs) {

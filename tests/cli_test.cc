@@ -153,6 +153,9 @@ TEST_CASE("a directory, its archive and standard input give the same answer", "[
   Run stdin_archive = Shell("$MMREPLAY analyze - < samples/410-x86-fired-nochurn.tar.xz");
   CHECK(answer(archive.out) == answer(directory.out));
   CHECK(answer(archive.out) == answer(stdin_archive.out));
+  Run twice = Shell("$MMREPLAY analyze - - < samples/410-x86-fired-nochurn.tar.xz");
+  CHECK(twice.exit_code == 2);
+  CHECK(twice.err.starts_with("mmreplay: -: standard input can be read once"));
 }
 
 TEST_CASE("errors name the object and go to standard error", "[cli]") {

@@ -426,6 +426,13 @@ TEST_CASE("a fleet database has a row per log and finding, night after night", "
   CHECK(Sql(db, "SELECT count(*) FROM findings") == "92\n");
   CHECK(Sql(db, "SELECT count(*), sum(skipped) FROM run_logs") == "6|2\n");
   CHECK(Sql(db, "SELECT logs, exit_code, finished IS NOT NULL FROM runs") == "3|1|1\n3|1|1\n");
+  // A log whose findings somebody deleted is judged again, not called clean.
+  Sql(db, "DELETE FROM finding WHERE log = (SELECT id FROM log WHERE path = 'samples/x86-fired.tar.xz')");
+  Run deleted = Shell(command);
+  CHECK(deleted.err == "mmreplay: 1 of 3 logs had been judged before\n");
+  CHECK(deleted.out == first.out);
+  CHECK(deleted.exit_code == 1);
+  CHECK(Sql(db, "SELECT count(*) FROM findings") == "92\n");
   // The same content under another name is a log of its own, and needs no analysis.
   Shell("cp samples/x86-fired.tar.xz " + folder.path() + "/copy.tar.xz");
   Run copy = Shell("$MMREPLAY triage --format jsonl -o " + db + " " + folder.path() + "/copy.tar.xz");
