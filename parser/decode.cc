@@ -539,6 +539,9 @@ PageFlags ParsePageFlags(std::string_view text) {
 Decoder::Decoder(StringTable* strings, std::vector<ProbeDefinition> probes,
                  std::optional<KernelRelease> release)
     : strings_(strings), probes_(std::move(probes)), release_(release) {
+  for (const ProbeDefinition& probe : probes_) {
+    if (FunctionOfSymbol(probe.function) != KernelFunction::kOther) probes_that_count_.insert(probe.event);
+  }
   strings_->KeepAlways([](std::string_view name) { return TracepointNamed(name) != Tracepoint::kNone; });
 }
 
@@ -577,6 +580,21 @@ Decoder::Tracepoint Decoder::TracepointNamed(std::string_view name) {
   };
   auto found = by_name.find(name);
   return found == by_name.end() ? Tracepoint::kNone : found->second;
+}
+
+bool Decoder::Concerns(std::string_view text) const {
+  auto concerns = [&](std::string_view word) {
+    return TracepointNamed(word) != Tracepoint::kNone || FunctionOfSymbol(word) != KernelFunction::kOther ||
+           probes_that_count_.contains(word);
+  };
+  auto is_word = [](char c) { return IsKeyChar(c) && c != '-'; };
+  for (size_t begin = 0; begin < text.size();) {
+    size_t end = begin;
+    while (end < text.size() && is_word(text[end])) ++end;
+    if (end > begin && concerns(text.substr(begin, end - begin))) return true;
+    begin = end + 1;
+  }
+  return false;
 }
 
 Decoder::Tracepoint Decoder::TracepointOf(StringId name) {

@@ -7,6 +7,7 @@
 #include <optional>
 #include <string_view>
 #include <unordered_map>
+#include <unordered_set>
 #include <utility>
 #include <vector>
 
@@ -27,6 +28,10 @@ class Decoder {
   // event (trace_printk, a probe) may carry the same leading token. Views in the payload borrow
   // from `args`.
   Payload Decode(StringId name, std::string_view args);
+
+  // Whether a word of a text that could not be read names an event or a function that means something: what
+  // it told is missing.
+  bool Concerns(std::string_view text) const;
 
   const std::vector<ProbeDefinition>& probes() const { return probes_; }
 
@@ -67,6 +72,8 @@ class Decoder {
 
   StringTable* strings_;
   std::vector<ProbeDefinition> probes_;
+  std::unordered_set<std::string_view>
+      probes_that_count_;  // names of these, on functions that mean something
   std::optional<KernelRelease> release_;
   bool user_space_text_ = false;
   int64_t probes_bound_by_name_ = 0;

@@ -483,8 +483,8 @@ void PerfDataReader::ReadRecord(std::string_view record) {
       size_t index = attr ? static_cast<size_t>(attr - perf_.attrs.data()) : 0;
       if (!attr || !ReadSample(index, body, &sample)) {
         ++lines_.rejected;
-        Note(Severity::kWarning, "record rejected", lines_.total,
-             attr ? "a sample is shorter than its parts" : "a sample names no event of the file");
+        NoteRejected(lines_.total, attr ? "is shorter than its parts" : "names no event of the file",
+                     attr ? strings_->Text(KindOf(index).name) : std::string_view());
         return;
       }
       Enqueue(record, sample.time, index);
@@ -622,14 +622,23 @@ void PerfDataReader::NoteCpu(int32_t cpu) {
   cpus_.insert(cpu);
 }
 
+// A sample of that event, "" where nothing tells which.
+void PerfDataReader::NoteRejected(int64_t line, const std::string& why, std::string_view event) {
+  std::string text = "a sample " + (event.empty() ? "" : "of " + std::string(event) + " ") + why;
+  if (event.empty() || decoder_->Concerns(event)) {
+    Note(Severity::kError, "event rejected", line, text);
+  } else {
+    Note(Severity::kWarning, "record rejected", line, text);
+  }
+}
+
 void PerfDataReader::EmitSample(std::string_view body, const Pending& pending, Batch* batch) {
   Sample sample;
   ReadSample(pending.attr, body, &sample);
   const Kind& kind = KindOf(pending.attr);
   if (!AppendSampleText(kind, sample)) {
     ++lines_.rejected;
-    Note(Severity::kWarning, "record rejected", pending.line,
-         "a sample of " + std::string(strings_->Text(kind.name)) + " does not fit its format");
+    NoteRejected(pending.line, "does not fit its format", strings_->Text(kind.name));
     return;
   }
   ends_.push_back(text_.size());
@@ -709,7 +718,7 @@ void PerfDataReader::EmitLost(std::string_view record, int64_t line, Batch* batc
   uint64_t lost = body.U64();
   if (!body.ok()) {
     ++lines_.rejected;
-    Note(Severity::kWarning, "record rejected", line, "a record about lost events is cut off");
+    Note(Severity::kError, "event rejected", line, "a record about lost events is cut off");
     return;
   }
   ++lines_.markers;

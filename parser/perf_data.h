@@ -151,6 +151,7 @@ class PerfDataReader : public EventSource {
   void EmitLostSomewhere(Batch* batch);
   bool AppendSampleText(const Kind& kind, const Sample& sample);
   void NoteCpu(int32_t cpu);
+  void NoteRejected(int64_t line, const std::string& why, std::string_view event);
   void AddFrames(const Sample& sample, EventId event, Batch* batch);
   void FinishBatch(Batch* batch);
   bool MayName(int32_t tid);

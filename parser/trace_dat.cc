@@ -186,7 +186,12 @@ void TraceDatReader::ReadMessage(uint8_t type, std::string_view payload, Batch* 
     case TraceDatMessage::kRejected:
       ++lines_.total;
       ++lines_.rejected;
-      Note(Severity::kWarning, "record rejected", "a record could not be read: " + std::string(payload));
+      if (decoder_->Concerns(payload)) {
+        Note(Severity::kError, "event rejected",
+             "a record of an event that counts could not be read: " + std::string(payload));
+      } else {
+        Note(Severity::kWarning, "record rejected", "a record could not be read: " + std::string(payload));
+      }
       break;
     case TraceDatMessage::kFailed:
       failure_ = payload;

@@ -220,8 +220,13 @@ LineKind TraceReader::Classify(std::string_view line, bool terminated, Batch* ba
     return LineKind::kComment;
   }
   if (format_->LooksLikeEvent(line)) {
-    Note(Severity::kWarning, "line rejected",
-         "a line looks like an event and could not be read: " + std::string(line.substr(0, 80)));
+    std::string text = " and could not be read: " + std::string(line.substr(0, 80));
+    // A file that is cut off ends within a line: the recording ends before it.
+    if (terminated && decoder_->Concerns(line)) {
+      Note(Severity::kError, "event rejected", "a line looks like an event that counts" + text);
+    } else {
+      Note(Severity::kWarning, "line rejected", "a line looks like an event" + text);
+    }
     return LineKind::kRejected;
   }
   if (text_may_continue_) return LineKind::kContinuation;
@@ -301,7 +306,7 @@ LineKind TraceReader::AddEvent(const TraceLine& split, const TraceBody& body, Ba
   if (split.ts) {
     if (!clock_is_ticks_) clock_is_ticks_ = split.ts->is_ticks;
     if (*clock_is_ticks_ != split.ts->is_ticks) {
-      Note(Severity::kWarning, "clock changes",
+      Note(Severity::kError, "clock changes",
            "time stamps of two kinds in one file: events of the second kind were left out");
       return LineKind::kRejected;
     }

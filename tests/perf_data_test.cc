@@ -150,7 +150,7 @@ TEST_CASE("a format that lists the same bytes over and over", "[perf_data]") {
   BinaryRead many = ReadBinary(PerfPipeHead(kFlags, fields(20'000)) + PerfFreeSample(10, 3, 1));
   CHECK(many.events.empty());
   CHECK(many.lines.rejected == 1);
-  CHECK(many.HasIssue("record rejected"));
+  CHECK(many.HasIssue("event rejected"));
 }
 
 TEST_CASE("probes are placed by their definitions or not at all", "[perf_data]") {
@@ -213,7 +213,7 @@ TEST_CASE("what cannot be read is named", "[perf_data]") {
   BinaryRead shorter =
       ReadBinary(PerfPipeHead() + PerfFreeSample(10, 0, 1) + PerfRecordBytes(9, body.substr(0, 44)));
   CHECK(shorter.events.size() == 1);
-  CHECK(shorter.HasIssue("record rejected"));
+  CHECK(shorter.HasIssue("event rejected"));
 }
 
 // Synthetic: 65,536 attrs, each with a section of ids that is the whole file. Read for each of them, that is
