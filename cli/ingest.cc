@@ -195,15 +195,21 @@ std::vector<std::string> RecordableOf(const Recording& recording, const StringTa
   std::set<std::string> names;
   for (const EventKind& kind : kinds) names.emplace(strings.Text(kind.name));
   // Names of views are earned below, whatever an event may be called.
-  for (const char* view : {"page_waits", "page_refs", "page_lifetimes", "ptl_holds", "migrations"})
-    names.erase(view);
+  for (const char* earned :
+       {"page_waits", "caller_kept_waits", "page_refs", "page_lifetimes", "ptl_holds", "migrations"})
+    names.erase(earned);
   // A wait probe without hits shows that nobody waited. Hits that nothing can be made of show nothing.
   auto is_hit = [&](const ProbeDefinition& probe) { return names.contains(probe.event); };
+  // Defined is not enabled: the probes of a recording are switched on together, and one of them is hit.
+  bool enabled = std::any_of(recording.probes.begin(), recording.probes.end(), is_hit);
   bool wait_probe = replay.wait_probes;
+  bool caller_kept = replay.caller_kept_waits;
   bool undecoded = false;
   for (const ProbeDefinition& probe : recording.probes) {
-    if (!IsWaitFunction(FunctionOfSymbol(probe.function)) || probe.is_return) continue;
-    wait_probe = true;
+    KernelFunction function = FunctionOfSymbol(probe.function);
+    if (!IsWaitFunction(function) || probe.is_return) continue;
+    wait_probe |= enabled;
+    caller_kept |= enabled && LeavesPageToCaller(function);
     undecoded |= is_hit(probe) && !replay.wait_probes;
   }
   wait_probe &= !undecoded;
@@ -217,6 +223,8 @@ std::vector<std::string> RecordableOf(const Recording& recording, const StringTa
     return std::any_of(any.begin(), any.end(), [&](const char* name) { return names.contains(name); });
   };
   if (wait_probe) names.insert("page_waits");
+  // Which of them is a question where there are any.
+  if (caller_kept || !wait_probe) names.insert("caller_kept_waits");
   if (has({"page_ref_set", "page_ref_mod", "page_ref_mod_and_test", "page_ref_mod_and_return",
            "page_ref_mod_unless", "page_ref_freeze", "page_ref_unfreeze"}))
     names.insert("page_refs");

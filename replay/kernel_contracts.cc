@@ -106,6 +106,17 @@ bool IsWaitFunction(KernelFunction function) {
   }
 }
 
+bool LeavesPageToCaller(KernelFunction function) {
+  switch (function) {
+    case Function::kPutAndWaitOnPageLocked:
+    case Function::kFolioPutWaitLocked:
+    case Function::kMigrationEntryWaitOnLocked:
+      return false;
+    default:
+      return IsWaitFunction(function);
+  }
+}
+
 bool LooksUpPageTable(KernelFunction function) {
   switch (function) {
     case Function::kMigrationEntryWait:

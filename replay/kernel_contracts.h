@@ -28,6 +28,10 @@ std::string_view ProtectionHistory(KernelFunction lookup);
 // True for a function that waits for a flag of a page.
 bool IsWaitFunction(KernelFunction function);
 
+// Of these, true for one that leaves it to its caller to keep the page: a recording of the others, which see to it
+// themselves, shows no wait without protection, whatever the kernel does.
+bool LeavesPageToCaller(KernelFunction function);
+
 // True for a function in which a page is found through a page-table entry under its lock, so that
 // whatever keeps the page alive has to be taken inside it.
 bool LooksUpPageTable(KernelFunction function);

@@ -78,9 +78,10 @@ void ShadowMm::Learn(const Lessons& lessons) {
   }
 }
 
-// A missing +1 says something only if every event that could show one was on.
-bool ShadowMm::ReferencesRecordable() const {
-  return shown_.page_ref_mod && shown_.page_ref_mod_unless;
+// A missing +1 says something only if every event that could show one was on. They are switched on one after
+// the other, and their buffer may begin later than others.
+bool ShadowMm::ReferencesRecordable(const Moment& at) const {
+  return shown_.page_ref_mod && shown_.page_ref_mod_unless && Value(*shown_.first_ref) < Value(at.event);
 }
 
 ShadowMm::CpuState& ShadowMm::CpuOf(int32_t cpu) {
@@ -337,6 +338,7 @@ void ShadowMm::OnSwitch(const SchedSwitch& sched, const Event& event, const Mome
       summary_.returns_missing += static_cast<int64_t>(tasks_.OnIdle(prev));
     }
     prev->asleep = sleeps;
+    prev->switched_out = at;
     prev->woken.reset();
   }
   if (Task* next = tasks_.Of(sched.next, event.cpu)) {
@@ -353,6 +355,8 @@ void ShadowMm::OnWaking(const SchedWaking& waking, const Moment& at) {
   Task* woken = tasks_.Of(waking.pid, std::nullopt);
   if (!woken) return;
   waits_.OnWaking(*woken, at);
+  // Only who slept is woken (kernel/sched/core.c:try_to_wake_up looks at its state): see OnSwitch.
+  if (!woken->waiting && woken->last_hold) woken->last_hold->direct = false;
   if (!woken->woken) woken->woken = at;
 }
 
@@ -438,7 +442,7 @@ void ShadowMm::BeginWait(const FunctionEntry& call, StringId probe, const Moment
                            .count = {},
                            .locked = {},
                            .hold = {},
-                           .references_recordable = ReferencesRecordable(),
+                           .references_recordable = ReferencesRecordable(at),
                            .last_gap = last_gap_};
   // A gap that has not ended yet reaches up to here.
   if (open_gaps_ > 0) entry.last_gap = at.event;
@@ -473,6 +477,8 @@ void ShadowMm::BeginWait(const FunctionEntry& call, StringId probe, const Moment
   entry.gap_in_lookup = GapSince(*task, since);
   entry.gap_before = GapSince(*task, task->last_own ? task->last_own->event : EventId{});
   entry.preceded = task->last_own && !entry.gap_before;
+  // mm/compaction.c takes pages from the free lists without mm_page_alloc; mm/page_alloc.c:post_alloc_hook
+  // sets the count of each.
   entry.births_recorded = shown_.births && (shown_.all_tasks || !pages_.MissesBirths());
   waits_.Begin(task, at, entry);
   if (entry.pfn) NotePage(*entry.pfn, at);
@@ -484,6 +490,7 @@ void ShadowMm::OnEntry(const FunctionEntry& call, StringId probe, const Moment& 
   if (task->waiting && !IsWaitFunction(call.function)) waits_.EndUnseen(task, at);
   if (IsWaitFunction(call.function)) {
     summary_.wait_probes = true;
+    summary_.caller_kept_waits |= LeavesPageToCaller(call.function);
     BeginWait(call, probe, at, task);
     return;
   }
@@ -568,7 +575,7 @@ void ShadowMm::OnReturn(const FunctionReturn& call, const Moment& at, Task* task
 
 // Who kept the page from being moved.
 void ShadowMm::NoteHolders(const Task* task, Migration* migration) {
-  if (!migration->source || !migration->begin || !ReferencesRecordable()) return;
+  if (!migration->source || !migration->begin || !ReferencesRecordable(*migration->begin)) return;
   migration->holders = pages_.HoldersOf(*migration->source, task, migration->begin->event);
 }
 

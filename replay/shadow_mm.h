@@ -34,6 +34,7 @@ struct ReplaySummary {
   int64_t clock_error = 0;       // bound used for "before" across cpus
   int64_t clock_error_learned = 0;
   bool wait_probes = false;  // waits were entered
+  bool caller_kept_waits = false;  // and some by functions that leave it to the caller to keep the page
   int64_t waits_of_nobody = 0;  // entered, and the line names no task
   bool processes = false;       // tasks are told by process: threads cannot be told apart
   // A task returned from waits that are not on record, and not for want of the trace's beginning.
@@ -87,7 +88,7 @@ class ShadowMm {
   void FoundAlive(Pfn pfn, const Moment& at);
   void NotePage(Pfn pfn, const Moment& at);
   std::optional<Pfn> PfnOf(const FunctionEntry& call, ProbeRole role);
-  bool ReferencesRecordable() const;
+  bool ReferencesRecordable(const Moment& at) const;
   void OnDisorder(int64_t line);
   // Returns of the function are probed.
   bool ReturnKnown(std::optional<KernelFunction> function) const;

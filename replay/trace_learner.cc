@@ -22,9 +22,10 @@ void TraceLearner::See(const Event& event) {
                         std::holds_alternative<PageFree>(event.payload);
   }
   if (const auto* ref = std::get_if<PageRef>(&event.payload)) {
-    shown_.births = true;
+    shown_.births |= ref->op == PageRefOp::kSet;
     shown_.page_ref_mod |= ref->op == PageRefOp::kMod;
     shown_.page_ref_mod_unless |= ref->op == PageRefOp::kModUnless;
+    if (!shown_.first_ref) shown_.first_ref = event.id;
     page_pairs_.See(event);
   } else if (const auto* lock = std::get_if<LockEvent>(&event.payload)) {
     shown_.lock_acquired |= lock->step == LockStep::kAcquired;
@@ -33,14 +34,13 @@ void TraceLearner::See(const Event& event) {
   } else if (const auto* sched = std::get_if<SchedSwitch>(&event.payload)) {
     if (event.pid && *event.pid != sched->prev) SeeSwitch(*event.pid, sched->prev);
   } else {
-    shown_.births |= std::holds_alternative<PageAlloc>(event.payload);
     if (const auto* call = std::get_if<FunctionEntry>(&event.payload)) shown_.entries |= Bit(call->function);
     page_pairs_.See(event);
   }
 }
 
-// Who leaves the cpu tells of itself (kernel/sched/core.c:__schedule), in a pid namespace by another number. A number
-// that stands for several is that of a process; but a few lines may be damaged.
+// Who leaves the cpu tells of itself (kernel/sched/core.c:__schedule), in a pid namespace by another number.
+// A number that stands for several is that of a process; but a few lines may be damaged.
 void TraceLearner::SeeSwitch(Pid of, Pid prev) {
   constexpr size_t kKept = 1024;
   constexpr int64_t kStrays = 2;

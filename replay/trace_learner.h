@@ -24,8 +24,9 @@ struct Lessons {
     uint64_t entries = 0;
     bool page_ref_mod = false;
     bool page_ref_mod_unless = false;
+    std::optional<EventId> first_ref;  // of events of reference counts
     bool lock_acquired = false;
-    bool births = false;     // of pages: mm_page_alloc, or any event of their counts
+    bool births = false;     // of pages, whoever takes them from the free lists: page_ref_set
     bool all_tasks = false;  // see ReplaySummary
     bool processes = false;  // what stands for a task is its process
   };

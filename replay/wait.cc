@@ -89,6 +89,10 @@ Fate FateOf(const WaitFacts& f, const ClockError& clock) {
   std::optional<Moment> over = f.end ? f.end : f.not_after;
   if (!f.page_known) return {WaitOutcome::kUnknown};
   if (!f.death) {
+    // Its free is not on record. What began after the wait was over says nothing of the wait.
+    if (f.reused && over && Value(f.reused->event) > Value(over->event)) return {WaitOutcome::kWokenAlive};
+    if (f.reused && !over && f.awake_from && MayBeOver(*f.awake_from, *f.reused, clock))
+      return {WaitOutcome::kUnknown};
     if (f.reused) return {WaitOutcome::kReused};
     if (f.gap_before_wait || f.gap_in_wait) return {WaitOutcome::kUnknown};
     return {over ? WaitOutcome::kWokenAlive : WaitOutcome::kOpen};
@@ -482,7 +486,9 @@ void WaitTracker::Begin(Task* task, const Moment& at, const Entry& entry) {
   if (task->last_hold) {
     const ReleasedHold& hold = *task->last_hold;
     bool in_call = in_lookup_call && Value(hold.release.event) > Value(task->frames.back().entry.event);
-    if (in_call || (hold.direct && !in_lookup_call)) {
+    // Where no call brackets the two, they are of one call as far as the time between tells.
+    bool directly = hold.direct && !in_lookup_call && IsSoonAfter(*task, hold.release, at);
+    if (in_call || directly) {
       if (!in_lookup_call) {
         facts.lookup = PageLookup::kUnderLock;
         // What was done under the lock before the trace began is not on record.
@@ -508,7 +514,9 @@ void WaitTracker::Begin(Task* task, const Moment& at, const Entry& entry) {
     // Nor do references count on one: where the lookup is not on record, it may have been in a later life.
     // And from the lookup to the wait no call takes so long.
     bool dead = page->death && facts.lookup == PageLookup::kUnseen && clock_->Proves(page->death->at, at);
-    bool counted_alive = dead && page->pfn == *entry.pfn && entry.count.value_or(0) > 0;
+    // A folio is no tail: the count is its own.
+    bool own_count = page->pfn == *entry.pfn || TakesFolio(entry.function);
+    bool counted_alive = dead && own_count && entry.count.value_or(0) > 0;
     bool long_dead = dead && !record.call && entry.count != 0 &&
                      LaterByMore(kLongestUnseenWait, at, page->death->at, *clock_);
     if (over_before_lookup(page->death) || counted_alive || long_dead) pages_->OnFoundAlive(page, at);
@@ -573,7 +581,19 @@ void WaitTracker::Begin(Task* task, const Moment& at, const Entry& entry) {
 // what a task does much later is not. Time without the cpu does not count.
 bool WaitTracker::Directly(const Task& task, const Moment& first, const Moment& later) const {
   if (!task.last_own || task.last_own->event != first.event) return false;
-  bool resumed = task.switched_in && Value(task.switched_in->event) > Value(first.event);
+  return IsSoonAfter(task, first, later);
+}
+
+bool WaitTracker::IsSoonAfter(const Task& task, const Moment& first, const Moment& later) const {
+  // Off the cpu it was from where that is on record.
+  auto since = [&](const std::optional<Moment>& moment) {
+    return moment && Value(moment->event) > Value(first.event);
+  };
+  bool resumed = since(task.switched_in);
+  if (resumed && since(task.switched_out) &&
+      LaterByMore(kLongestUnseenWait, *task.switched_out, first, *clock_))
+    return false;
+  if (resumed && !since(task.switched_out)) resumed = false;
   return !LaterByMore(kLongestUnseenWait, later, resumed ? *task.switched_in : first, *clock_);
 }
 

@@ -189,6 +189,7 @@ class WaitTracker {
 
   Wait* Get(WaitId id);
   bool Directly(const Task& task, const Moment& first, const Moment& later) const;
+  bool IsSoonAfter(const Task& task, const Moment& first, const Moment& later) const;
   OwnReference OwnReferenceOf(const std::vector<RefTaker>& takers, const Task& task, const WaitFacts& facts,
                               std::optional<EventId>* taken) const;
   void Close(Wait* wait);

@@ -258,6 +258,21 @@ std::vector<NotShown> ReadNotShown(const Database& db, const Verdict& verdict, c
                        "folio_wait_bit (5.16 and later), put_and_wait_on_page_locked (5.0 to 5.15), "
                        "migration_entry_wait_on_locked (5.17 and later)"});
   }
+  const char* const kWaitProbes =
+      "entry and return probes on the kernel's wait functions: wait_on_page_bit (to 5.15), folio_wait_bit "
+      "(5.16 "
+      "and later)";
+  if (!watched.empty() && !recordable.contains("page_waits")) {
+    missing.push_back(
+        {EvidenceKind::kWaitProbes, "whether waits on pages were recorded",
+         "a probe on a wait function is defined, but neither it nor another one was ever hit: they "
+         "may have been off",
+         "enable the probes (events/kprobes/enable) before tracing_on"});
+  } else if (!watched.empty() && !recordable.contains("caller_kept_waits")) {
+    missing.push_back({EvidenceKind::kWaits, "waits that their callers must make safe",
+                       "the wait functions that were probed keep the page themselves, in every kernel",
+                       kWaitProbes});
+  }
   for (const RecordableEvidence& kind : RecordableKinds()) {
     bool shown = std::any_of(kind.shown_by.begin(), kind.shown_by.end(),
                              [&](std::string_view name) { return recordable.contains(name); });
@@ -480,6 +495,11 @@ std::string VerdictText(const ReportContent& content) {
         return "CANNOT TELL: events are not in the order they were recorded in, so no wait can be judged";
       if (!verdict.in_disorder && IsMissing(content, "all_events"))
         return "CANNOT TELL: events that decide were left out, so no wait can be judged";
+      if (IsMissing(content, "caller_kept_waits") && !IsMissing(content, "page_waits"))
+        return "CANNOT TELL: only wait functions that keep the page themselves were probed";
+      if (std::any_of(content.not_shown.begin(), content.not_shown.end(),
+                      [](const NotShown& one) { return one.kind == EvidenceKind::kWaitProbes; }))
+        return "CANNOT TELL: no probe was ever hit, so those on wait functions may have been off";
       if (!verdict.wait_rule_applicable)
         return "CANNOT TELL: no wait function was probed, so no wait can be judged";
       if (verdict.unknown_waits > 0) {

@@ -98,6 +98,7 @@ RecordingAdvice AdviseRecording(EvidenceKind kind, std::optional<KernelRelease> 
   RecordingAdvice advice;
   switch (kind) {
     case EvidenceKind::kWaits:
+    case EvidenceKind::kWaitProbes:
     case EvidenceKind::kWaitEnds:
       ProbeWaits(kernel, &advice);
       break;

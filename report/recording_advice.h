@@ -13,6 +13,7 @@ namespace mmreplay {
 // What a verdict may rest on.
 enum class EvidenceKind : uint8_t {
   kWaits,
+  kWaitProbes,  // defined; whether they were on is not known
   kWaitEnds,
   kReferenceCounts,
   kFreesAndAllocations,

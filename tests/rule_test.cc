@@ -199,10 +199,25 @@ TEST_CASE("a rule whose evidence could not be recorded is not applicable, never 
       without.Text("SELECT missing FROM rule_results WHERE rule = 'wait_on_freed_page' AND NOT applicable") ==
       "page_waits");
   CHECK(without.ExitCode() == 3);
-  // A probe that is known to have been on and never hit is evidence too.
-  std::string probes = folder.Write("kprobe_events", "p:numa/w folio_wait_bit folio=%di bit=%si:s32\n");
-  Analysis with({.inputs = {path}, .dmesg = {}, .probes = probes});
+  // A probe that is known to have been on and never hit is evidence too. That it is defined does not say so.
+  std::string probes = folder.Write("kprobe_events",
+                                    "p:numa/w folio_wait_bit folio=%di bit=%si:s32\n"
+                                    "p:numa/u folio_unlock folio=%di\n");
+  Analysis defined({.inputs = {path}, .dmesg = {}, .probes = probes});
+  CHECK(defined.ExitCode() == 3);
+  std::string hit =
+      folder.Write("hit",
+                   "   a-1   [000] ....  1.000001: sched_waking: comm=x pid=2 prio=120 target_cpu=001\n"
+                   "   a-1   [000] ....  1.000002: u: (folio_unlock+0x0/0x50) folio=0xffffea0000a00000\n");
+  Analysis with({.inputs = {hit}, .dmesg = {}, .probes = probes});
   CHECK(with.ExitCode() == 0);
+  // Of functions that keep the page themselves it says nothing of the others.
+  probes = folder.Write("kprobe_events",
+                        "p:numa/w migration_entry_wait_on_locked\np:numa/u folio_unlock folio=%di\n");
+  Analysis legal({.inputs = {hit}, .dmesg = {}, .probes = probes});
+  CHECK(legal.Text("SELECT missing FROM rule_results WHERE rule = 'wait_on_freed_page'") ==
+        "caller_kept_waits");
+  CHECK(legal.ExitCode() == 3);
 }
 
 namespace {
