@@ -63,7 +63,8 @@ Judgement::Judgement(const Arguments& given)
 std::unique_ptr<TraceStore> Judgement::MakeStore(const Recording& recording,
                                                  const std::optional<std::string>& output) const {
   if (output) return std::make_unique<TraceStore>(output);
-  // Perfetto's tracks of cpus are made of every task switch. The rules that come with mmreplay need not be asked.
+  // Perfetto's tracks of cpus are made of every task switch. The rules that come with mmreplay need not be
+  // asked.
   bool every_event = format_ == ReportFormat::kPerfetto || (own_rules_ && NeedEveryEvent(rules_));
   return MakeTemporaryStore(recording, every_event);
 }
@@ -74,7 +75,7 @@ int Judgement::Pronounce(TraceStore* store, const std::string& input, int64_t ev
   int exit_code = ExitCodeFor(store->database(), policy_);
 
   std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start_;
-  BufferedOutput out;
+  BufferedOutput out(BufferedOutput::WithoutReader::kGoOn);
   WriteReport(store->database(), {.format = format_, .style = OutputStyle(), .near_misses = near_misses_},
               out.writer());
   out.Flush();

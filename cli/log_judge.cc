@@ -86,6 +86,9 @@ class Judge {
       Refuse(LogStatus::kUnreadable, ReasonOf(error, path));
     } catch (const std::bad_alloc&) {
       Refuse(LogStatus::kFailed, "took more memory than it may");
+    } catch (const std::system_error& error) {
+      Refuse(LogStatus::kFailed,
+             "the system has no more to give (--memory-limit, ulimit?): " + error.code().message());
     } catch (const std::exception& error) {
       Refuse(LogStatus::kFailed, error.what());
     }

@@ -62,6 +62,8 @@ int main(int argc, char** argv) {
   mmreplay::SetLastResort(&GiveUp);
   try {
     return Run(words);
+  } catch (const mmreplay::OutputGone&) {
+    return 0;
   } catch (const mmreplay::Error& error) {
     mmreplay::ReportError(error.what(), words, kTrouble);
   } catch (const std::bad_alloc&) {

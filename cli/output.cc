@@ -45,7 +45,7 @@ void WriteAll(std::string_view text) {
       begun |= written > 0;
       text.remove_prefix(static_cast<size_t>(written));
     } else if (errno == EPIPE) {
-      _exit(0);
+      throw OutputGone();
     } else if (errno != EINTR) {
       throw Error("standard output: " + Reason(errno));
     }
@@ -82,12 +82,18 @@ bool OutputBegun() {
 
 void BufferedOutput::Add(std::string_view text) {
   constexpr size_t kEnough = size_t{64} * 1024;
+  if (gone_) return;
   buffer_ += Harmless(text, style_);
   if (buffer_.size() >= kEnough) Flush();
 }
 
 void BufferedOutput::Flush() {
-  WriteAll(buffer_);
+  try {
+    WriteAll(buffer_);
+  } catch (const OutputGone&) {
+    if (without_reader_ == WithoutReader::kStop) throw;
+    gone_ = true;
+  }
   buffer_.clear();
 }
 

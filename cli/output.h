@@ -15,8 +15,12 @@ namespace mmreplay {
 // Colours only on a terminal, and not where NO_COLOR asks for none.
 TextStyle OutputStyle();
 
+// Thrown where who read standard output went away (EPIPE): nobody needs the rest of it, and that is no
+// trouble.
+class OutputGone {};
+
 // Writes a result, or a piece of one, to standard output. Nothing in it controls a terminal but our own
-// colours: see Harmless. A reader that went away ends the program quietly; a full disk is an Error.
+// colours: see Harmless. Throws OutputGone; a full disk is an Error.
 void WriteOutput(std::string_view text);
 
 // To standard error, as it is. That it cannot be written changes no result.
@@ -36,6 +40,13 @@ bool OutputBegun();
 // Collects a long result into few writes.
 class BufferedOutput {
  public:
+  enum class WithoutReader : uint8_t {
+    kStop,  // throws OutputGone
+    kGoOn,  // there is more to do than to print: what is printed is dropped
+  };
+
+  explicit BufferedOutput(WithoutReader without_reader = WithoutReader::kStop)
+      : without_reader_(without_reader) {}
   WriteFn writer() {
     return [this](std::string_view text) { Add(text); };
   }
@@ -47,6 +58,8 @@ class BufferedOutput {
 
   TextStyle style_ = OutputStyle();
   std::string buffer_;
+  WithoutReader without_reader_;
+  bool gone_ = false;
 };
 
 // Whether people read standard error as it comes.

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <chrono>
 #include <deque>
+#include <filesystem>
 #include <memory>
 #include <set>
 #include <thread>
@@ -71,7 +72,7 @@ class LogBatch {
     for (;;) {
       bool busy = false;
       for (Worker& worker : workers_) {
-        if (!worker.job) Assign(&worker);
+        if (!worker.job && !worker.given_up) Assign(&worker);
         busy |= worker.job.has_value();
       }
       Flush();
@@ -92,7 +93,8 @@ class LogBatch {
     std::unique_ptr<WorkerProcess> process;
     std::optional<Job> job;
     std::optional<Clock::time_point> deadline;
-    std::string content;  // of the log it judges, once known
+    std::string content;    // of the log it judges, once known
+    bool given_up = false;  // it could not be started
   };
 
   // Logs of an entry of the walk.
@@ -164,12 +166,21 @@ class LogBatch {
     if (!job->is_question) fields.Add(job->path);
     for (const std::string& file : job->files) fields.Add(file);
     char type = job->is_question ? JudgeMessage::kParts : JudgeMessage::kJudge;
-    if (!worker->process) Start(worker);
-    if (!worker->process->channel()->Send(type, fields.body())) {
-      // It ended while it had nothing to do.
-      worker->process.reset();
-      Start(worker);
-      worker->process->channel()->Send(type, fields.body());
+    try {
+      if (!worker->process) Start(worker);
+      if (!worker->process->channel()->Send(type, fields.body())) {
+        // It ended while it had nothing to do.
+        worker->process.reset();
+        Start(worker);
+        worker->process->channel()->Send(type, fields.body());
+      }
+    } catch (const Error&) {
+      // The system has no more to give (ulimit -n, -u): those that run do the work.
+      auto runs = [](const Worker& other) { return other.job.has_value(); };
+      if (std::none_of(workers_.begin(), workers_.end(), runs)) throw;
+      expanded_jobs_.push_front(std::move(*job));
+      worker->given_up = true;
+      return;
     }
     worker->job = std::move(job);
     worker->content.clear();
@@ -393,6 +404,13 @@ void CheckRules(const JudgeOptions& options) {
   }
 }
 
+// Of what else is there nothing is replaced, least of all a log: `--write-baseline *.txt` names one.
+void RequireBaselineOrNothing(const std::string& path) {
+  std::error_code error;
+  if (!std::filesystem::exists(path, error) || std::filesystem::file_size(path, error) == 0) return;
+  if (!IsBaseline(path)) throw Error(path + ": exists, and is no baseline; give the new one another name");
+}
+
 void WriteBaseline(const std::string& path, const Triage& triage) {
   PartialFile file(path);
   file.Write(BaselineText(triage));
@@ -404,7 +422,10 @@ int RunTriage(const std::vector<std::string>& arguments) {
   if (!parsed) return 0;
   const Arguments& given = *parsed;
 
-  if (auto output = given.Text("output")) KeepTemporariesBeside(*output);
+  if (auto output = given.Text("output")) {
+    if (output->empty()) throw Error("--output: no name given");
+    KeepTemporariesBeside(*output);
+  }
   BatchOptions options;
   TriageFormat format = TriageFormatOf(given.Text("format").value_or("text"));
   options.stream = format == TriageFormat::kJsonLines;
@@ -420,7 +441,7 @@ int RunTriage(const std::vector<std::string>& arguments) {
   if (auto path = given.Text("suppress")) policy.suppressions = ReadSuppressions(*path);
   CheckRules(options.judge);
 
-  if (auto path = given.Text("write-baseline")) OutputFile(*path);
+  if (auto path = given.Text("write-baseline")) RequireBaselineOrNothing(OutputFile(*path));
 
   Walk walk = WalkPaths(PathsOf(given));
   std::unique_ptr<FleetStore> fleet;
@@ -429,15 +450,16 @@ int RunTriage(const std::vector<std::string>& arguments) {
     fleet = std::make_unique<FleetStore>(*path, std::string(kProgramVersion), AnalysisHash(options.judge));
   }
   Triage triage(options.judge.rules, std::move(policy));
-  BufferedOutput out;
+  BufferedOutput out(BufferedOutput::WithoutReader::kGoOn);
   TriageWriter writer(format, OutputStyle(), out.writer());
   LogBatch(std::move(options), std::move(walk), fleet.get(), &triage, &writer, &out).Run();
   triage.Finish();
   writer.Finish(triage);
-  out.Flush();
+  // What is kept does not depend on who reads the output.
   if (auto path = given.Text("write-baseline")) WriteBaseline(*path, triage);
+  if (fleet) fleet->Finish(triage.counts().logs, triage.ExitCode());
+  out.Flush();
   if (fleet) {
-    fleet->Finish(triage.counts().logs, triage.ExitCode());
     Tell(fmt::format("{} of {} had been judged before", CountText(triage.counts().reused),
                      Plural(triage.counts().logs, "log", "logs")));
   }

@@ -2,6 +2,8 @@
 
 #include <fnmatch.h>
 
+#include <fstream>
+
 #include <nlohmann/json.hpp>
 
 #include "parser/error.h"
@@ -14,6 +16,7 @@ namespace {
 
 // A baseline has a line per group; that of a triage with --format jsonl one per log, too.
 constexpr size_t kLongestBaseline = size_t{256} << 20;
+constexpr size_t kLongestBaselineRow = size_t{1} << 20;
 constexpr size_t kLongestSuppressions = size_t{16} << 20;
 
 [[noreturn]] void Fail(const std::string& file, int line, size_t column, const std::string& what) {
@@ -68,6 +71,15 @@ bool Suppression::Matches(std::string_view finding, std::string_view in_log, std
                           std::string_view grade) const {
   return GradeRank(grade) <= up_to && Fits(fingerprint, finding) && Fits(log, in_log) &&
          Fits(function, in_function);
+}
+
+bool IsBaseline(const std::string& path) {
+  std::ifstream file(path);
+  std::string line(kLongestBaselineRow, '\0');
+  file.read(line.data(), static_cast<std::streamsize>(line.size()));
+  line.resize(static_cast<size_t>(file.gcount()));
+  auto row = nlohmann::json::parse(line.substr(0, line.find('\n')), nullptr, false);
+  return row.is_object() && row.value("format", nlohmann::json()) == kTriageFormat;
 }
 
 Baseline ReadBaseline(const std::string& path) {

@@ -18,6 +18,9 @@ int GradeRank(std::string_view grade);
 // Groups that are known, by fingerprint, with the highest grade they had.
 using Baseline = std::map<std::string, std::string>;
 
+// Whether the file begins as one, of whatever version.
+bool IsBaseline(const std::string& path);
+
 // Reads the group rows of a triage in JSON lines, or of --write-baseline. Throws Error "file:line: what".
 Baseline ReadBaseline(const std::string& path);
 

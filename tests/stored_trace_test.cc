@@ -151,7 +151,7 @@ TEST_CASE("what a result may replace", "[stored_trace]") {
   AnalyseInto({MMREPLAY_SOURCE_DIR "/samples/x86-panic.tar.xz"}, original);
   Run run = Shell("cd " + folder.path() +
                   " && mkdir links && ln -s ../original.db links/link.db && mkfifo fifo && " +
-                  "echo mine > baseline && ln -s baseline other");
+                  "echo '{\"format\":\"mmreplay-triage\",\"mine\":1}' > baseline && ln -s baseline other");
   REQUIRE(run.exit_code == 0);
   SECTION("a symbolic link stays, and its file is replaced") {
     Database(original, Database::Mode::kReadWrite).Exec("UPDATE trace SET tracer = 'before'");

@@ -464,6 +464,58 @@ TEST_CASE("a fleet database has a row per log and finding, night after night", "
   CHECK(ReadFile(prose) == "Dear diary, nothing happened today, and nothing will\n");
 }
 
+TEST_CASE("what is no baseline is not replaced by one", "[triage]") {
+  TemporaryFolder folder;
+  std::string log = folder.path() + "/t.txt";
+  REQUIRE(Shell("tar xJOf samples/x86-fired.tar.xz x86-fired/trace.txt > " + log).exit_code == 0);
+  std::string before = ReadFile(log);
+  REQUIRE(!before.empty());
+  Run run = Shell("$MMREPLAY triage --write-baseline " + log + " " + log);
+  CHECK(run.exit_code == 2);
+  CHECK(run.err.starts_with("mmreplay: " + log + ": exists, and is no baseline"));
+  CHECK(ReadFile(log) == before);
+  CHECK(Shell("$MMREPLAY triage -o '' " + log).exit_code == 2);
+}
+
+TEST_CASE("who reads the output may go: the work is done, and the exit code is the verdict's", "[triage]") {
+  TemporaryFolder folder;
+  std::string db = folder.path() + "/fleet.db";
+  std::string baseline = folder.path() + "/baseline";
+  Run run = Shell("bash -c '$MMREPLAY triage -j1 --format jsonl -o " + db + " --write-baseline " + baseline +
+                  " samples/x86-fired.tar.xz samples/x86-fixed.tar.xz | true; exit ${PIPESTATUS[0]}'");
+  CHECK(run.exit_code == 1);
+  CHECK(Sql(db, "SELECT count(*), min(finished IS NOT NULL) FROM logs, runs") == "2|1\n");
+  CHECK(ReadFile(baseline).find("mmreplay-triage") != std::string::npos);
+  CHECK(
+      Shell("bash -c '$MMREPLAY analyze samples/x86-fired.tar.xz | true; exit ${PIPESTATUS[0]}'").exit_code ==
+      1);
+  CHECK(
+      Shell("bash -c '$MMREPLAY query " + db + " \"SELECT * FROM logs, logs\" | true; exit ${PIPESTATUS[0]}'")
+          .exit_code == 0);
+}
+
+TEST_CASE("triage makes do with the processes it gets", "[triage]") {
+  Run all = Shell("$MMREPLAY triage -j1 --format jsonl samples");
+  Run few = Shell("ulimit -n 40; $MMREPLAY triage -j64 --format jsonl samples");
+  CHECK(few.exit_code == all.exit_code);
+  CHECK(few.out == all.out);
+}
+
+TEST_CASE("a fleet database is one file when it is finished", "[triage]") {
+  TemporaryFolder folder;
+  std::string db = folder.path() + "/fleet.db";
+  Shell("$MMREPLAY triage -o " + db + " samples/x86-fixed.tar.xz");
+  CHECK(Shell("$MMREPLAY query " + db + " 'SELECT count(*) FROM logs'").exit_code == 0);
+  CHECK(Shell("ls " + folder.path()).out == "fleet.db\n");
+  // What would be computed for each row that is written is refused, and stays as it is.
+  Sql(db, "CREATE INDEX more ON log(length(path || path))");
+  std::string before = ReadFile(db);
+  Run run = Shell("$MMREPLAY triage -o " + db + " samples/x86-fired.tar.xz");
+  CHECK(run.exit_code == 2);
+  CHECK(run.err.find("an index that is none of mmreplay, more") != std::string::npos);
+  CHECK(ReadFile(db) == before);
+}
+
 TEST_CASE("several triage processes may write one fleet database at once", "[triage]") {
   TemporaryFolder folder;
   std::string db = folder.path() + "/fleet.db";
