@@ -141,7 +141,8 @@ std::string NameOf(const std::string& path, const Companion& companion) {
 
 Beside WhatIsBeside(const std::string& path, const Companion& companion) {
   int fd = open(NameOf(path, companion).c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-  if (fd < 0) return errno == ENOENT ? Beside::kNothing : Beside::kOther;
+  // ENOTDIR: there is a file where the folder should be. Whoever makes the result says so.
+  if (fd < 0) return errno == ENOENT || errno == ENOTDIR ? Beside::kNothing : Beside::kOther;
   std::array<char, 8> head{};
   ssize_t got = read(fd, head.data(), companion.magic.size());
   close(fd);
@@ -225,13 +226,19 @@ Database::Database(const std::string& path, Mode mode, const std::string& name)
   if (code != SQLITE_OK) throw Error(path_ + ": " + (raw ? sqlite3_errmsg(raw) : sqlite3_errstr(code)));
   // SQLite takes what it may not write for something to be read.
   if (mode != Mode::kReadOnly && !path.empty() && sqlite3_db_readonly(raw, "main") == 1)
-    throw Error(path_ + ": cannot be written: " + Reason(sqlite3_system_errno(raw)));
+    throw Error(path_ + ": cannot be written: " +
+                Reason(sqlite3_system_errno(raw) != 0 ? sqlite3_system_errno(raw) : EACCES));
   sqlite3_extended_result_codes(raw, 1);
   // Nothing we store is a trigger, and the virtual tables SQLite has of its own are where damaged files hurt.
   sqlite3_db_config(raw, SQLITE_DBCONFIG_ENABLE_TRIGGER, 0, nullptr);
   sqlite3_db_config(raw, SQLITE_DBCONFIG_ENABLE_LOAD_EXTENSION, 0, nullptr);
   sqlite3_drop_modules(raw, nullptr);
 }
+
+// Of what an analysis stores, the text of an event is the longest: some eight MiB of a record of 64 KiB.
+constexpr int kLongestValue = 16 << 20;
+// Of SQLite, for a file from anybody. A query has its own (db/read_only.h).
+constexpr int64_t kMostHeap = int64_t{256} << 20;
 
 void Database::Lift::operator()(Restriction* restriction) const {
   delete restriction;
@@ -241,6 +248,8 @@ void Database::Distrust(bool known_schema) {
   sqlite3_db_config(handle_.get(), SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, nullptr);
   sqlite3_db_config(handle_.get(), SQLITE_DBCONFIG_DEFENSIVE, 1, nullptr);
   Exec("PRAGMA query_only=ON; PRAGMA cell_size_check=ON; PRAGMA mmap_size=0");
+  sqlite3_limit(handle_.get(), SQLITE_LIMIT_LENGTH, kLongestValue);
+  sqlite3_hard_heap_limit64(kMostHeap);
   int64_t bytes = 0;
   {
     Statement pages(*this, "PRAGMA page_count");
@@ -407,6 +416,23 @@ void RequireFewRows(const Database& database) {
   }
 }
 
+// In a database of an earlier version: what has the name of a table of ours is one, and no view in its place,
+// and has no columns of its own that compute whatever they like.
+void RequireTables(const Database& database, const Database& expected) {
+  Statement table(expected, "SELECT name, sql FROM sqlite_schema WHERE type = 'table'");
+  Statement other(
+      database,
+      "SELECT 1 FROM sqlite_schema WHERE name = ?1 AND (type NOT IN ('table', 'index') OR "
+      "type = 'table' AND sql <> ?2 AND EXISTS (SELECT 1 FROM pragma_table_xinfo(?1) WHERE hidden <> 0))");
+  while (table.Step()) {
+    other.Bind(1, table.Text(0));
+    other.Bind(2, table.Text(1));
+    if (other.Step())
+      database.FailDamaged("the table " + std::string(table.Text(0)) + " is not as it was made");
+    other.Reset();
+  }
+}
+
 std::unique_ptr<Database> OpenTraceDatabase(const std::string& path, Database::Mode mode) {
   std::optional<DatabaseHeader> header;
   try {
@@ -431,12 +457,16 @@ std::unique_ptr<Database> OpenTraceDatabase(const std::string& path, Database::M
   bool known = header->user_version == kSchemaVersion;
   // One transaction for all that is asked: SQLite would lock and unlock the file for each statement.
   database->Exec("BEGIN");
-  database->Distrust(known);
-  if (!known) return database;
   Database expected("", Database::Mode::kCreate);
   for (const char* file : {"schema.sql", "event_schema.sql", "views.sql", "event_indexes.sql",
                            "evidence_indexes.sql", "interval_indexes.sql"})
     expected.Exec(std::string(DatabaseSql(file)).c_str());
+  if (!known) RequireTables(*database, expected);  // while pragmas may be asked
+  database->Distrust(known);
+  if (!known) {
+    if (header->user_version >= kReplayableSchema) RequireFewRows(*database);
+    return database;
+  }
   RequireSchema(*database, expected);
   RequireSound(*database, expected);
   RequireFewRows(*database);

@@ -46,6 +46,16 @@ void SetUp(Database* database) {
   database->Exec("PRAGMA synchronous=NORMAL; PRAGMA foreign_keys=ON");
 }
 
+// Before it is written to, and before it is distrusted.
+void RequireNoIndexThatComputes(const Database& database) {
+  Statement index(
+      database,
+      "SELECT i.name FROM sqlite_schema t, pragma_index_list(t.name) i, pragma_index_xinfo(i.name) x "
+      "WHERE t.type = 'table' AND (i.partial OR x.cid = -2)");
+  if (index.Step())
+    database.FailDamaged("it has an index that is none of mmreplay, " + std::string(index.Text(0)));
+}
+
 void RequireFleetSchema(const Database& database) {
   Database expected("", Database::Mode::kCreate);
   expected.Exec(std::string(DatabaseSql("fleet_schema.sql")).c_str());
@@ -188,8 +198,11 @@ FleetStore::FleetStore(const std::string& path, std::string_view version, std::s
   run.Run();
 }
 
+// Where nobody else is on it the database is one file again, which anybody may read.
 FleetStore::~FleetStore() {
   statements_.reset();
+  sqlite3_busy_timeout(database_.handle(), 0);
+  sqlite3_exec(database_.handle(), "PRAGMA journal_mode=DELETE", nullptr, nullptr, nullptr);
 }
 
 void FleetStore::CreateTables() {
@@ -213,17 +226,24 @@ void FleetStore::CreateTables() {
     throw Error(database_.path() + ": was written by a newer mmreplay");
   sqlite3_db_config(database_.handle(), SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, nullptr);
   sqlite3_db_config(database_.handle(), SQLITE_DBCONFIG_DEFENSIVE, 1, nullptr);
+  // What is refused stays as it is.
+  if (id == kFleetApplicationId) {
+    RequireNoIndexThatComputes(database_);
+    RequireFleetSchema(database_);
+  }
   SetUp(&database_);
   database_.Exec("BEGIN IMMEDIATE");
   // Another process may have made the tables since.
-  if (Pragma(database_, "PRAGMA application_id") == 0) {
+  bool makes = Pragma(database_, "PRAGMA application_id") == 0;
+  if (makes) {
     std::string mark = "PRAGMA application_id=" + std::to_string(kFleetApplicationId) +
                        "; PRAGMA user_version=" + std::to_string(kFleetSchemaVersion);
     database_.Exec(mark.c_str());
     database_.Exec(std::string(DatabaseSql("fleet_schema.sql")).c_str());
   }
   database_.Exec("COMMIT");
-  RequireFleetSchema(database_);
+  // Into the file itself, by whose first bytes it is known while it grows.
+  if (makes) Pragma(database_, "PRAGMA wal_checkpoint(TRUNCATE)");
 }
 
 void FleetStore::SeenInRun(int64_t log, bool skipped) {
