@@ -218,6 +218,10 @@ PerfDataReader::PerfDataReader(std::shared_ptr<SeekableFile> file, StringTable* 
   if (perf_.cut_off)
     Note(Severity::kError, "damaged", 0,
          "the file is cut off: it says that there is more; what is there is kept");
+  if (perf_.bytes_behind > 0)
+    Note(Severity::kError, "damaged", 0,
+         std::to_string(perf_.bytes_behind) +
+             " bytes behind the end of the recording were not read: is it several files in one?");
   if (!perf_.pipe && perf_.directory)
     Note(Severity::kWarning, "directory form", 0,
          "this is one file of a recording of several (perf record --threads): samples in its data.* files "

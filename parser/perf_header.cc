@@ -211,6 +211,7 @@ void ReadFileHeader(const SeekableFile& file, PerfHeader* header) {
   }
   if (header->cut_off) return;
   uint64_t at = header->data_end;
+  uint64_t end = at;
   left = file.size();  // of features, likewise
   for (uint64_t feature = 0; feature < 256; ++feature) {
     if (!(features[feature / 64] >> (feature % 64) & 1)) continue;
@@ -220,9 +221,12 @@ void ReadFileHeader(const SeekableFile& file, PerfHeader* header) {
     if (section.size <= left) {
       left -= section.size;
       ReadFeature(feature, Load(file, section), header);
+      if (section.offset <= file.size() - section.size) end = std::max(end, section.offset + section.size);
     }
     at += 16;
   }
+  end = std::max({end, at, attrs.offset + std::min(attrs.size, file.size())});
+  if (end < file.size()) header->bytes_behind = file.size() - end;
 }
 
 // Up to the first sample: perf record writes what describes the events before them.

@@ -59,8 +59,9 @@ struct PerfHeader {
   bool big_endian = false;
   bool directory = false;  // the samples are in other files (perf record --threads)
   uint64_t data_offset = 0;
-  uint64_t data_end = 0;  // of the file, where the header says more
-  bool cut_off = false;   // the header says more data than there is, or was never finished
+  uint64_t data_end = 0;      // of the file, where the header says more
+  uint64_t bytes_behind = 0;  // the last part that the header names
+  bool cut_off = false;       // the header says more data than there is, or was never finished
   std::vector<PerfAttr> attrs;
   std::unordered_map<uint64_t, size_t> attr_of_id;
   std::unordered_map<uint64_t, EventLayout> layouts;  // by format id

@@ -495,8 +495,6 @@ std::string VerdictText(const ReportContent& content) {
         return "CANNOT TELL: events are not in the order they were recorded in, so no wait can be judged";
       if (!verdict.in_disorder && IsMissing(content, "all_events"))
         return "CANNOT TELL: events that decide were left out, so no wait can be judged";
-      if (IsMissing(content, "caller_kept_waits") && !IsMissing(content, "page_waits"))
-        return "CANNOT TELL: only wait functions that keep the page themselves were probed";
       if (std::any_of(content.not_shown.begin(), content.not_shown.end(),
                       [](const NotShown& one) { return one.kind == EvidenceKind::kWaitProbes; }))
         return "CANNOT TELL: no probe was ever hit, so those on wait functions may have been off";

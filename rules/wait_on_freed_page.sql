@@ -4,7 +4,7 @@
 -- why: The waiter dropped the page-table lock and then queued on the page without a reference of its own.
 --   The migrating task may free the page in between; the waiter then sets PG_waiters on a free page, and
 --   the next allocation of it fails with "BUG: Bad page state" in a task that has nothing to do with it.
--- requires: page_waits, caller_kept_waits, all_events
+-- requires: page_waits, all_events
 -- reference: mm: numa: avoid waiting on freed migrated pages (3c226c637b69, v4.12)
 -- releases: put by another task
 

@@ -239,4 +239,18 @@ TEST_CASE("no damage takes the reader down", "[perf_data]") {
     CheckDamage(PerfData(name), 60, 150);
 }
 
+TEST_CASE("what stands behind a perf.data is not passed over in silence", "[perf_data]") {
+  TemporaryFolder folder;
+  REQUIRE(Shell("cd " + folder.path() +
+                " && tar xJOf " MMREPLAY_SOURCE_DIR
+                "/samples/x86-perf-lost.tar.xz --wildcards '*perf.data' > once && cat once once > twice")
+              .exit_code == 0);
+  Run once = Shell("$MMREPLAY analyze " + folder.path() + "/once");
+  CHECK(once.out.find("behind the end of the recording") == std::string::npos);
+  CHECK(once.exit_code == 0);
+  Run twice = Shell("$MMREPLAY analyze " + folder.path() + "/twice");
+  CHECK(twice.out.find("bytes behind the end of the recording were not read") != std::string::npos);
+  CHECK(twice.exit_code == 3);
+}
+
 }  // namespace mmreplay
