@@ -195,8 +195,8 @@ std::vector<std::string> RecordableOf(const Recording& recording, const StringTa
   std::set<std::string> names;
   for (const EventKind& kind : kinds) names.emplace(strings.Text(kind.name));
   // Names of views are earned below, whatever an event may be called.
-  for (const char* earned :
-       {"page_waits", "caller_kept_waits", "page_refs", "page_lifetimes", "ptl_holds", "migrations"})
+  for (const char* earned : {"page_waits", "probes_never_hit", "caller_kept_waits", "page_refs",
+                             "page_lifetimes", "ptl_holds", "migrations"})
     names.erase(earned);
   // A wait probe without hits shows that nobody waited. Hits that nothing can be made of show nothing.
   auto is_hit = [&](const ProbeDefinition& probe) { return names.contains(probe.event); };
@@ -223,6 +223,7 @@ std::vector<std::string> RecordableOf(const Recording& recording, const StringTa
     return std::any_of(any.begin(), any.end(), [&](const char* name) { return names.contains(name); });
   };
   if (wait_probe) names.insert("page_waits");
+  if (!recording.probes.empty() && !enabled) names.insert("probes_never_hit");
   // Which of them is a question where there are any.
   if (caller_kept || !wait_probe) names.insert("caller_kept_waits");
   if (has({"page_ref_set", "page_ref_mod", "page_ref_mod_and_test", "page_ref_mod_and_return",

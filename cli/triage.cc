@@ -450,7 +450,8 @@ int RunTriage(const std::vector<std::string>& arguments) {
     fleet = std::make_unique<FleetStore>(*path, std::string(kProgramVersion), AnalysisHash(options.judge));
   }
   Triage triage(options.judge.rules, std::move(policy));
-  BufferedOutput out(BufferedOutput::WithoutReader::kGoOn);
+  bool keeps = given.Has("output") || given.Has("write-baseline");
+  BufferedOutput out(keeps ? BufferedOutput::WithoutReader::kGoOn : BufferedOutput::WithoutReader::kStop);
   TriageWriter writer(format, OutputStyle(), out.writer());
   LogBatch(std::move(options), std::move(walk), fleet.get(), &triage, &writer, &out).Run();
   triage.Finish();

@@ -191,11 +191,14 @@ IntervalTable::IntervalTable(Database* database, const std::string& table, Spool
 void IntervalTable::BestIndex(sqlite3_index_info* query) const {
   unsigned plan = 0;
   int arguments = 0;
+  bool through_all = false;  // the rows, for each value of a constraint
   auto find = [&](int column, int op) -> int {
     for (int i = 0; i < query->nConstraint; ++i) {
       const auto& one = query->aConstraint[i];
       bool same = one.iColumn == column || (column == 0 && one.iColumn == -1);
-      if (one.usable && same && one.op == op && query->aConstraintUsage[i].argvIndex == 0) return i;
+      if (!one.usable || !same || one.op != op || query->aConstraintUsage[i].argvIndex != 0) continue;
+      if (through_all && sqlite3_vtab_in(query, i, -1) != 0) continue;  // IN has many
+      return i;
     }
     return -1;
   };
@@ -236,6 +239,7 @@ void IntervalTable::BestIndex(sqlite3_index_info* query) const {
     if ((plan & (kTo | kBefore)) != 0) rows /= 4;
     // Of the first column that a constraint is on, what does not fit is passed over before SQLite sees it.
     // The estimates stay those of a table that is gone through.
+    through_all = true;
     for (int column = 1; column < rows_.columns() && plan == 0; ++column) {
       if ((texts_ >> column & 1) != 0) continue;
       use(kEqual, column, SQLITE_INDEX_CONSTRAINT_EQ);

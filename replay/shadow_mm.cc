@@ -338,7 +338,6 @@ void ShadowMm::OnSwitch(const SchedSwitch& sched, const Event& event, const Mome
       summary_.returns_missing += static_cast<int64_t>(tasks_.OnIdle(prev));
     }
     prev->asleep = sleeps;
-    prev->switched_out = at;
     prev->woken.reset();
   }
   if (Task* next = tasks_.Of(sched.next, event.cpu)) {
@@ -356,7 +355,8 @@ void ShadowMm::OnWaking(const SchedWaking& waking, const Moment& at) {
   if (!woken) return;
   waits_.OnWaking(*woken, at);
   // Only who slept is woken (kernel/sched/core.c:try_to_wake_up looks at its state): see OnSwitch.
-  if (!woken->waiting && woken->last_hold) woken->last_hold->direct = false;
+  if (!woken->waiting && woken->last_hold && clock_.Proves(woken->last_hold->release, at))
+    woken->last_hold->direct = false;
   if (!woken->woken) woken->woken = at;
 }
 

@@ -45,7 +45,6 @@ struct Task {
   uint64_t scope = 0;
   std::optional<Moment> last_own;     // last event of the task's own program
   std::optional<Moment> switched_in;  // last time it was put on a cpu
-  std::optional<Moment> switched_out; // and off one
   // A page-table lookup of what it waits on next comes after both: the last entry into a function
   // that looks one up, and the last sleep of a kind no fault sleeps between lookup and wait.
   std::optional<Moment> last_lookup_call;

@@ -90,9 +90,10 @@ Fate FateOf(const WaitFacts& f, const ClockError& clock) {
   if (!f.page_known) return {WaitOutcome::kUnknown};
   if (!f.death) {
     // Its free is not on record. What began after the wait was over says nothing of the wait.
-    if (f.reused && over && Value(f.reused->event) > Value(over->event)) return {WaitOutcome::kWokenAlive};
-    if (f.reused && !over && f.awake_from && MayBeOver(*f.awake_from, *f.reused, clock))
-      return {WaitOutcome::kUnknown};
+    bool later_life = f.reused && (over ? clock.Proves(*over, *f.reused)
+                                        : f.awake_from && MayBeOver(*f.awake_from, *f.reused, clock));
+    if (later_life && (!over || f.gap_before_wait || f.gap_in_wait)) return {WaitOutcome::kUnknown};
+    if (later_life) return {WaitOutcome::kWokenAlive};
     if (f.reused) return {WaitOutcome::kReused};
     if (f.gap_before_wait || f.gap_in_wait) return {WaitOutcome::kUnknown};
     return {over ? WaitOutcome::kWokenAlive : WaitOutcome::kOpen};
@@ -585,15 +586,7 @@ bool WaitTracker::Directly(const Task& task, const Moment& first, const Moment& 
 }
 
 bool WaitTracker::IsSoonAfter(const Task& task, const Moment& first, const Moment& later) const {
-  // Off the cpu it was from where that is on record.
-  auto since = [&](const std::optional<Moment>& moment) {
-    return moment && Value(moment->event) > Value(first.event);
-  };
-  bool resumed = since(task.switched_in);
-  if (resumed && since(task.switched_out) &&
-      LaterByMore(kLongestUnseenWait, *task.switched_out, first, *clock_))
-    return false;
-  if (resumed && !since(task.switched_out)) resumed = false;
+  bool resumed = task.switched_in && Value(task.switched_in->event) > Value(first.event);
   return !LaterByMore(kLongestUnseenWait, later, resumed ? *task.switched_in : first, *clock_);
 }
 

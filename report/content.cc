@@ -262,13 +262,13 @@ std::vector<NotShown> ReadNotShown(const Database& db, const Verdict& verdict, c
       "entry and return probes on the kernel's wait functions: wait_on_page_bit (to 5.15), folio_wait_bit "
       "(5.16 "
       "and later)";
-  if (!watched.empty() && !recordable.contains("page_waits")) {
+  if (!watched.empty() && !recordable.contains("page_waits") && recordable.contains("probes_never_hit")) {
     missing.push_back(
         {EvidenceKind::kWaitProbes, "whether waits on pages were recorded",
          "a probe on a wait function is defined, but neither it nor another one was ever hit: they "
          "may have been off",
          "enable the probes (events/kprobes/enable) before tracing_on"});
-  } else if (!watched.empty() && !recordable.contains("caller_kept_waits")) {
+  } else if (recordable.contains("page_waits") && !recordable.contains("caller_kept_waits")) {
     missing.push_back({EvidenceKind::kWaits, "waits that their callers must make safe",
                        "the wait functions that were probed keep the page themselves, in every kernel",
                        kWaitProbes});

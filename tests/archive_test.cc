@@ -30,8 +30,8 @@ const std::string kTrace =
     "# tracer: nop\n#\n# entries-in-buffer/entries-written: 3/3   #P:4\n#\n"
     "           a-1       [000] ....     1.000001: sched_waking: comm=x pid=2 prio=120 target_cpu=001\n"
     "           b-2       [001] ....     1.000002: sched_waking: comm=x pid=3 prio=120 target_cpu=001\n"
-    "           c-3       [002] ....     1.000003: sched_waking: comm=x pid=4 prio=120 target_cpu=001\n";
-const std::string kProbes = "p:x/w folio_wait_bit f=%di\n";
+    "           c-3       [002] ....     1.000003: u: (folio_unlock+0x0/0x50) f=0xffffea0000a00000\n";
+const std::string kProbes = "p:x/w folio_wait_bit f=%di\np:x/u folio_unlock f=%di\n";
 
 using Filter = int (*)(archive*);
 

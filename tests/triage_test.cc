@@ -489,9 +489,9 @@ TEST_CASE("who reads the output may go: the work is done, and the exit code is t
   CHECK(
       Shell("bash -c '$MMREPLAY analyze samples/x86-fired.tar.xz | true; exit ${PIPESTATUS[0]}'").exit_code ==
       1);
-  CHECK(
-      Shell("bash -c '$MMREPLAY query " + db + " \"SELECT * FROM logs, logs\" | true; exit ${PIPESTATUS[0]}'")
-          .exit_code == 0);
+  CHECK(Shell("bash -c '$MMREPLAY query " + db +
+              " \"SELECT a.id FROM logs a, logs b\" | true; exit ${PIPESTATUS[0]}'")
+            .exit_code == 0);
 }
 
 TEST_CASE("triage makes do with the processes it gets", "[triage]") {
