@@ -28,13 +28,15 @@ std::string_view ContractClass(std::string_view function) {
 
 std::string WhyCannotTell(const Verdict& verdict) {
   if (verdict.in_disorder && verdict.waits > 0) return "its events are not in the order they were recorded in";
+  constexpr const char* kDamaged = "a part of it could not be read";
+  if (verdict.incomplete && verdict.waits == 0) return kDamaged;
   if (!verdict.wait_rule_applicable)
     return "no wait on a page could be seen in it, or a required rule not be judged";
   if (verdict.unknown_waits > 0) {
     return CountText(verdict.unknown_waits) + " of " + Plural(verdict.waits, "wait", "waits") +
            ": what kept the page alive is not on record";
   }
-  if (verdict.waits_in_gaps == 0) return "a part of it could not be read";
+  if (verdict.waits_in_gaps == 0) return kDamaged;
   return "events were lost during " + Plural(verdict.waits_in_gaps, "wait", "waits");
 }
 
