@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <fcntl.h>
+#include <malloc.h>
 
 #include <algorithm>
 #include <catch2/catch.hpp>
@@ -142,7 +143,7 @@ int64_t Accusations(const Analysis& analysis) {
 struct Taken {
   int exit_code;
   double seconds;
-  int64_t peak_kib;  // VmHWM
+  int64_t peak_kib;
   std::string out;
 };
 
@@ -154,6 +155,9 @@ Taken RunProgram(std::vector<std::string> arguments) {
   argv.push_back(program.data());
   for (std::string& argument : arguments) argv.push_back(argument.data());
   argv.push_back(nullptr);
+  // Until it is another program the child is this one, whose memory would count as its peak
+  // (fs/exec.c:exec_mmap).
+  malloc_trim(0);
   pid_t child = fork();
   REQUIRE(child >= 0);
   if (child == 0) {
@@ -683,7 +687,8 @@ TEST_CASE("what a trace names takes no more memory than --max-memory where all i
   }
 }
 
-TEST_CASE("a perf.data takes no more memory than --max-memory, whatever its rounds and its head", "[exhaustion]") {
+TEST_CASE("a perf.data takes no more memory than --max-memory, whatever its rounds and its head",
+          "[exhaustion]") {
   struct PerfFlood {
     const char* name;
     size_t samples;
@@ -705,13 +710,13 @@ TEST_CASE("a perf.data takes no more memory than --max-memory, whatever its roun
     {
       std::ofstream out(path, std::ios::binary);
       out << PerfPipeHead(uint64_t{1} << 18, "", comms);
-      for (size_t i = 0; i < flood.samples; ++i) out << PerfFreeSample(flood.time(i), static_cast<uint32_t>(i % 4), i % 1'000);
+      for (size_t i = 0; i < flood.samples; ++i)
+        out << PerfFreeSample(flood.time(i), static_cast<uint32_t>(i % 4), i % 1'000);
     }
     Taken taken = RunProgram({"analyze", path, "--max-memory", "200", "--format", "json"});
     CAPTURE(taken.seconds, taken.peak_kib, taken.exit_code, taken.out.substr(0, 400));
     CHECK((taken.exit_code == 0 || taken.exit_code == 3));
-    // 186 MiB; 230 in some runs beside another test, and why is open. Without the limits: 243 and 345.
-    CHECK(taken.peak_kib / 6 < kMostKib / 5);
+    CHECK(taken.peak_kib < kMostKib);
     CHECK(taken.out.find("\"events\": " + std::to_string(flood.samples)) != std::string::npos);
   }
 }
