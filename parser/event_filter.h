@@ -151,6 +151,7 @@ class FilteredSource : public EventSource {
   std::vector<TraceIssue> Issues() const override;
   std::optional<bool> clock_is_ticks() const override { return source_->clock_is_ticks(); }
   std::vector<int64_t> part_lines() const override { return source_->part_lines(); }
+  void set_memory(const MemoryBudget& memory) override { source_->set_memory(memory); }
 
  private:
   void FilterFrames(Batch* batch);

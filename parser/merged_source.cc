@@ -1,6 +1,7 @@
 #include "parser/merged_source.h"
 
 #include <algorithm>
+#include <functional>
 #include <limits>
 #include <utility>
 
@@ -10,12 +11,15 @@ namespace {
 // Events a stack frame may still belong to after they were merged.
 constexpr size_t kFrameWindow = 1024;
 
-// The payload borrows from the arguments, which have moved.
+// The payload may borrow from the arguments, which have moved: a reason that was printed as a number is a name
+// of our own.
 void Rebase(std::string_view from, std::string_view to, Payload* payload) {
   auto* migrate = std::get_if<MigratePages>(payload);
   if (!migrate || migrate->reason.empty()) return;
-  migrate->reason =
-      to.substr(static_cast<size_t>(migrate->reason.data() - from.data()), migrate->reason.size());
+  const char* reason = migrate->reason.data();
+  std::less<> before;
+  if (before(reason, from.data()) || !before(reason, from.data() + from.size())) return;
+  migrate->reason = to.substr(static_cast<size_t>(reason - from.data()), migrate->reason.size());
 }
 
 void Add(const LineCounts& part, LineCounts* sum) {
@@ -32,6 +36,10 @@ void Add(const LineCounts& part, LineCounts* sum) {
 MergedSource::MergedSource(std::vector<std::unique_ptr<EventSource>> parts) {
   for (auto& source : parts)
     parts_.push_back({.source = std::move(source), .batch = {}, .last_ts = {}, .merged_ids = {}});
+}
+
+void MergedSource::set_memory(const MemoryBudget& memory) {
+  for (Part& part : parts_) part.source->set_memory(memory);
 }
 
 // Has the part's next event at hand; false at its end.

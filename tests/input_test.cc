@@ -162,4 +162,21 @@ TEST_CASE("the folder of tracefs itself, with a file for each cpu", "[input]") {
   CHECK(Analysis({.inputs = {f}, .dmesg = {}, .probes = {}}).facts().lines.events == 1);
 }
 
+TEST_CASE("files for each cpu, with reasons of migrations as numbers and as names", "[input]") {
+  TemporaryFolder folder;
+  const std::string& f = folder.path();
+  REQUIRE(Shell("mkdir -p " + f + "/per_cpu/cpu0 " + f + "/per_cpu/cpu1").exit_code == 0);
+  for (std::string cpu : {"0", "1"}) {
+    std::string reason = cpu == "0" ? "5" : "mempolicy_mbind";
+    std::string line = "   a-1" + cpu + "   [00" + cpu + "] ....     1.00000";
+    folder.Write("per_cpu/cpu" + cpu + "/trace",
+                 "# tracer: nop\n#\n" + line +
+                     "1: mm_migrate_pages_start: mode=MIGRATE_SYNC reason=" + reason + "\n" + line +
+                     "2: mm_migrate_pages: nr_succeeded=1 nr_failed=0 mode=MIGRATE_SYNC reason=" + reason +
+                     "\n");
+  }
+  Analysis analysis({.inputs = {f}, .dmesg = {}, .probes = {}});
+  CHECK(analysis.facts().lines.events == 4);
+}
+
 }  // namespace mmreplay

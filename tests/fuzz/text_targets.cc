@@ -1,11 +1,14 @@
 // The text forms of a trace, each through the reader they share.
 #include <algorithm>
 #include <array>
+#include <memory>
+#include <vector>
 
 #include "parser/console_log.h"
 #include "parser/console_timeline.h"
 #include "parser/error.h"
 #include "parser/line_format.h"
+#include "parser/merged_source.h"
 #include "parser/trace_reader.h"
 #include "tests/fuzz/reading.h"
 #include "tests/fuzz/target.h"
@@ -25,6 +28,23 @@ ReadTotals ReadText(std::string_view input, InputFormat format, size_t batch_byt
   return totals;
 }
 
+// The halves as the files of two cpus.
+void ReadMerged(std::string_view input, InputFormat format) {
+  StringTable strings;
+  Decoder decoder(&strings, {}, std::nullopt);
+  size_t half = std::min(input.find('\n', input.size() / 2), input.size() - 1) + 1;
+  std::vector<std::unique_ptr<EventSource>> parts;
+  for (std::string_view part : {input.substr(0, half), input.substr(half)}) {
+    parts.push_back(std::make_unique<TraceReader>(ReadPieces(part, part.size()), MakeLineFormat(format),
+                                                  &strings, &decoder, size_t{16} * 1024));
+  }
+  MergedSource merged(std::move(parts));
+  ReadTotals totals = ReadToEnd(&merged, Recording(), strings, decoder, true);
+  bool ends = input.empty() || input.back() == '\n';
+  Require(totals.lines.total == std::count(input.begin(), input.end(), '\n') + !ends,
+          "lines are those of the parts");
+}
+
 void RunText(std::string_view input, InputFormat format) {
   constexpr size_t kBatch = size_t{16} * 1024;  // more than an input has
   ReadTotals whole = ReadText(input, format, kBatch, kBatch);
@@ -35,6 +55,8 @@ void RunText(std::string_view input, InputFormat format) {
     Require(pieces.lines == whole.lines && pieces.frames == whole.frames, "pieces make the same lines");
   } else if (input.size() % 4 == 1) {
     ReadText(input, format, 256, 61);
+  } else if (input.size() % 4 == 2) {
+    ReadMerged(input, format);
   }
 }
 
