@@ -209,8 +209,11 @@ void FleetStore::CreateTables() {
   int64_t id = 0;
   bool empty = false;
   try {
+    // At one time: another process may be making the tables.
+    database_.Exec("BEGIN");
     id = Pragma(database_, "PRAGMA application_id");
     empty = Pragma(database_, "SELECT count(*) FROM sqlite_schema") == 0;
+    database_.Exec("COMMIT");
   } catch (const Error& error) {
     if (sqlite3_errcode(database_.handle()) != SQLITE_NOTADB) throw;
     throw Error(database_.path() + ": exists, and is no database; give a fleet database another name");

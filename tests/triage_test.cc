@@ -540,6 +540,17 @@ TEST_CASE("several triage processes may write one fleet database at once", "[tri
   CHECK(Sql(db, "PRAGMA integrity_check") == "ok\n");
 }
 
+TEST_CASE("triage processes that begin at once make one fleet database", "[triage]") {
+  TemporaryFolder folder;
+  std::string db = folder.path() + "/fleet.db";
+  folder.Write("log", kOneEvent);
+  Run run = Shell("for i in $(seq 25); do rm -f " + db + "; for k in 1 2 3 4 5 6; do $MMREPLAY triage -o " +
+                  db + " " + folder.path() + "/log & done; wait; done");
+  CAPTURE(run.err);
+  CHECK(run.err.find("fleet.db: ") == std::string::npos);
+  CHECK(Sql(db, "SELECT count(*) FROM runs") == "6\n");
+}
+
 TEST_CASE("a triage that is killed keeps what it has, and goes on from there", "[triage]") {
   TemporaryFolder folder;
   std::string db = folder.path() + "/fleet.db";
