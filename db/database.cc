@@ -237,8 +237,6 @@ Database::Database(const std::string& path, Mode mode, const std::string& name)
 
 // Of what an analysis stores, the text of an event is the longest: some eight MiB of a record of 64 KiB.
 constexpr int kLongestValue = 16 << 20;
-// Of SQLite, for a file from anybody. A query has its own (db/read_only.h).
-constexpr int64_t kMostHeap = int64_t{256} << 20;
 
 void Database::Lift::operator()(Restriction* restriction) const {
   delete restriction;
@@ -249,7 +247,7 @@ void Database::Distrust(bool known_schema) {
   sqlite3_db_config(handle_.get(), SQLITE_DBCONFIG_DEFENSIVE, 1, nullptr);
   Exec("PRAGMA query_only=ON; PRAGMA cell_size_check=ON; PRAGMA mmap_size=0");
   sqlite3_limit(handle_.get(), SQLITE_LIMIT_LENGTH, kLongestValue);
-  sqlite3_hard_heap_limit64(kMostHeap);
+  sqlite3_hard_heap_limit64(kMostHeapBytes);
   int64_t bytes = 0;
   {
     Statement pages(*this, "PRAGMA page_count");

@@ -20,6 +20,9 @@ inline constexpr int32_t kSchemaVersion = 6;
 // The first one that keeps what a replay needs: batches, markers and probes.
 inline constexpr int32_t kReplayableSchema = 3;
 
+// What SQLite may take for a file, a query or a rule from anybody.
+inline constexpr int64_t kMostHeapBytes = int64_t{256} << 20;
+
 // What the first bytes of a file say of it.
 struct DatabaseHeader {
   bool is_sqlite = false;

@@ -19,7 +19,6 @@ constexpr int kStepsPerCall = 10'000;
 // Between the request to stop and the last resort.
 constexpr std::chrono::seconds kGrace(5);
 
-constexpr int64_t kHeapBytes = int64_t{256} << 20;
 // Sorting a whole trace of ten million events takes some two of them.
 constexpr int64_t kTemporaryBytes = int64_t{8} << 30;
 // No event is longer: a line of 64 MiB is read, and a value may be twice that with its row.
@@ -200,7 +199,7 @@ std::string Restriction::Why() const {
 
 StatementLimits::StatementLimits(sqlite3* db) : db_(db) {
   for (const auto& [what, most] : kLimits) former_.push_back(sqlite3_limit(db, what, most));
-  former_heap_ = sqlite3_hard_heap_limit64(sqlite3_memory_used() + kHeapBytes);
+  former_heap_ = sqlite3_hard_heap_limit64(sqlite3_memory_used() + kMostHeapBytes);
   temporary_bytes_left = kTemporaryBytes;
 }
 
@@ -253,7 +252,7 @@ void ReadOnlyStatement::FailBecauseOf(int code, int offset) const {
       what = "only reading is allowed here";
       break;
     case SQLITE_NOMEM:
-      what = "stopped: it needs more than " + std::to_string(kHeapBytes >> 20) + " MiB of memory";
+      what = "stopped: it needs more than " + std::to_string(kMostHeapBytes >> 20) + " MiB of memory";
       break;
     case SQLITE_FULL:
       if (temporary_bytes_left < 0)

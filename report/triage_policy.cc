@@ -73,13 +73,20 @@ bool Suppression::Matches(std::string_view finding, std::string_view in_log, std
          Fits(function, in_function);
 }
 
+namespace {
+
+bool IsTriageRow(const nlohmann::json& row) {
+  return row.is_object() && row.value("format", nlohmann::json()) == kTriageFormat;
+}
+
+}  // namespace
+
 bool IsBaseline(const std::string& path) {
   std::ifstream file(path);
   std::string line(kLongestBaselineRow, '\0');
   file.read(line.data(), static_cast<std::streamsize>(line.size()));
   line.resize(static_cast<size_t>(file.gcount()));
-  auto row = nlohmann::json::parse(line.substr(0, line.find('\n')), nullptr, false);
-  return row.is_object() && row.value("format", nlohmann::json()) == kTriageFormat;
+  return IsTriageRow(nlohmann::json::parse(line.substr(0, line.find('\n')), nullptr, false));
 }
 
 Baseline ReadBaseline(const std::string& path) {
@@ -91,7 +98,7 @@ Baseline ReadBaseline(const std::string& path) {
     if (TrimBlanks(line).empty()) return;
     auto row = nlohmann::json::parse(line, nullptr, false);
     std::string where = path + ":" + std::to_string(number) + ": ";
-    if (!row.is_object() || row.value("format", nlohmann::json()) != kTriageFormat) {
+    if (!IsTriageRow(row)) {
       throw Error(where +
                   "is no row of a triage; a baseline is what mmreplay triage --write-baseline or "
                   "--format jsonl writes");
