@@ -67,6 +67,10 @@ TraceDatReader::TraceDatReader(std::shared_ptr<SeekableFile> file, StringTable* 
   if (dat_header_.clocks_differ)
     Note(Severity::kWarning, "clocks differ",
          "the buffers were recorded with different clocks: the order of their events means nothing");
+  if (dat_header_.bytes_behind > 0)
+    Note(Severity::kError, "damaged",
+         std::to_string(dat_header_.bytes_behind) +
+             " bytes behind the end of the recording were not read: several files were put into one");
   if (dat_header_.dates)
     Note(Severity::kInfo, "date offset", "recorded with --date: time stamps are wall-clock time");
   if (dat_header_.dropped_events > 0)

@@ -47,6 +47,7 @@ class FileCursor {
     return text.substr(0, end);
   }
   bool ok() const { return ok_; }
+  uint64_t offset() const { return offset_; }
 
  private:
   uint64_t Left() const { return offset_ < file_.size() ? file_.size() - offset_ : 0; }
@@ -64,6 +65,7 @@ enum Option : uint16_t {
   kTraceClock = 4,
   kUname = 5,
   kTsc2Nsec = 14,
+  kStrings = 15,
   kEventFormats = 18,
   kBufferText = 22,
 };
@@ -89,8 +91,9 @@ int64_t DroppedEvents(std::string_view stats) {
   return dropped;
 }
 
-// v6: offset, name. v7: offset, name, clock, page size, cpus.
-void ReadBuffer(std::string_view data, bool v7, TraceDatHeader* header) {
+// v6: offset, name. v7: offset, name, clock, page size, cpus, of each: its number, offset, size. `end`: of
+// what the cpus recorded.
+void ReadBuffer(std::string_view data, bool v7, TraceDatHeader* header, uint64_t* end) {
   ByteReader reader(data);
   reader.U64();
   std::string name(v7 ? reader.CString() : UpToNul(reader.rest()));
@@ -101,6 +104,13 @@ void ReadBuffer(std::string_view data, bool v7, TraceDatHeader* header) {
   if (!reader.ok() || clock.empty()) return;
   header->clocks_differ |= header->clock && *header->clock != clock;
   if (!header->clock || name.empty()) header->clock = clock;
+  reader.U32();
+  uint32_t cpus = reader.U32();
+  for (uint32_t cpu = 0; cpu < cpus && reader.ok(); ++cpu) {
+    reader.U32();
+    uint64_t offset = reader.U64();
+    *end = std::max(*end, offset + reader.U64());
+  }
 }
 
 // name: mm_page_free
@@ -111,7 +121,7 @@ void AddEvent(std::string_view system, std::string_view format, TraceDatHeader* 
     header->events.insert(std::string(system) + ":" + std::string(TrimBlanks(line.substr(kName.size()))));
 }
 
-void ReadOption(uint16_t id, std::string_view data, bool v7, TraceDatHeader* header) {
+void ReadOption(uint16_t id, std::string_view data, bool v7, TraceDatHeader* header, uint64_t* end) {
   switch (id) {
     case kDate:
       header->dates = true;
@@ -120,7 +130,7 @@ void ReadOption(uint16_t id, std::string_view data, bool v7, TraceDatHeader* hea
       header->dropped_events += DroppedEvents(UpToNul(data));
       break;
     case kBuffer:
-      ReadBuffer(data, v7, header);
+      ReadBuffer(data, v7, header, end);
       break;
     case kTraceClock:
       if (!header->clock) header->clock = ChosenClock(UpToNul(data));
@@ -177,14 +187,19 @@ class SectionReader {
     cursor.Read<uint32_t>();
     section.bytes = cursor.Bytes(cursor.Read<uint64_t>());
     if (!cursor.ok()) return std::nullopt;
+    end_ = std::max(end_, cursor.offset());
     if (packed) section.bytes = zstd_ ? Decompress(section.bytes) : std::string();
     bytes_ += section.bytes.size();
     return section;
   }
 
+  // Of all that were read.
+  uint64_t end() const { return end_; }
+
  private:
   const SeekableFile& file_;
   bool zstd_;
+  uint64_t end_ = 0;
   std::set<uint64_t> read_;
   uint64_t bytes_ = 0;
 };
@@ -200,21 +215,23 @@ void ReadEventFormats(std::string_view bytes, TraceDatHeader* header) {
   }
 }
 
-void ReadVersion7(const SeekableFile& file, FileCursor* cursor, TraceDatHeader* header) {
+// Returns where the file ends by what it says; 0 where it does not tell.
+uint64_t ReadVersion7(const SeekableFile& file, FileCursor* cursor, TraceDatHeader* header) {
   header->compression = cursor->CString();
   SectionReader sections(file, header->compression == "zstd");
   cursor->CString();  // its version
   auto next = cursor->Read<uint64_t>();
+  uint64_t end = 0;
   while (next != 0) {
     auto section = sections.Read(next);
-    if (!section || section->id != 0) return;
+    if (!section || section->id != 0) return 0;
     next = 0;
     ByteReader reader(section->bytes);
     while (reader.ok() && !reader.rest().empty()) {
       uint16_t id = reader.U16();
       std::string_view data = reader.Bytes(reader.U32());
       if (!reader.ok()) break;
-      ReadOption(id, data, true, header);
+      ReadOption(id, data, true, header, &end);
       // The data of the last option are where the next section is.
       if (id == kDone) next = ByteReader(data).U64();
       if (id == kDone) break;
@@ -222,9 +239,17 @@ void ReadVersion7(const SeekableFile& file, FileCursor* cursor, TraceDatHeader* 
       if (auto formats = sections.Read(ByteReader(data).U64())) ReadEventFormats(formats->bytes, header);
     }
   }
+  end = std::max(end, sections.end());
+  // What the sections are called stands behind all that have a place.
+  while (auto strings = end < file.size() ? sections.Read(end) : std::nullopt) {
+    if (strings->id != kStrings) break;
+    end = sections.end();
+  }
+  return end;
 }
 
-void ReadVersion6(FileCursor* cursor, TraceDatHeader* header) {
+// Likewise.
+uint64_t ReadVersion6(FileCursor* cursor, TraceDatHeader* header) {
   cursor->CString();  // header_page
   cursor->Skip(cursor->Read<uint64_t>());
   cursor->CString();  // header_event
@@ -241,16 +266,30 @@ void ReadVersion6(FileCursor* cursor, TraceDatHeader* header) {
   cursor->Skip(cursor->Read<uint32_t>());  // kallsyms
   cursor->Skip(cursor->Read<uint32_t>());  // printk formats
   cursor->Skip(cursor->Read<uint64_t>());  // comms
-  cursor->Read<uint32_t>();                // cpus
+  auto cpus = cursor->Read<uint32_t>();
+  uint64_t end = 0;
   std::string type = cursor->Bytes(10);
   if (type.starts_with("options")) {
     for (auto id = cursor->Read<uint16_t>(); id != kDone && cursor->ok(); id = cursor->Read<uint16_t>()) {
       std::string data = cursor->Bytes(cursor->Read<uint32_t>());
-      if (cursor->ok()) ReadOption(id, data, false, header);
+      if (cursor->ok()) ReadOption(id, data, false, header, &end);
     }
     type = cursor->Bytes(10);
   }
   header->latency = type.starts_with("latency");
+  // Other buffers have tables of their own, behind what the cpus recorded in this one.
+  if (!type.starts_with("flyrecord") || !header->buffers.empty()) return 0;
+  for (uint32_t cpu = 0; cpu < cpus && cursor->ok(); ++cpu) {
+    auto offset = cursor->Read<uint64_t>();
+    end = std::max(end, offset + cursor->Read<uint64_t>());
+  }
+  return cursor->ok() ? end : 0;
+}
+
+// `cat a.dat b.dat`.
+bool BeginsTraceDat(const SeekableFile& file, uint64_t offset) {
+  constexpr std::string_view kMagic = "\x17\x08\x44tracing";
+  return file.ReadAt(offset, kMagic.size()) == kMagic;
 }
 
 }  // namespace
@@ -263,11 +302,13 @@ TraceDatHeader ReadTraceDatHeader(const SeekableFile& file) {
   cursor.Read<uint8_t>();   // bytes of a long
   cursor.Read<uint32_t>();  // page size
   if (!cursor.ok() || header.big_endian) return header;
+  uint64_t end = 0;
   if (header.version == "7") {
-    ReadVersion7(file, &cursor, &header);
+    end = ReadVersion7(file, &cursor, &header);
   } else if (header.version == "6") {
-    ReadVersion6(&cursor, &header);
+    end = ReadVersion6(&cursor, &header);
   }
+  if (end > 0 && end < file.size() && BeginsTraceDat(file, end)) header.bytes_behind = file.size() - end;
   return header;
 }
 

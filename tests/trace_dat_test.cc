@@ -75,6 +75,20 @@ TEST_CASE("stacks belong to the event before them", "[trace_dat]") {
   CHECK(read.frames[0].starts_with("1:0 "));
 }
 
+TEST_CASE("a trace.dat behind a trace.dat is told, and not read", "[trace_dat]") {
+  for (const char* name : {"x86-dat-v6", "x86-dat-fired", "arm64-dat", "x86-dat-buffers", "x86-dat-lost"}) {
+    CAPTURE(name);
+    std::string bytes = TraceDat(name);
+    BinaryRead alone = ReadBinary(bytes);
+    BinaryRead two = ReadBinary(bytes + bytes);
+    CHECK_FALSE(alone.HasIssue("damaged"));
+    CHECK(two.HasIssue("damaged"));
+    CHECK(two.events.size() == alone.events.size());
+    // What is no recording may be the file's own.
+    CHECK_FALSE(ReadBinary(bytes + std::string(4096, '\0')).HasIssue("damaged"));
+  }
+}
+
 TEST_CASE("a trace.dat tells kernel, machine and clock", "[trace_dat]") {
   TemporaryFolder folder;
   std::string path = folder.Write("renamed.bin", TraceDat("x86-dat-fired"));
