@@ -12,37 +12,6 @@
 
 namespace mmreplay {
 
-enum class Decoder::Tracepoint : uint8_t {
-  kNone,
-  kPageRefSet,
-  kPageRefMod,
-  kPageRefModAndTest,
-  kPageRefModAndReturn,
-  kPageRefModUnless,
-  kPageRefFreeze,
-  kPageRefUnfreeze,
-  kPageAlloc,
-  kPageFree,
-  kAddToPageCache,
-  kDeleteFromPageCache,
-  kLockAcquire,
-  kLockContended,
-  kLockAcquired,
-  kLockRelease,
-  kContentionBegin,
-  kContentionEnd,
-  kSchedSwitch,
-  kSchedWaking,
-  kSchedWakeup,
-  kSchedFork,
-  kMigratePagesStart,
-  kMigratePages,
-  kSetMigrationPmd,
-  kRemoveMigrationPmd,
-  kSetMigrationPte,
-  kRemoveMigrationPte,
-};
-
 struct Decoder::Binding {
   std::string place;  // text between the parentheses, the key
   KernelFunction function = KernelFunction::kOther;
@@ -177,10 +146,6 @@ class PlainArguments {
   const char* end_;
 };
 
-bool HasReturn(PageRefOp op) {
-  return op != PageRefOp::kSet && op != PageRefOp::kMod && op != PageRefOp::kUnfreeze;
-}
-
 // page_ref_mod_and_test: pfn=0xbe00 flags= count=1 mapcount=0 mapping=ffff888003499b61 mt=1 val=-1 ret=0
 bool ReadPageRef(std::string_view args, RecentlyMade<PageFlags>* known_flags, PageRef* ref) {
   PlainArguments plain(args);
@@ -227,7 +192,7 @@ Payload FindPageRef(PageRefOp op, std::string_view args) {
 
 // A failed allocation prints page=0000000000000000 pfn=0x0 (or pfn=-1): no page, no life.
 bool NamesNoPage(std::string_view args, uint64_t pfn) {
-  if (pfn == ~uint64_t{0}) return true;
+  if (pfn == kNoPfn) return true;
   if (pfn != 0) return false;
   auto text = FindField(args, "page");
   if (!text) return false;
@@ -238,10 +203,6 @@ bool NamesNoPage(std::string_view args, uint64_t pfn) {
 // mm_page_alloc: page=ffff88802f2dcc00 pfn=0x3730 order=2 migratetype=0 gfp_flags=GFP_KERNEL
 // mm_page_free: page=ffffea0001659500 pfn=366164 order=2                          (decimal to ~5.13)
 // mm_page_free: [FAILED TO PARSE] pfn=0x4ce00 order=9                             (trace-cmd, perf)
-// Orders are below MAX_ORDER, which is 11 to 16 (mm/Kconfig, arch/*/Kconfig: ARCH_FORCE_MAX_ORDER); a block
-// of 2^40 pages would be walked by the model.
-constexpr uint64_t kHighestOrder = 16;
-
 template <typename AllocOrFree>
 Payload DecodePage(std::string_view args, bool user_space_text) {
   auto pfn = UnsignedField(args, "pfn");
@@ -259,16 +220,6 @@ Payload DecodePageCache(bool added, std::string_view args) {
   auto pfn = UnsignedField(args, "pfn");
   if (!pfn || NamesNoPage(args, *pfn)) return Opaque{};
   return PageCacheEvent{.added = added, .pfn = static_cast<Pfn>(*pfn)};
-}
-
-// The spin_lock_init() argument text names the class: ptlock_ptr(page) (to 6.5),
-// ptlock_ptr(ptdesc) (6.6+), &(ptlock_ptr(page))->rlock (3.x-5.0), and the mm-wide lock where
-// page-table locks are not split.
-LockClass ClassOfLock(std::string_view name) {
-  if (name.empty()) return LockClass::kUnknown;
-  if (name.find("ptlock_ptr(") != kNotFound || name.find("mm->page_table_lock") != kNotFound)
-    return LockClass::kPageTable;
-  return LockClass::kOther;
 }
 
 // flags=0 name=&mm->mmap_lock lockdep_addr=0xffff888030410180          (raw fields of trace.dat, perf.data)
@@ -316,16 +267,6 @@ Payload DecodeContention(bool begin, std::string_view args) {
   if (!address || blank == kNotFound) return Opaque{};
   if (!args.substr(blank + 1).starts_with(begin ? "(flags=" : "(ret=")) return Opaque{};
   return ContentionEvent{begin, static_cast<KernelAddress>(*address)};
-}
-
-// The raw prev_state of sched_switch. TASK_INTERRUPTIBLE is 1 and TASK_UNINTERRUPTIBLE 2 in all kernels, and
-// what a sleeping task can be lies below 256. The bit for "preempted" stands above all others and moved:
-// TASK_REPORT_MAX 0x100 since 4.14, TASK_STATE_MAX 0x400 to 0x2000 before.
-SleepState SleepStateOfBits(uint64_t state) {
-  if (state & 2) return SleepState::kUninterruptible;
-  if (state & 0xff) return SleepState::kOther;
-  if (state == 0 || state == 0x100 || (state >= 0x400 && state <= 0x2000)) return SleepState::kRunning;
-  return SleepState::kUnknown;
 }
 
 // R R+ S D D|K T t X Z P I     256 (raw)
@@ -512,12 +453,7 @@ PageFlags ParsePageFlags(std::string_view text) {
   auto state = [](bool set) { return set ? FlagState::kSet : FlagState::kClear; };
   if (text.starts_with("0x")) {
     auto bits = ParseUnsigned(text);
-    if (!bits) return {};
-    // PG_locked is bit 0 in every kernel; PG_waiters is bit 7 from 4.10 to 6.5 and PG_head moved
-    // more than once, so only a name tells those. PG_hwpoison is one of bits 16 to 25.
-    PageFlags flags{.locked = state(*bits & 1)};
-    if ((*bits >> 16 & 0x3ff) == 0) flags.hwpoison = FlagState::kClear;
-    return flags;
+    return bits ? PageFlagsOfBits(*bits) : PageFlags{};
   }
   bool locked = false;
   bool waiters = false;
@@ -547,41 +483,6 @@ Decoder::Decoder(StringTable* strings, std::vector<ProbeDefinition> probes,
 
 Decoder::~Decoder() = default;
 
-Decoder::Tracepoint Decoder::TracepointNamed(std::string_view name) {
-  static const std::unordered_map<std::string_view, Tracepoint> by_name = {
-      {"page_ref_set", Tracepoint::kPageRefSet},
-      {"page_ref_mod", Tracepoint::kPageRefMod},
-      {"page_ref_mod_and_test", Tracepoint::kPageRefModAndTest},
-      {"page_ref_mod_and_return", Tracepoint::kPageRefModAndReturn},
-      {"page_ref_mod_unless", Tracepoint::kPageRefModUnless},
-      {"page_ref_freeze", Tracepoint::kPageRefFreeze},
-      {"page_ref_unfreeze", Tracepoint::kPageRefUnfreeze},
-      {"mm_page_alloc", Tracepoint::kPageAlloc},
-      {"mm_page_free", Tracepoint::kPageFree},
-      {"mm_filemap_add_to_page_cache", Tracepoint::kAddToPageCache},
-      {"mm_filemap_delete_from_page_cache", Tracepoint::kDeleteFromPageCache},
-      {"lock_acquire", Tracepoint::kLockAcquire},
-      {"lock_contended", Tracepoint::kLockContended},
-      {"lock_acquired", Tracepoint::kLockAcquired},
-      {"lock_release", Tracepoint::kLockRelease},
-      {"contention_begin", Tracepoint::kContentionBegin},
-      {"contention_end", Tracepoint::kContentionEnd},
-      {"sched_switch", Tracepoint::kSchedSwitch},
-      {"sched_waking", Tracepoint::kSchedWaking},
-      {"sched_wakeup", Tracepoint::kSchedWakeup},
-      {"sched_wakeup_new", Tracepoint::kSchedWakeup},
-      {"sched_process_fork", Tracepoint::kSchedFork},
-      {"mm_migrate_pages_start", Tracepoint::kMigratePagesStart},
-      {"mm_migrate_pages", Tracepoint::kMigratePages},
-      {"set_migration_pmd", Tracepoint::kSetMigrationPmd},
-      {"remove_migration_pmd", Tracepoint::kRemoveMigrationPmd},
-      {"set_migration_pte", Tracepoint::kSetMigrationPte},
-      {"remove_migration_pte", Tracepoint::kRemoveMigrationPte},
-  };
-  auto found = by_name.find(name);
-  return found == by_name.end() ? Tracepoint::kNone : found->second;
-}
-
 bool Decoder::Concerns(std::string_view text) const {
   auto concerns = [&](std::string_view word) {
     return TracepointNamed(word) != Tracepoint::kNone || FunctionOfSymbol(word) != KernelFunction::kOther ||
@@ -597,7 +498,7 @@ bool Decoder::Concerns(std::string_view text) const {
   return false;
 }
 
-Decoder::Tracepoint Decoder::TracepointOf(StringId name) {
+Tracepoint Decoder::TracepointOf(StringId name) {
   auto index = static_cast<size_t>(name);
   if (index >= tracepoints_.size()) tracepoints_.resize(strings_->size());
   auto& known = tracepoints_[index];

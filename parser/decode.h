@@ -15,6 +15,7 @@
 #include "parser/probe_definitions.h"
 #include "parser/probe_signatures.h"
 #include "parser/string_table.h"
+#include "parser/tracepoint.h"
 
 namespace mmreplay {
 
@@ -48,7 +49,6 @@ class Decoder {
 
  private:
   struct Binding;
-  enum class Tracepoint : uint8_t;
 
   // Of lock:*, what follows the address.
   struct LockName {
@@ -62,7 +62,6 @@ class Decoder {
     std::array<std::pair<StringId, const Binding*>, 64> bindings{};
   };
 
-  static Tracepoint TracepointNamed(std::string_view name);
   Tracepoint TracepointOf(StringId name);
   Payload DecodeProbe(StringId name, std::string_view args);
   Payload DecodePageRef(PageRefOp op, std::string_view args);
