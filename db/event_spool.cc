@@ -60,6 +60,7 @@ void EventSpool::Write(const Batch& batch, const std::vector<PageResult>& result
     row.context = static_cast<uint32_t>(event.context);
     row.kind = event.kind;
     row.source = event.source;
+    row.layout = event.layout;
     row.flags = static_cast<uint8_t>((event.in_interrupt ? kInInterrupt : 0) | (event.copy ? kCopy : 0));
     row.args_size = static_cast<uint32_t>(event.args.size());
     const char* args = event.args.data();
@@ -139,6 +140,7 @@ std::string EventSpool::Args(const SpooledEvent& event) const {
   } else {
     file_.Read(event.args_at, args.data(), args.size());
   }
+  if (event.layout != 0) return layouts_.Text(event.layout, args);
   return args;
 }
 

@@ -1,6 +1,6 @@
 // Every event of a recording, one row of fixed size each, in an unnamed temporary file: what an analysis that
 // keeps no database reads the lines of its evidence from. Texts stay in the file they came from where that
-// can be read again, else they are in the spool too.
+// can be read again, else they are in the spool too; records of binary forms are, without their text.
 #pragma once
 
 #include <array>
@@ -12,6 +12,7 @@
 
 #include "db/spool_file.h"
 #include "parser/batch.h"
+#include "parser/event_layout.h"
 #include "parser/input.h"
 #include "replay/records.h"
 
@@ -49,6 +50,7 @@ struct SpooledEvent {
   int32_t replayed;
   int32_t replayed_lo;
   int32_t replayed_hi;
+  uint32_t layout;  // as Event::layout
   uint16_t known;
   uint8_t flags;         // as event.flags
   uint8_t args_in_file;  // args_at counts in the trace's own file, not in the spool
@@ -61,6 +63,9 @@ class EventSpool {
 
   // Batches in order, with one result per event. Throws Error.
   void Write(const Batch& batch, const std::vector<PageResult>& results);
+
+  // For events whose arguments are records still. Complete before the first Args().
+  RecordLayouts* layouts() { return &layouts_; }
 
   // For what else is not held in memory.
   SpoolFile* file() { return &file_; }
@@ -93,6 +98,7 @@ class EventSpool {
 
   SpoolFile file_;
   std::shared_ptr<SeekableFile> text_;
+  RecordLayouts layouts_;
   int64_t total_ = 0;
   std::vector<BatchIndex> index_;
   // One for so many batches each; when there are too many filters, two become one.

@@ -108,6 +108,8 @@ class TraceStore {
 
   // Typed fields are stored with the events.
   bool keeps_fields() const { return !spool_; }
+  // Where events may keep their arguments as records; nullptr: nowhere, their text is stored.
+  RecordLayouts* layouts() { return spool_ ? spool_->layouts() : nullptr; }
 
  private:
   struct Intervals;

@@ -55,6 +55,7 @@ struct PageFlags {
   FlagState waiters = FlagState::kUnknown;
   FlagState head = FlagState::kUnknown;
   FlagState hwpoison = FlagState::kUnknown;
+  bool operator==(const PageFlags&) const = default;
 };
 
 struct PageRef {
@@ -64,6 +65,7 @@ struct PageRef {
   std::optional<int32_t> ret;
   std::optional<int32_t> count;  // sampled after the operation, not atomically with it
   PageFlags flags;
+  bool operator==(const PageRef&) const = default;
 };
 
 // ---- page allocator (kmem:*) ----
@@ -72,12 +74,14 @@ struct PageAlloc {
   Pfn pfn;
   uint32_t order;
   std::optional<KernelAddress> page;  // as printed: raw, or hashed when it fits 32 bits
+  bool operator==(const PageAlloc&) const = default;
 };
 
 struct PageFree {
   Pfn pfn;
   uint32_t order;
   std::optional<KernelAddress> page;
+  bool operator==(const PageFree&) const = default;
 };
 
 // ---- page cache (filemap:*) ----
@@ -86,6 +90,7 @@ struct PageFree {
 struct PageCacheEvent {
   bool added;
   Pfn pfn;
+  bool operator==(const PageCacheEvent&) const = default;
 };
 
 // ---- locks (lock:*) ----
@@ -98,11 +103,13 @@ struct LockEvent {
   LockStep step;
   KernelAddress lock;
   LockClass lock_class;  // kUnknown where the class name was printed empty
+  bool operator==(const LockEvent&) const = default;
 };
 
 struct ContentionEvent {
   bool begin;
   KernelAddress lock;
+  bool operator==(const ContentionEvent&) const = default;
 };
 
 // ---- scheduler ----
@@ -118,18 +125,21 @@ struct SchedSwitch {
   Pid prev;
   Pid next;
   SleepState prev_state;
+  bool operator==(const SchedSwitch&) const = default;
 };
 
 // sched_waking, emitted before the wake-up on the waker's cpu; sched_wakeup after it.
 struct SchedWaking {
   Pid pid;
   bool done;  // sched_wakeup, sched_wakeup_new
+  bool operator==(const SchedWaking&) const = default;
 };
 
 // sched_process_fork: emitted by the parent before the child is put on a run queue (kernel/fork.c of 6.1:
 // kernel_clone).
 struct SchedFork {
   Pid child;
+  bool operator==(const SchedFork&) const = default;
 };
 
 // ---- migration ----
@@ -140,6 +150,7 @@ struct MigratePages {
   std::string_view reason;
   std::optional<int64_t> succeeded;
   std::optional<int64_t> failed;
+  bool operator==(const MigratePages&) const = default;
 };
 
 // set_migration_pmd/pte and remove_migration_pmd/pte, emitted under the page-table lock after the
@@ -149,6 +160,7 @@ struct MigrationEntry {
   bool pmd;  // else pte
   uint64_t address;
   uint64_t value;  // raw page-table entry; decoded by architecture, see PteDecoder
+  bool operator==(const MigrationEntry&) const = default;
 };
 
 // ---- probed kernel functions ----
@@ -231,6 +243,7 @@ class ProbeFields {
     if (!value) return std::nullopt;
     return static_cast<KernelAddress>(*value);
   }
+  bool operator==(const ProbeFields&) const = default;
 
  private:
   std::array<uint64_t, kMax> values_{};
@@ -242,6 +255,7 @@ struct FunctionEntry {
   KernelFunction function;
   StringId symbol;
   ProbeFields fields;
+  bool operator==(const FunctionEntry&) const = default;
 };
 
 struct FunctionReturn {
@@ -249,6 +263,7 @@ struct FunctionReturn {
   StringId symbol;
   KernelFunction caller;  // the function the probed one returns into
   ProbeFields fields;
+  bool operator==(const FunctionReturn&) const = default;
 };
 
 // What an event line is: its name alone may be shared. Values are stored.
@@ -259,7 +274,9 @@ enum class EventShape : uint8_t {
 };
 
 // Recorded, stored, but without meaning for the model.
-struct Opaque {};
+struct Opaque {
+  bool operator==(const Opaque&) const = default;
+};
 
 using Payload = std::variant<Opaque, PageRef, PageAlloc, PageFree, PageCacheEvent, LockEvent, ContentionEvent,
                              SchedSwitch, SchedWaking, SchedFork, MigratePages, MigrationEntry, FunctionEntry,
@@ -277,6 +294,8 @@ struct Event {
   bool in_interrupt;      // hard or soft irq or nmi: not the task's own program order
   bool copy = false;      // the same event was recorded in another buffer, too: its payload is Opaque
   std::string_view args;  // verbatim, borrowed from the batch
+  // Not 0: `args` is the binary record, of which RecordLayouts::Text() makes the text.
+  uint32_t layout = 0;
   int64_t line;
   Payload payload;
   uint32_t source = 0;  // of several files that make up the trace; `line` counts in it

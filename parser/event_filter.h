@@ -152,6 +152,7 @@ class FilteredSource : public EventSource {
   std::optional<bool> clock_is_ticks() const override { return source_->clock_is_ticks(); }
   std::vector<int64_t> part_lines() const override { return source_->part_lines(); }
   void set_memory(const MemoryBudget& memory) override { source_->set_memory(memory); }
+  void set_layouts(RecordLayouts* layouts) override { source_->set_layouts(layouts); }
 
  private:
   void FilterFrames(Batch* batch);

@@ -7,6 +7,7 @@
 #include <cstring>
 #include <utility>
 
+#include "parser/byte_reader.h"
 #include "parser/eight_bytes.h"
 #include "parser/lines.h"
 #include "parser/numbers.h"
@@ -458,17 +459,26 @@ std::optional<EventLayout> ParseEventLayout(std::string_view system, std::string
   return layout;
 }
 
+std::optional<std::string_view> ReadText(const RecordField& field, std::string_view record) {
+  if (field.kind != RecordField::Kind::kText) return std::nullopt;
+  auto bytes = BytesOf(field, record);
+  if (!bytes) return std::nullopt;
+  return bytes->substr(0, bytes->find('\0'));
+}
+
 std::optional<uint64_t> ReadNumber(const RecordField& field, std::string_view record) {
   if (field.kind != RecordField::Kind::kNumber || !HoldsField(field, record)) return std::nullopt;
   return LoadNumber(record, field.offset, field.size);
 }
 
 CommonFields::CommonFields(const EventLayout& layout) {
-  auto find = [&](std::string_view name) -> const RecordField* {
+  auto find = [&](std::string_view name) -> Number {
     for (const RecordField& field : layout.common) {
-      if (field.name == name) return &field;
+      if (field.name != name) continue;
+      if (field.kind == RecordField::Kind::kNumber) return {field.offset, field.size};
+      break;
     }
-    return nullptr;
+    return {};
   };
   pid_ = find("pid");
   flags_ = find("flags");
@@ -491,6 +501,89 @@ bool AppendArgumentsAt(std::string_view place, const EventLayout& layout, std::s
   if (!HoldsField(*layout.probe_ip, record)) return false;
   out->append(place);
   return AppendFields(layout, record, start, out);
+}
+
+RecordShape::RecordShape(const EventLayout& layout) {
+  // What LongestArguments allows of any record: a byte of an array prints as up to 5 characters.
+  constexpr size_t kMostText = 4096;
+  constexpr size_t kMostPlaced = 16;
+  size_t text = 0;
+  for (const RecordField& field : layout.fields) {
+    text += field.key.size() + kMostDigits;
+    if (field.kind == RecordField::Kind::kNumber) {
+      smallest_ = std::max(smallest_, uint64_t{field.offset} + field.size);
+    } else {
+      placed_.push_back(field);
+    }
+  }
+  may_wait_ = !layout.is_probe() && text <= kMostText && placed_.size() <= kMostPlaced;
+}
+
+bool RecordShape::Holds(std::string_view record) const {
+  return record.size() >= smallest_ &&
+         std::all_of(placed_.begin(), placed_.end(),
+                     [&](const RecordField& field) { return BytesOf(field, record).has_value(); });
+}
+
+std::string PackLayout(const EventLayout& layout) {
+  std::string packed;
+  auto add = [&](auto value) { packed.append(reinterpret_cast<const char*>(&value), sizeof(value)); };
+  auto add_text = [&](std::string_view text) {
+    add(static_cast<uint32_t>(text.size()));
+    packed.append(text);
+  };
+  add_text(layout.system);
+  add_text(layout.name);
+  add(layout.id);
+  for (const RecordField& field : layout.fields) {
+    add_text(field.name);
+    add(field.kind);
+    add(field.place);
+    for (uint32_t number : {field.offset, field.size, field.element_size}) add(number);
+    for (bool flag : {field.is_signed, field.hex, field.quoted}) add(static_cast<uint8_t>(flag));
+  }
+  return packed;
+}
+
+std::optional<EventLayout> UnpackLayout(std::string_view packed) {
+  ByteReader reader(packed);
+  auto text = [&] { return std::string(reader.Bytes(reader.U32())); };
+  EventLayout layout;
+  layout.system = text();
+  layout.name = text();
+  layout.id = reader.U32();
+  while (reader.ok() && !reader.rest().empty()) {
+    RecordField field;
+    field.name = text();
+    field.key = " " + field.name + "=";
+    uint8_t kind = reader.U8();
+    uint8_t place = reader.U8();
+    for (uint32_t* number : {&field.offset, &field.size, &field.element_size}) *number = reader.U32();
+    for (bool* flag : {&field.is_signed, &field.hex, &field.quoted}) *flag = reader.U8() != 0;
+    if (kind > static_cast<uint8_t>(RecordField::Kind::kArray) ||
+        place > static_cast<uint8_t>(RecordField::Place::kRest))
+      return std::nullopt;
+    field.kind = static_cast<RecordField::Kind>(kind);
+    field.place = static_cast<RecordField::Place>(place);
+    bool number = field.kind == RecordField::Kind::kNumber;
+    if (!IsNumberSize(number ? field.size : field.element_size)) return std::nullopt;
+    layout.fields.push_back(std::move(field));
+  }
+  if (!reader.ok()) return std::nullopt;
+  return layout;
+}
+
+uint32_t RecordLayouts::Add(const EventLayout& layout) {
+  if (layout.fields.size() > kMostFields - fields_ || layouts_.size() >= kMostFields) return 0;
+  fields_ += layout.fields.size();
+  layouts_.push_back(layout);
+  return static_cast<uint32_t>(layouts_.size());
+}
+
+std::string RecordLayouts::Text(uint32_t layout, std::string_view record) const {
+  std::string text;
+  AppendArguments(layouts_[layout - 1], record, {}, &text);
+  return text;
 }
 
 std::string ContextColumns(uint64_t flags, uint64_t preempt_count) {

@@ -11,6 +11,8 @@
 #pragma once
 
 #include <cstdint>
+#include <cstring>
+#include <deque>
 #include <functional>
 #include <optional>
 #include <string>
@@ -78,24 +80,37 @@ using SymbolPrinter = std::function<std::string_view(uint64_t address, bool with
 // A number of the record; nullopt when the record is too short for it.
 std::optional<uint64_t> ReadNumber(const RecordField& field, std::string_view record);
 
+// A text of the record, up to its NUL; nullopt when the field is none, or not in the record.
+std::optional<std::string_view> ReadText(const RecordField& field, std::string_view record);
+
 // The common fields that every event of a kind is asked for.
 class CommonFields {
  public:
-  // `layout` must outlive it, unchanged.
   explicit CommonFields(const EventLayout& layout);
 
+  // nullopt where the layout has no such number, or the record does not hold it.
   std::optional<uint64_t> Pid(std::string_view record) const { return Read(pid_, record); }
   std::optional<uint64_t> Flags(std::string_view record) const { return Read(flags_, record); }
   std::optional<uint64_t> PreemptCount(std::string_view record) const { return Read(preempt_count_, record); }
 
  private:
-  static std::optional<uint64_t> Read(const RecordField* field, std::string_view record) {
-    return field ? ReadNumber(*field, record) : std::nullopt;
+  struct Number {
+    uint32_t offset = 0;
+    uint32_t size = 0;  // 0: there is none
+  };
+
+  static std::optional<uint64_t> Read(const Number& number, std::string_view record) {
+    if (number.size == 0 || uint64_t{number.offset} + number.size > record.size()) return std::nullopt;
+    const char* at = record.data() + number.offset;
+    if (number.size == 1) return static_cast<unsigned char>(*at);
+    uint64_t value = 0;
+    std::memcpy(&value, at, number.size);
+    return value;
   }
 
-  const RecordField* pid_ = nullptr;
-  const RecordField* flags_ = nullptr;
-  const RecordField* preempt_count_ = nullptr;
+  Number pid_;
+  Number flags_;
+  Number preempt_count_;
 };
 
 // Appends the fields in the format's order: "pfn=0x4ce00 order=9". A probe's begin as tracefs prints them:
@@ -106,6 +121,41 @@ bool AppendArguments(const EventLayout& layout, std::string_view record, const S
 // Those of an entry probe, which begin with `place`: "(folio_wait_bit+0x0)".
 bool AppendArgumentsAt(std::string_view place, const EventLayout& layout, std::string_view record,
                        std::string* out);
+
+// Which records AppendArguments appends text of, without making it.
+class RecordShape {
+ public:
+  explicit RecordShape(const EventLayout& layout);
+
+  // The text of such a record may be made later: Holds() tells whether there is one, and nothing but the
+  // layout and the record is needed for it.
+  bool may_wait() const { return may_wait_; }
+  bool Holds(std::string_view record) const;
+
+ private:
+  bool may_wait_ = false;
+  uint64_t smallest_ = 0;            // that holds the numbers
+  std::vector<RecordField> placed_;  // the other fields
+};
+
+// The fields of a layout that is no probe's, for another process of this program.
+std::string PackLayout(const EventLayout& layout);
+// nullopt for what no PackLayout made.
+std::optional<EventLayout> UnpackLayout(std::string_view packed);
+
+// Layouts of the events whose arguments are records still (Event::layout).
+class RecordLayouts {
+ public:
+  // 0: there is no room for more.
+  uint32_t Add(const EventLayout& layout);
+  // What AppendArguments makes of it.
+  std::string Text(uint32_t layout, std::string_view record) const;
+
+ private:
+  static constexpr size_t kMostFields = 32'768;
+  std::deque<EventLayout> layouts_;
+  size_t fields_ = 0;  // of all
+};
 
 // The flag columns of tracefs (kernel 6.1 print, trace_print_lat_fmt): "d..2.".
 std::string ContextColumns(uint64_t flags, uint64_t preempt_count);

@@ -372,7 +372,7 @@ void PerfDataReader::ResolveProbe(Kind* kind) const {
   }
 }
 
-const PerfDataReader::Kind& PerfDataReader::KindOf(size_t index) {
+PerfDataReader::Kind& PerfDataReader::KindOf(size_t index) {
   if (kinds_.empty()) kinds_.resize(perf_.attrs.size());
   std::optional<Kind>& known = kinds_[index];
   if (known) return *known;
@@ -386,6 +386,8 @@ const PerfDataReader::Kind& PerfDataReader::KindOf(size_t index) {
       kind.common.emplace(*kind.layout);
       name = kind.layout->name;
       if (kind.layout->is_probe()) ResolveProbe(&kind);
+      if (layouts_) kind.records = RecordDecoder::For(*kind.layout);
+      if (kind.records) kind.record_layout = layouts_->Add(*kind.layout);
     } else {
       name = WithoutSystem(name);
       Note(
@@ -639,8 +641,11 @@ void PerfDataReader::NoteRejected(int64_t line, const std::string& why, std::str
 void PerfDataReader::EmitSample(std::string_view body, const Pending& pending, Batch* batch) {
   Sample sample;
   ReadSample(pending.attr, body, &sample);
-  const Kind& kind = KindOf(pending.attr);
-  if (!AppendSampleText(kind, sample)) {
+  Kind& kind = KindOf(pending.attr);
+  bool as_record = kind.record_layout != 0 && sample.has_raw && kind.records->Holds(sample.raw);
+  if (as_record) {
+    text_.append(sample.raw);
+  } else if (!AppendSampleText(kind, sample)) {
     ++lines_.rejected;
     NoteRejected(pending.line, "does not fit its format", strings_->Text(kind.name));
     return;
@@ -672,6 +677,10 @@ void PerfDataReader::EmitSample(std::string_view body, const Pending& pending, B
   event.context = preempt_count ? contexts_.Columns(flags, *preempt_count) : strings_->Intern("");
   event.in_interrupt = FlagsAreInterrupt(flags);
   event.line = pending.line;
+  if (as_record) {
+    event.layout = kind.record_layout;
+    event.payload = kind.records->Decode(sample.raw);
+  }
   if (!sample.callchain.empty()) AddFrames(sample, id, batch);
 }
 
@@ -766,7 +775,7 @@ void PerfDataReader::FinishBatch(Batch* batch) {
     Event& event = batch->events[i];
     event.args = text.substr(start, ends_[i] - start);
     start = ends_[i];
-    event.payload = decoder_->Decode(event.name, event.args);
+    if (event.layout == 0) event.payload = decoder_->Decode(event.name, event.args);
   }
   std::string_view frames = text.substr(text_.size());
   start = 0;

@@ -20,6 +20,7 @@
 #include "parser/byte_arena.h"
 #include "parser/event_source.h"
 #include "parser/perf_header.h"
+#include "parser/record_decoder.h"
 
 namespace mmreplay {
 
@@ -75,6 +76,7 @@ class PerfDataReader : public EventSource {
   std::optional<bool> clock_is_ticks() const override;
 
   void set_memory(const MemoryBudget& memory) override { most_pending_ = memory.records(); }
+  void set_layouts(RecordLayouts* layouts) override { layouts_ = layouts; }
 
  private:
   // A record that waits for its turn.
@@ -127,6 +129,8 @@ class PerfDataReader : public EventSource {
     StringId name;
     const EventLayout* layout = nullptr;
     std::optional<CommonFields> common;  // of the layout
+    std::optional<RecordDecoder> records;
+    uint32_t record_layout = 0;  // 0: text is made of all its records
     // Of a probe, where probe definitions tell.
     std::string arguments_begin;  // of an entry: "(folio_wait_bit+0x0)"
     std::string returns_from;     // of a return: "folio_wait_bit"
@@ -137,7 +141,7 @@ class PerfDataReader : public EventSource {
   const PerfAttr* AttrOfTrailer(std::string_view body) const;
   bool ReadSample(size_t attr, std::string_view body, Sample* sample) const;
   static Stamp ReadTrailer(const PerfAttr& attr, std::string_view body);
-  const Kind& KindOf(size_t index);
+  Kind& KindOf(size_t index);
   void ResolveProbe(Kind* kind) const;
 
   void ReadRecord(std::string_view record);
@@ -165,6 +169,7 @@ class PerfDataReader : public EventSource {
   StringTable* strings_;
   ContextTable contexts_;
   Decoder* decoder_;
+  RecordLayouts* layouts_ = nullptr;
   PerfHeader perf_;
   TraceHeader trace_header_;
   bool has_identifier_ = false;  // every attr has perf_sample::kIdentifier

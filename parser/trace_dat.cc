@@ -77,7 +77,6 @@ TraceDatReader::TraceDatReader(std::shared_ptr<SeekableFile> file, StringTable* 
     Note(Severity::kWarning, "buffer full",
          std::to_string(dat_header_.dropped_events) +
              " events found a buffer full and were not recorded (options/overwrite 0)");
-  Start();
 }
 
 TraceDatReader::~TraceDatReader() {
@@ -98,7 +97,7 @@ void TraceDatReader::Start() {
     close(ends[1]);
     throw Error(file_->name() + ": fork: " + Reason(error));
   }
-  if (child_ == 0) RunTraceDatChild(file_->fd(), file_->size(), ends[1]);
+  if (child_ == 0) RunTraceDatChild(file_->fd(), file_->size(), ends[1], layouts_ != nullptr);
   close(ends[1]);
   pipe_ = ends[0];
   // Fewer turns for the two processes. Not every user may have it so large.
@@ -148,6 +147,7 @@ bool TraceDatReader::Next(Batch* batch) {
   batch->Clear();
   batch->events.reserve(events_in_last_);
   if (ended_ && carry_.empty() && child_ < 0) return false;
+  if (child_ < 0 && !ended_) Start();
   if (Fill(&batch->text)) {
     std::string_view rest(batch->text.data(), batch->text.size());
     while (rest.size() >= kMessageHead) {
@@ -176,10 +176,17 @@ void TraceDatReader::ReadMessage(uint8_t type, std::string_view payload, Batch* 
     case TraceDatMessage::kKind:
       kinds_.push_back({.name = strings_->InternName(payload),
                         .is_stack = payload == "kernel_stack" || payload == "user_stack",
-                        .buffer = {}});
+                        .buffer = {},
+                        .records = {}});
+      break;
+    case TraceDatMessage::kLayout:
+      AddLayout(payload);
       break;
     case TraceDatMessage::kEvent:
-      AddEvent(payload, batch);
+      AddEvent(payload, false, batch);
+      break;
+    case TraceDatMessage::kRecord:
+      AddEvent(payload, true, batch);
       break;
     case TraceDatMessage::kFrame:
       batch->frames.push_back({stack_owner_, next_depth_++, payload});
@@ -208,13 +215,24 @@ void TraceDatReader::ReadMessage(uint8_t type, std::string_view payload, Batch* 
   }
 }
 
-void TraceDatReader::AddEvent(std::string_view payload, Batch* batch) {
+// The child holds itself to what RecordLayouts takes.
+void TraceDatReader::AddLayout(std::string_view packed) {
+  auto layout = UnpackLayout(packed);
+  if (!layout || kinds_.empty() || !layouts_) return;
+  Kind& kind = kinds_.back();
+  kind.records = RecordDecoder::For(*layout);
+  kind.record_layout = kind.records ? layouts_->Add(*layout) : 0;
+}
+
+void TraceDatReader::AddEvent(std::string_view payload, bool as_record, Batch* batch) {
   TraceDatEvent read{};
   if (payload.size() < kTraceDatEventBytes) return;
   std::memcpy(&read, payload.data(), kTraceDatEventBytes);
   payload.remove_prefix(kTraceDatEventBytes);
   if (payload.size() < read.comm_length || read.kind >= kinds_.size()) return;
   Kind& kind = kinds_[read.kind];
+  std::string_view arguments = payload.substr(read.comm_length);
+  if (as_record && (kind.record_layout == 0 || !kind.records->Holds(arguments))) return;
   ++lines_.total;
   ++lines_.events;
   auto id = static_cast<EventId>(next_event_++);
@@ -227,11 +245,12 @@ void TraceDatReader::AddEvent(std::string_view payload, Batch* batch) {
   event.name = kind.name;
   event.context = contexts_.Columns(read.flags, read.preempt_count);
   event.in_interrupt = FlagsAreInterrupt(read.flags);
-  event.args = payload.substr(read.comm_length);
+  event.args = arguments;
+  if (as_record) event.layout = kind.record_layout;
   event.line = lines_.total;
   if (!kind.buffer) kind.buffer = read.buffer;
   if (*kind.buffer == read.buffer) {
-    event.payload = decoder_->Decode(event.name, event.args);
+    event.payload = as_record ? kind.records->Decode(arguments) : decoder_->Decode(event.name, event.args);
   } else {
     event.copy = true;
     NoteCopy(kind, read.buffer);

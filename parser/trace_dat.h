@@ -14,6 +14,7 @@
 
 #include "parser/event_layout.h"
 #include "parser/event_source.h"
+#include "parser/record_decoder.h"
 #include "parser/trace_dat_header.h"
 
 namespace mmreplay {
@@ -29,12 +30,15 @@ class TraceDatReader : public EventSource {
   const TraceHeader& header() const override { return trace_header_; }
   std::vector<TraceIssue> Issues() const override { return issues_; }
   std::optional<bool> clock_is_ticks() const override;
+  void set_layouts(RecordLayouts* layouts) override { layouts_ = layouts; }
 
  private:
   struct Kind {
     StringId name;
     bool is_stack = false;
     std::optional<uint32_t> buffer;  // whose copies the model sees
+    std::optional<RecordDecoder> records;
+    uint32_t record_layout = 0;
   };
   struct LastOnCpu {
     int32_t pid;
@@ -46,7 +50,8 @@ class TraceDatReader : public EventSource {
   void Finish();
   int Reap();
   void ReadMessage(uint8_t type, std::string_view payload, Batch* batch);
-  void AddEvent(std::string_view payload, Batch* batch);
+  void AddLayout(std::string_view packed);
+  void AddEvent(std::string_view payload, bool as_record, Batch* batch);
   LastOnCpu& LastOn(int32_t cpu);
   void AddLost(std::string_view payload, Batch* batch);
   void NoteCopy(const Kind& kind, uint32_t buffer);
@@ -57,6 +62,7 @@ class TraceDatReader : public EventSource {
   RecentText comms_;
   ContextTable contexts_;
   Decoder* decoder_;
+  RecordLayouts* layouts_ = nullptr;
   TraceDatHeader dat_header_;
   TraceHeader trace_header_;
 

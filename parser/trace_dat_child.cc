@@ -17,6 +17,7 @@
 
 #include "parser/error.h"
 #include "parser/event_layout.h"
+#include "parser/record_decoder.h"
 
 // tracefs.h of Debian 12 is not valid C++ (it passes 0 for an enum), and nothing of it is needed here.
 #define _TRACE_FS_H  // NOLINT(bugprone-reserved-identifier,cert-dcl37-c,cert-dcl51-cpp)
@@ -97,7 +98,7 @@ EventLayout LayoutOf(const tep_event& event) {
 
 class TraceDatChild {
  public:
-  TraceDatChild(int file, int pipe) : file_(file), writer_(pipe) {}
+  TraceDatChild(int file, int pipe, bool records) : file_(file), writer_(pipe), records_(records) {}
 
   void Run() {
     errno = 0;  // the library tells of a failed read only so
@@ -134,6 +135,7 @@ class TraceDatChild {
     bool is_stack = false;
     bool is_function = false;
     bool is_bprint = false;
+    std::optional<RecordDecoder> records;  // whose text may be made later
     const tep_event* event = nullptr;
   };
 
@@ -169,7 +171,8 @@ class TraceDatChild {
     }
     auto place = std::find(buffers_.begin(), buffers_.end(), buffer);
     std::string_view comm = CommOf(static_cast<int>(*pid));
-    writer_.Begin(TraceDatMessage::kEvent);
+    bool as_record = kind.records && kind.records->Holds(bytes);
+    writer_.Begin(as_record ? TraceDatMessage::kRecord : TraceDatMessage::kEvent);
     TraceDatEvent event{};
     event.ts = record->ts;
     event.kind = kind.index;
@@ -181,7 +184,9 @@ class TraceDatChild {
     event.comm_length = static_cast<uint8_t>(comm.size());
     writer_.text()->append(reinterpret_cast<const char*>(&event), kTraceDatEventBytes);
     writer_.text()->append(comm);
-    if (!AppendBody(kind, record, bytes) || writer_.too_long()) {
+    if (as_record) {
+      writer_.text()->append(bytes);
+    } else if (!AppendBody(kind, record, bytes) || writer_.too_long()) {
       writer_.Drop();
       writer_.Say(TraceDatMessage::kRejected, "a record of " + kind.layout.name + " does not fit its format");
       return;
@@ -219,6 +224,10 @@ class TraceDatChild {
     kind.is_bprint = kind.layout.name == "bprint" && kind.layout.system == "ftrace";
     kind.event = &event;
     writer_.Say(TraceDatMessage::kKind, kind.layout.name);
+    bool plain = !kind.is_stack && !kind.is_function && !kind.is_bprint;
+    if (records_ && plain) kind.records = RecordDecoder::For(kind.layout);
+    if (kind.records && layouts_.Add(kind.layout) == 0) kind.records.reset();
+    if (kind.records) writer_.Say(TraceDatMessage::kLayout, PackLayout(kind.layout));
     return kind;
   }
 
@@ -306,6 +315,8 @@ class TraceDatChild {
 
   int file_;
   MessageWriter writer_;
+  bool records_;
+  RecordLayouts layouts_;  // what the other half has of them
   tep_handle* tep_ = nullptr;
   std::vector<tracecmd_input*> buffers_;
   std::unordered_map<int, Kind> kinds_;
@@ -337,7 +348,7 @@ void SetLimits(uint64_t file_size) {
 
 }  // namespace
 
-void RunTraceDatChild(int file, uint64_t file_size, int pipe) {
+void RunTraceDatChild(int file, uint64_t file_size, int pipe, bool records) {
   prctl(PR_SET_PDEATHSIG, SIGKILL);
   // The library writes its complaints to standard output and error, which are not ours to fill.
   int null = open("/dev/null", O_RDWR);
@@ -352,7 +363,7 @@ void RunTraceDatChild(int file, uint64_t file_size, int pipe) {
     static_cast<void>(std::signal(signal, SIG_DFL));
   SetLimits(file_size);
   lseek(file, 0, SEEK_SET);
-  TraceDatChild(file, pipe).Run();
+  TraceDatChild(file, pipe, records).Run();
   _exit(0);
 }
 

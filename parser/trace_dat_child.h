@@ -9,8 +9,10 @@ namespace mmreplay {
 
 // On the pipe: u32 size of what follows the type, u8 type, then
 enum class TraceDatMessage : uint8_t {
-  kKind = 1,  // name of the kind with the next index, from 0
+  kKind = 1,        // name of the kind with the next index, from 0
   kEvent = 2,       // the first kTraceDatEventBytes of TraceDatEvent, comm, arguments
+  kRecord = 9,      // the same with the record, of the kind's layout, in place of the arguments
+  kLayout = 10,     // of the kind told last: PackLayout
   kFrame = 3,       // a frame of the stack the last event is
   kLost = 4,        // i32 cpu, i64 events lost before the next event of the cpu, or -1
   kRejected = 5,    // a record that its format does not describe: text why
@@ -34,7 +36,8 @@ inline constexpr size_t kTraceDatEventBytes = offsetof(TraceDatEvent, comm_lengt
 // The largest record of a ring buffer is a page; as text it may be a few times that.
 inline constexpr uint32_t kMaxTraceDatMessage = uint32_t{1} << 19;
 
-// Reads the file with libtracecmd and writes messages until the end. Does not return.
-[[noreturn]] void RunTraceDatChild(int file, uint64_t file_size, int pipe);
+// Reads the file with libtracecmd and writes messages until the end. Does not return. kRecord and kLayout
+// only with `records`.
+[[noreturn]] void RunTraceDatChild(int file, uint64_t file_size, int pipe, bool records);
 
 }  // namespace mmreplay

@@ -361,7 +361,7 @@ uint32_t TypedFields::KindOf(const Event& event) {
     shape = EventShape::kReturn;
   } else if (std::holds_alternative<FunctionEntry>(event.payload)) {
     shape = EventShape::kProbe;
-  } else if (event.args.starts_with('(')) {
+  } else if (event.layout == 0 && event.args.starts_with('(')) {
     size_t close = event.args.find(')');
     bool is_return = event.args.substr(0, close).find(" <- ") != kNotFound;
     shape = is_return ? EventShape::kReturn : EventShape::kProbe;

@@ -10,6 +10,7 @@
 #include "parser/error.h"
 #include "parser/perf_data.h"
 #include "parser/trace_dat.h"
+#include "tests/same_reading.h"
 
 namespace mmreplay {
 namespace {
@@ -41,6 +42,12 @@ void ReadAllOf(EventSource* source, const StringTable& strings, BinaryRead* read
   }
 }
 
+std::unique_ptr<EventSource> OpenBinary(const std::string& bytes, StringTable* strings, Decoder* decoder) {
+  if (bytes.starts_with("PERFILE2") || bytes.starts_with("2ELIFREP"))
+    return std::make_unique<PerfDataReader>(InMemory(bytes), strings, decoder);
+  return std::make_unique<TraceDatReader>(InMemory(bytes), strings, decoder);
+}
+
 }  // namespace
 
 std::shared_ptr<SeekableFile> InMemory(const std::string& bytes) {
@@ -64,12 +71,7 @@ BinaryRead ReadBinary(const std::string& bytes, const std::string& probes) {
   StringTable strings;
   Decoder decoder(&strings, ParseProbeDefinitions(probes), std::nullopt);
   try {
-    std::unique_ptr<EventSource> source;
-    if (bytes.starts_with("PERFILE2") || bytes.starts_with("2ELIFREP")) {
-      source = std::make_unique<PerfDataReader>(InMemory(bytes), &strings, &decoder);
-    } else {
-      source = std::make_unique<TraceDatReader>(InMemory(bytes), &strings, &decoder);
-    }
+    std::unique_ptr<EventSource> source = OpenBinary(bytes, &strings, &decoder);
     ReadAllOf(source.get(), strings, &read);
     read.lines = source->lines();
     read.issues = source->Issues();
@@ -80,6 +82,10 @@ BinaryRead ReadBinary(const std::string& bytes, const std::string& probes) {
   } catch (const Error& error) {
     read.error = error.what();
   }
+  auto open = [&](StringTable* own_strings, Decoder* own_decoder) {
+    return OpenBinary(bytes, own_strings, own_decoder);
+  };
+  CHECK(DifferenceOfReadings(open, decoder.probes()) == "");
   return read;
 }
 

@@ -55,7 +55,8 @@ struct BinaryRead {
   bool HasIssue(const std::string& kind) const;
 };
 
-// The file in `bytes`, with the probe definitions beside it. Checks that the sums are exact.
+// The file in `bytes`, with the probe definitions beside it. Checks that the sums are exact, and
+// that the same comes out with records in the place of texts.
 BinaryRead ReadBinary(const std::string& bytes, const std::string& probes = {});
 
 // The member of an archive or folder that has this form.

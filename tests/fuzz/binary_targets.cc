@@ -11,6 +11,7 @@
 #include "parser/trace_dat_header.h"
 #include "tests/fuzz/reading.h"
 #include "tests/fuzz/target.h"
+#include "tests/same_reading.h"
 
 namespace mmreplay {
 namespace {
@@ -26,8 +27,13 @@ void RunPerfData(std::string_view input) {
     PerfDataReader reader(InMemory(input), &strings, &decoder);
     ReadToEnd(&reader, Recording(), strings, decoder, false);
   } catch (const Error&) {
-    return;  // a sentence about the file
+    // a sentence about the file
   }
+  auto open = [&](StringTable* own_strings, Decoder* own_decoder) {
+    return std::make_unique<PerfDataReader>(InMemory(input), own_strings, own_decoder);
+  };
+  std::string difference = DifferenceOfReadings(open, {});
+  Require(difference.empty(), difference);
 }
 
 void RunTraceDatHeader(std::string_view input) {
