@@ -38,6 +38,16 @@ struct TraceIssue {
   std::string text;
 };
 
+// Of each kind the first one is kept, with the number of all.
+inline void CountIssue(TraceIssue issue, std::vector<TraceIssue>* issues) {
+  for (TraceIssue& known : *issues) {
+    if (known.kind != issue.kind) continue;
+    known.count += issue.count;
+    return;
+  }
+  issues->push_back(std::move(issue));
+}
+
 // Characters that are not set to 0 before they are read into.
 template <typename T>
 struct UninitializedAllocator : std::allocator<T> {

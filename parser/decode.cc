@@ -498,6 +498,14 @@ bool Decoder::Concerns(std::string_view text) const {
   return false;
 }
 
+TraceIssue Decoder::RejectedIssue(std::string_view kind, int64_t line, std::string_view concerning,
+                                  std::string text) const {
+  if (Concerns(concerning))
+    return {TraceIssue::Severity::kError, "event rejected", line, 1,
+            "an event that counts is missing: " + text};
+  return {TraceIssue::Severity::kWarning, std::string(kind), line, 1, std::move(text)};
+}
+
 Tracepoint Decoder::TracepointOf(StringId name) {
   auto index = static_cast<size_t>(name);
   if (index >= tracepoints_.size()) tracepoints_.resize(strings_->size());

@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "parser/batch.h"
 #include "parser/event.h"
 #include "parser/probe_definitions.h"
 #include "parser/probe_signatures.h"
@@ -33,6 +34,11 @@ class Decoder {
   // Whether a word of a text that could not be read names an event or a function that means something: what
   // it told is missing.
   bool Concerns(std::string_view text) const;
+
+  // The issue of a line or record that could not be read, of the kind `kind` unless what it is about
+  // (`concerning`) means something: then it is an error.
+  TraceIssue RejectedIssue(std::string_view kind, int64_t line, std::string_view concerning,
+                           std::string text) const;
 
   const std::vector<ProbeDefinition>& probes() const { return probes_; }
 

@@ -631,10 +631,10 @@ void PerfDataReader::NoteCpu(int32_t cpu) {
 // A sample of that event, "" where nothing tells which.
 void PerfDataReader::NoteRejected(int64_t line, const std::string& why, std::string_view event) {
   std::string text = "a sample " + (event.empty() ? "" : "of " + std::string(event) + " ") + why;
-  if (event.empty() || decoder_->Concerns(event)) {
+  if (event.empty()) {
     Note(Severity::kError, "event rejected", line, text);
   } else {
-    Note(Severity::kWarning, "record rejected", line, text);
+    CountIssue(decoder_->RejectedIssue("record rejected", line, event, text), &issues_);
   }
 }
 
@@ -791,13 +791,7 @@ std::optional<bool> PerfDataReader::clock_is_ticks() const {
 }
 
 void PerfDataReader::Note(Severity severity, std::string_view kind, int64_t line, const std::string& text) {
-  for (TraceIssue& issue : issues_) {
-    if (issue.kind == kind) {
-      ++issue.count;
-      return;
-    }
-  }
-  issues_.push_back({severity, std::string(kind), line, 1, text});
+  CountIssue({severity, std::string(kind), line, 1, text}, &issues_);
 }
 
 }  // namespace mmreplay

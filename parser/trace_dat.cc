@@ -197,12 +197,9 @@ void TraceDatReader::ReadMessage(uint8_t type, std::string_view payload, Batch* 
     case TraceDatMessage::kRejected:
       ++lines_.total;
       ++lines_.rejected;
-      if (decoder_->Concerns(payload)) {
-        Note(Severity::kError, "event rejected",
-             "a record of an event that counts could not be read: " + std::string(payload));
-      } else {
-        Note(Severity::kWarning, "record rejected", "a record could not be read: " + std::string(payload));
-      }
+      CountIssue(decoder_->RejectedIssue("record rejected", lines_.total, payload,
+                                         "a record could not be read: " + std::string(payload)),
+                 &issues_);
       break;
     case TraceDatMessage::kFailed:
       failure_ = payload;
@@ -302,13 +299,7 @@ std::optional<bool> TraceDatReader::clock_is_ticks() const {
 }
 
 void TraceDatReader::Note(Severity severity, std::string_view kind, const std::string& text) {
-  for (TraceIssue& issue : issues_) {
-    if (issue.kind == kind) {
-      ++issue.count;
-      return;
-    }
-  }
-  issues_.push_back({severity, std::string(kind), lines_.total, 1, text});
+  CountIssue({severity, std::string(kind), lines_.total, 1, text}, &issues_);
 }
 
 }  // namespace mmreplay

@@ -220,13 +220,11 @@ LineKind TraceReader::Classify(std::string_view line, bool terminated, Batch* ba
     return LineKind::kComment;
   }
   if (format_->LooksLikeEvent(line)) {
-    std::string text = " and could not be read: " + std::string(line.substr(0, 80));
     // A file that is cut off ends within a line: the recording ends before it.
-    if (terminated && decoder_->Concerns(line)) {
-      Note(Severity::kError, "event rejected", "a line looks like an event that counts" + text);
-    } else {
-      Note(Severity::kWarning, "line rejected", "a line looks like an event" + text);
-    }
+    CountIssue(decoder_->RejectedIssue(
+                   "line rejected", line_, terminated ? line : std::string_view(),
+                   "a line looks like an event and could not be read: " + std::string(line.substr(0, 80))),
+               &issues_);
     return LineKind::kRejected;
   }
   if (text_may_continue_) return LineKind::kContinuation;
@@ -422,13 +420,7 @@ std::vector<TraceIssue> TraceReader::Issues() const {
 }
 
 void TraceReader::Note(Severity severity, std::string_view kind, std::string_view text) {
-  for (TraceIssue& issue : issues_) {
-    if (issue.kind == kind) {
-      ++issue.count;
-      return;
-    }
-  }
-  issues_.push_back({severity, std::string(kind), line_, 1, std::string(text)});
+  CountIssue({severity, std::string(kind), line_, 1, std::string(text)}, &issues_);
 }
 
 }  // namespace mmreplay
