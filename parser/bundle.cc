@@ -249,6 +249,8 @@ std::string WhatItLooksLike(const InputMember& member, InputFormat format) {
     return std::string("is a ") + package +
            ", which is not read; unpack it, or pack it as tar, gzip, bzip2, xz or zstd";
   if (IsPacked(member.head)) return "is an archive or a compressed file inside another; unpack the outer one";
+  if (member.head.starts_with("\xff\xfe") || member.head.starts_with("\xfe\xff"))
+    return "is a text in UTF-16; give it as UTF-8: `iconv -f UTF-16 -t UTF-8 FILE`";
   std::string name(FormatName(format));
   switch (format) {
     case InputFormat::kEmpty:

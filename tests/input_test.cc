@@ -123,6 +123,17 @@ TEST_CASE("what cannot be read is refused with a sentence that names it", "[inpu
   CHECK_THROWS_WITH(Open({trace, folder.Write("trace2", kTraceText)}), Catch::Contains("a second trace"));
 }
 
+TEST_CASE("a text in UTF-16 is called so", "[input]") {
+  TemporaryFolder folder;
+  std::string wide = "\xff\xfe";
+  for (char c : std::string(kTraceText)) wide += std::string(1, c) + std::string(1, '\0');
+  CHECK_THROWS_WITH(OpenRecording({.inputs = {folder.Write("trace", wide)}, .dmesg = {}, .probes = {}}),
+                    Catch::Contains("is a text in UTF-16; give it as UTF-8"));
+  // With the mark of UTF-8 it is a trace.
+  std::string marked = folder.Write("marked", "\xef\xbb\xbf" + std::string(kTraceText));
+  CHECK(Analysis({.inputs = {marked}, .dmesg = {}, .probes = {}}).facts().lines.events == 1);
+}
+
 TEST_CASE("a pipe with a name is read once, and whole", "[input]") {
   TemporaryFolder folder;
   const std::string& f = folder.path();
