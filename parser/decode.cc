@@ -617,6 +617,11 @@ CodePlace ParseCodePlace(std::string_view text) {
           ParseUnsigned(text.substr(plus + 1, slash == kNotFound ? slash : slash - plus - 1))};
 }
 
+// A place that names no function: what perf probe counts from ("_text+1395008"), and a bare address.
+bool NamesNoFunction(std::string_view symbol) {
+  return symbol == "_text" || symbol == "_stext" || symbol.starts_with("0x");
+}
+
 // The function a probe is named for, where nothing else tells: folio_wait_bit, folio_wait_bit_ret,
 // folio_wait_bit__return (perf probe). Empty when no function of ours has that name.
 std::string_view FunctionOfProbeName(std::string_view event, bool is_return) {
@@ -690,7 +695,8 @@ const Decoder::Binding* Decoder::Bind(StringId name, std::string_view place) {
   }
 
   std::string_view event = strings_->Text(name);
-  bool bare_address = ParsePointer(probed.symbol).has_value() && !probed.offset;
+  bool bare_address =
+      (ParsePointer(probed.symbol).has_value() && !probed.offset) || NamesNoFunction(probed.symbol);
   // Probes of two groups may have one name.
   std::vector<const ProbeDefinition*> definitions;
   for (const ProbeDefinition& probe : probes_) {
@@ -703,7 +709,7 @@ const Decoder::Binding* Decoder::Bind(StringId name, std::string_view place) {
     binding->at_entry = false;  // a uprobe's, whatever its event is called
   } else if (bare_address) {
     // folio_unlock: (ffffffff81154d40) folio=0xffff88805e66aa00        trace-cmd, perf: no symbols
-    if (definition) {
+    if (definition && !NamesNoFunction(definition->function)) {
       probed.symbol = definition->function;
       binding->at_entry = binding->is_return || definition->offset <= 4;
     } else if (std::string_view function = FunctionOfProbeName(event, binding->is_return);

@@ -19,7 +19,19 @@ int ArgumentOfRegister(std::string_view name) {
   return 0;
 }
 
-// "%di" "$arg3" "$stack1" "$retval" "+28(%r9)" "+0(+8($arg1))"
+// folio     folio->flags     page->_refcount.counter
+bool IsParameterName(std::string_view text) {
+  auto is_word = [](char c) { return IsKeyChar(c) && c != '-'; };
+  if (text.empty() || IsDigit(text[0]) || !is_word(text[0])) return false;
+  for (size_t at = 0; at < text.size(); ++at) {
+    if (is_word(text[at]) || text[at] == '.') continue;
+    if (text[at] != '-' || at + 1 == text.size() || text[at + 1] != '>') return false;
+    ++at;
+  }
+  return true;
+}
+
+// "%di" "$arg3" "$stack1" "$retval" "+28(%r9)" "+0(+8($arg1))" "folio->flags"
 FetchArgument ParseFetch(std::string_view text) {
   FetchArgument result;
   std::vector<int64_t> outside_in;
@@ -56,6 +68,9 @@ FetchArgument ParseFetch(std::string_view text) {
       result.base = FetchArgument::Base::kArgument;
       result.index = 6 + static_cast<int>(*slot);
     }
+  } else if (IsParameterName(text) && outside_in.empty()) {
+    result.base = FetchArgument::Base::kName;
+    result.name = text;
   }
   return result;
 }
@@ -113,6 +128,7 @@ std::optional<ProbeDefinition> ParseProbeDefinition(std::string_view line) {
     size_t last_paren = fetch.rfind(')');
     size_t type = fetch.find(':', last_paren == std::string_view::npos ? 0 : last_paren);
     FetchArgument argument = ParseFetch(fetch.substr(0, type));
+    if (type != std::string_view::npos) argument.type = fetch.substr(type + 1);
     // The kernel calls a nameless argument arg1, arg2, ... by position.
     argument.field = equals == std::string_view::npos ? "arg" + std::to_string(i - 1)
                                                       : std::string(word.substr(0, equals));
@@ -134,8 +150,10 @@ std::string ProbeDefinitionText(const ProbeDefinition& probe) {
       fetch.insert(0, (offset < 0 ? "-" : "+") + std::to_string(offset < 0 ? -offset : offset) + "(");
       fetch += ")";
     }
+    if (argument.base == FetchArgument::Base::kName) fetch = argument.name;
     text += " " + argument.field + "=";
     text += fetch;
+    if (!argument.type.empty()) text += ":" + argument.type;
   }
   return text;
 }

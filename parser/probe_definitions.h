@@ -21,12 +21,15 @@ struct FetchArgument {
   enum class Base : uint8_t {
     kArgument,  // argument `index` of the function, from 1: a register or $argN at the entry
     kReturn,    // $retval
+    kName,      // `name`, of a parameter or what it points to: folio, folio->flags (6.4 and later, BTF)
     kOther,     // anything else: symbol, stack slot without meaning, constant, $comm
   };
   std::string field;  // as printed before '='
   Base base = Base::kOther;
   int index = 0;
+  std::string name;
   std::vector<int64_t> offsets;  // dereferences from the inside out; empty for the plain value
+  std::string type;              // x64, s32, b1@7/64, string; empty: an unsigned long
 };
 
 struct ProbeDefinition {
@@ -42,8 +45,8 @@ struct ProbeDefinition {
 // (uprobes, event probes, comments, headings).
 std::optional<ProbeDefinition> ParseProbeDefinition(std::string_view line);
 
-// The definition as a line that ParseProbeDefinition reads as the same one. Arguments are $argN; one that is
-// none is $comm.
+// The definition as a line that ParseProbeDefinition reads as the same one. Arguments are $argN or
+// names; one that is none is $comm.
 std::string ProbeDefinitionText(const ProbeDefinition& probe);
 
 // Of one recording; tracers define a few hundred.

@@ -160,8 +160,50 @@ bool IsRefcountOffset(int64_t offset, std::optional<KernelRelease> release) {
   return offset == (release->AtLeast(4, 18) ? 52 : 28);
 }
 
+// Bits a fetch of this type has of its value, from the lowest on; 0 for a text, an array, or bits out of the
+// middle ("b1@7/64").
+int BitsOfType(std::string_view type) {
+  if (type.empty()) return 64;
+  if (std::string_view("usxd").find(type[0]) == std::string_view::npos) return 0;
+  auto bits = ParseDecimal(type.substr(1));
+  return bits && *bits <= 64 ? static_cast<int>(*bits) : 0;
+}
+
+// Bits that must be there for a value to tell what the role means.
+int BitsNeeded(ProbeRole role) {
+  switch (role) {
+    case ProbeRole::kBit:
+    case ProbeRole::kPageFlags:  // of which PG_locked is looked at
+      return 8;
+    default:
+      return 32;
+  }
+}
+
+// folio->flags, page->_refcount.counter: what follows the parameter.
+std::optional<ProbeRole> RoleOfMember(std::string_view member) {
+  if (member.starts_with("page.")) member.remove_prefix(5);
+  if (member == "flags" || member == "flags.f") return ProbeRole::kPageFlags;
+  if (member == "_refcount.counter" || member == "_count.counter") return ProbeRole::kPageCount;
+  return std::nullopt;
+}
+
+std::optional<ProbeRole> RoleOfName(const Signature& signature, bool is_return, std::string_view name) {
+  if (is_return) return std::nullopt;
+  size_t arrow = name.find("->");
+  for (const Parameter& parameter : signature.parameters) {
+    for (std::string_view known : parameter.names) {
+      if (known.empty() || known != name.substr(0, arrow)) continue;
+      if (arrow == std::string_view::npos) return parameter.role;
+      return parameter.role == ProbeRole::kPage ? RoleOfMember(name.substr(arrow + 2)) : std::nullopt;
+    }
+  }
+  return std::nullopt;
+}
+
 std::optional<ProbeRole> RoleOfFetch(const Signature& signature, bool is_return, const FetchArgument& fetch,
                                      std::optional<KernelRelease> release) {
+  if (fetch.base == FetchArgument::Base::kName) return RoleOfName(signature, is_return, fetch.name);
   if (fetch.base == FetchArgument::Base::kReturn) {
     if (is_return && fetch.offsets.empty()) return ProbeRole::kReturn;
     return std::nullopt;
@@ -209,8 +251,8 @@ std::vector<BoundField> BindProbe(std::string_view symbol, bool is_return, const
   if (!signature) return bound;
   if (definition) {
     for (const FetchArgument& fetch : definition->arguments) {
-      if (auto role = RoleOfFetch(*signature, is_return, fetch, release))
-        bound.push_back({fetch.field, *role});
+      auto role = RoleOfFetch(*signature, is_return, fetch, release);
+      if (role && BitsOfType(fetch.type) >= BitsNeeded(*role)) bound.push_back({fetch.field, *role});
     }
     return bound;
   }

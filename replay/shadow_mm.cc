@@ -70,6 +70,7 @@ void ShadowMm::Learn(const Lessons& lessons) {
   page_map_.Reach(lessons.highest_pfn);
   clock_.Adopt(lessons.clock);
   summary_.all_tasks = lessons.shown.all_tasks;
+  waits_.Learn(shown_.births, shown_.all_tasks);
   summary_.clocks_forgotten = lessons.clocks_forgotten;
   if (lessons.disorder_line) OnDisorder(*lessons.disorder_line);
   if (shown_.processes) {
@@ -477,9 +478,6 @@ void ShadowMm::BeginWait(const FunctionEntry& call, StringId probe, const Moment
   entry.gap_in_lookup = GapSince(*task, since);
   entry.gap_before = GapSince(*task, task->last_own ? task->last_own->event : EventId{});
   entry.preceded = task->last_own && !entry.gap_before;
-  // mm/compaction.c takes pages from the free lists without mm_page_alloc; mm/page_alloc.c:post_alloc_hook
-  // sets the count of each.
-  entry.births_recorded = shown_.births && (shown_.all_tasks || !pages_.MissesBirths());
   waits_.Begin(task, at, entry);
   if (entry.pfn) NotePage(*entry.pfn, at);
 }

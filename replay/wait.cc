@@ -43,6 +43,21 @@ bool DropsOwnReference(KernelFunction function) {
          function == KernelFunction::kFolioPutWaitLocked;
 }
 
+// What a function that looks up a page table calls to wait (4.x: wait_on_page_locked; later
+// put_and_wait_on_page_locked, migration_entry_wait_on_locked), and not to lock the page or to wait for as
+// long as nobody kills it. Where the return of such a function was missed its task seems to be in it still.
+bool MayWaitInLookup(KernelFunction function) {
+  switch (function) {
+    case KernelFunction::kLockPage:
+    case KernelFunction::kFolioLock:
+    case KernelFunction::kWaitOnPageBitKillable:
+    case KernelFunction::kFolioWaitBitKillable:
+      return false;
+    default:
+      return true;
+  }
+}
+
 // For so long a waiter that is not seen to sleep is taken to wait, ns. Migrations take milliseconds, under
 // emulation 100 ms; ones that stall are told by their sleepers.
 constexpr int64_t kLongestUnseenWait = 200'000'000;
@@ -67,6 +82,9 @@ constexpr int64_t kLongestLook = 1'000'000;
 bool MayBeOver(const Moment& awake, const Moment& later, const ClockError& clock) {
   return LaterByMore(kLongestUnseenWait, later, awake, clock);
 }
+
+// From a page's free until its frame has been allocated, mapped and isolated for a migration again, ns.
+constexpr int64_t kShortestMappedLife = 1'000'000;
 
 // Between an atomic operation and its event lie a few instructions, and an emulator or a hypervisor may take
 // the cpu away in between: for 280 us in our recordings, where a page-table lock was held for 96 ms so.
@@ -404,7 +422,10 @@ WaitJudgement JudgeWait(const WaitFacts& f, const ClockError& clock) {
       shield.protection == Protection::kUnknown || (shield.protection == Protection::kReference && !claim);
   // Where events are missing since the page died, or those of lives that begin, the frame may have had
   // another life since: unless the waiter is seen to find it before that.
-  bool births_missing = !f.births_recorded && f.lookup == PageLookup::kUnseen;
+  // One that is found in a page table in its next life was mapped, and is migrated: that takes a while.
+  bool short_since = f.lookup == PageLookup::kPageTable && f.death &&
+                     !LaterByMore(kShortestMappedLife, f.begin, f.death->at, clock);
+  bool births_missing = !f.births_recorded && !f.lookup_begins && !short_since;
   bool same_life = fate.outcome == WaitOutcome::kFreedWhileQueued ||
                    !(f.gap_before_wait || f.gap_in_lookup || f.pooled || births_missing);
   if (open_to_proof && !exempt && fate.proven_before_end && same_life) {
@@ -470,7 +491,8 @@ void WaitTracker::Begin(Task* task, const Moment& at, const Entry& entry) {
   std::optional<Moment> not_before = task->last_lookup_call;
   if (task->last_idle && (!not_before || Value(task->last_idle->event) > Value(not_before->event)))
     not_before = task->last_idle;
-  bool in_lookup_call = !task->frames.empty() && LooksUpPageTable(task->frames.back().function);
+  bool in_lookup_call = !task->frames.empty() && LooksUpPageTable(task->frames.back().function) &&
+                        MayWaitInLookup(entry.function);
   if (in_lookup_call) {
     facts.lookup = PageLookup::kPageTable;
     facts.caller = task->frames.back().function;
@@ -484,19 +506,23 @@ void WaitTracker::Begin(Task* task, const Moment& at, const Entry& entry) {
     record.call = task->last_lookup_call->event;
     record.call_function = task->last_lookup_symbol;
   }
+  std::optional<Moment> locked_at;
   if (task->last_hold) {
     const ReleasedHold& hold = *task->last_hold;
     bool in_call = in_lookup_call && Value(hold.release.event) > Value(task->frames.back().entry.event);
     // Where no call brackets the two, they are of one call as far as the time between tells.
     bool directly = hold.direct && !in_lookup_call && IsSoonAfter(*task, hold.release, at);
+    // But all that a task did in between must be on record: it finds pages of files by a reference of their
+    // own.
+    if (directly && entry.references_recordable) {
+      facts.lookup = PageLookup::kUnderLock;
+      // What was done under the lock before the trace began is not on record.
+      if (!hold.acquire) facts.gap_in_lookup = true;
+      not_before = hold.acquire;
+    }
+    if (in_call) locked_at = hold.acquire;
     if (in_call || directly) {
-      if (!in_lookup_call) {
-        facts.lookup = PageLookup::kUnderLock;
-        // What was done under the lock before the trace began is not on record.
-        if (!hold.acquire) facts.gap_in_lookup = true;
-        not_before = hold.acquire;
-      }
-      lookup = hold.release;
+      if (facts.lookup != PageLookup::kUnseen) lookup = hold.release;
       record.hold = hold.id;
       record.hold_release = hold.release.event;
     }
@@ -504,13 +530,15 @@ void WaitTracker::Begin(Task* task, const Moment& at, const Entry& entry) {
   if (entry.hold) record.hold = entry.hold;
 
   wait.asked = entry.pfn;
-  facts.births_recorded = entry.births_recorded;
+  facts.lookup_begins = facts.lookup != PageLookup::kUnseen;
   if (entry.pfn) {
     Page* page = pages_->FindOrInherit(*entry.pfn, at);
     // Nobody finds a free page in a page table: one that died before the lookup has another life.
+    // Nor was it free, by its stamp, when the lock was taken under which it was found.
     auto over_before_lookup = [&](const std::optional<Death>& death) {
-      return death && not_before &&
-             OrderOf(death->at, *not_before, *clock_, &task->led_by).before == Before::kYes;
+      if (!death) return false;
+      if (locked_at && clock_->Proves(death->at, *locked_at)) return true;
+      return not_before && OrderOf(death->at, *not_before, *clock_, &task->led_by).before == Before::kYes;
     };
     // Nor do references count on one: where the lookup is not on record, it may have been in a later life.
     // And from the lookup to the wait no call takes so long.
@@ -803,6 +831,9 @@ void WaitTracker::EmitWait(Wait& wait) {
                                           : std::optional(record.begin);
   // Its return is not on record.
   if (!wait.facts.end && !wait.facts.not_after) wait.facts.not_after = wait.went_on;
+  // mm/compaction.c takes pages from the free lists without mm_page_alloc; mm/page_alloc.c:post_alloc_hook
+  // sets the count of each.
+  wait.facts.births_recorded = sees_births_ && (all_tasks_ || !pages_->MissesBirths());
   wait.facts.pooled = wait.facts.death && !wait.facts.death->free && pages_->sees_frees();
   WaitJudgement judgement = JudgeWait(wait.facts, *clock_);
   record.judged = judgement.judged;

@@ -78,6 +78,7 @@ struct WaitFacts {
   bool gap_before_wait = false;      // lost events between the page's death, or its lookup, and the beginning
   bool gap_in_wait = false;
   bool births_recorded = false;  // lives that begin are on record, whoever begins them
+  bool lookup_begins = false;    // the beginning of the call that looks the page up is on record, or its lock's
   bool forgotten = false;      // what was known of the page before it was found was not kept
   bool left_out = false;       // events that decide were left out by a filter
   bool disorder = false;       // events are not in the order they were recorded in
@@ -120,7 +121,6 @@ class WaitTracker {
     bool gap_in_lookup = false;
     bool preceded = false;            // the task's own events before the wait are on record
     bool gap_before = false;          // or lost since the latest that is
-    bool births_recorded = false;     // lives that begin are on record, whoever begins them
     std::optional<EventId> last_gap;  // event after the latest loss on any cpu
   };
   void Begin(Task* task, const Moment& at, const Entry& entry);
@@ -169,6 +169,12 @@ class WaitTracker {
     if (blindness_ == Blindness::kNone) blindness_ = why;
   }
 
+  // What the recording shows, so far: page_ref_set, and events of all tasks.
+  void Learn(bool births, bool all_tasks) {
+    sees_births_ = births;
+    all_tasks_ = all_tasks;
+  }
+
   void Finish();
 
  private:
@@ -212,6 +218,8 @@ class WaitTracker {
     int64_t closings = 0;
   };
   std::unordered_map<int32_t, ToldGap> told_gaps_;
+  bool sees_births_ = false;
+  bool all_tasks_ = false;
   bool begin_cut_ = false;
   bool end_cut_ = false;
   Blindness blindness_ = Blindness::kNone;

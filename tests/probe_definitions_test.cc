@@ -96,11 +96,45 @@ TEST_CASE("kernel releases", "[probes]") {
   CHECK_FALSE(ParseKernelRelease(""));
 }
 
+TEST_CASE("a fetch of too few bits of a value means nothing", "[probes]") {
+  auto roles = [](const std::string& line) {
+    auto probe = ParseProbeDefinition(line);
+    REQUIRE(probe);
+    std::string text;
+    for (const BoundField& field : BindProbe(probe->function, probe->is_return, &*probe, KernelRelease{6, 1}))
+      text += field.name + "=" + std::to_string(static_cast<int>(field.role)) + " ";
+    return text;
+  };
+  auto is = [](const char* name, ProbeRole role) {
+    return std::string(name) + "=" + std::to_string(static_cast<int>(role)) + " ";
+  };
+  CHECK(roles("p:u folio_unlock f=%di flags=+0(%di):x64 ref=+52(%di):s32") ==
+        is("f", ProbeRole::kPage) + is("flags", ProbeRole::kPageFlags) + is("ref", ProbeRole::kPageCount));
+  CHECK(roles("p:u folio_unlock f=%di waiters=+0(%di):b1@7/64 ref=+52(%di):u8") == is("f", ProbeRole::kPage));
+  CHECK(roles("p:u folio_unlock f=%di:x16 flags=+0(%di):string low=+0(%di):x8[4] bits=+0(%di):x8") ==
+        is("bits", ProbeRole::kPageFlags));
+}
+
+TEST_CASE("arguments by the names of parameters", "[probes]") {
+  auto probe = ParseProbeDefinition(
+      "f:w folio_wait_bit folio=folio bit_nr=bit_nr:s32 flags=folio->flags ref=folio->_refcount.counter "
+      "mapping=folio->mapping other=nothing");
+  REQUIRE(probe);
+  std::vector<BoundField> bound = BindProbe(probe->function, false, &*probe, std::nullopt);
+  REQUIRE(bound.size() == 4);
+  CHECK(bound[0].role == ProbeRole::kPage);
+  CHECK(bound[1].role == ProbeRole::kBit);
+  CHECK(bound[2].role == ProbeRole::kPageFlags);
+  CHECK(bound[3].role == ProbeRole::kPageCount);
+}
+
 TEST_CASE("a definition's text reads as the same definition", "[probes]") {
   for (const char* line :
        {"p:numa/folio_wait_bit folio_wait_bit folio=%x0 bit=%x1:s32",
         "r10:numa/folio_wait_bit_ret folio_wait_bit ret=$retval:s32",
-        "p:mmr/wait wait_on_page_bit+16 page=%di flags=+0(%di):x64 deep=+8(-16($arg2)) name=$comm"}) {
+        "p:mmr/wait wait_on_page_bit+16 page=%di flags=+0(%di):x64 deep=+8(-16($arg2)) name=$comm",
+        "f:mmr/wait folio_wait_bit folio=folio flags=folio->flags:x64 ref=folio->_refcount.counter",
+        "p:mmr/unlock folio_unlock folio=%di waiters=+0(%di):b1@7/64 text=+0(%si):string"}) {
     auto probe = ParseProbeDefinition(line);
     REQUIRE(probe);
     std::string text = ProbeDefinitionText(*probe);
@@ -118,6 +152,8 @@ TEST_CASE("a definition's text reads as the same definition", "[probes]") {
       CHECK(again->arguments[i].base == probe->arguments[i].base);
       CHECK(again->arguments[i].index == probe->arguments[i].index);
       CHECK(again->arguments[i].offsets == probe->arguments[i].offsets);
+      CHECK(again->arguments[i].name == probe->arguments[i].name);
+      CHECK(again->arguments[i].type == probe->arguments[i].type);
     }
   }
 }
