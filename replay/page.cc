@@ -117,9 +117,9 @@ void PageTracker::NoteDead(uint64_t pfn) {
 }
 
 // A new life on a frame the model knows already.
-void PageTracker::BeginLife(Page* page, const Moment& at) {
+void PageTracker::BeginLife(Page* page, const Moment& at, bool unseen) {
   Declare(page);
-  observers_.on_new_life(*page, at);
+  observers_.on_new_life(*page, at, unseen);
   if (page->pending) emit_(*page->pending);
   takers_ -= page->previous_takers.size();
   if (!page->alive) ++live_in_chunk_[Value(page->pfn) >> kChunkShift];
@@ -338,7 +338,7 @@ void PageTracker::OnFree(const PageFree& free, const Moment& at, const Task* tas
                   .certainty = same_block && !page->used_while_free ? IfComplete(*page) : Certainty::kOpen,
                   .earlier = earlier,
                   .lifetime = page->life};
-    BeginLife(page, at);
+    BeginLife(page, at, true);
     page->quality = LifetimeQuality::kInherited;
     page->pending = std::make_unique<Anomaly>(std::move(twice));
   }
@@ -402,7 +402,7 @@ void PageTracker::OnFoundAlive(Page* page, const Moment& at) {
   ++unseen_births_;
   AddAnomaly("I1", "found while free", at, *page, "in use while free: its allocation was not recorded");
   if (page->alive) EndLife(page, LifetimeQuality::kFreeUnseen, std::nullopt);
-  BeginLife(page, at);
+  BeginLife(page, at, true);
   page->quality = LifetimeQuality::kInherited;
 }
 

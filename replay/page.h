@@ -128,7 +128,8 @@ class PageTracker {
   using Emit = std::function<void(Record&&)>;
   // The page's life ended, or a new one began on its frame: waits on it want to know.
   using OnDeath = std::function<void(const Page&)>;
-  using OnNewLife = std::function<void(const Page& old_life, const Moment& at)>;
+  // `unseen`: it began at some time between the old one's end and `at`.
+  using OnNewLife = std::function<void(const Page& old_life, const Moment& at, bool unseen)>;
   // The counts show that somebody took a reference after `after` that is not on record.
   using OnUnrecordedReference = std::function<void(const Page&, EventId after)>;
   // A task dropped a reference it was not seen to take since its present call began.
@@ -189,7 +190,7 @@ class PageTracker {
   Page* Exact(Pfn pfn) { return pages_.Find(Value(pfn)); }
   Page& NewPage(Pfn pfn, std::optional<uint32_t> order, LifetimeQuality quality, const Moment& at);
   void Erase(Page* page);
-  void BeginLife(Page* page, const Moment& at);
+  void BeginLife(Page* page, const Moment& at, bool unseen = false);
   void EndLife(Page* page, LifetimeQuality quality, std::optional<Moment> free);
   Page* SplitTail(const Page& block, Pfn pfn, const Moment& at);
   bool IsOfLifeBefore(const Page& page, const PageFree& free, const Moment& at) const;

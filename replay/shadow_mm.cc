@@ -43,16 +43,16 @@ ShadowMm::ShadowMm(ReplayOptions options, Sink sink)
                for (const Task* task : tasks) EndMigrating(task);
              }),
       locks_(sink_, &clock_, options_.memory),
-      pages_(
-          sink_,
-          {.on_death = [this](const Page& page) { waits_.OnDeath(page); },
-           .on_new_life = [this](const Page& old_life, const Moment& at) { waits_.OnNewLife(old_life, at); },
-           .on_unrecorded_reference = [this](const Page& page,
-                                             EventId after) { waits_.OnUnrecordedReference(page, after); },
-           .on_unmatched_put = [this](const Page& page, const Task& task,
-                                      const Moment& at) { waits_.OnUnmatchedPut(page, task, at); },
-           .has_waits = [this](const Page& page) { return waits_.Keeps(page); }},
-          &clock_, options_.ticks, options_.memory),
+      pages_(sink_,
+             {.on_death = [this](const Page& page) { waits_.OnDeath(page); },
+              .on_new_life = [this](const Page& old_life, const Moment& at,
+                                    bool unseen) { waits_.OnNewLife(old_life, at, unseen); },
+              .on_unrecorded_reference = [this](const Page& page,
+                                                EventId after) { waits_.OnUnrecordedReference(page, after); },
+              .on_unmatched_put = [this](const Page& page, const Task& task,
+                                         const Moment& at) { waits_.OnUnmatchedPut(page, task, at); },
+              .has_waits = [this](const Page& page) { return waits_.Keeps(page); }},
+             &clock_, options_.ticks, options_.memory),
       migrations_(
           [this](Record&& record) {
             const auto* moved = std::get_if<Migration>(&record);

@@ -426,6 +426,8 @@ WaitJudgement JudgeWait(const WaitFacts& f, const ClockError& clock) {
   bool short_since = f.lookup == PageLookup::kPageTable && f.death &&
                      !LaterByMore(kShortestMappedLife, f.begin, f.death->at, clock);
   bool births_missing = !f.births_recorded && !f.lookup_begins && !short_since;
+  // Nor can it be told where one began unseen: the wait may be of that life.
+  births_missing |= f.reused_unseen && f.count_at_entry != 0;
   bool same_life = fate.outcome == WaitOutcome::kFreedWhileQueued ||
                    !(f.gap_before_wait || f.gap_in_lookup || f.pooled || births_missing);
   if (open_to_proof && !exempt && fate.proven_before_end && same_life) {
@@ -781,10 +783,12 @@ void WaitTracker::OnUnmatchedPut(const Page& page, const Task& task, const Momen
   }
 }
 
-void WaitTracker::OnNewLife(const Page& old_life, const Moment& at) {
+void WaitTracker::OnNewLife(const Page& old_life, const Moment& at, bool unseen) {
   for (WaitId id : old_life.waits) {
     Wait* wait = Get(id);
-    if (wait && wait->record.lifetime == old_life.life && !wait->facts.reused) wait->facts.reused = at;
+    if (!wait || wait->record.lifetime != old_life.life || wait->facts.reused) continue;
+    wait->facts.reused = at;
+    wait->facts.reused_unseen = unseen && !wait->closed;
   }
 }
 

@@ -74,6 +74,7 @@ struct WaitFacts {
       awake_from;              // it was not seen to sleep, or woken: without more the wait may be over since
   std::optional<Death> death;  // of the life the waiter looked up
   std::optional<Moment> reused;      // the next life of the frame
+  bool reused_unseen = false;        // nothing shows when it began, but that it had before the wait was over
   std::optional<Death> freed_again;  // that life, or a later one, was over when the wait began
   bool gap_before_wait = false;      // lost events between the page's death, or its lookup, and the beginning
   bool gap_in_wait = false;
@@ -147,7 +148,7 @@ class WaitTracker {
   void OnDeath(const Page& page);
   void OnUnrecordedReference(const Page& page, EventId after);
   void OnUnmatchedPut(const Page& page, const Task& task, const Moment& at);
-  void OnNewLife(const Page& old_life, const Moment& at);
+  void OnNewLife(const Page& old_life, const Moment& at, bool unseen);
   // A cpu's events after `last` (from the beginning where it has none) up to here are missing. kUnknownCpu:
   // it is not known which cpu's.
   static constexpr int32_t kUnknownCpu = INT32_MIN;

@@ -33,7 +33,7 @@ struct Pages {
   ClockError clock{"global", false};
   PageTracker tracker{[this](Record&& record) { records.push_back(std::move(record)); },
                       {.on_death = [this](const Page&) { ++deaths; },
-                       .on_new_life = [](const Page&, const Moment&) {},
+                       .on_new_life = [](const Page&, const Moment&, bool) {},
                        .on_unrecorded_reference = [this](const Page&, EventId) { ++unrecorded; },
                        .on_unmatched_put = [](const Page&, const Task&, const Moment&) {}},
                       &clock};
