@@ -6,6 +6,8 @@
 #include <set>
 #include <string>
 
+#include "db/embedded_sql.h"
+
 namespace mmreplay {
 namespace {
 
@@ -261,8 +263,15 @@ void CreateKindViews(Database* database, const std::vector<EventKind>& kinds, co
   RestoreTexts(database, kinds, strings);
 
   Names names;
-  Statement existing(*database, "SELECT name FROM sqlite_schema WHERE type IN ('table', 'view')");
+  Statement existing(*database, "SELECT name FROM sqlite_schema");
   while (existing.Step()) names.Take(existing.Text(0));
+  // Indexes have names of the same kind, and are made later.
+  Database whole("", Database::Mode::kCreate);
+  for (const char* file : {"schema.sql", "event_schema.sql", "event_indexes.sql", "evidence_indexes.sql",
+                           "interval_indexes.sql"})
+    whole.Exec(std::string(DatabaseSql(file)).c_str());
+  Statement later(whole, "SELECT name FROM sqlite_schema");
+  while (later.Step()) names.Take(later.Text(0));
   names.Take("page_refs");
   names.Take("sqlite_schema");
   names.Take("sqlite_master");

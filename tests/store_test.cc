@@ -2,8 +2,10 @@
 #include <cstdlib>
 #include <filesystem>
 #include <map>
+#include <set>
 
 #include "db/database.h"
+#include "db/embedded_sql.h"
 #include "db/trace_store.h"
 #include "parser/error.h"
 #include "tests/analysis.h"
@@ -102,6 +104,39 @@ TEST_CASE("a recording's files are listed with their lines", "[store]") {
         analysis.Count("SELECT lines_events FROM traces"));
   CHECK(analysis.Text("SELECT kernel_release FROM traces") == "6.1.192");
   CHECK(analysis.Text("SELECT machine FROM traces") == "x86_64");
+}
+
+TEST_CASE("an event may have the name of anything in the schema", "[store]") {
+  std::set<std::string> names = {"stack", "Event_Kind", "page_refs", "sqlite_schema"};
+  for (const char* file : {"schema.sql", "event_schema.sql", "views.sql", "event_indexes.sql",
+                           "evidence_indexes.sql", "interval_indexes.sql"}) {
+    std::string_view sql = DatabaseSql(file);
+    for (std::string_view kind :
+         {"CREATE TABLE ", "CREATE VIEW ", "CREATE INDEX ", "CREATE INDEX IF NOT EXISTS "}) {
+      for (size_t at = sql.find(kind); at != std::string_view::npos; at = sql.find(kind, at + 1)) {
+        std::string_view rest = sql.substr(at + kind.size());
+        names.emplace(rest.substr(0, rest.find_first_of(" (\n")));
+      }
+    }
+  }
+  CHECK(names.contains("stack_event"));
+  CHECK(names.contains("ptl_hold_task"));
+  std::string trace = "# tracer: nop\n#\n";
+  int at = 100'000;
+  for (const std::string& name : names)
+    trace += "   a-1   [000] ....     1." + std::to_string(at++) + ": " + name + ": x=1\n";
+  TemporaryFolder folder;
+  Analysis analysis({.inputs = {folder.Write("trace", trace)}, .dmesg = {}, .probes = {}});
+  CHECK(analysis.Count("SELECT count(*) FROM events") == static_cast<int64_t>(names.size()));
+  // Each has a view, with its field.
+  std::set<std::string> views;
+  Statement kinds(analysis.db(), "SELECT sql_name FROM event_kinds");
+  while (kinds.Step()) views.emplace(kinds.Text(0));
+  CHECK(views.size() == names.size());
+  for (const std::string& view : views) {
+    CAPTURE(view);
+    CHECK(analysis.Count("SELECT x FROM \"" + view + "\"") == 1);
+  }
 }
 
 TEST_CASE("the database is whole or not there", "[store]") {
