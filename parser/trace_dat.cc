@@ -67,6 +67,11 @@ TraceDatReader::TraceDatReader(std::shared_ptr<SeekableFile> file, StringTable* 
   if (dat_header_.clocks_differ)
     Note(Severity::kWarning, "clocks differ",
          "the buffers were recorded with different clocks: the order of their events means nothing");
+  if (dat_header_.tables_contradict)
+    Note(
+        Severity::kError, "damaged",
+        "the file is damaged: what it says of pages and of what the cpus recorded does not fit together, and "
+        "events are missing");
   if (dat_header_.bytes_behind > 0)
     Note(Severity::kError, "damaged",
          std::to_string(dat_header_.bytes_behind) +
@@ -131,9 +136,11 @@ bool TraceDatReader::Fill(TextBuffer* text) {
   text->assign(carry_.begin(), carry_.end());
   carry_.clear();
   size_t filled = text->size();
-  text->resize(std::max(kBatchBytes, filled));
-  while (!ended_ && filled < kBatchBytes) {
-    ssize_t got = read(pipe_, text->data() + filled, kBatchBytes - filled);
+  // Of records a batch has as many as of texts.
+  const size_t batch_bytes = layouts_ ? kBatchBytes / 8 * 5 : kBatchBytes;
+  text->resize(std::max(batch_bytes, filled));
+  while (!ended_ && filled < text->size()) {
+    ssize_t got = read(pipe_, text->data() + filled, text->size() - filled);
     if (got < 0 && errno == EINTR) continue;
     if (got < 0) throw Error(file_->name() + ": pipe: " + Reason(errno));
     if (got == 0) ended_ = true;

@@ -3,6 +3,7 @@
 #include <zstd.h>
 
 #include <algorithm>
+#include <bit>
 #include <set>
 
 #include "parser/byte_reader.h"
@@ -91,11 +92,21 @@ int64_t DroppedEvents(std::string_view stats) {
   return dropped;
 }
 
-// v6: offset, name. v7: offset, name, clock, page size, cpus, of each: its number, offset, size. `end`: of
-// what the cpus recorded.
-void ReadBuffer(std::string_view data, bool v7, TraceDatHeader* header, uint64_t* end) {
+// Of the ring buffer, which may be larger than the machine's (buffer_subbuf_size_kb, 6.8 and later).
+bool IsPageSize(uint64_t size) {
+  return std::has_single_bit(size) && size >= 4096 && size <= uint64_t{1} << 24;
+}
+
+// Where the section of a buffer's events begins, and where what the cpus recorded ends.
+struct BufferPlace {
+  uint64_t section;
+  uint64_t end;
+};
+
+// v6: offset, name. v7: offset, name, clock, page size, cpus, of each: its number, offset, size.
+void ReadBuffer(std::string_view data, bool v7, TraceDatHeader* header, std::vector<BufferPlace>* buffers) {
   ByteReader reader(data);
-  reader.U64();
+  uint64_t section = reader.U64();
   std::string name(v7 ? reader.CString() : UpToNul(reader.rest()));
   constexpr size_t kMostBuffers = 4096;
   if (!name.empty() && header->buffers.size() < kMostBuffers) header->buffers.push_back(name);
@@ -104,13 +115,15 @@ void ReadBuffer(std::string_view data, bool v7, TraceDatHeader* header, uint64_t
   if (!reader.ok() || clock.empty()) return;
   header->clocks_differ |= header->clock && *header->clock != clock;
   if (!header->clock || name.empty()) header->clock = clock;
-  reader.U32();
+  header->tables_contradict |= !IsPageSize(reader.U32());
   uint32_t cpus = reader.U32();
+  uint64_t end = 0;
   for (uint32_t cpu = 0; cpu < cpus && reader.ok(); ++cpu) {
     reader.U32();
     uint64_t offset = reader.U64();
-    *end = std::max(*end, offset + reader.U64());
+    end = std::max(end, offset + reader.U64());
   }
+  buffers->push_back({section, end});
 }
 
 // name: mm_page_free
@@ -121,7 +134,8 @@ void AddEvent(std::string_view system, std::string_view format, TraceDatHeader* 
     header->events.insert(std::string(system) + ":" + std::string(TrimBlanks(line.substr(kName.size()))));
 }
 
-void ReadOption(uint16_t id, std::string_view data, bool v7, TraceDatHeader* header, uint64_t* end) {
+void ReadOption(uint16_t id, std::string_view data, bool v7, TraceDatHeader* header,
+                std::vector<BufferPlace>* buffers) {
   switch (id) {
     case kDate:
       header->dates = true;
@@ -130,7 +144,7 @@ void ReadOption(uint16_t id, std::string_view data, bool v7, TraceDatHeader* hea
       header->dropped_events += DroppedEvents(UpToNul(data));
       break;
     case kBuffer:
-      ReadBuffer(data, v7, header, end);
+      ReadBuffer(data, v7, header, buffers);
       break;
     case kTraceClock:
       if (!header->clock) header->clock = ChosenClock(UpToNul(data));
@@ -204,6 +218,14 @@ class SectionReader {
   uint64_t bytes_ = 0;
 };
 
+// nullopt where it is none, or longer than the file.
+std::optional<uint64_t> EndOfSection(const SeekableFile& file, uint64_t offset) {
+  FileCursor cursor(file, offset);
+  cursor.Read<uint64_t>();  // id, flags, description
+  cursor.Skip(cursor.Read<uint64_t>());
+  return cursor.ok() ? std::optional(cursor.offset()) : std::nullopt;
+}
+
 // u32 systems, of each: name, u32 events, of each: u64 size, format
 void ReadEventFormats(std::string_view bytes, TraceDatHeader* header) {
   ByteReader reader(bytes);
@@ -221,7 +243,7 @@ uint64_t ReadVersion7(const SeekableFile& file, FileCursor* cursor, TraceDatHead
   SectionReader sections(file, header->compression == "zstd");
   cursor->CString();  // its version
   auto next = cursor->Read<uint64_t>();
-  uint64_t end = 0;
+  std::vector<BufferPlace> buffers;
   while (next != 0) {
     auto section = sections.Read(next);
     if (!section || section->id != 0) return 0;
@@ -231,7 +253,7 @@ uint64_t ReadVersion7(const SeekableFile& file, FileCursor* cursor, TraceDatHead
       uint16_t id = reader.U16();
       std::string_view data = reader.Bytes(reader.U32());
       if (!reader.ok()) break;
-      ReadOption(id, data, true, header, &end);
+      ReadOption(id, data, true, header, &buffers);
       // The data of the last option are where the next section is.
       if (id == kDone) next = ByteReader(data).U64();
       if (id == kDone) break;
@@ -239,7 +261,14 @@ uint64_t ReadVersion7(const SeekableFile& file, FileCursor* cursor, TraceDatHead
       if (auto formats = sections.Read(ByteReader(data).U64())) ReadEventFormats(formats->bytes, header);
     }
   }
-  end = std::max(end, sections.end());
+  uint64_t end = sections.end();
+  for (const BufferPlace& buffer : buffers) {
+    // What the cpus recorded fills the section, but for less than a page at its end.
+    std::optional<uint64_t> section_end = EndOfSection(file, buffer.section);
+    constexpr uint64_t kMostPadding = uint64_t{1} << 12;
+    header->tables_contradict |= section_end && *section_end > buffer.end + kMostPadding;
+    end = std::max({end, buffer.end, section_end.value_or(0)});
+  }
   // What the sections are called stands behind all that have a place.
   while (auto strings = end < file.size() ? sections.Read(end) : std::nullopt) {
     if (strings->id != kStrings) break;
@@ -268,11 +297,12 @@ uint64_t ReadVersion6(FileCursor* cursor, TraceDatHeader* header) {
   cursor->Skip(cursor->Read<uint64_t>());  // comms
   auto cpus = cursor->Read<uint32_t>();
   uint64_t end = 0;
+  std::vector<BufferPlace> buffers;
   std::string type = cursor->Bytes(10);
   if (type.starts_with("options")) {
     for (auto id = cursor->Read<uint16_t>(); id != kDone && cursor->ok(); id = cursor->Read<uint16_t>()) {
       std::string data = cursor->Bytes(cursor->Read<uint32_t>());
-      if (cursor->ok()) ReadOption(id, data, false, header, &end);
+      if (cursor->ok()) ReadOption(id, data, false, header, &buffers);
     }
     type = cursor->Bytes(10);
   }
@@ -299,9 +329,10 @@ TraceDatHeader ReadTraceDatHeader(const SeekableFile& file) {
   FileCursor cursor(file, 10);  // behind the magic
   header.version = cursor.CString();
   header.big_endian = cursor.Read<uint8_t>() == 1;
-  cursor.Read<uint8_t>();   // bytes of a long
-  cursor.Read<uint32_t>();  // page size
+  cursor.Read<uint8_t>();  // bytes of a long
+  bool page_size_known = IsPageSize(cursor.Read<uint32_t>());
   if (!cursor.ok() || header.big_endian) return header;
+  header.tables_contradict = !page_size_known;
   uint64_t end = 0;
   if (header.version == "7") {
     end = ReadVersion7(file, &cursor, &header);

@@ -23,9 +23,10 @@ struct TraceDatHeader {
   int64_t dropped_events = 0;        // that found the buffer full, by per_cpu/cpu*/stats
   std::set<std::string> events;      // "kmem:mm_page_free": those with a format, which are those enabled
   bool clocks_differ = false;        // between the buffers
-  bool ticks_to_ns = false;   // the file says how to turn TSC ticks into nanoseconds, and the library does
-  bool dates = false;         // recorded with --date: stamps are wall-clock time
-  uint64_t bytes_behind = 0;  // from the beginning of another trace.dat that stands behind this one
+  bool ticks_to_ns = false;  // the file says how to turn TSC ticks into nanoseconds, and the library does
+  bool dates = false;        // recorded with --date: stamps are wall-clock time
+  bool tables_contradict = false;  // sizes of pages and of what the cpus recorded: events will be missing
+  uint64_t bytes_behind = 0;       // from the beginning of another trace.dat that stands behind this one
 };
 
 // Damage leaves the rest unset; it never throws for what the bytes say.

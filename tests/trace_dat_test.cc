@@ -75,6 +75,24 @@ TEST_CASE("stacks belong to the event before them", "[trace_dat]") {
   CHECK(read.frames[0].starts_with("1:0 "));
 }
 
+TEST_CASE("tables that leave events out are told", "[trace_dat]") {
+  std::string bytes = TraceDat("x86-dat-fired");
+  REQUIRE_FALSE(ReadBinary(bytes).HasIssue("damaged"));
+  constexpr size_t kPageSize = 14;  // behind the magic, "7", byte order and size of a long
+  std::string pages = bytes;
+  pages[kPageSize + 3] = 1;  // 4096 + 2^24
+  CHECK((ReadBinary(pages).HasIssue("damaged") || !ReadBinary(pages).error.empty()));
+  // The buffer's clock, page size and number of cpus.
+  const std::string buffer = std::string("global\0", 7) + Bytes().Add(uint32_t{4096}).Add(uint32_t{4}).text();
+  size_t at = bytes.find(buffer);
+  REQUIRE(at != std::string::npos);
+  std::string cpus = bytes;
+  cpus[at + buffer.size() - 4] = 3;
+  BinaryRead three = ReadBinary(cpus);
+  CHECK(three.events.size() < ReadBinary(bytes).events.size());
+  CHECK(three.HasIssue("damaged"));
+}
+
 TEST_CASE("a trace.dat behind a trace.dat is told, and not read", "[trace_dat]") {
   for (const char* name : {"x86-dat-v6", "x86-dat-fired", "arm64-dat", "x86-dat-buffers", "x86-dat-lost"}) {
     CAPTURE(name);
