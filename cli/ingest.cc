@@ -273,6 +273,21 @@ void AddInputDamage(const Recording& recording, std::vector<TraceIssue>* issues)
   }
 }
 
+// A file that was cut at the end of a line, or gone through with grep, looks whole but for its head. Other
+// tracers print two entries in one line.
+void AddMissingEvents(const Recording& recording, const TraceFacts& facts, std::vector<TraceIssue>* issues) {
+  const TraceHeader& header = facts.header;
+  int64_t read = facts.lines.events + facts.lines.rejected;
+  if (recording.trace_format != InputFormat::kFtraceText || header.tracer != "nop") return;
+  if (!header.entries || read >= *header.entries) return;
+  // A cpu's whole file may be missing, or nothing but its end.
+  bool of_cpus = !recording.more_traces.empty();
+  issues->push_back({of_cpus ? TraceIssue::Severity::kError : TraceIssue::Severity::kWarning,
+                     "events missing", 0, *header.entries - read,
+                     "the head of the trace tells of " + std::to_string(*header.entries) + " events, and " +
+                         std::to_string(read) + " are in the input: it was cut or filtered"});
+}
+
 void AddReplayIssues(const Recording& recording, const ReplaySummary& replay,
                      std::vector<TraceIssue>* issues) {
   using Severity = TraceIssue::Severity;
@@ -427,6 +442,7 @@ TraceFacts Ingest(const Recording& recording, TraceStore* store, const IngestOpt
   facts.clock_is_ticks = reader->clock_is_ticks();
   facts.issues = reader->Issues();
   AddInputDamage(recording, &facts.issues);
+  AddMissingEvents(recording, facts, &facts.issues);
   facts.input_issues = facts.issues.size();
   if (model) {
     facts.replay = model->Finish();
@@ -460,7 +476,8 @@ TraceFacts Ingest(const Recording& recording, TraceStore* store, const IngestOpt
   if (fields.untyped_fields() > 0) {
     facts.issues.push_back(
         {TraceIssue::Severity::kInfo, "untyped fields", 0, fields.untyped_fields(),
-         "fields beyond the first 200 of a kind, or 32,768 in all, are in its arguments only"});
+         "fields beyond the first 200 of a kind, 32,768 in all or 262,144 of a batch, and those with names "
+         "beyond 256 characters, are in the arguments only"});
   }
   facts.recordable = RecordableOf(recording, strings, facts.kinds, facts.replay, facts.clock_is_ticks);
   writer.Finish([&] { store->Finish(recording, facts, strings); });

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <filesystem>
 #include <memory>
 #include <set>
 #include <utility>
@@ -15,6 +16,7 @@
 namespace mmreplay {
 namespace {
 
+namespace fs = std::filesystem;
 using Inode = std::pair<dev_t, ino_t>;
 
 const char* KindText(mode_t mode) {
@@ -100,11 +102,37 @@ class Walker {
     AddRefusal(path, std::move(reason));
   }
 
+  // As it is copied from tracefs, the files of the cpus are parts of the recording in the folder: see
+  // OpenInput. Beside a trace of all cpus theirs say the same.
+  void AddFilesOfCpus(const std::string& prefix, const std::vector<std::string>& names,
+                      std::vector<std::string>* files) {
+    if (std::find(names.begin(), names.end(), "per_cpu") == names.end()) return;
+    bool has_trace = std::find(names.begin(), names.end(), "trace") != names.end();
+    std::error_code error;
+    std::vector<std::string> cpus;
+    for (fs::directory_iterator cpu(prefix + "per_cpu", error), end; !error && cpu != end;
+         cpu.increment(error))
+      cpus.push_back(prefix + "per_cpu/" + cpu->path().filename().string());
+    std::sort(cpus.begin(), cpus.end());
+    for (const std::string& cpu : cpus) {
+      for (const char* name : {"/stats", "/trace"}) {
+        std::string path = cpu + name;
+        struct stat info {};
+        if (stat(path.c_str(), &info) != 0 || !S_ISREG(info.st_mode)) continue;
+        of_cpus_.insert(path);
+        bool wanted = name[1] == 's' || !has_trace;
+        if (TakeFile(path, info) && wanted) files->push_back(std::move(path));
+      }
+    }
+  }
+
   void VisitNames(const std::string& prefix, const std::vector<std::string>& names, const std::string& path) {
     std::vector<std::string> files;
     std::vector<std::pair<std::string, struct stat>> below;
+    AddFilesOfCpus(prefix, names, &files);
     for (const std::string& name : names) {
       std::string child = prefix + name;
+      if (of_cpus_.contains(child)) continue;
       struct stat info {};
       if (stat(child.c_str(), &info) != 0) {
         Refuse(child, Reason(errno));
@@ -123,6 +151,7 @@ class Walker {
   Walk walk_;
   std::set<Inode> files_;
   std::set<Inode> folders_;
+  std::set<std::string> of_cpus_;  // files that belong to what is in a folder above theirs
 };
 
 }  // namespace

@@ -90,17 +90,34 @@ void ReadUname(std::string_view text, Recording* recording) {
   });
 }
 
+// per_cpu/cpu3/stats
+std::optional<int32_t> CpuOfPath(std::string_view path) {
+  constexpr std::string_view kFolder = "per_cpu/cpu";
+  size_t at = path.rfind(kFolder);
+  if (at == std::string_view::npos) return std::nullopt;
+  std::string_view digits = path.substr(at + kFolder.size());
+  auto cpu = ParseDecimal(digits.substr(0, digits.find_first_not_of("0123456789")));
+  if (!cpu || *cpu >= 100'000) return std::nullopt;
+  return static_cast<int32_t>(*cpu);
+}
+
+bool IsTraceOfCpu(std::string_view path) {
+  size_t name = path.rfind('/');
+  if (!CpuOfPath(path) || name == std::string_view::npos) return false;
+  path.remove_prefix(name + 1);
+  return path == "trace" || path.starts_with("trace.");
+}
+
 // == per_cpu/cpu0       (heading, optional: files are concatenated in cpu order)
 // entries: 1287
 // overrun: 0
-std::vector<CpuStats> ReadCpuStats(std::string_view text) {
+std::vector<CpuStats> ReadCpuStats(std::string_view text, std::string_view path) {
   std::vector<CpuStats> cpus;
-  int32_t next = 0;  // cpu of the next block: the heading's, else one after the other
+  // Of the next block: the heading's, else that of the file's folder, else one after the other.
+  int32_t next = CpuOfPath(path).value_or(0);
   ForEachLine(text, [&](std::string_view line) {
-    if (size_t at = line.find("per_cpu/cpu"); at != std::string_view::npos) {
-      std::string_view digits = line.substr(at + 11);
-      digits = digits.substr(0, digits.find_first_not_of("0123456789"));
-      if (auto cpu = ParseDecimal(digits); cpu && *cpu < 100'000) next = static_cast<int32_t>(*cpu);
+    if (auto cpu = CpuOfPath(line)) {
+      next = *cpu;
       return;
     }
     size_t colon = line.find(": ");
@@ -129,12 +146,21 @@ int64_t ReadProbeMisses(std::string_view text) {
   return misses;
 }
 
-void AddConsole(ConsoleFacts facts, size_t source, Recording* recording) {
+// False for one that is not used.
+bool AddConsole(ConsoleFacts facts, size_t source, Recording* recording) {
   if (!recording->kernel_release) recording->kernel_release = facts.kernel_release;
   if (!recording->machine) recording->machine = facts.machine;
-  if (recording->console.dump_events > 0) return;  // the trace is a console log, and speaks for itself
+  if (recording->console.dump_events > 0) return false;  // the trace is a console log, and speaks for itself
+  // One of before and one of after: what counts is what the kernel said of pages.
+  ConsoleFacts& known = recording->console;
+  if (!known.reports.empty() && !facts.reports.empty()) {
+    recording->damage.push_back(std::make_shared<std::string>(
+        "of two console logs with page-state reports the one with more of them counts"));
+  }
+  if (known.reports.size() > facts.reports.size()) return false;
   recording->console = std::move(facts);
   recording->console_source = source;
+  return true;
 }
 
 void AddSideFile(InputFormat format, const InputMember& member, Recording* recording) {
@@ -167,8 +193,7 @@ void AddSideFile(InputFormat format, const InputMember& member, Recording* recor
       break;
     }
     case InputFormat::kConsoleLog:
-      source.role = "console";
-      AddConsole(ReadConsoleLog(text), index, recording);
+      if (AddConsole(ReadConsoleLog(text), index, recording)) source.role = "console";
       break;
     case InputFormat::kUname:
       source.role = "uname";
@@ -176,11 +201,11 @@ void AddSideFile(InputFormat format, const InputMember& member, Recording* recor
       break;
     case InputFormat::kCpuStats:
       source.role = "cpu_stats";
-      recording->cpu_stats = ReadCpuStats(text);
+      for (const CpuStats& cpu : ReadCpuStats(text, member.path)) recording->cpu_stats.push_back(cpu);
       break;
     case InputFormat::kEventFormats:
       source.role = "formats";
-      recording->formats = ParseEventFormats(text);
+      for (EventFormat& event : ParseEventFormats(text)) recording->formats.push_back(std::move(event));
       break;
     case InputFormat::kProbeProfile:
       source.role = "probe_profile";
@@ -473,8 +498,9 @@ void ReadTraceHead(Recording* recording) {
               });
 }
 
-// "per_cpu-cpu2.txt": a file that says which cpu it is of.
+// "per_cpu-cpu2.txt", "per_cpu/cpu2/trace": a file that says which cpu it is of.
 bool IsNamedAfterCpu(std::string_view path) {
+  if (IsTraceOfCpu(path)) return true;
   std::string_view name = path.substr(path.rfind('/') + 1);
   size_t at = name.find("cpu");
   return at != std::string_view::npos && at + 3 < name.size() && IsDigit(name[at + 3]);
@@ -600,8 +626,12 @@ Recording OpenRecording(const RecordingOptions& options) {
       recording.more_trace_sources.push_back(recording.sources.size());
       recording.sources.push_back({.role = "trace", .path = members[i].path, .lines = {}});
       recording.more_traces.push_back(std::move(members[i]));
+      recording.more_traces.back().head = std::string();  // there may be thousands, and it has been looked at
     } else {
       AddSideFile(formats[i], members[i], &recording);
+      if (IsTraceOfCpu(members[i].path) && formats[i] != InputFormat::kEmpty && !IsTraceFormat(formats[i]))
+        recording.damage.push_back(std::make_shared<std::string>(
+            members[i].path + ": is the file of a cpu, and " + WhatItLooksLike(members[i], formats[i])));
     }
   }
   auto add_named = [&](const std::string& path, InputFormat format, const char* option) {

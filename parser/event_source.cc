@@ -1,5 +1,6 @@
 #include "parser/event_source.h"
 
+#include <algorithm>
 #include <array>
 
 #include "parser/error.h"
@@ -23,14 +24,22 @@ struct Reader {
 Source OpenText(const Recording& recording, StringTable* strings, Decoder* decoder) {
   auto open = [&](const InputMember& member, size_t batch_bytes) {
     return std::make_unique<TraceReader>(member.open(), MakeLineFormat(recording.trace_format), strings,
-                                         decoder, batch_bytes);
+                                         decoder, batch_bytes, kBatchBytes);
   };
   if (recording.more_traces.empty()) return open(recording.trace, kBatchBytes);
-  constexpr size_t kPartBatch = size_t{64} * 1024;  // there may be hundreds of cpus
+  // There may be thousands of cpus: a batch of each is in memory.
+  constexpr size_t kOfAll = size_t{4} << 20;
+  size_t part_batch =
+      std::clamp(kOfAll / (1 + recording.more_traces.size()), size_t{4} << 10, size_t{64} << 10);
   std::vector<Source> parts;
-  parts.push_back(open(recording.trace, kPartBatch));
-  for (const InputMember& member : recording.more_traces) parts.push_back(open(member, kPartBatch));
-  return std::make_unique<MergedSource>(std::move(parts));
+  std::vector<std::string> names;
+  auto add = [&](const InputMember& member) {
+    parts.push_back(open(member, part_batch));
+    names.push_back(member.path);
+  };
+  add(recording.trace);
+  for (const InputMember& member : recording.more_traces) add(member);
+  return std::make_unique<MergedSource>(std::move(parts), std::move(names));
 }
 
 Source OpenTraceDat(const Recording& recording, StringTable* strings, Decoder* decoder) {

@@ -157,7 +157,14 @@ void AddFilesOfCpus(const std::string& path, std::vector<std::string>* files) {
   std::string folder = (fs::path(path) / "per_cpu").string();
   if (!fs::is_directory(folder, error)) return;
   for (fs::directory_iterator cpu(folder, error), end; !error && cpu != end; cpu.increment(error)) {
-    if (cpu->is_directory()) AddFiles(cpu->path().string(), names, files);
+    if (!cpu->is_directory()) continue;
+    AddFiles(cpu->path().string(), names, files);
+    // What a cpu saw is a part of the recording: without it the others say too little.
+    fs::path trace = cpu->path() / "trace";
+    std::error_code none;
+    bool there = fs::symlink_status(trace, none).type() != fs::file_type::not_found;
+    if (!has_trace && there && !fs::is_regular_file(trace, none))
+      throw Error(trace.string() + ": is no file that can be read");
   }
   if (error) throw Error(folder + ": " + error.message());
 }

@@ -11,8 +11,11 @@ namespace {
 // Events a stack frame may still belong to after they were merged.
 constexpr size_t kFrameWindow = 1024;
 
-// The payload may borrow from the arguments, which have moved: a reason that was printed as a number is a name
-// of our own.
+// Of one batch, about as many as in a batch of lines: of these only the arguments are copied.
+constexpr size_t kMostEvents = 8192;
+
+// The payload may borrow from the arguments, which have moved: a reason that was printed as a number is a
+// name of our own.
 void Rebase(std::string_view from, std::string_view to, Payload* payload) {
   auto* migrate = std::get_if<MigratePages>(payload);
   if (!migrate || migrate->reason.empty()) return;
@@ -33,9 +36,14 @@ void Add(const LineCounts& part, LineCounts* sum) {
 
 }  // namespace
 
-MergedSource::MergedSource(std::vector<std::unique_ptr<EventSource>> parts) {
-  for (auto& source : parts)
-    parts_.push_back({.source = std::move(source), .batch = {}, .last_ts = {}, .merged_ids = {}});
+MergedSource::MergedSource(std::vector<std::unique_ptr<EventSource>> parts, std::vector<std::string> names) {
+  for (size_t i = 0; i < parts.size(); ++i) {
+    parts_.push_back({.source = std::move(parts[i]),
+                      .batch = {},
+                      .last_ts = {},
+                      .merged_ids = {},
+                      .name = std::move(names[i])});
+  }
 }
 
 void MergedSource::set_memory(const MemoryBudget& memory) {
@@ -58,18 +66,30 @@ bool MergedSource::Refill(Part* part) {
   return true;
 }
 
-MergedSource::Part* MergedSource::Earliest() {
-  Part* best = nullptr;
-  int64_t best_ts = 0;
-  for (Part& part : parts_) {
-    if (part.event == part.batch.events.size()) continue;
-    constexpr int64_t kFirst = std::numeric_limits<int64_t>::min();
-    int64_t ts = part.batch.events[part.event].ts.value_or(part.last_ts.value_or(kFirst));
-    if (best && ts >= best_ts) continue;
-    best = &part;
-    best_ts = ts;
+// The part's next event waits for its turn. What stands behind the last one needs none.
+void MergedSource::Queue(size_t index, Batch* batch) {
+  constexpr auto kAll = static_cast<EventId>(std::numeric_limits<int64_t>::max());
+  constexpr int64_t kFirst = std::numeric_limits<int64_t>::min();
+  Part& part = parts_[index];
+  while (!Refill(&part)) {
+    TakeMarkers(&part, kAll, batch);
+    TakeFrames(&part, kAll, batch);
+    if (part.ended) return;
   }
-  return best;
+  turns_.emplace(part.batch.events[part.event].ts.value_or(part.last_ts.value_or(kFirst)), index);
+}
+
+// The kernel prints the sums of all cpus in the file of each (kernel/trace/trace.c of 6.1: print_event_info).
+void MergedSource::ReadHeaders() {
+  for (const Part& part : parts_) {
+    const TraceHeader& head = part.source->header();
+    if (header_.tracer.empty()) header_.tracer = head.tracer;
+    if (head.written.value_or(0) > header_.written.value_or(-1)) {
+      header_.entries = head.entries;
+      header_.written = head.written;
+    }
+    if (head.cpus) header_.cpus = head.cpus;
+  }
 }
 
 void MergedSource::TakeMarkers(Part* part, EventId upto, Batch* batch) const {
@@ -116,40 +136,29 @@ void MergedSource::Take(Part* part, uint32_t index, Batch* batch) {
 bool MergedSource::Next(Batch* batch) {
   *batch = Batch();
   batch->text.reserve(kBatchBytes);  // views into it must stay
-  constexpr auto kAll = static_cast<EventId>(std::numeric_limits<int64_t>::max());
-  for (;;) {
-    bool more = false;
-    for (Part& part : parts_) {
-      while (!Refill(&part) && !part.ended) {
-        TakeMarkers(&part, kAll, batch);
-        TakeFrames(&part, kAll, batch);
-      }
-      more |= !part.ended;
-    }
-    Part* part = Earliest();
-    if (!part) {
-      if (more) continue;
-      break;
-    }
-    const Event& event = part->batch.events[part->event];
-    if (!batch->events.empty() && batch->text.size() + event.args.size() > kBatchBytes) return true;
-    if (auto ticks = part->source->clock_is_ticks(); ticks) {
+  batch->events.reserve(kMostEvents);
+  if (!begun_) {
+    for (size_t i = 0; i < parts_.size(); ++i) Queue(i, batch);
+    ReadHeaders();
+    begun_ = true;
+  }
+  while (!turns_.empty()) {
+    size_t index = turns_.top().second;
+    Part& part = parts_[index];
+    const Event& event = part.batch.events[part.event];
+    bool full = batch->text.size() + event.args.size() > kBatchBytes || batch->events.size() == kMostEvents;
+    if (full && !batch->events.empty()) return true;
+    if (auto ticks = part.source->clock_is_ticks(); ticks) {
       if (!clock_is_ticks_) clock_is_ticks_ = ticks;
       clocks_differ_ += ticks != clock_is_ticks_;
     }
-    Take(part, static_cast<uint32_t>(part - parts_.data()), batch);
-  }
-  if (!batch->events.empty() || !batch->markers.empty()) return true;
-  for (const Part& part : parts_) {
-    const TraceHeader& head = part.source->header();
-    if (header_.tracer.empty()) header_.tracer = head.tracer;
-    if (head.entries) header_.entries = header_.entries.value_or(0) + *head.entries;
-    if (head.written) header_.written = header_.written.value_or(0) + *head.written;
-    if (head.cpus) header_.cpus = head.cpus;
+    turns_.pop();
+    Take(&part, static_cast<uint32_t>(index), batch);
+    Queue(index, batch);
   }
   lines_ = {};
   for (const Part& part : parts_) Add(part.source->lines(), &lines_);
-  return false;
+  return !batch->events.empty() || !batch->markers.empty();
 }
 
 std::vector<int64_t> MergedSource::part_lines() const {
@@ -165,6 +174,7 @@ std::vector<TraceIssue> MergedSource::Issues() const {
       auto known = std::find_if(all.begin(), all.end(),
                                 [&](const TraceIssue& other) { return other.kind == issue.kind; });
       if (known == all.end()) {
+        if (issue.first_line > 0) issue.text += " (" + part.name + ")";
         all.push_back(std::move(issue));
       } else {
         known->count += issue.count;

@@ -3,8 +3,12 @@
 #pragma once
 
 #include <deque>
+#include <functional>
 #include <memory>
 #include <optional>
+#include <queue>
+#include <string>
+#include <utility>
 #include <vector>
 
 #include "parser/event_source.h"
@@ -13,7 +17,8 @@ namespace mmreplay {
 
 class MergedSource : public EventSource {
  public:
-  explicit MergedSource(std::vector<std::unique_ptr<EventSource>> parts);
+  // `names` of the parts, for messages.
+  MergedSource(std::vector<std::unique_ptr<EventSource>> parts, std::vector<std::string> names);
 
   bool Next(Batch* batch) override;
   const LineCounts& lines() const override { return lines_; }
@@ -31,19 +36,25 @@ class MergedSource : public EventSource {
     size_t event = 0;
     size_t marker = 0;
     size_t frame = 0;
-    bool ended = false;
     std::optional<int64_t> last_ts;  // an event without a time keeps its place behind this one
     std::deque<EventId> merged_ids;  // of the part's latest events, for frames that follow
     int64_t first_id = 1;            // the part's own id of merged_ids.front()
+    bool ended = false;
+    std::string name;
   };
+  // A part's next event: its time and the part. The first is taken first.
+  using Turn = std::pair<int64_t, size_t>;
 
   bool Refill(Part* part);
-  Part* Earliest();
+  void Queue(size_t index, Batch* batch);
+  void ReadHeaders();
   void Take(Part* part, uint32_t index, Batch* batch);
   void TakeMarkers(Part* part, EventId upto, Batch* batch) const;
   void TakeFrames(Part* part, EventId upto, Batch* batch);
 
   std::vector<Part> parts_;
+  std::priority_queue<Turn, std::vector<Turn>, std::greater<>> turns_;  // of the parts that have not ended
+  bool begun_ = false;
   int64_t next_event_ = 1;
   LineCounts lines_;
   TraceHeader header_;

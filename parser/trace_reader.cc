@@ -69,12 +69,13 @@ std::string_view StripQuotes(std::string_view line) {
 }  // namespace
 
 TraceReader::TraceReader(ReadFn read, std::unique_ptr<LineFormat> format, StringTable* strings,
-                         Decoder* decoder, size_t batch_bytes)
+                         Decoder* decoder, size_t batch_bytes, size_t longest_line)
     : read_(std::move(read)),
       format_(std::move(format)),
       strings_(strings),
       decoder_(decoder),
-      batch_bytes_(batch_bytes) {
+      batch_bytes_(batch_bytes),
+      longest_line_(std::max(batch_bytes, longest_line)) {
   if (format_->user_space_text()) decoder_->set_user_space_text();
 }
 
@@ -84,15 +85,25 @@ bool TraceReader::FillText(TextBuffer* text) {
   carry_.clear();
   size_t filled = text->size();
   text->resize(std::max(batch_bytes_, filled));
-  while (!input_ended_ && filled < text->size()) {
-    size_t got = read_(text->data() + filled, text->size() - filled);
-    if (got == 0) input_ended_ = true;
-    filled += got;
+  auto last_newline = text->begin();
+  for (size_t looked_at = 0;;) {
+    while (!input_ended_ && filled < text->size()) {
+      size_t got = read_(text->data() + filled, text->size() - filled);
+      if (got == 0) input_ended_ = true;
+      filled += got;
+    }
+    if (input_ended_) {
+      text->resize(filled);
+      return filled > 0;
+    }
+    auto unseen = std::make_reverse_iterator(text->begin() + static_cast<std::ptrdiff_t>(looked_at));
+    last_newline = std::find(text->rbegin(), unseen, '\n').base();
+    bool found = last_newline != text->begin() + static_cast<std::ptrdiff_t>(looked_at);
+    if (!found) last_newline = text->begin();
+    if (found || filled >= longest_line_) break;
+    looked_at = filled;
+    text->resize(std::min(2 * filled, longest_line_));
   }
-  text->resize(filled);
-  if (input_ended_) return filled > 0;
-
-  auto last_newline = std::find(text->rbegin(), text->rend(), '\n').base();
   if (last_newline == text->begin()) return true;  // one overlong line: Next() deals with it
   carry_.assign(last_newline, text->end());
   text->erase(last_newline, text->end());
@@ -291,8 +302,9 @@ inline TraceReader::LastOnCpu& TraceReader::LastOn(int32_t cpu) {
 TraceReader::LastOnCpu& TraceReader::LastOnNew(int32_t cpu) {
   // NR_CPUS is 8192 at most (arch/x86/Kconfig); what an odd log may name besides is kept apart.
   constexpr size_t kCpus = 8192;
+  constexpr size_t kUsualCpus = 512;  // one of thousands of files has few cpus, and high ones
   auto index = static_cast<size_t>(cpu);
-  if (cpu < 0 || index >= kCpus) {
+  if (cpu < 0 || index >= kUsualCpus) {
     if (last_on_other_cpu_.size() >= kCpus) last_on_other_cpu_.clear();
     return last_on_other_cpu_[cpu];
   }

@@ -26,9 +26,9 @@ class TraceReader : public EventSource {
   static constexpr size_t kBatchLines = size_t{16} * 1024;
 
   // `strings` and `decoder` must outlive the reader. `read` is called until it returns 0. A batch holds at
-  // most `batch_bytes` of text; longer lines are rejected (and counted).
+  // most `batch_bytes` of text, or one line of `longest_line`; longer lines are rejected (and counted).
   TraceReader(ReadFn read, std::unique_ptr<LineFormat> format, StringTable* strings, Decoder* decoder,
-              size_t batch_bytes = kBatchBytes);
+              size_t batch_bytes = kBatchBytes, size_t longest_line = 0);
 
   // Borrowed. Events it does not keep are counted and not decoded.
   void set_filter(EventFilter* filter) { filter_ = filter; }
@@ -65,6 +65,7 @@ class TraceReader : public EventSource {
   RecentText contexts_;
   Decoder* decoder_;
   size_t batch_bytes_;
+  size_t longest_line_;
   EventFilter* filter_ = nullptr;
 
   uint64_t text_at_ = 0;  // where the next batch's text begins in the input

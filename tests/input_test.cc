@@ -123,6 +123,21 @@ TEST_CASE("what cannot be read is refused with a sentence that names it", "[inpu
   CHECK_THROWS_WITH(Open({trace, folder.Write("trace2", kTraceText)}), Catch::Contains("a second trace"));
 }
 
+TEST_CASE("of two console logs the one with reports counts", "[input]") {
+  // Real: the sample's own log holds the kernel's reports.
+  RecordingOptions options = SampleRecording("x86-fired.tar.xz");
+  Recording alone = OpenRecording(options);
+  REQUIRE(!alone.console.reports.empty());
+  TemporaryFolder folder;
+  options.inputs.push_back(folder.Write("later",
+                                        "[  900.000001] systemd[1]: Stopped target Sound Card.\n"
+                                        "[  900.000002] reboot: Restarting system\n"));
+  Recording both = OpenRecording(options);
+  CHECK(both.console.reports.size() == alone.console.reports.size());
+  CHECK(both.sources.back().role == "other");
+  CHECK(both.damage.size() == alone.damage.size());
+}
+
 TEST_CASE("a text in UTF-16 is called so", "[input]") {
   TemporaryFolder folder;
   std::string wide = "\xff\xfe";

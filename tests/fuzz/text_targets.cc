@@ -38,7 +38,7 @@ void ReadMerged(std::string_view input, InputFormat format) {
     parts.push_back(std::make_unique<TraceReader>(ReadPieces(part, part.size()), MakeLineFormat(format),
                                                   &strings, &decoder, size_t{16} * 1024));
   }
-  MergedSource merged(std::move(parts));
+  MergedSource merged(std::move(parts), {"first", "second"});
   ReadTotals totals = ReadToEnd(&merged, Recording(), strings, decoder, true);
   bool ends = input.empty() || input.back() == '\n';
   Require(totals.lines.total == std::count(input.begin(), input.end(), '\n') + !ends,

@@ -1,0 +1,200 @@
+// A recording copied from tracefs cpu by cpu: per_cpu/cpu*/trace and stats. Made of samples, line by line.
+#include <unistd.h>
+
+#include <catch2/catch.hpp>
+#include <filesystem>
+#include <map>
+
+#include "parser/lines.h"
+#include "tests/analysis.h"
+#include "tests/binary.h"
+#include "tests/program.h"
+
+namespace mmreplay {
+namespace {
+
+namespace fs = std::filesystem;
+
+std::string Member(const std::string& sample, InputFormat format) {
+  return ExtractMember(SampleArchive(sample), format);
+}
+
+// The lines of the trace that tell of a cpu, and its head.
+struct SplitTrace {
+  std::string head;
+  std::map<int, std::string> cpus;
+};
+
+SplitTrace Split(const std::string& trace) {
+  SplitTrace split;
+  ForEachLine(trace, [&](std::string_view line) {
+    size_t open = line.find(" [00");
+    if (line.starts_with("#") || open == std::string_view::npos) {
+      split.head += std::string(line) + "\n";
+    } else {
+      split.cpus[line[open + 4] - '0'] += std::string(line) + "\n";
+    }
+  });
+  return split;
+}
+
+std::string CpuFolder(const TemporaryFolder& folder, int cpu) {
+  std::string name = "per_cpu/cpu" + std::to_string(cpu);
+  fs::create_directories(folder.path() + "/" + name);
+  return name;
+}
+
+// What tracefs has, but for stats.
+void WriteRecording(const TemporaryFolder& folder, const std::string& sample, const SplitTrace& split) {
+  for (const auto& [cpu, lines] : split.cpus)
+    folder.Write(CpuFolder(folder, cpu) + "/trace", split.head + lines);
+  folder.Write("kprobe_events", Member(sample, InputFormat::kProbeDefinitions));
+  folder.Write("uname", Member(sample, InputFormat::kUname));
+}
+
+RecordingOptions Folder(const TemporaryFolder& folder) {
+  return {.inputs = {folder.path()}, .dmesg = {}, .probes = {}};
+}
+
+// The head says that the ring buffers had overwritten events.
+std::string Overwritten(std::string head) {
+  size_t at = head.find("entries-written: ");
+  size_t slash = head.find('/', at);
+  REQUIRE(slash != std::string::npos);
+  head.insert(slash + 1, "9");
+  return head;
+}
+
+}  // namespace
+
+TEST_CASE("the files of the cpus say what the trace of all says", "[per_cpu]") {
+  for (const char* sample : {"x86-fixed", "x86-fired"}) {
+    CAPTURE(sample);
+    std::string trace = Member(sample, InputFormat::kFtraceText);
+    SplitTrace split = Split(trace);
+    REQUIRE(split.cpus.size() == 4);
+    for (bool overwritten : {false, true}) {
+      CAPTURE(overwritten);
+      if (overwritten) split.head = Overwritten(split.head);
+      TemporaryFolder cpus;
+      WriteRecording(cpus, sample, split);
+      TemporaryFolder one;
+      one.Write("trace", (overwritten ? Overwritten(trace) : trace));
+      one.Write("kprobe_events", Member(sample, InputFormat::kProbeDefinitions));
+      one.Write("uname", Member(sample, InputFormat::kUname));
+      Analysis of_cpus(Folder(cpus));
+      Analysis of_all(Folder(one));
+      CHECK(of_cpus.ExitCode() == of_all.ExitCode());
+      CHECK(of_cpus.facts().lines.events == of_all.facts().lines.events);
+      CHECK(of_cpus.Count("SELECT count(*) FROM gaps") == (overwritten ? 4 : 0));
+      for (const char* sql :
+           {"SELECT group_concat(cpu || ' ' || ifnull(to_ts, '-')) FROM (SELECT * FROM gaps ORDER BY cpu)",
+            "SELECT group_concat(grade) FROM (SELECT grade FROM findings ORDER BY 1)",
+            "SELECT group_concat(kind) FROM (SELECT kind FROM trace_issues ORDER BY 1)"})
+        CHECK(of_cpus.Text(sql) == of_all.Text(sql));
+      // Replayed from its database it says the same.
+      std::string db = cpus.path() + ".db";
+      int exit_code = Shell("$MMREPLAY analyze " + cpus.path() + " -o " + db).exit_code;
+      CHECK(Shell("$MMREPLAY replay " + db).exit_code == exit_code);
+      unlink(db.c_str());
+    }
+  }
+}
+
+TEST_CASE("a cpu's file that is missing or no trace is no clean recording", "[per_cpu]") {
+  SplitTrace split = Split(Member("x86-fixed", InputFormat::kFtraceText));
+  {
+    TemporaryFolder folder;
+    WriteRecording(folder, "x86-fixed", split);
+    CHECK(Analysis(Folder(folder)).ExitCode() == 0);
+    // Not one event, as of a trace_pipe.
+    folder.Write("per_cpu/cpu3/trace", "");
+    Analysis empty(Folder(folder));
+    CHECK(empty.ExitCode() == 3);
+    CHECK(empty.Count("SELECT count(*) FROM trace_issues WHERE kind = 'events missing'") == 1);
+    std::string noise = "\x01\x02";
+    for (int i = 0; i < 700; ++i) noise += static_cast<char>(i * 37);
+    folder.Write("per_cpu/cpu3/trace", noise);
+    Analysis damaged(Folder(folder));
+    CHECK(damaged.ExitCode() == 3);
+    CHECK(damaged.Text("SELECT text FROM trace_issues WHERE kind = 'damaged'")
+              .find("per_cpu/cpu3/trace: is the file of a cpu, and looks like a binary file") !=
+          std::string::npos);
+    fs::remove(folder.path() + "/per_cpu/cpu3/trace");
+    fs::create_symlink("/nowhere", folder.path() + "/per_cpu/cpu3/trace");
+    CHECK_THROWS_WITH(Analysis(Folder(folder)),
+                      Catch::Contains("per_cpu/cpu3/trace: is no file that can be read"));
+  }
+  // Of a single trace somebody took a part, as one may: it is told.
+  TemporaryFolder folder;
+  WriteRecording(folder, "x86-fixed", SplitTrace{split.head, {{0, split.cpus[0]}}});
+  fs::rename(folder.path() + "/per_cpu/cpu0/trace", folder.path() + "/trace");
+  Analysis part(Folder(folder));
+  CHECK(part.Text("SELECT severity FROM trace_issues WHERE kind = 'events missing'") == "warning");
+}
+
+TEST_CASE("each cpu's stats are its own", "[per_cpu]") {
+  SplitTrace split = Split(Member("x86-fixed", InputFormat::kFtraceText));
+  TemporaryFolder folder;
+  WriteRecording(folder, "x86-fixed", split);
+  for (int cpu = 0; cpu < 4; ++cpu) {
+    folder.Write("per_cpu/cpu" + std::to_string(cpu) + "/stats",
+                 std::string("entries: 7\noverrun: ") + (cpu == 2 ? "5" : "0") +
+                     "\ncommit overrun: 0\nbytes: 60004\noldest event ts:     4.937965\n");
+  }
+  CHECK(Analysis(Folder(folder)).Text("SELECT group_concat(cpu) FROM gaps") == "2");
+}
+
+TEST_CASE("a long line of one cpu's file is read, and what is not read names its file", "[per_cpu]") {
+  TemporaryFolder folder;
+  std::string line =
+      "   a-1   [000] ....     1.000001: tracing_mark_write: " + std::string(100'000, 'x') + "\n";
+  folder.Write(CpuFolder(folder, 0) + "/trace", "# tracer: nop\n#\n" + line);
+  std::string other =
+      "   b-2   [001] ....     1.000002: sched_waking: comm=x pid=2 prio=120 target_cpu=001\n";
+  folder.Write(CpuFolder(folder, 1) + "/trace", "# tracer: nop\n#\n" + other);
+  Analysis whole(Folder(folder));
+  CHECK(whole.facts().lines.events == 2);
+  CHECK(whole.Count("SELECT count(*) FROM trace_issues WHERE kind = 'line too long'") == 0);
+  folder.Write("per_cpu/cpu0/trace", "# tracer: nop\n#\n" + line + std::string(2'000'000, 'y') + "\n");
+  Analysis longer(Folder(folder));
+  CHECK(longer.facts().lines.events == 2);
+  CHECK(
+      longer.Text("SELECT text FROM trace_issues WHERE kind = 'line too long'").find("per_cpu/cpu0/trace)") !=
+      std::string::npos);
+}
+
+TEST_CASE("triage takes the files of the cpus for the recording that analyze takes them for", "[per_cpu]") {
+  SplitTrace split = Split(Member("x86-fired", InputFormat::kFtraceText));
+  TemporaryFolder folder;
+  WriteRecording(folder, "x86-fired", split);
+  folder.Write("per_cpu/cpu2/stats", "entries: 7\noverrun: 0\ncommit overrun: 0\n");
+  Run triage = Shell("$MMREPLAY triage " + folder.path());
+  CHECK(triage.exit_code == 1);
+  CHECK(triage.out.find("logs: 1 = 1 found") != std::string::npos);
+  CHECK(triage.out.find("files: 7 = 0 by themselves + 7 in bundles + 0 met again") != std::string::npos);
+  // Beside the trace of all cpus theirs say the same.
+  folder.Write("trace", Member("x86-fired", InputFormat::kFtraceText));
+  Run beside = Shell("$MMREPLAY triage " + folder.path());
+  CHECK(beside.exit_code == 1);
+  CHECK(beside.out.find("logs: 1 = 1 found") != std::string::npos);
+}
+
+TEST_CASE("hundreds of files of cpus are one trace, in order", "[per_cpu]") {
+  TemporaryFolder folder;
+  for (int cpu = 0; cpu < 600; ++cpu) {
+    std::string text = "# tracer: nop\n#\n";
+    std::string head = "   a-1   [" + std::to_string(1000 + cpu).substr(1) + "] ....     1.";
+    for (int i = 0; i < 100; ++i) {
+      text += head + std::to_string(100'000 + i * 600 + cpu) +
+              ": sched_waking: comm=x pid=2 prio=120 target_cpu=001\n";
+    }
+    folder.Write(CpuFolder(folder, cpu) + "/trace", text);
+  }
+  Analysis many(Folder(folder));
+  CHECK(many.facts().lines.events == 60'000);
+  CHECK(many.Count("SELECT count(*) FROM (SELECT ts, lag(ts) OVER (ORDER BY id) AS before FROM events) "
+                   "WHERE before >= ts") == 0);
+}
+
+}  // namespace mmreplay
