@@ -13,6 +13,7 @@
 
 #include "parser/batch.h"
 #include "parser/event.h"
+#include "parser/event_layout.h"
 #include "parser/probe_definitions.h"
 #include "parser/probe_signatures.h"
 #include "parser/string_table.h"
@@ -30,6 +31,17 @@ class Decoder {
   // event (trace_printk, a probe) may carry the same leading token. Views in the payload borrow
   // from `args`.
   Payload Decode(StringId name, std::string_view args);
+
+  // What the hits of one probe are: records of one layout, all at one place.
+  struct ProbeRecords;
+  struct Forget {
+    void operator()(ProbeRecords* probe) const;
+  };
+  using ProbeRecordsPtr = std::unique_ptr<ProbeRecords, Forget>;
+  // Of an entry probe at `place` ("(folio_wait_bit+0x0)"); nullptr where its hits' text is needed.
+  ProbeRecordsPtr BindRecords(StringId name, std::string_view place, const EventLayout& layout);
+  // The same as Decode() of the place and the fields. `record` holds what the layout says.
+  Payload Decode(const ProbeRecords& probe, std::string_view record);
 
   // Whether a word of a text that could not be read names an event or a function that means something: what
   // it told is missing.

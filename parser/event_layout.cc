@@ -516,7 +516,9 @@ RecordShape::RecordShape(const EventLayout& layout) {
       placed_.push_back(field);
     }
   }
-  may_wait_ = !layout.is_probe() && text <= kMostText && placed_.size() <= kMostPlaced;
+  if (layout.probe_ip)
+    smallest_ = std::max(smallest_, uint64_t{layout.probe_ip->offset} + layout.probe_ip->size);
+  may_wait_ = !layout.probe_func && text <= kMostText && placed_.size() <= kMostPlaced;
 }
 
 bool RecordShape::Holds(std::string_view record) const {
@@ -573,16 +575,21 @@ std::optional<EventLayout> UnpackLayout(std::string_view packed) {
   return layout;
 }
 
-uint32_t RecordLayouts::Add(const EventLayout& layout) {
+uint32_t RecordLayouts::Add(const EventLayout& layout, std::string_view place) {
   if (layout.fields.size() > kMostFields - fields_ || layouts_.size() >= kMostFields) return 0;
   fields_ += layout.fields.size();
-  layouts_.push_back(layout);
+  layouts_.push_back({layout, std::string(place)});
   return static_cast<uint32_t>(layouts_.size());
 }
 
 std::string RecordLayouts::Text(uint32_t layout, std::string_view record) const {
   std::string text;
-  AppendArguments(layouts_[layout - 1], record, {}, &text);
+  const Known& known = layouts_[layout - 1];
+  if (known.place.empty()) {
+    AppendArguments(known.layout, record, {}, &text);
+  } else {
+    AppendArgumentsAt(known.place, known.layout, record, &text);
+  }
   return text;
 }
 

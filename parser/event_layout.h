@@ -146,14 +146,18 @@ std::optional<EventLayout> UnpackLayout(std::string_view packed);
 // Layouts of the events whose arguments are records still (Event::layout).
 class RecordLayouts {
  public:
-  // 0: there is no room for more.
-  uint32_t Add(const EventLayout& layout);
+  // 0: there is no room for more. `place`: that of an entry probe, see AppendArgumentsAt.
+  uint32_t Add(const EventLayout& layout, std::string_view place = {});
   // What AppendArguments makes of it.
   std::string Text(uint32_t layout, std::string_view record) const;
 
  private:
   static constexpr size_t kMostFields = 32'768;
-  std::deque<EventLayout> layouts_;
+  struct Known {
+    EventLayout layout;
+    std::string place;
+  };
+  std::deque<Known> layouts_;
   size_t fields_ = 0;  // of all
 };
 

@@ -386,8 +386,6 @@ PerfDataReader::Kind& PerfDataReader::KindOf(size_t index) {
       kind.common.emplace(*kind.layout);
       name = kind.layout->name;
       if (kind.layout->is_probe()) ResolveProbe(&kind);
-      if (layouts_) kind.records = RecordDecoder::For(*kind.layout);
-      if (kind.records) kind.record_layout = layouts_->Add(*kind.layout);
     } else {
       name = WithoutSystem(name);
       Note(
@@ -401,6 +399,7 @@ PerfDataReader::Kind& PerfDataReader::KindOf(size_t index) {
   }
   if (name.empty()) name = "event-" + std::to_string(attr.type) + "-" + Hex(attr.config);
   kind.name = strings_->InternName(name);
+  if (layouts_ && kind.layout) BindRecords(&kind);
   if (kind.unresolved) {
     Note(Severity::kWarning, "probe not placed", 0,
          "no definition says which function the probe " + kind.layout->system + ":" + kind.layout->name +
@@ -642,7 +641,7 @@ void PerfDataReader::EmitSample(std::string_view body, const Pending& pending, B
   Sample sample;
   ReadSample(pending.attr, body, &sample);
   Kind& kind = KindOf(pending.attr);
-  bool as_record = kind.record_layout != 0 && sample.has_raw && kind.records->Holds(sample.raw);
+  bool as_record = IsRecord(kind, sample);
   if (as_record) {
     text_.append(sample.raw);
   } else if (!AppendSampleText(kind, sample)) {
@@ -679,9 +678,27 @@ void PerfDataReader::EmitSample(std::string_view body, const Pending& pending, B
   event.line = pending.line;
   if (as_record) {
     event.layout = kind.record_layout;
-    event.payload = kind.records->Decode(sample.raw);
+    event.payload = kind.hits ? decoder_->Decode(*kind.hits, sample.raw) : kind.records->Decode(sample.raw);
   }
   if (!sample.callchain.empty()) AddFrames(sample, id, batch);
+}
+
+// Whose records may be left as they are.
+void PerfDataReader::BindRecords(Kind* kind) {
+  kind->records = RecordDecoder::For(*kind->layout);
+  if (!kind->arguments_begin.empty()) {
+    RecordShape shape(*kind->layout);
+    if (shape.may_wait())
+      kind->hits = decoder_->BindRecords(kind->name, kind->arguments_begin, *kind->layout);
+    if (kind->hits) kind->hit_shape = std::move(shape);
+  }
+  if (kind->records || kind->hits) kind->record_layout = layouts_->Add(*kind->layout, kind->arguments_begin);
+}
+
+bool PerfDataReader::IsRecord(const Kind& kind, const Sample& sample) {
+  if (kind.record_layout == 0 || !sample.has_raw) return false;
+  if (kind.records) return kind.records->Holds(sample.raw);
+  return sample.raw.size() <= RecordDecoder::kLongest && kind.hit_shape->Holds(sample.raw);
 }
 
 bool PerfDataReader::AppendSampleText(const Kind& kind, const Sample& sample) {

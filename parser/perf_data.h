@@ -130,6 +130,8 @@ class PerfDataReader : public EventSource {
     const EventLayout* layout = nullptr;
     std::optional<CommonFields> common;  // of the layout
     std::optional<RecordDecoder> records;
+    Decoder::ProbeRecordsPtr hits;  // of an entry probe
+    std::optional<RecordShape> hit_shape;
     uint32_t record_layout = 0;  // 0: text is made of all its records
     // Of a probe, where probe definitions tell.
     std::string arguments_begin;  // of an entry: "(folio_wait_bit+0x0)"
@@ -153,6 +155,8 @@ class PerfDataReader : public EventSource {
   void EmitSample(std::string_view body, const Pending& pending, Batch* batch);
   void EmitLost(std::string_view record, int64_t line, Batch* batch);
   void EmitLostSomewhere(Batch* batch);
+  void BindRecords(Kind* kind);
+  static bool IsRecord(const Kind& kind, const Sample& sample);
   bool AppendSampleText(const Kind& kind, const Sample& sample);
   void NoteCpu(int32_t cpu);
   void NoteRejected(int64_t line, const std::string& why, std::string_view event);

@@ -135,7 +135,7 @@ uint64_t Load(const char* at, size_t size) {
 
 std::optional<RecordDecoder> RecordDecoder::For(const EventLayout& layout) {
   RecordDecoder decoder(layout);
-  if (!decoder.shape_.may_wait() || !decoder.Bind(layout)) return std::nullopt;
+  if (layout.is_probe() || !decoder.shape_.may_wait() || !decoder.Bind(layout)) return std::nullopt;
   return decoder;
 }
 

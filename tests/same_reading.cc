@@ -17,6 +17,7 @@ struct Reading {
     std::string comm;
     std::string name;
     std::string context;
+    std::string symbol;
   };
   std::vector<Line> lines;
   std::vector<std::pair<int64_t, std::string>> frames;
@@ -45,10 +46,15 @@ Reading Read(const OpenSource& open, const std::vector<ProbeDefinition>& probes,
              .text = record ? layouts.Text(event.layout, event.args) : std::string(event.args),
              .comm = std::string(strings.Text(event.comm)),
              .name = std::string(strings.Text(event.name)),
-             .context = std::string(strings.Text(event.context))});
+             .context = std::string(strings.Text(event.context)),
+             .symbol = {}});
         Reading::Line& line = reading.lines.back();
         // Views of a batch that goes.
         if (auto* migrate = std::get_if<MigratePages>(&line.event.payload)) migrate->reason = {};
+        // Names of which each reading has its own numbers.
+        auto take = [&](StringId* symbol) { line.symbol = strings.Text(std::exchange(*symbol, {})); };
+        if (auto* entry = std::get_if<FunctionEntry>(&line.event.payload)) take(&entry->symbol);
+        if (auto* leave = std::get_if<FunctionReturn>(&line.event.payload)) take(&leave->symbol);
       }
       for (const StackFrame& frame : batch.frames)
         reading.frames.emplace_back(Value(frame.event),
@@ -95,7 +101,7 @@ std::string Difference(const Reading::Line& text, const Reading::Line& record) {
       a.line != b.line || a.in_interrupt != b.in_interrupt || a.copy != b.copy)
     return where + "what all events have";
   if (b.layout != 0 && LooksLikeFields(text.text)) return {};
-  // Symbols have ids of their own in each reading only where texts come in another order.
+  if (text.symbol != record.symbol) return where + "the probed function";
   if (!(a.payload == b.payload)) return where + "the payload of '" + text.text + "'";
   return {};
 }

@@ -32,7 +32,12 @@ void RunPerfData(std::string_view input) {
   auto open = [&](StringTable* own_strings, Decoder* own_decoder) {
     return std::make_unique<PerfDataReader>(InMemory(input), own_strings, own_decoder);
   };
-  std::string difference = DifferenceOfReadings(open, {});
+  // Some of those the samples were recorded with.
+  static const std::vector<ProbeDefinition> probes = ParseProbeDefinitions(
+      "p:numa/folio_wait_bit folio_wait_bit folio=%di bit=%si:s32\n"
+      "r256:numa/folio_wait_bit_ret folio_wait_bit\n"
+      "p:numa/folio_unlock folio_unlock folio=%di\n");
+  std::string difference = DifferenceOfReadings(open, probes);
   Require(difference.empty(), difference);
 }
 
