@@ -383,7 +383,7 @@ TraceFacts Ingest(const Recording& recording, TraceStore* store, const IngestOpt
   TypedFields fields(&strings, recording.formats, recording.probes);
   std::unique_ptr<EventSource> reader = options.open(recording, &strings, &decoder);
   reader->set_memory(options.memory);
-  if (RecordLayouts* layouts = store->layouts()) reader->set_layouts(layouts);
+  reader->set_layouts(store->layouts());
 
   ConsoleTimeline console(recording.console.reports);
   ReplayedBatch last;                // what is told when the trace has ended

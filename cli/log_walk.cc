@@ -107,8 +107,8 @@ class Walker {
   void AddFilesOfCpus(const std::string& prefix, const std::vector<std::string>& names,
                       std::vector<std::string>* files) {
     if (std::find(names.begin(), names.end(), "per_cpu") == names.end()) return;
-    bool has_trace = std::find(names.begin(), names.end(), "trace") != names.end();
     std::error_code error;
+    bool has_trace = fs::is_regular_file(prefix + "trace", error);
     std::vector<std::string> cpus;
     for (fs::directory_iterator cpu(prefix + "per_cpu", error), end; !error && cpu != end;
          cpu.increment(error))
@@ -120,8 +120,12 @@ class Walker {
         struct stat info {};
         if (stat(path.c_str(), &info) != 0 || !S_ISREG(info.st_mode)) continue;
         of_cpus_.insert(path);
-        bool wanted = name[1] == 's' || !has_trace;
-        if (TakeFile(path, info) && wanted) files->push_back(std::move(path));
+        if (!TakeFile(path, info)) continue;
+        if (name[1] == 's' || !has_trace) {
+          files->push_back(std::move(path));
+        } else {
+          ++walk_.files_again;
+        }
       }
     }
   }

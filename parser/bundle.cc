@@ -152,12 +152,10 @@ bool AddConsole(ConsoleFacts facts, size_t source, Recording* recording) {
   if (!recording->machine) recording->machine = facts.machine;
   if (recording->console.dump_events > 0) return false;  // the trace is a console log, and speaks for itself
   // One of before and one of after: what counts is what the kernel said of pages.
-  ConsoleFacts& known = recording->console;
-  if (!known.reports.empty() && !facts.reports.empty()) {
-    recording->damage.push_back(std::make_shared<std::string>(
-        "of two console logs with page-state reports the one with more of them counts"));
+  if (recording->console.reports.size() > facts.reports.size()) return false;
+  for (Source& other : recording->sources) {
+    if (other.role == "console") other.role = "other";
   }
-  if (known.reports.size() > facts.reports.size()) return false;
   recording->console = std::move(facts);
   recording->console_source = source;
   return true;

@@ -32,8 +32,9 @@ class EventSource {
   virtual std::optional<bool> clock_is_ticks() const = 0;
   // What records may take that wait for earlier ones, before the first Next(). Few forms keep any.
   virtual void set_memory(const MemoryBudget& memory) { static_cast<void>(memory); }
-  // Arguments may be left as records from now on (Event::layout); `layouts` must outlive the events. Before the
-  // first Next(). Text forms have none.
+  // Arguments may be left as records (Event::layout); `layouts` must outlive the events; nullptr: they may
+  // not. Before the first Next(), and before there are other threads: a reader may start a process of its
+  // own. Text forms have none.
   virtual void set_layouts(RecordLayouts* layouts) { static_cast<void>(layouts); }
   // Lines of each file, where several make up the trace (Event::source is their index).
   virtual std::vector<int64_t> part_lines() const { return {}; }

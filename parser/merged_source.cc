@@ -46,10 +46,6 @@ MergedSource::MergedSource(std::vector<std::unique_ptr<EventSource>> parts, std:
   }
 }
 
-void MergedSource::set_memory(const MemoryBudget& memory) {
-  for (Part& part : parts_) part.source->set_memory(memory);
-}
-
 // Has the part's next event at hand; false at its end.
 bool MergedSource::Refill(Part* part) {
   while (part->event == part->batch.events.size()) {
@@ -79,12 +75,13 @@ void MergedSource::Queue(size_t index, Batch* batch) {
   turns_.emplace(part.batch.events[part.event].ts.value_or(part.last_ts.value_or(kFirst)), index);
 }
 
-// The kernel prints the sums of all cpus in the file of each (kernel/trace/trace.c of 6.1: print_event_info).
+// The kernel prints the sums of all cpus in the file of each (kernel/trace/trace.c of 6.1: print_event_info),
+// those of the time when it is read: the first has the fewest, and all of these are there.
 void MergedSource::ReadHeaders() {
   for (const Part& part : parts_) {
     const TraceHeader& head = part.source->header();
     if (header_.tracer.empty()) header_.tracer = head.tracer;
-    if (head.written.value_or(0) > header_.written.value_or(-1)) {
+    if (head.written && (!header_.written || *head.written < *header_.written)) {
       header_.entries = head.entries;
       header_.written = head.written;
     }

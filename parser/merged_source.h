@@ -26,7 +26,6 @@ class MergedSource : public EventSource {
   std::vector<TraceIssue> Issues() const override;
   std::optional<bool> clock_is_ticks() const override { return clock_is_ticks_; }
   std::vector<int64_t> part_lines() const override;
-  void set_memory(const MemoryBudget& memory) override;
 
  private:
   // The part's next event and what stands before it.

@@ -175,8 +175,11 @@ int BitsNeeded(ProbeRole role) {
     case ProbeRole::kBit:
     case ProbeRole::kPageFlags:  // of which PG_locked is looked at
       return 8;
-    default:
+    case ProbeRole::kPageCount:
+    case ProbeRole::kReturn:
       return 32;
+    default:
+      return 64;
   }
 }
 

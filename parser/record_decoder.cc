@@ -1,5 +1,6 @@
 #include "parser/record_decoder.h"
 
+#include <algorithm>
 #include <cstring>
 #include <limits>
 
@@ -151,12 +152,12 @@ bool RecordDecoder::Bind(const EventLayout& layout) {
   }
   // A struct page of its own tells an allocation that failed (before 4.1).
   if (wanted[0].name == "pfn" && FieldNamed(layout, "page")) return false;
-  for (std::string_view text : TextsOf(tracepoint_)) {
+  std::vector<std::string_view> texts = TextsOf(tracepoint_);
+  if (const RecordField* name = FieldNamed(layout, "name")) lock_name_ = *name;
+  return std::all_of(texts.begin(), texts.end(), [&](std::string_view text) {
     const RecordField* field = FieldNamed(layout, text);
-    if (!field || field->kind != RecordField::Kind::kText || field->quoted) return false;
-    if (text == "name") lock_name_ = *field;
-  }
-  return true;
+    return field && field->kind == RecordField::Kind::kText && !field->quoted;
+  });
 }
 
 uint64_t RecordDecoder::Unsigned(size_t number, std::string_view record) const {

@@ -92,6 +92,11 @@ TraceDatReader::~TraceDatReader() {
   }
 }
 
+void TraceDatReader::set_layouts(RecordLayouts* layouts) {
+  layouts_ = layouts;
+  Start();
+}
+
 void TraceDatReader::Start() {
   int ends[2];
   if (pipe2(ends, O_CLOEXEC) != 0) throw Error(file_->name() + ": pipe: " + Reason(errno));

@@ -30,7 +30,7 @@ class TraceDatReader : public EventSource {
   const TraceHeader& header() const override { return trace_header_; }
   std::vector<TraceIssue> Issues() const override { return issues_; }
   std::optional<bool> clock_is_ticks() const override;
-  void set_layouts(RecordLayouts* layouts) override { layouts_ = layouts; }
+  void set_layouts(RecordLayouts* layouts) override;
 
  private:
   struct Kind {

@@ -100,7 +100,8 @@ bool IsPageSize(uint64_t size) {
 // Where the section of a buffer's events begins, and where what the cpus recorded ends.
 struct BufferPlace {
   uint64_t section;
-  uint64_t end;
+  uint64_t end;  // 0: of no cpu
+  uint64_t page_size;
 };
 
 // v6: offset, name. v7: offset, name, clock, page size, cpus, of each: its number, offset, size.
@@ -115,7 +116,8 @@ void ReadBuffer(std::string_view data, bool v7, TraceDatHeader* header, std::vec
   if (!reader.ok() || clock.empty()) return;
   header->clocks_differ |= header->clock && *header->clock != clock;
   if (!header->clock || name.empty()) header->clock = clock;
-  header->tables_contradict |= !IsPageSize(reader.U32());
+  uint64_t page_size = reader.U32();
+  header->tables_contradict |= !IsPageSize(page_size);
   uint32_t cpus = reader.U32();
   uint64_t end = 0;
   for (uint32_t cpu = 0; cpu < cpus && reader.ok(); ++cpu) {
@@ -123,7 +125,7 @@ void ReadBuffer(std::string_view data, bool v7, TraceDatHeader* header, std::vec
     uint64_t offset = reader.U64();
     end = std::max(end, offset + reader.U64());
   }
-  buffers->push_back({section, end});
+  buffers->push_back({section, end, page_size});
 }
 
 // name: mm_page_free
@@ -265,8 +267,8 @@ uint64_t ReadVersion7(const SeekableFile& file, FileCursor* cursor, TraceDatHead
   for (const BufferPlace& buffer : buffers) {
     // What the cpus recorded fills the section, but for less than a page at its end.
     std::optional<uint64_t> section_end = EndOfSection(file, buffer.section);
-    constexpr uint64_t kMostPadding = uint64_t{1} << 12;
-    header->tables_contradict |= section_end && *section_end > buffer.end + kMostPadding;
+    bool recorded = buffer.end > 0;
+    header->tables_contradict |= recorded && section_end && *section_end > buffer.end + buffer.page_size;
     end = std::max({end, buffer.end, section_end.value_or(0)});
   }
   // What the sections are called stands behind all that have a place.

@@ -221,6 +221,7 @@ RefTaker& PageTracker::TakerOf(Page* page, const Task* task) {
 
 void PageTracker::OnAlloc(const PageAlloc& alloc, const Moment& at) {
   Forget();
+  sees_allocations_ = true;
   orders_ |= uint64_t{1} << alloc.order;
   Page* page = Exact(alloc.pfn);
   if (page) Settle(page, at, true);

@@ -180,6 +180,7 @@ class PageTracker {
   const PageStats& stats() const { return stats_; }
   // Frees are recorded: one that is missing did not happen.
   bool sees_frees() const { return sees_frees_; }
+  bool sees_allocations() const { return sees_allocations_; }
   // Of more than a few lives that ended the beginning is not on record: tasks are filtered, or their allocations.
   bool MissesBirths() const {
     constexpr int64_t kOneIn = 64;
@@ -231,6 +232,7 @@ class PageTracker {
   std::deque<std::pair<uint64_t, LifetimeId>> dead_;     // in order of death, for Forget()
   int64_t gaps_ = 0;
   bool sees_frees_ = false;
+  bool sees_allocations_ = false;
   int64_t frees_ = 0;
   int64_t unseen_births_ = 0;
   PageStats stats_;

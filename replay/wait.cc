@@ -423,11 +423,19 @@ WaitJudgement JudgeWait(const WaitFacts& f, const ClockError& clock) {
   // Where events are missing since the page died, or those of lives that begin, the frame may have had
   // another life since: unless the waiter is seen to find it before that.
   // One that is found in a page table in its next life was mapped, and is migrated: that takes a while.
-  bool short_since = f.lookup == PageLookup::kPageTable && f.death &&
-                     !LaterByMore(kShortestMappedLife, f.begin, f.death->at, clock);
-  bool births_missing = !f.births_recorded && !f.lookup_begins && !short_since;
+  bool found_by_table = f.lookup == PageLookup::kPageTable ||
+                        (f.just_locked && f.death && !clock.Proves(f.death->at, *f.just_locked));
+  bool short_since =
+      found_by_table && f.death && !LaterByMore(kShortestMappedLife, f.begin, f.death->at, clock);
+  // And where the next event of the frame is its allocation it had been free since the page died: a life in
+  // between would have ended with a free.
+  bool free_since = f.reused && !f.reused_unseen && f.frees_recorded;
+  // Where all but what compaction and its like take is recorded, and no kernel has the caller keep the page,
+  // a wait on a page that was freed is what it seems.
+  bool unkept = f.lookup == PageLookup::kPageTable && !f.contract && f.allocations_recorded;
+  bool births_missing = !f.births_recorded && !f.lookup_begins && !short_since && !free_since && !unkept;
   // Nor can it be told where one began unseen: the wait may be of that life.
-  births_missing |= f.reused_unseen && f.count_at_entry != 0;
+  births_missing |= f.reused_unseen && !f.lookup_begins && f.count_at_entry != 0;
   bool same_life = fate.outcome == WaitOutcome::kFreedWhileQueued ||
                    !(f.gap_before_wait || f.gap_in_lookup || f.pooled || births_missing);
   if (open_to_proof && !exempt && fate.proven_before_end && same_life) {
@@ -527,6 +535,9 @@ void WaitTracker::Begin(Task* task, const Moment& at, const Entry& entry) {
       if (facts.lookup != PageLookup::kUnseen) lookup = hold.release;
       record.hold = hold.id;
       record.hold_release = hold.release.event;
+      wait.direct_hold = directly && hold.acquire;
+      if (wait.direct_hold && !LaterByMore(kShortestMappedLife, at, hold.release, *clock_))
+        facts.just_locked = hold.acquire;
     }
   }
   if (entry.hold) record.hold = entry.hold;
@@ -677,6 +688,7 @@ void WaitTracker::End(Task* task, const Moment& at, KernelFunction function, Ker
     if (!under_lock && (caller_probed || wait->gap_before)) wait->facts.gap_in_lookup = true;
     if (!under_lock && !wait->preceded) wait->facts.lookup_cut = true;
     wait->facts.lookup = PageLookup::kPageTable;
+    wait->facts.lookup_begins |= wait->direct_hold;
   }
   Close(wait);
 }
@@ -837,7 +849,10 @@ void WaitTracker::EmitWait(Wait& wait) {
   if (!wait.facts.end && !wait.facts.not_after) wait.facts.not_after = wait.went_on;
   // mm/compaction.c takes pages from the free lists without mm_page_alloc; mm/page_alloc.c:post_alloc_hook
   // sets the count of each.
-  wait.facts.births_recorded = sees_births_ && (all_tasks_ || !pages_->MissesBirths());
+  bool all_lives = all_tasks_ || !pages_->MissesBirths();
+  wait.facts.frees_recorded = pages_->sees_frees() && all_lives;
+  wait.facts.allocations_recorded = pages_->sees_allocations() && all_lives;
+  wait.facts.births_recorded = sees_births_ && all_lives;
   wait.facts.pooled = wait.facts.death && !wait.facts.death->free && pages_->sees_frees();
   WaitJudgement judgement = JudgeWait(wait.facts, *clock_);
   record.judged = judgement.judged;

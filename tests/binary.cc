@@ -85,7 +85,7 @@ BinaryRead ReadBinary(const std::string& bytes, const std::string& probes) {
   auto open = [&](StringTable* own_strings, Decoder* own_decoder) {
     return OpenBinary(bytes, own_strings, own_decoder);
   };
-  CHECK(DifferenceOfReadings(open, decoder.probes()) == "");
+  CHECK(DifferenceOfReadings(open, decoder.probes(), &read.records) == "");
   return read;
 }
 

@@ -46,6 +46,7 @@ struct BinaryRead {
     bool opaque;
   };
   std::vector<Line> events;
+  int64_t records = 0;  // of these, so many can be had as records
   std::vector<LossMarker> markers;
   std::vector<std::string> frames;  // "event:depth text"
   LineCounts lines;

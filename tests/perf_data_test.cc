@@ -35,6 +35,17 @@ TEST_CASE("a perf.data holds what perf script prints", "[perf_data]") {
     CheckAgreement(SampleArchive(name));
 }
 
+TEST_CASE("most samples need no text", "[perf_data]") {
+  for (const char* name : {"x86-perf-zstd", "x86-perf-pipe", "x86-perf-lost"}) {
+    std::string probes = ExtractMember(SampleArchive(name), InputFormat::kProbeDefinitions);
+    BinaryRead read = ReadBinary(PerfData(name), probes);
+    CAPTURE(name, read.records, read.events.size());
+    CHECK(read.records * 10 > static_cast<int64_t>(read.events.size()) * 7);
+    // Without definitions the hits of probes are texts.
+    CHECK(ReadBinary(PerfData(name)).records < read.records);
+  }
+}
+
 TEST_CASE("a sample with its raw fields", "[perf_data]") {
   BinaryRead read = ReadBinary(PerfPipeHead() + PerfFreeSample(5607700123, 3, 0x39ed0));
   REQUIRE(read.error.empty());

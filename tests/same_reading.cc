@@ -108,9 +108,11 @@ std::string Difference(const Reading::Line& text, const Reading::Line& record) {
 
 }  // namespace
 
-std::string DifferenceOfReadings(const OpenSource& open, const std::vector<ProbeDefinition>& probes) {
+std::string DifferenceOfReadings(const OpenSource& open, const std::vector<ProbeDefinition>& probes,
+                                 int64_t* record_count) {
   Reading texts = Read(open, probes, false);
   Reading records = Read(open, probes, true);
+  if (record_count) *record_count = records.records;
   if (texts.error != records.error) return "error '" + texts.error + "', of records '" + records.error + "'";
   if (texts.lines.size() != records.lines.size())
     return std::to_string(texts.lines.size()) + " events, of records " + std::to_string(records.lines.size());

@@ -13,7 +13,8 @@ namespace mmreplay {
 using OpenSource = std::function<std::unique_ptr<EventSource>(StringTable* strings, Decoder* decoder)>;
 
 // What differs first; empty: nothing. `open` opens the recording anew each time; what it and the sources
-// throw of type Error must be the same, too.
-std::string DifferenceOfReadings(const OpenSource& open, const std::vector<ProbeDefinition>& probes);
+// throw of type Error must be the same, too. `records`, if not null: so many events came as records.
+std::string DifferenceOfReadings(const OpenSource& open, const std::vector<ProbeDefinition>& probes,
+                                 int64_t* records = nullptr);
 
 }  // namespace mmreplay

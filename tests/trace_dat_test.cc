@@ -75,6 +75,14 @@ TEST_CASE("stacks belong to the event before them", "[trace_dat]") {
   CHECK(read.frames[0].starts_with("1:0 "));
 }
 
+TEST_CASE("most events of a trace.dat need no text", "[trace_dat]") {
+  for (const char* name : {"x86-dat-fired", "arm64-dat", "x86-dat-buffers", "x86-dat-lost"}) {
+    BinaryRead read = ReadBinary(TraceDat(name));
+    CAPTURE(name, read.records, read.events.size());
+    CHECK(read.records * 2 > static_cast<int64_t>(read.events.size()));
+  }
+}
+
 TEST_CASE("tables that leave events out are told", "[trace_dat]") {
   std::string bytes = TraceDat("x86-dat-fired");
   REQUIRE_FALSE(ReadBinary(bytes).HasIssue("damaged"));
@@ -91,6 +99,9 @@ TEST_CASE("tables that leave events out are told", "[trace_dat]") {
   BinaryRead three = ReadBinary(cpus);
   CHECK(three.events.size() < ReadBinary(bytes).events.size());
   CHECK(three.HasIssue("damaged"));
+  // A buffer that recorded nothing lists no cpu.
+  cpus[at + buffer.size() - 4] = 0;
+  CHECK_FALSE(ReadTraceDatHeader(*InMemory(cpus)).tables_contradict);
 }
 
 TEST_CASE("a trace.dat behind a trace.dat is told, and not read", "[trace_dat]") {
