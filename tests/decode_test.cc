@@ -137,7 +137,7 @@ TEST_CASE("one name, two shapes: the body decides", "[decode]") {
 }
 
 TEST_CASE("probes are bound by function and definition, not by name", "[decode]") {
-  Fixture f("p:x/zz folio_wait_bit a=%si b=%di:s32\np:x/late folio_wait_bit+16 a=%di\n", KernelRelease{6, 1});
+  Fixture f("p:x/zz folio_wait_bit a=%si b=%di:x64\np:x/late folio_wait_bit+16 a=%di\n", KernelRelease{6, 1});
   // The definition says that a is the second argument: the bit. Silly, but the user's own.
   auto call = f.As<FunctionEntry>("zz", "(folio_wait_bit+0x0/0x20) a=0x0 b=5");
   CHECK(call.function == KernelFunction::kFolioWaitBit);
