@@ -97,6 +97,7 @@ struct Value {
 struct Table {
   std::string name;
   std::string sql;
+  std::string names;  // of the columns
   int columns = 0;
   std::vector<Value> values;
   std::string texts;
@@ -115,13 +116,23 @@ int RunInsert(const char* from, const char* to) {
     return std::string(reinterpret_cast<const char*>(sqlite3_column_text(statement, column)));
   };
   while (sqlite3_step(statement) == SQLITE_ROW) {
-    if (text(0) == "table") tables.push_back({.name = text(1), .sql = text(2), .values = {}, .texts = {}});
+    if (text(0) == "table")
+      tables.push_back({.name = text(1), .sql = text(2), .names = {}, .values = {}, .texts = {}});
     if (text(0) == "index") indexes.push_back(text(2));
   }
   sqlite3_finalize(statement);
   int64_t events = 0;
   for (Table& table : tables) {
-    Check(sqlite3_prepare_v2(source, ("SELECT * FROM " + table.name).c_str(), -1, &statement, nullptr),
+    // Those that are stored: SQLite computes the others.
+    Check(sqlite3_prepare_v2(
+              source, ("SELECT group_concat(name) FROM pragma_table_info('" + table.name + "')").c_str(), -1,
+              &statement, nullptr),
+          source);
+    sqlite3_step(statement);
+    table.names = text(0);
+    sqlite3_finalize(statement);
+    Check(sqlite3_prepare_v2(source, ("SELECT " + table.names + " FROM " + table.name).c_str(), -1,
+                             &statement, nullptr),
           source);
     table.columns = sqlite3_column_count(statement);
     while (sqlite3_step(statement) == SQLITE_ROW) {
@@ -152,8 +163,9 @@ int RunInsert(const char* from, const char* to) {
     Exec(db, table.sql);
     std::string marks = "?";
     for (int i = 1; i < table.columns; ++i) marks += ",?";
-    Check(sqlite3_prepare_v2(db, ("INSERT INTO " + table.name + " VALUES(" + marks + ")").c_str(), -1,
-                             &statement, nullptr),
+    Check(sqlite3_prepare_v2(
+              db, ("INSERT INTO " + table.name + "(" + table.names + ") VALUES(" + marks + ")").c_str(), -1,
+              &statement, nullptr),
           db);
     auto columns = static_cast<size_t>(table.columns);
     for (size_t row = 0; row < table.values.size(); row += columns) {
