@@ -1,6 +1,7 @@
 #include "db/event_spool.h"
 
 #include <algorithm>
+#include <limits>
 
 #include "db/trace_store.h"
 
@@ -8,6 +9,14 @@ namespace mmreplay {
 namespace {
 
 constexpr uint32_t kWindowRows = 128;
+
+// What a packed row is.
+constexpr uint8_t kArgsInFile = 1;
+constexpr uint8_t kHasPage = 2;
+constexpr uint8_t kWide = 4;  // all of it is elsewhere
+
+constexpr uint16_t kOfPage =
+    SpooledEvent::kPfn | SpooledEvent::kLifetime | SpooledEvent::kDelta | SpooledEvent::kReplayed;
 
 // Two of the filter's 16,384 bits.
 struct FilterBits {
@@ -28,21 +37,33 @@ void Keep(const std::optional<T>& value, SpooledEvent::Known bit, To* to, uint16
 
 }  // namespace
 
-EventSpool::EventSpool(std::shared_ptr<SeekableFile> text) : text_(std::move(text)) {}
+EventSpool::EventSpool(std::shared_ptr<SeekableFile> text) : text_(std::move(text)) {
+  static_assert(sizeof(Packed) == 48 && sizeof(PackedPage) == 20);
+}
 
 void EventSpool::Write(const Batch& batch, const std::vector<PageResult>& results) {
   if (batch.events.empty()) return;
-  rows_.clear();
+  packed_.clear();
+  pages_.clear();
+  wide_.clear();
   texts_.clear();
-  PageFilter& pages = FilterOfNext();
-  int64_t first_id = Value(batch.events.front().id);
+  PageFilter& filter = FilterOfNext();
   const char* text_begin = batch.text.data();
   const char* text_end = text_begin + batch.text.size();
   bool in_file = text_ && batch.text_at;
+  BatchIndex index{.first_id = Value(batch.events.front().id),
+                   .last_id = Value(batch.events.back().id),
+                   .first_line = batch.events.front().line,
+                   .file_args_at = batch.text_at.value_or(0),
+                   .spool_args_at = 0,
+                   .at = 0,
+                   .pages_at = 0,
+                   .wide_at = 0,
+                   .rows = static_cast<uint32_t>(batch.events.size())};
   for (size_t e = 0; e < batch.events.size(); ++e) {
     const Event& event = batch.events[e];
     const PageResult& page = results[e];
-    SpooledEvent& row = rows_.emplace_back();
+    SpooledEvent row{};
     row.known = 0;
     Keep(event.ts, SpooledEvent::kTs, &row.ts, &row.known);
     Keep(event.cpu, SpooledEvent::kCpu, &row.cpu, &row.known);
@@ -55,7 +76,7 @@ void EventSpool::Write(const Batch& batch, const std::vector<PageResult>& result
     Keep(page.replayed_lo, SpooledEvent::kReplayedLo, &row.replayed_lo, &row.known);
     Keep(page.replayed_hi, SpooledEvent::kReplayedHi, &row.replayed_hi, &row.known);
     row.line = event.line;
-    row.id = static_cast<uint32_t>(Value(event.id) - first_id);
+    row.id = static_cast<uint32_t>(Value(event.id) - index.first_id);
     row.comm = static_cast<uint32_t>(event.comm);
     row.context = static_cast<uint32_t>(event.context);
     row.kind = event.kind;
@@ -65,29 +86,106 @@ void EventSpool::Write(const Batch& batch, const std::vector<PageResult>& result
     row.args_size = static_cast<uint32_t>(event.args.size());
     const char* args = event.args.data();
     row.args_in_file = in_file && args >= text_begin && args + event.args.size() <= text_end;
+    // Both count from the batch's own.
     if (row.args_in_file) {
-      row.args_at = *batch.text_at + static_cast<uint64_t>(args - text_begin);
+      row.args_at = static_cast<uint64_t>(args - text_begin);
     } else {
-      row.args_at = texts_.size();  // counts from the batch's texts, for now
+      row.args_at = texts_.size();
       texts_ += event.args;
     }
+    Pack(row, index);
     if (page.pfn) {
       FilterBits bits(Value(*page.pfn));
-      pages[bits.first / 64] |= uint64_t{1} << bits.first % 64;
-      pages[bits.second / 64] |= uint64_t{1} << bits.second % 64;
+      filter[bits.first / 64] |= uint64_t{1} << bits.first % 64;
+      filter[bits.second / 64] |= uint64_t{1} << bits.second % 64;
     }
   }
-  if (!texts_.empty()) {
-    uint64_t texts_at = file_.Append(texts_.data(), texts_.size());
-    for (SpooledEvent& row : rows_) {
-      if (!row.args_in_file) row.args_at += texts_at;
+  auto append = [&](const auto& rows) {
+    return rows.empty() ? 0 : file_.Append(rows.data(), rows.size() * sizeof(rows[0]));
+  };
+  index.spool_args_at = append(texts_);
+  index.at = append(packed_);
+  index.pages_at = append(pages_);
+  index.wide_at = append(wide_);
+  index_.push_back(index);
+  total_ += static_cast<int64_t>(batch.events.size());
+}
+
+void EventSpool::Pack(const SpooledEvent& row, const BatchIndex& batch) {
+  constexpr uint64_t kMost16 = std::numeric_limits<uint16_t>::max();
+  constexpr uint64_t kMost32 = std::numeric_limits<uint32_t>::max();
+  int64_t line = row.line - batch.first_line;
+  bool page = (row.known & kOfPage) != 0;
+  bool usual = line >= 0 && row.cpu >= 0 && row.lifetime >= 0 &&
+               std::max({static_cast<uint64_t>(line), static_cast<uint64_t>(row.cpu), uint64_t{row.id},
+                         uint64_t{row.args_size}, uint64_t{row.context}, uint64_t{row.kind},
+                         uint64_t{row.source}, uint64_t{row.layout}}) <= kMost16 &&
+               std::max(row.args_at, static_cast<uint64_t>(row.lifetime)) <= kMost32 &&
+               (row.known & (SpooledEvent::kReplayedLo | SpooledEvent::kReplayedHi)) == 0;
+  Packed& packed = packed_.emplace_back();
+  if (!usual) {
+    packed.form = kWide;
+    packed.other = static_cast<uint32_t>(wide_.size());
+    wide_.push_back(row);
+    return;
+  }
+  packed = {.ts = row.ts,
+            .args_at = static_cast<uint32_t>(row.args_at),
+            .comm = row.comm,
+            .pid = row.pid,
+            .tgid = row.tgid,
+            .other = static_cast<uint32_t>(pages_.size()),
+            .line = static_cast<uint16_t>(line),
+            .id = static_cast<uint16_t>(row.id),
+            .args_size = static_cast<uint16_t>(row.args_size),
+            .cpu = static_cast<uint16_t>(row.cpu),
+            .context = static_cast<uint16_t>(row.context),
+            .kind = static_cast<uint16_t>(row.kind),
+            .source = static_cast<uint16_t>(row.source),
+            .layout = static_cast<uint16_t>(row.layout),
+            .known = row.known,
+            .flags = row.flags,
+            .form = static_cast<uint8_t>((row.args_in_file ? kArgsInFile : 0) | (page ? kHasPage : 0))};
+  if (page)
+    pages_.push_back({.pfn_low = static_cast<uint32_t>(row.pfn),
+                      .pfn_high = static_cast<uint32_t>(row.pfn >> 32),
+                      .lifetime = static_cast<uint32_t>(row.lifetime),
+                      .delta = row.delta,
+                      .replayed = row.replayed});
+}
+
+// With the pages and wide rows from the first one of the window on.
+SpooledEvent EventSpool::Unpack(const Packed& packed, const BatchIndex& batch) const {
+  SpooledEvent row{};
+  if (packed.form & kWide) {
+    row = wide_[packed.other - first_wide_];
+  } else {
+    row.ts = packed.ts;
+    row.line = batch.first_line + packed.line;
+    row.args_at = packed.args_at;
+    row.args_size = packed.args_size;
+    row.id = packed.id;
+    row.cpu = packed.cpu;
+    row.pid = packed.pid;
+    row.tgid = packed.tgid;
+    row.comm = packed.comm;
+    row.context = packed.context;
+    row.kind = packed.kind;
+    row.source = packed.source;
+    row.layout = packed.layout;
+    row.known = packed.known;
+    row.flags = packed.flags;
+    row.args_in_file = (packed.form & kArgsInFile) != 0;
+    if (packed.form & kHasPage) {
+      const PackedPage& page = pages_[packed.other - first_page_];
+      row.pfn = uint64_t{page.pfn_high} << 32 | page.pfn_low;
+      row.lifetime = page.lifetime;
+      row.delta = page.delta;
+      row.replayed = page.replayed;
     }
   }
-  index_.push_back({.first_id = first_id,
-                    .last_id = Value(batch.events.back().id),
-                    .at = file_.Append(rows_.data(), rows_.size() * sizeof(SpooledEvent)),
-                    .rows = static_cast<uint32_t>(rows_.size())});
-  total_ += static_cast<int64_t>(rows_.size());
+  row.args_at += row.args_in_file ? batch.file_args_at : batch.spool_args_at;
+  return row;
 }
 
 EventSpool::PageFilter& EventSpool::FilterOfNext() {
@@ -123,14 +221,32 @@ const SpooledEvent& EventSpool::Read(size_t batch, uint32_t row) {
   if (batch != window_batch_ || row < window_row_ || row - window_row_ >= window_.size()) {
     // Rows are read forward, backward and one by one.
     uint32_t begin = row / kWindowRows * kWindowRows;
-    uint32_t count = std::min(kWindowRows, index_[batch].rows - begin);
-    window_.resize(count);
-    file_.Read(index_[batch].at + uint64_t{begin} * sizeof(SpooledEvent), window_.data(),
-               count * sizeof(SpooledEvent));
+    ReadWindow(index_[batch], begin, std::min(kWindowRows, index_[batch].rows - begin));
     window_batch_ = batch;
     window_row_ = begin;
   }
   return window_[row - window_row_];
+}
+
+void EventSpool::ReadWindow(const BatchIndex& batch, uint32_t begin, uint32_t count) {
+  auto read = [&](uint64_t at, uint64_t first, uint64_t rows, auto* to) {
+    to->resize(static_cast<size_t>(rows));
+    constexpr size_t kSize = sizeof((*to)[0]);
+    if (rows > 0) file_.Read(at + first * kSize, to->data(), to->size() * kSize);
+  };
+  read(batch.at, begin, count, &packed_);
+  // What rows have besides stands in the order of the rows.
+  auto read_others = [&](uint8_t form, uint64_t at, uint32_t* first, auto* to) {
+    uint32_t rows = 0;
+    for (const Packed& packed : packed_) {
+      if ((packed.form & form) && rows++ == 0) *first = packed.other;
+    }
+    read(at, *first, rows, to);
+  };
+  read_others(kHasPage, batch.pages_at, &first_page_, &pages_);
+  read_others(kWide, batch.wide_at, &first_wide_, &wide_);
+  window_.clear();
+  for (const Packed& packed : packed_) window_.push_back(Unpack(packed, batch));
 }
 
 std::string EventSpool::Args(const SpooledEvent& event) const {

@@ -1,6 +1,6 @@
-// Every event of a recording, one row of fixed size each, in an unnamed temporary file: what an analysis that
-// keeps no database reads the lines of its evidence from. Texts stay in the file they came from where that
-// can be read again, else they are in the spool too; records of binary forms are, without their text.
+// Every event of a recording, one short row each, in an unnamed temporary file: what an analysis that keeps
+// no database reads the lines of its evidence from. Texts stay in the file they came from where that can be
+// read again, else they are in the spool too; records of binary forms are, without their text.
 #pragma once
 
 #include <array>
@@ -88,13 +88,50 @@ class EventSpool {
  private:
   // Of the pages a batch is about, two bits each.
   using PageFilter = std::array<uint64_t, 256>;
+  // As a row is written, where its values are those of usual events; `other` is the place of what it has
+  // besides, among the pages or the wide rows of its batch. To write a byte takes longer than to pack it.
+  struct Packed {
+    int64_t ts;
+    uint32_t args_at;  // from the batch's own
+    uint32_t comm;
+    int32_t pid;
+    int32_t tgid;
+    uint32_t other;
+    uint16_t line;  // from the batch's first
+    uint16_t id;
+    uint16_t args_size;
+    uint16_t cpu;
+    uint16_t context;
+    uint16_t kind;
+    uint16_t source;
+    uint16_t layout;
+    uint16_t known;
+    uint8_t flags;
+    uint8_t form;
+  };
+  // What the replay made of an event about a page.
+  struct PackedPage {
+    uint32_t pfn_low;
+    uint32_t pfn_high;
+    uint32_t lifetime;
+    int32_t delta;
+    int32_t replayed;
+  };
   struct BatchIndex {
     int64_t first_id;
     int64_t last_id;
+    int64_t first_line;
+    uint64_t file_args_at;   // of texts in the trace's own file
+    uint64_t spool_args_at;  // and of others
     uint64_t at;
+    uint64_t pages_at;
+    uint64_t wide_at;
     uint32_t rows;
   };
   PageFilter& FilterOfNext();
+  void Pack(const SpooledEvent& row, const BatchIndex& batch);
+  SpooledEvent Unpack(const Packed& packed, const BatchIndex& batch) const;
+  void ReadWindow(const BatchIndex& batch, uint32_t begin, uint32_t count);
 
   SpoolFile file_;
   std::shared_ptr<SeekableFile> text_;
@@ -104,7 +141,12 @@ class EventSpool {
   // One for so many batches each; when there are too many filters, two become one.
   std::vector<std::unique_ptr<PageFilter>> filters_;
   size_t batches_per_filter_ = 1;
-  std::vector<SpooledEvent> rows_;  // being written
+  // Being written, or read.
+  std::vector<Packed> packed_;
+  std::vector<PackedPage> pages_;
+  std::vector<SpooledEvent> wide_;
+  uint32_t first_page_ = 0;  // of the window, in its batch
+  uint32_t first_wide_ = 0;
   std::string texts_;
 
   // Rows read last.

@@ -192,6 +192,41 @@ TEST_CASE("events and intervals in a spool are found as stored ones are", "[even
     }
     CompareStores({.inputs = {folder.Write("trace.txt", text)}});
   }
+  SECTION("rows that are not as usual") {
+    // Synthetic: texts, cpus and pages beyond what a short row holds, among such that are within; a count
+    // that is not known.
+    std::string text = "# tracer: nop\n#\n";
+    for (int i = 0; i < 300; ++i) {
+      text += "            work-" + std::to_string(64 + i % 3) + "     [" +
+              (i % 7 == 3 ? std::string("70000") : "00" + std::to_string(i % 4)) + "] ....  10.000" +
+              std::to_string(100 + i) + ": ";
+      if (i % 50 == 9) {
+        text += "tracing_mark_write: " + std::string(65'530 + static_cast<size_t>(i) / 10, 'x') + "\n";
+        continue;
+      }
+      text += std::string(i % 5 == 0   ? "page_ref_mod"
+                          : i % 5 == 1 ? "page_ref_mod_unless"
+                                       : "page_ref_mod_and_test") +
+              ": pfn=0x" + (i % 11 == 0 ? std::string("fffffffffff00") : std::to_string(100 + i % 13)) +
+              " flags=none count=" + std::to_string(i % 3) +
+              " mapcount=0 mapping=(nil) mt=1 val=" + (i % 5 == 2 ? "-1" : "1") +
+              (i % 5 == 0 ? "" : " ret=" + std::to_string(i % 2)) + "\n";
+    }
+    CompareStores({.inputs = {folder.Write("trace.txt", text)}});
+  }
+  SECTION("the lines of one cpu's file after those of another") {
+    std::vector<std::string> files;
+    for (int cpu = 0; cpu < 3; ++cpu) {
+      std::string text = "# tracer: nop\n" + std::string(cpu == 1 ? 70'000 : 0, '\n');
+      for (int i = 0; i < 400; ++i) {
+        text += "            work-" + std::to_string(64 + cpu) + "     [00" + std::to_string(cpu) +
+                "] ....  10.000" + std::to_string(100 + i) + ": mm_page_free: page=ffffea0000ac4000 pfn=0x" +
+                std::to_string(100 + i) + " order=0\n";
+      }
+      files.push_back(folder.Write("cpu" + std::to_string(cpu), text));
+    }
+    CompareStores({.inputs = files, .dmesg = {}, .probes = {}});
+  }
 }
 
 namespace {
