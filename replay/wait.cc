@@ -423,8 +423,9 @@ WaitJudgement JudgeWait(const WaitFacts& f, const ClockError& clock) {
   // Where events are missing since the page died, or those of lives that begin, the frame may have had
   // another life since: unless the waiter is seen to find it before that.
   // One that is found in a page table in its next life was mapped, and is migrated: that takes a while.
-  bool found_by_table = f.lookup == PageLookup::kPageTable ||
-                        (f.just_locked && f.death && !clock.Proves(f.death->at, *f.just_locked));
+  bool found_by_table =
+      f.lookup == PageLookup::kPageTable ||
+      (f.just_locked && f.death && f.allocations_recorded && !clock.Proves(f.death->at, *f.just_locked));
   bool short_since =
       found_by_table && f.death && !LaterByMore(kShortestMappedLife, f.begin, f.death->at, clock);
   // And where the next event of the frame is its allocation it had been free since the page died: a life in
