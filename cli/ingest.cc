@@ -280,6 +280,10 @@ void AddMissingEvents(const Recording& recording, const TraceFacts& facts, std::
   int64_t read = facts.lines.events + facts.lines.rejected;
   if (recording.trace_format != InputFormat::kFtraceText || header.tracer != "nop") return;
   if (!header.entries || read >= *header.entries) return;
+  // A stored trace says it itself.
+  bool told = std::any_of(issues->begin(), issues->end(),
+                          [](const TraceIssue& issue) { return issue.kind == "events missing"; });
+  if (told) return;
   // A cpu's whole file may be missing, or nothing but its end.
   bool of_cpus = !recording.more_traces.empty();
   issues->push_back({of_cpus ? TraceIssue::Severity::kError : TraceIssue::Severity::kWarning,

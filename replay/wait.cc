@@ -636,6 +636,9 @@ OwnReference WaitTracker::OwnReferenceOf(const std::vector<RefTaker>& takers, co
                                          const WaitFacts& facts, std::optional<EventId>* taken) const {
   for (const RefTaker& taker : takers) {
     if (taker.task != task.serial) continue;
+    // A sum above 0 without a reference that was taken: an operation that only drops had it grow, in a
+    // damaged line.
+    if (!taker.last_taken) return OwnReference::kNone;
     bool in_scope = taker.scope == task.scope && taker.net_in_scope > 0;
     // Other tasks' references, dropped with the cpu's batches before (mm/swap.c), are no part of it.
     bool under_lock = taker.taken_in && taker.scope == task.scope && (in_scope || taker.net_in_hold > 0);
