@@ -199,7 +199,9 @@ std::string HeadBudget::Read(const std::string& input, const ReadFn& read, bool*
   if (++members_ > kMostFiles)
     throw Error(input + ": more than " + std::to_string(kMostFiles) +
                 " files are too many for one recording; give the trace and what belongs to it");
-  std::vector<char> buffer(bytes_ < kPlenty ? kHeadBytes : kEnough);
+  // What the file of a cpu is shows soon, and there may be thousands.
+  bool of_cpu = input.find("per_cpu/cpu") != std::string::npos;
+  std::vector<char> buffer(bytes_ < kPlenty && !of_cpu ? kHeadBytes : kEnough);
   size_t got = ReadFully(read, buffer.data(), buffer.size());
   *whole = got < buffer.size();
   bytes_ += got;
