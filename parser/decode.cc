@@ -739,7 +739,7 @@ const Decoder::Binding* Decoder::Bind(StringId name, std::string_view place) {
   if (binding->at_entry) {
     binding->fields = BindProbe(probed.symbol, binding->is_return, definition, release_);
     for (const ProbeDefinition* other : definitions) {
-      if (other == definition || other->function != definition->function) continue;
+      if (!definition || other == definition || other->function != definition->function) continue;
       for (BoundField& field : BindProbe(probed.symbol, binding->is_return, other, release_)) {
         auto has_name = [&](const BoundField& known) { return known.name == field.name; };
         if (std::none_of(binding->fields.begin(), binding->fields.end(), has_name))
