@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "parser/error.h"
+#include "parser/input.h"
 
 namespace mmreplay {
 namespace {
@@ -102,30 +103,22 @@ class Walker {
     AddRefusal(path, std::move(reason));
   }
 
-  // As it is copied from tracefs, the files of the cpus are parts of the recording in the folder: see
-  // OpenInput. Beside a trace of all cpus theirs say the same.
-  void AddFilesOfCpus(const std::string& prefix, const std::vector<std::string>& names,
-                      std::vector<std::string>* files) {
-    if (std::find(names.begin(), names.end(), "per_cpu") == names.end()) return;
-    std::error_code error;
-    bool has_trace = fs::is_regular_file(prefix + "trace", error);
-    std::vector<std::string> cpus;
-    for (fs::directory_iterator cpu(prefix + "per_cpu", error), end; !error && cpu != end;
-         cpu.increment(error))
-      cpus.push_back(prefix + "per_cpu/" + cpu->path().filename().string());
-    std::sort(cpus.begin(), cpus.end());
-    for (const std::string& cpu : cpus) {
-      for (const char* name : {"/stats", "/trace"}) {
-        std::string path = cpu + name;
-        struct stat info {};
-        if (stat(path.c_str(), &info) != 0 || !S_ISREG(info.st_mode)) continue;
-        of_cpus_.insert(path);
-        if (!TakeFile(path, info)) continue;
-        if (name[1] == 's' || !has_trace) {
-          files->push_back(std::move(path));
-        } else {
-          ++walk_.files_again;
-        }
+  // The files of the cpus are parts of the recording in the folder: see OpenInput. Beside a trace of all cpus
+  // theirs say the same.
+  void AddFilesOfCpus(const std::string& prefix, std::vector<std::string>* files) {
+    std::string error;  // who visits the folder says it
+    std::vector<std::string> of_cpus = FilesOfCpus(prefix, &error);
+    std::error_code code;
+    bool has_trace = !of_cpus.empty() && fs::is_regular_file(prefix + "trace", code);
+    for (std::string& path : of_cpus) {
+      struct stat info {};
+      if (stat(path.c_str(), &info) != 0 || !S_ISREG(info.st_mode)) continue;
+      of_cpus_.insert(path);
+      if (!TakeFile(path, info)) continue;
+      if (path.ends_with("/trace") && has_trace) {
+        ++walk_.files_again;
+      } else {
+        files->push_back(std::move(path));
       }
     }
   }
@@ -133,7 +126,7 @@ class Walker {
   void VisitNames(const std::string& prefix, const std::vector<std::string>& names, const std::string& path) {
     std::vector<std::string> files;
     std::vector<std::pair<std::string, struct stat>> below;
-    AddFilesOfCpus(prefix, names, &files);
+    AddFilesOfCpus(prefix, &files);
     for (const std::string& name : names) {
       std::string child = prefix + name;
       if (of_cpus_.contains(child)) continue;

@@ -131,42 +131,36 @@ bool TakesAway(const std::string& name) {
   return false;
 }
 
-// Those of `names`, all where there are none. A copy of a file of tracefs has a size.
-void AddFiles(const std::string& folder, const std::vector<std::string>& names,
-              std::vector<std::string>* files) {
+// A copy of a file of tracefs has a size.
+void AddFiles(const std::string& folder, std::vector<std::string>* files) {
   std::error_code error;
   for (fs::directory_iterator entry(folder, error), end; !error && entry != end; entry.increment(error)) {
     std::error_code none;
     if (!entry->is_regular_file(none)) continue;
     std::string name = entry->path().filename().string();
-    if (!names.empty() && std::find(names.begin(), names.end(), name) == names.end()) continue;
     if (TakesAway(name) && entry->file_size(none) == 0) continue;
     files->push_back(entry->path().string());
   }
   if (error) throw Error(folder + ": " + error.message());
 }
 
-// As it is copied from tracefs: per_cpu/cpu0/trace, which say the same as the one trace where there is one,
-// and stats.
+// Beside the one trace of all cpus theirs say the same.
 void AddFilesOfCpus(const std::string& path, std::vector<std::string>* files) {
   bool has_trace =
       std::find(files->begin(), files->end(), (fs::path(path) / "trace").string()) != files->end();
-  std::vector<std::string> names = {"stats"};
-  if (!has_trace) names.emplace_back("trace");
-  std::error_code error;
-  std::string folder = (fs::path(path) / "per_cpu").string();
-  if (!fs::is_directory(folder, error)) return;
-  for (fs::directory_iterator cpu(folder, error), end; !error && cpu != end; cpu.increment(error)) {
-    if (!cpu->is_directory()) continue;
-    AddFiles(cpu->path().string(), names, files);
-    // What a cpu saw is a part of the recording: without it the others say too little.
-    fs::path trace = cpu->path() / "trace";
+  std::string error;
+  for (std::string& file : FilesOfCpus(path, &error)) {
+    bool is_trace = file.ends_with("/trace");
     std::error_code none;
-    bool there = fs::symlink_status(trace, none).type() != fs::file_type::not_found;
-    if (!has_trace && there && !fs::is_regular_file(trace, none))
-      throw Error(trace.string() + ": is no file that can be read");
+    if (is_trace && has_trace) continue;
+    if (fs::is_regular_file(file, none)) {
+      files->push_back(std::move(file));
+    } else if (is_trace) {
+      // What a cpu saw is a part of the recording: without it the others say too little.
+      throw Error(file + ": is no file that can be read");
+    }
   }
-  if (error) throw Error(folder + ": " + error.message());
+  if (!error.empty()) throw Error(error);
 }
 
 // What is given once is read once; what must be read twice is kept in an unnamed temporary file.
@@ -192,6 +186,29 @@ std::vector<InputMember> OpenOnce(const std::string& name, const ReadFn& input, 
 }
 
 }  // namespace
+
+std::vector<std::string> FilesOfCpus(const std::string& folder, std::string* error) {
+  std::vector<std::string> files;
+  fs::path cpus = fs::path(folder) / "per_cpu";
+  std::error_code code;
+  if (!fs::is_directory(cpus, code)) return files;
+  for (fs::directory_iterator cpu(cpus, code), end; !code && cpu != end; cpu.increment(code)) {
+    std::error_code of_file;
+    if (!cpu->is_directory(of_file)) continue;
+    for (const char* name : {"stats", "trace"}) {
+      fs::path file = cpu->path() / name;
+      fs::file_type type = fs::symlink_status(file, of_file).type();
+      if (type == fs::file_type::none) {
+        *error = cpu->path().string() + ": " + of_file.message();
+      } else if (type != fs::file_type::not_found) {
+        files.push_back(file.string());
+      }
+    }
+  }
+  if (code) *error = cpus.string() + ": " + code.message();
+  std::sort(files.begin(), files.end());
+  return files;
+}
 
 std::string HeadBudget::Read(const std::string& input, const ReadFn& read, bool* whole) {
   constexpr size_t kPlenty = size_t{64} << 20;
@@ -219,7 +236,7 @@ std::vector<InputMember> OpenInput(const std::string& path) {
   if (!S_ISDIR(info.st_mode)) return OpenAny(path, &heads);
 
   std::vector<std::string> files;
-  AddFiles(path, {}, &files);
+  AddFiles(path, &files);
   AddFilesOfCpus(path, &files);
   std::sort(files.begin(), files.end());
   std::vector<InputMember> members;

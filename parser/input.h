@@ -54,6 +54,10 @@ class HeadBudget {
   size_t bytes_ = 0;
 };
 
+// What a folder copied from tracefs has of single cpus: per_cpu/cpu*/stats and trace, whatever is there by
+// that name, sorted. `error` says what cannot be looked into, and why.
+std::vector<std::string> FilesOfCpus(const std::string& folder, std::string* error);
+
 // `path` may be a file, a pipe, a directory (its regular files, and those of per_cpu/cpu*, not descending
 // otherwise) or "-". Members come sorted
 // by path. Throws Error when the path cannot be read or exceeds the limits of parser/archive.h.
