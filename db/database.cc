@@ -431,6 +431,14 @@ void RequireTables(const Database& database, const Database& expected) {
   }
 }
 
+std::unique_ptr<Database> WholeSchema() {
+  auto whole = std::make_unique<Database>("", Database::Mode::kCreate);
+  for (const char* file : {"schema.sql", "event_schema.sql", "views.sql", "event_indexes.sql",
+                           "evidence_indexes.sql", "interval_indexes.sql"})
+    whole->Exec(std::string(DatabaseSql(file)).c_str());
+  return whole;
+}
+
 std::unique_ptr<Database> OpenTraceDatabase(const std::string& path, Database::Mode mode) {
   std::optional<DatabaseHeader> header;
   try {
@@ -455,10 +463,8 @@ std::unique_ptr<Database> OpenTraceDatabase(const std::string& path, Database::M
   bool known = header->user_version == kSchemaVersion;
   // One transaction for all that is asked: SQLite would lock and unlock the file for each statement.
   database->Exec("BEGIN");
-  Database expected("", Database::Mode::kCreate);
-  for (const char* file : {"schema.sql", "event_schema.sql", "views.sql", "event_indexes.sql",
-                           "evidence_indexes.sql", "interval_indexes.sql"})
-    expected.Exec(std::string(DatabaseSql(file)).c_str());
+  std::unique_ptr<Database> whole = WholeSchema();
+  const Database& expected = *whole;
   if (!known) RequireTables(*database, expected);  // while pragmas may be asked
   database->Distrust(known);
   if (!known) {

@@ -157,4 +157,7 @@ std::unique_ptr<Database> OpenTraceDatabase(const std::string& path, Database::M
 // refused with what to do about it. Its views can be queried, and its events replayed.
 std::unique_ptr<Database> OpenJudgedDatabase(const std::string& path);
 
+// A temporary database with all tables, indexes and views of an analysis but those of event kinds, and no row.
+std::unique_ptr<Database> WholeSchema();
+
 }  // namespace mmreplay

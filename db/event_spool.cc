@@ -64,7 +64,6 @@ void EventSpool::Write(const Batch& batch, const std::vector<PageResult>& result
     const Event& event = batch.events[e];
     const PageResult& page = results[e];
     SpooledEvent row{};
-    row.known = 0;
     Keep(event.ts, SpooledEvent::kTs, &row.ts, &row.known);
     Keep(event.cpu, SpooledEvent::kCpu, &row.cpu, &row.known);
     Keep(event.pid, SpooledEvent::kPid, &row.pid, &row.known);

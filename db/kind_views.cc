@@ -6,8 +6,6 @@
 #include <set>
 #include <string>
 
-#include "db/embedded_sql.h"
-
 namespace mmreplay {
 namespace {
 
@@ -266,11 +264,8 @@ void CreateKindViews(Database* database, const std::vector<EventKind>& kinds, co
   Statement existing(*database, "SELECT name FROM sqlite_schema");
   while (existing.Step()) names.Take(existing.Text(0));
   // Indexes have names of the same kind, and are made later.
-  Database whole("", Database::Mode::kCreate);
-  for (const char* file : {"schema.sql", "event_schema.sql", "event_indexes.sql", "evidence_indexes.sql",
-                           "interval_indexes.sql"})
-    whole.Exec(std::string(DatabaseSql(file)).c_str());
-  Statement later(whole, "SELECT name FROM sqlite_schema");
+  std::unique_ptr<Database> whole = WholeSchema();
+  Statement later(*whole, "SELECT name FROM sqlite_schema");
   while (later.Step()) names.Take(later.Text(0));
   names.Take("page_refs");
   names.Take("sqlite_schema");

@@ -348,6 +348,30 @@ std::string FateText(const WaitFacts& f, const Fate& fate) {
   }
 }
 
+// Whether the frame of a page that died may have had another life since, whose beginning is not on record,
+// and the wait may be of that one.
+bool MayHaveBeenReborn(const WaitFacts& f, const ClockError& clock) {
+  if (f.lookup_begins) return false;
+  // It has, by the end of the wait.
+  if (f.reused_unseen && f.count_at_entry != 0) return true;
+  if (f.births_recorded) return false;
+  // One that is found in a page table in its next life was mapped, and is migrated: that takes a while.
+  bool by_page_table = f.lookup == PageLookup::kPageTable;
+  const auto& hold = f.direct_hold;
+  bool just_locked = hold && f.death && f.allocations_recorded &&
+                     !LaterByMore(kShortestMappedLife, f.begin, hold->release, clock) &&
+                     !clock.Proves(f.death->at, hold->acquire);
+  if ((by_page_table || just_locked) && f.death &&
+      !LaterByMore(kShortestMappedLife, f.begin, f.death->at, clock))
+    return false;
+  // And where the next event of the frame is its allocation it had been free since the page died: a life in
+  // between would have ended with a free.
+  if (f.reused && !f.reused_unseen && f.frees_recorded) return false;
+  // Where all but what compaction and its like take is recorded, and no kernel has the caller keep the page,
+  // a wait on a page that was freed is what it seems.
+  return !(by_page_table && !f.contract && f.allocations_recorded);
+}
+
 }  // namespace
 
 WaitJudgement JudgeWait(const WaitFacts& f, const ClockError& clock) {
@@ -422,23 +446,8 @@ WaitJudgement JudgeWait(const WaitFacts& f, const ClockError& clock) {
       shield.protection == Protection::kUnknown || (shield.protection == Protection::kReference && !claim);
   // Where events are missing since the page died, or those of lives that begin, the frame may have had
   // another life since: unless the waiter is seen to find it before that.
-  // One that is found in a page table in its next life was mapped, and is migrated: that takes a while.
-  bool found_by_table =
-      f.lookup == PageLookup::kPageTable ||
-      (f.just_locked && f.death && f.allocations_recorded && !clock.Proves(f.death->at, *f.just_locked));
-  bool short_since =
-      found_by_table && f.death && !LaterByMore(kShortestMappedLife, f.begin, f.death->at, clock);
-  // And where the next event of the frame is its allocation it had been free since the page died: a life in
-  // between would have ended with a free.
-  bool free_since = f.reused && !f.reused_unseen && f.frees_recorded;
-  // Where all but what compaction and its like take is recorded, and no kernel has the caller keep the page,
-  // a wait on a page that was freed is what it seems.
-  bool unkept = f.lookup == PageLookup::kPageTable && !f.contract && f.allocations_recorded;
-  bool births_missing = !f.births_recorded && !f.lookup_begins && !short_since && !free_since && !unkept;
-  // Nor can it be told where one began unseen: the wait may be of that life.
-  births_missing |= f.reused_unseen && !f.lookup_begins && f.count_at_entry != 0;
   bool same_life = fate.outcome == WaitOutcome::kFreedWhileQueued ||
-                   !(f.gap_before_wait || f.gap_in_lookup || f.pooled || births_missing);
+                   !(f.gap_before_wait || f.gap_in_lookup || f.pooled || MayHaveBeenReborn(f, clock));
   if (open_to_proof && !exempt && fate.proven_before_end && same_life) {
     shield.protection = Protection::kNone;
     shield.reason = "the page was freed under the waiter";
@@ -536,9 +545,7 @@ void WaitTracker::Begin(Task* task, const Moment& at, const Entry& entry) {
       if (facts.lookup != PageLookup::kUnseen) lookup = hold.release;
       record.hold = hold.id;
       record.hold_release = hold.release.event;
-      wait.direct_hold = directly && hold.acquire;
-      if (wait.direct_hold && !LaterByMore(kShortestMappedLife, at, hold.release, *clock_))
-        facts.just_locked = hold.acquire;
+      if (directly && hold.acquire) facts.direct_hold = {*hold.acquire, hold.release};
     }
   }
   if (entry.hold) record.hold = entry.hold;
@@ -692,7 +699,7 @@ void WaitTracker::End(Task* task, const Moment& at, KernelFunction function, Ker
     if (!under_lock && (caller_probed || wait->gap_before)) wait->facts.gap_in_lookup = true;
     if (!under_lock && !wait->preceded) wait->facts.lookup_cut = true;
     wait->facts.lookup = PageLookup::kPageTable;
-    wait->facts.lookup_begins |= wait->direct_hold;
+    wait->facts.lookup_begins |= wait->facts.direct_hold.has_value();
   }
   Close(wait);
 }

@@ -81,7 +81,11 @@ struct WaitFacts {
   bool births_recorded = false;  // lives that begin are on record, whoever begins them
   bool frees_recorded = false;   // likewise lives that end
   bool allocations_recorded = false;  // and those that begin, but for what compaction and its like take
-  std::optional<Moment> just_locked;  // a page-table lock was taken then, and dropped directly and shortly before
+  struct Hold {
+    Moment acquire;
+    Moment release;
+  };
+  std::optional<Hold> direct_hold;  // of a page-table lock, taken and dropped directly before
   bool lookup_begins = false;    // the beginning of the call that looks the page up is on record, or its lock's
   bool forgotten = false;      // what was known of the page before it was found was not kept
   bool left_out = false;       // events that decide were left out by a filter
@@ -190,7 +194,6 @@ class WaitTracker {
     uint64_t scope = 0;  // of the task, when it began to wait
     bool preceded = false;
     bool gap_before = false;
-    bool direct_hold = false;  // a page-table lock was taken and dropped directly before
     std::optional<Pfn> asked;  // of the argument; record.pfn is the block's head
     bool closed = false;
     std::optional<int32_t> cpu;     // of the waiter's call so far
