@@ -23,21 +23,6 @@ struct Decoder::Binding {
   std::vector<BoundField> fields;
 };
 
-struct Decoder::ProbeRecords {
-  struct Value {
-    ProbeRole role;
-    uint32_t offset;
-    uint32_t size;
-    bool is_signed;  // and printed so
-  };
-  const Binding* binding;
-  std::vector<Value> values;
-};
-
-void Decoder::Forget::operator()(ProbeRecords* probe) const {
-  delete probe;
-}
-
 namespace {
 
 // The value behind the '=' at `equals`.
@@ -811,35 +796,35 @@ Payload Decoder::DecodeProbe(StringId name, std::string_view args) {
   return FunctionEntry{binding->function, binding->symbol, fields};
 }
 
-Decoder::ProbeRecordsPtr Decoder::BindRecords(StringId name, std::string_view place,
-                                              const EventLayout& layout) {
+std::optional<Decoder::ProbeRecords> Decoder::BindRecords(StringId name, std::string_view place,
+                                                          const EventLayout& layout) {
   const Binding* binding = BindingOf(name, place);
-  if (!binding || !binding->at_entry || binding->is_return) return nullptr;
-  ProbeRecordsPtr probe(new ProbeRecords{.binding = binding, .values = {}});
+  if (!binding || !binding->at_entry || binding->is_return) return std::nullopt;
+  ProbeRecords probe(binding, layout);
+  if (!probe.shape_.may_wait()) return std::nullopt;
   for (const BoundField& bound : binding->fields) {
     const RecordField* found = nullptr;
     for (const RecordField& field : layout.fields) {
       if (field.name != bound.name) continue;
-      if (found || field.kind != RecordField::Kind::kNumber) return nullptr;
+      if (found || field.kind != RecordField::Kind::kNumber) return std::nullopt;
       found = &field;
     }
     if (found)
-      probe->values.push_back({bound.role, found->offset, found->size, found->is_signed && !found->hex});
+      probe.values_.push_back({bound.role, found->offset, found->size, found->is_signed && !found->hex});
   }
   return probe;
 }
 
 Payload Decoder::Decode(const ProbeRecords& probe, std::string_view record) {
-  probes_bound_by_name_ += probe.binding->by_name;
+  probes_bound_by_name_ += probe.binding_->by_name;
   ProbeFields fields;
-  for (const ProbeRecords::Value& value : probe.values) {
-    uint64_t bits = 0;
-    std::memcpy(&bits, record.data() + value.offset, value.size);
+  for (const ProbeRecords::Value& value : probe.values_) {
+    uint64_t bits = LoadNumber(record, value.offset, value.size);
     uint64_t sign = uint64_t{1} << (value.size * 8 - 1);
     if (value.is_signed && (bits & sign) != 0) bits |= ~(sign - 1);
     fields.Set(value.role, bits);
   }
-  return FunctionEntry{probe.binding->function, probe.binding->symbol, fields};
+  return FunctionEntry{probe.binding_->function, probe.binding_->symbol, fields};
 }
 
 }  // namespace mmreplay

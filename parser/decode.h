@@ -32,15 +32,11 @@ class Decoder {
   // from `args`.
   Payload Decode(StringId name, std::string_view args);
 
-  // What the hits of one probe are: records of one layout, all at one place.
-  struct ProbeRecords;
-  struct Forget {
-    void operator()(ProbeRecords* probe) const;
-  };
-  using ProbeRecordsPtr = std::unique_ptr<ProbeRecords, Forget>;
-  // Of an entry probe at `place` ("(folio_wait_bit+0x0)"); nullptr where its hits' text is needed.
-  ProbeRecordsPtr BindRecords(StringId name, std::string_view place, const EventLayout& layout);
-  // The same as Decode() of the place and the fields. `record` holds what the layout says.
+  // What the hits of one entry probe are: records of one layout, all at one place.
+  class ProbeRecords;
+  // At `place` ("(folio_wait_bit+0x0)"); nullopt where the text of its hits is needed.
+  std::optional<ProbeRecords> BindRecords(StringId name, std::string_view place, const EventLayout& layout);
+  // The same as Decode() of the place and the fields. `record` is one that probe.Holds().
   Payload Decode(const ProbeRecords& probe, std::string_view record);
 
   // Whether a word of a text that could not be read names an event or a function that means something: what
@@ -99,6 +95,26 @@ class Decoder {
   Known known_;
   std::vector<std::optional<Tracepoint>> tracepoints_;                            // by StringId
   std::unordered_map<uint32_t, std::vector<std::unique_ptr<Binding>>> bindings_;  // by StringId of the name
+};
+
+class Decoder::ProbeRecords {
+ public:
+  bool Holds(std::string_view record) const { return shape_.Holds(record); }
+
+ private:
+  friend class Decoder;
+  struct Value {
+    ProbeRole role;
+    uint32_t offset;
+    uint32_t size;
+    bool is_signed;  // and printed so
+  };
+
+  ProbeRecords(const Binding* binding, const EventLayout& layout) : binding_(binding), shape_(layout) {}
+
+  const Binding* binding_;  // of the decoder
+  RecordShape shape_;
+  std::vector<Value> values_;
 };
 
 // The value of `key=value` in a text of such pairs; values end at a blank, without a trailing comma.

@@ -146,18 +146,6 @@ bool HoldsField(const RecordField& field, std::string_view record) {
   return uint64_t{field.offset} + field.size <= record.size();
 }
 
-// Of 1, 2, 4 or 8 bytes, which must be there.
-uint64_t LoadNumber(std::string_view record, size_t offset, size_t size) {
-  uint64_t value = 0;
-  if (offset + sizeof(value) <= record.size()) {
-    // Fields of all sizes follow one another: a branch on the size would be guessed wrong.
-    std::memcpy(&value, record.data() + offset, sizeof(value));
-    return size == sizeof(value) ? value : value & ((uint64_t{1} << size * 8) - 1);
-  }
-  std::memcpy(&value, record.data() + offset, size);
-  return value;
-}
-
 // The eight hex digits of a number, the highest one first.
 uint64_t EightHexCharacters(uint32_t value) {
   uint64_t digits = value;
@@ -522,7 +510,7 @@ RecordShape::RecordShape(const EventLayout& layout) {
 }
 
 bool RecordShape::Holds(std::string_view record) const {
-  return record.size() >= smallest_ &&
+  return record.size() >= smallest_ && record.size() <= kLongest &&
          std::all_of(placed_.begin(), placed_.end(),
                      [&](const RecordField& field) { return BytesOf(field, record).has_value(); });
 }

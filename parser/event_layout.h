@@ -77,6 +77,18 @@ std::optional<EventLayout> ParseEventLayout(std::string_view system, std::string
 // `with_offset` is false. Empty where it is not known.
 using SymbolPrinter = std::function<std::string_view(uint64_t address, bool with_offset)>;
 
+// A number of 1, 2, 4 or 8 bytes, which must be there.
+inline uint64_t LoadNumber(std::string_view record, size_t offset, size_t size) {
+  uint64_t value = 0;
+  if (offset + sizeof(value) <= record.size()) {
+    // Fields of all sizes follow one another: a branch on the size would be guessed wrong.
+    std::memcpy(&value, record.data() + offset, sizeof(value));
+    return size == sizeof(value) ? value : value & ((uint64_t{1} << size * 8) - 1);
+  }
+  std::memcpy(&value, record.data() + offset, size);
+  return value;
+}
+
 // A number of the record; nullopt when the record is too short for it.
 std::optional<uint64_t> ReadNumber(const RecordField& field, std::string_view record);
 
@@ -101,11 +113,7 @@ class CommonFields {
 
   static std::optional<uint64_t> Read(const Number& number, std::string_view record) {
     if (number.size == 0 || uint64_t{number.offset} + number.size > record.size()) return std::nullopt;
-    const char* at = record.data() + number.offset;
-    if (number.size == 1) return static_cast<unsigned char>(*at);
-    uint64_t value = 0;
-    std::memcpy(&value, at, number.size);
-    return value;
+    return LoadNumber(record, number.offset, number.size);
   }
 
   Number pid_;
@@ -130,6 +138,8 @@ class RecordShape {
   // The text of such a record may be made later: Holds() tells whether there is one, and nothing but the
   // layout and the record is needed for it.
   bool may_wait() const { return may_wait_; }
+  // Longer records are few, and their text may be too long.
+  static constexpr size_t kLongest = 4096;
   bool Holds(std::string_view record) const;
 
  private:

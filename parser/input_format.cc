@@ -175,7 +175,7 @@ LineShapes ShapesOf(std::string_view head) {
 
 InputFormat DetectFormat(std::string_view head) {
   if (head.empty()) return InputFormat::kEmpty;
-  if (head.starts_with("\x17\x08\x44tracing")) return InputFormat::kTraceDat;
+  if (head.starts_with(kTraceDatMagic)) return InputFormat::kTraceDat;
   if (StartsWithAny(head, {"PERFILE2", "2ELIFREP"})) return InputFormat::kPerfData;
   if (LooksBinary(head)) return InputFormat::kBinary;
   if (IsUname(head)) return head.size() < size_t{16} * 1024 ? InputFormat::kUname : InputFormat::kConsoleLog;

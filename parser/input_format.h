@@ -32,6 +32,9 @@ enum class InputFormat {
   kText,  // readable, and nothing of the above
 };
 
+// How a trace.dat begins, and what perf.data keeps of the kernel's formats.
+inline constexpr std::string_view kTraceDatMagic = "\x17\x08\x44tracing";
+
 // `head` is the beginning of the content (kHeadBytes of it are enough).
 InputFormat DetectFormat(std::string_view head);
 

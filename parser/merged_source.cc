@@ -168,14 +168,8 @@ std::vector<TraceIssue> MergedSource::Issues() const {
   std::vector<TraceIssue> all;
   for (const Part& part : parts_) {
     for (TraceIssue& issue : part.source->Issues()) {
-      auto known = std::find_if(all.begin(), all.end(),
-                                [&](const TraceIssue& other) { return other.kind == issue.kind; });
-      if (known == all.end()) {
-        if (issue.first_line > 0) issue.text += " (" + part.name + ")";
-        all.push_back(std::move(issue));
-      } else {
-        known->count += issue.count;
-      }
+      if (issue.first_line > 0) issue.text += " (" + part.name + ")";
+      CountIssue(std::move(issue), &all);
     }
   }
   if (clocks_differ_ > 0) {

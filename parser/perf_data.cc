@@ -686,19 +686,14 @@ void PerfDataReader::EmitSample(std::string_view body, const Pending& pending, B
 // Whose records may be left as they are.
 void PerfDataReader::BindRecords(Kind* kind) {
   kind->records = RecordDecoder::For(*kind->layout);
-  if (!kind->arguments_begin.empty()) {
-    RecordShape shape(*kind->layout);
-    if (shape.may_wait())
-      kind->hits = decoder_->BindRecords(kind->name, kind->arguments_begin, *kind->layout);
-    if (kind->hits) kind->hit_shape = std::move(shape);
-  }
+  if (!kind->arguments_begin.empty())
+    kind->hits = decoder_->BindRecords(kind->name, kind->arguments_begin, *kind->layout);
   if (kind->records || kind->hits) kind->record_layout = layouts_->Add(*kind->layout, kind->arguments_begin);
 }
 
 bool PerfDataReader::IsRecord(const Kind& kind, const Sample& sample) {
   if (kind.record_layout == 0 || !sample.has_raw) return false;
-  if (kind.records) return kind.records->Holds(sample.raw);
-  return sample.raw.size() <= RecordDecoder::kLongest && kind.hit_shape->Holds(sample.raw);
+  return kind.records ? kind.records->Holds(sample.raw) : kind.hits->Holds(sample.raw);
 }
 
 bool PerfDataReader::AppendSampleText(const Kind& kind, const Sample& sample) {

@@ -130,9 +130,8 @@ class PerfDataReader : public EventSource {
     const EventLayout* layout = nullptr;
     std::optional<CommonFields> common;  // of the layout
     std::optional<RecordDecoder> records;
-    Decoder::ProbeRecordsPtr hits;  // of an entry probe
-    std::optional<RecordShape> hit_shape;
-    uint32_t record_layout = 0;  // 0: text is made of all its records
+    std::optional<Decoder::ProbeRecords> hits;  // of an entry probe
+    uint32_t record_layout = 0;                 // 0: text is made of all its records
     // Of a probe, where probe definitions tell.
     std::string arguments_begin;  // of an entry: "(folio_wait_bit+0x0)"
     std::string returns_from;     // of a return: "folio_wait_bit"

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "parser/byte_reader.h"
+#include "parser/input_format.h"
 #include "parser/lines.h"
 #include "parser/numbers.h"
 
@@ -117,7 +118,7 @@ void ReadTracingData(std::string_view bytes, PerfHeader* header) {
   constexpr size_t kMostFields = size_t{256} * 1024;
   size_t fields = 0;
   ByteReader reader(bytes);
-  if (reader.Bytes(10) != "\x17\x08\x44tracing") return;
+  if (reader.Bytes(kTraceDatMagic.size()) != kTraceDatMagic) return;
   std::string_view version = reader.CString();
   reader.Bytes(1 + 1 + 4);  // byte order, size of long, page size
   reader.CString();         // header_page

@@ -1,8 +1,6 @@
 #include "parser/record_decoder.h"
 
 #include <algorithm>
-#include <cstring>
-#include <limits>
 
 #include "parser/lines.h"
 
@@ -120,18 +118,6 @@ std::vector<std::string_view> TextsOf(Tracepoint tracepoint) {
   }
 }
 
-// Pages and locks of 32-bit kernels are as well known as others; pid_t is an int everywhere.
-uint64_t Load(const char* at, size_t size) {
-  if (size == 8) {
-    uint64_t value = 0;
-    std::memcpy(&value, at, 8);
-    return value;
-  }
-  uint32_t value = 0;
-  std::memcpy(&value, at, 4);
-  return value;
-}
-
 }  // namespace
 
 std::optional<RecordDecoder> RecordDecoder::For(const EventLayout& layout) {
@@ -161,11 +147,11 @@ bool RecordDecoder::Bind(const EventLayout& layout) {
 }
 
 uint64_t RecordDecoder::Unsigned(size_t number, std::string_view record) const {
-  return Load(record.data() + numbers_[number].offset, numbers_[number].size);
+  return LoadNumber(record, numbers_[number].offset, numbers_[number].size);
 }
 
 int32_t RecordDecoder::Int(size_t number, std::string_view record) const {
-  return static_cast<int32_t>(Load(record.data() + numbers_[number].offset, 4));
+  return static_cast<int32_t>(Unsigned(number, record));
 }
 
 PageRef RecordDecoder::ReadPageRef(PageRefOp op, std::string_view record) const {

@@ -19,11 +19,8 @@ class RecordDecoder {
   // nullopt where the text is needed: probes, fields that are not what the kernel has, rare events.
   static std::optional<RecordDecoder> For(const EventLayout& layout);
 
-  // Longer ones are few, and their text may be too long.
-  static constexpr size_t kLongest = 4096;
-
   // Whether it is a record as the layout says. No other may be decoded.
-  bool Holds(std::string_view record) const { return record.size() <= kLongest && shape_.Holds(record); }
+  bool Holds(std::string_view record) const { return shape_.Holds(record); }
   Payload Decode(std::string_view record);
 
  private:

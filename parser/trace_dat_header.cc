@@ -7,6 +7,7 @@
 #include <set>
 
 #include "parser/byte_reader.h"
+#include "parser/input_format.h"
 #include "parser/lines.h"
 #include "parser/numbers.h"
 
@@ -320,15 +321,14 @@ uint64_t ReadVersion6(FileCursor* cursor, TraceDatHeader* header) {
 
 // `cat a.dat b.dat`.
 bool BeginsTraceDat(const SeekableFile& file, uint64_t offset) {
-  constexpr std::string_view kMagic = "\x17\x08\x44tracing";
-  return file.ReadAt(offset, kMagic.size()) == kMagic;
+  return file.ReadAt(offset, kTraceDatMagic.size()) == kTraceDatMagic;
 }
 
 }  // namespace
 
 TraceDatHeader ReadTraceDatHeader(const SeekableFile& file) {
   TraceDatHeader header;
-  FileCursor cursor(file, 10);  // behind the magic
+  FileCursor cursor(file, kTraceDatMagic.size());
   header.version = cursor.CString();
   header.big_endian = cursor.Read<uint8_t>() == 1;
   cursor.Read<uint8_t>();  // bytes of a long
