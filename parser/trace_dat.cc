@@ -107,7 +107,7 @@ void TraceDatReader::Start() {
     close(ends[1]);
     throw Error(file_->name() + ": fork: " + Reason(error));
   }
-  if (child_ == 0) RunTraceDatChild(file_->fd(), file_->size(), ends[1], layouts_ != nullptr);
+  if (child_ == 0) RunTraceDatChild(*file_, dat_header_, ends[1], layouts_ != nullptr);
   close(ends[1]);
   pipe_ = ends[0];
   // Fewer turns for the two processes. Not every user may have it so large.
@@ -217,7 +217,10 @@ void TraceDatReader::ReadMessage(uint8_t type, std::string_view payload, Batch* 
       failure_ = payload;
       break;
     case TraceDatMessage::kUnreadable:
-      throw Error(file_->name() + ": " + std::string(payload));
+      throw Error(std::string(payload));
+    case TraceDatMessage::kDamaged:
+      Note(Severity::kError, "damaged", std::string(payload));
+      break;
     case TraceDatMessage::kEnd:
       complete_ = true;
       break;

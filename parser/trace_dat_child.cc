@@ -11,6 +11,7 @@
 #include <csignal>
 #include <cstring>
 #include <limits>
+#include <new>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -18,6 +19,7 @@
 #include "parser/error.h"
 #include "parser/event_layout.h"
 #include "parser/record_decoder.h"
+#include "parser/trace_dat_records.h"
 
 // tracefs.h of Debian 12 is not valid C++ (it passes 0 for an enum), and nothing of it is needed here.
 #define _TRACE_FS_H  // NOLINT(bugprone-reserved-identifier,cert-dcl37-c,cert-dcl51-cpp)
@@ -98,35 +100,28 @@ EventLayout LayoutOf(const tep_event& event) {
 
 class TraceDatChild {
  public:
-  TraceDatChild(int file, int pipe, bool records) : file_(file), writer_(pipe), records_(records) {}
+  TraceDatChild(const SeekableFile& file, const TraceDatHeader& header, int pipe, bool records)
+      : file_(file), header_(header), writer_(pipe), records_(records) {}
 
   void Run() {
-    errno = 0;  // the library tells of a failed read only so
-    tracecmd_input* top =
-        tracecmd_open_fd(file_, TRACECMD_FL_LOAD_NO_PLUGINS | TRACECMD_FL_LOAD_NO_SYSTEM_PLUGINS);
-    if (!top) {
-      bool unreadable = SayIfUnreadable();
-      if (!unreadable) writer_.Say(TraceDatMessage::kFailed, "libtracecmd cannot open it");
-      writer_.Flush();
-      return;
+    try {
+      if (header_.library_time) {
+        ReadWithLibrary();
+      } else {
+        ReadPages();
+      }
+    } catch (const Error& error) {
+      writer_.Say(TraceDatMessage::kUnreadable, error.what());
+    } catch (const std::bad_alloc&) {
+      writer_.Say(TraceDatMessage::kFailed, "it takes too much memory");
     }
-    std::vector<tracecmd_input*> buffers = {top};
-    int instances = tracecmd_buffer_instances(top);
-    for (int i = 0; i < instances; ++i) {
-      if (tracecmd_input* buffer = tracecmd_buffer_instance_handle(top, i)) buffers.push_back(buffer);
-    }
-    for (tracecmd_input* buffer : buffers) tracecmd_set_private(buffer, this);
-    buffers_ = buffers;
-    tep_ = tracecmd_get_tep(top);
-    tracecmd_iterate_events_multi(buffers.data(), static_cast<int>(buffers.size()), &TraceDatChild::OnRecord,
-                                  this);
-    if (!SayIfUnreadable()) writer_.Say(TraceDatMessage::kEnd, "");
     writer_.Flush();
   }
 
  private:
   // The same few tasks and places again and again; beyond that nothing is worth remembering.
   static constexpr size_t kMaxKnown = 65536;
+  static constexpr size_t kLooksBeyond = 4096;
 
   struct Kind {
     uint32_t index = 0;
@@ -139,45 +134,102 @@ class TraceDatChild {
     const tep_event* event = nullptr;
   };
 
-  bool SayIfUnreadable() {
-    if (errno != EIO) return false;
-    writer_.Say(TraceDatMessage::kUnreadable, Reason(EIO));
-    return true;
+  // What the file says of events, tasks and symbols.
+  tracecmd_input* OpenHead() {
+    errno = 0;  // the library tells of a failed read only so
+    std::string path = "/proc/self/fd/" + std::to_string(file_.fd());
+    tracecmd_input* head =
+        tracecmd_open_head(path.c_str(), TRACECMD_FL_LOAD_NO_PLUGINS | TRACECMD_FL_LOAD_NO_SYSTEM_PLUGINS);
+    ThrowIfUnreadable();
+    if (head) {
+      tep_ = tracecmd_get_tep(head);
+    } else {
+      writer_.Say(TraceDatMessage::kFailed, "libtracecmd cannot open it");
+    }
+    return head;
   }
 
-  static int OnRecord(tracecmd_input* buffer, tep_record* record, int, void* self) {
-    static_cast<TraceDatChild*>(self)->AddRecord(buffer, record);
+  void ThrowIfUnreadable() {
+    if (errno == EIO) throw Error(file_.name() + ": " + Reason(EIO));
+  }
+
+  void ReadPages() {
+    if (!OpenHead()) return;
+    TraceDatRecords records(file_, header_);
+    for (TraceDatRecord record; records.Next(&record);) AddRecord(record);
+    if (records.damaged() > 0) {
+      writer_.Say(TraceDatMessage::kDamaged,
+                  "events are missing where the file is damaged: " + std::to_string(records.damaged()) + " " +
+                      (records.damaged() == 1 ? "page" : "pages") + " of what the cpus recorded (" +
+                      records.first_damage() + ")");
+    }
+    writer_.Say(TraceDatMessage::kEnd, "");
+  }
+
+  void ReadWithLibrary() {
+    tracecmd_input* top = OpenHead();
+    if (!top) return;
+    if (tracecmd_init_data(top) < 0) {
+      ThrowIfUnreadable();
+      writer_.Say(TraceDatMessage::kFailed, "libtracecmd cannot read what the cpus recorded");
+      return;
+    }
+    buffers_ = {top};
+    int instances = tracecmd_buffer_instances(top);
+    for (int i = 0; i < instances; ++i) {
+      if (tracecmd_input* buffer = tracecmd_buffer_instance_handle(top, i)) buffers_.push_back(buffer);
+    }
+    std::vector<tracecmd_input*> buffers = buffers_;
+    tracecmd_iterate_events_multi(buffers.data(), static_cast<int>(buffers.size()), &TraceDatChild::OnRecord,
+                                  this);
+    ThrowIfUnreadable();
+    writer_.Say(TraceDatMessage::kEnd, "");
+  }
+
+  static int OnRecord(tracecmd_input* buffer, tep_record* read, int, void* self) {
+    auto* child = static_cast<TraceDatChild*>(self);
+    TraceDatRecord record;
+    record.ts = read->ts;
+    record.buffer = static_cast<uint32_t>(std::find(child->buffers_.begin(), child->buffers_.end(), buffer) -
+                                          child->buffers_.begin());
+    record.cpu = read->cpu;
+    record.lost = read->missed_events;
+    if (read->data && read->size > 0)
+      record.data = std::string_view(static_cast<const char*>(read->data), static_cast<size_t>(read->size));
+    child->AddRecord(record);
     return 0;
   }
 
-  void AddRecord(tracecmd_input* buffer, tep_record* record) {
-    if (record->missed_events != 0) {
+  void AddRecord(const TraceDatRecord& read) {
+    if (read.lost != 0) {
       writer_.Begin(TraceDatMessage::kLost);
-      writer_.Add(static_cast<int32_t>(record->cpu), static_cast<int64_t>(record->missed_events));
+      writer_.Add(read.cpu, read.lost);
       writer_.End();
     }
-    const Kind* known = KindOf(record);
+    std::string_view bytes = read.data;
+    if (bytes.empty()) return;
+    uint16_t type = 0;
+    if (bytes.size() < sizeof(type)) return;
+    std::memcpy(&type, bytes.data(), sizeof(type));
+    const Kind* known = KindOf(type);
     if (!known) {
-      writer_.Say(TraceDatMessage::kRejected,
-                  "no format of event " + std::to_string(tep_data_type(tep_, record)));
+      writer_.Say(TraceDatMessage::kRejected, "no format of event " + std::to_string(type));
       return;
     }
     const Kind& kind = *known;
-    std::string_view bytes(static_cast<const char*>(record->data), static_cast<size_t>(record->size));
     auto pid = kind.common->Pid(bytes);
     if (!pid) {
       writer_.Say(TraceDatMessage::kRejected, "a record of " + kind.layout.name + " is cut off");
       return;
     }
-    auto place = std::find(buffers_.begin(), buffers_.end(), buffer);
     std::string_view comm = CommOf(static_cast<int>(*pid));
     bool as_record = kind.records && kind.records->Holds(bytes);
     writer_.Begin(as_record ? TraceDatMessage::kRecord : TraceDatMessage::kEvent);
     TraceDatEvent event{};
-    event.ts = record->ts;
+    event.ts = read.ts;
     event.kind = kind.index;
-    event.buffer = static_cast<uint32_t>(place - buffers_.begin());
-    event.cpu = record->cpu;
+    event.buffer = read.buffer;
+    event.cpu = read.cpu;
     event.pid = static_cast<int32_t>(*pid);
     event.flags = static_cast<uint8_t>(kind.common->Flags(bytes).value_or(0));
     event.preempt_count = static_cast<uint8_t>(kind.common->PreemptCount(bytes).value_or(0));
@@ -186,7 +238,7 @@ class TraceDatChild {
     writer_.text()->append(comm);
     if (as_record) {
       writer_.text()->append(bytes);
-    } else if (!AppendBody(kind, record, bytes) || writer_.too_long()) {
+    } else if (!AppendBody(kind, read, writer_.text()) || writer_.too_long()) {
       writer_.Drop();
       writer_.Say(TraceDatMessage::kRejected, "a record of " + kind.layout.name + " does not fit its format");
       return;
@@ -195,20 +247,15 @@ class TraceDatChild {
     if (kind.is_stack) AddFrames(kind.layout, bytes);
   }
 
-  // nullptr where the file has no format of the record.
-  const Kind* KindOf(tep_record* record) {
-    if (record->size <= 0 || !record->data) return nullptr;
+  // By common_type. nullptr where the file has no format of it.
+  const Kind* KindOf(uint16_t type) {
     // The library searches among all events of the kernel.
-    constexpr size_t kTypes = 65536;  // common_type is two bytes wide
-    auto type = static_cast<size_t>(tep_data_type(tep_, record));
     if (type < kind_of_type_.size() && kind_of_type_[type]) return kind_of_type_[type];
-    const tep_event* event = tep_find_event_by_record(tep_, record);
+    const tep_event* event = tep_find_event(tep_, type);
     if (!event) return nullptr;
     const Kind& kind = KindOf(*event);
-    if (type < kTypes) {
-      if (type >= kind_of_type_.size()) kind_of_type_.resize(type + 1);
-      kind_of_type_[type] = &kind;
-    }
+    if (type >= kind_of_type_.size()) kind_of_type_.resize(type + size_t{1});
+    kind_of_type_[type] = &kind;
     return &kind;
   }
 
@@ -242,19 +289,24 @@ class TraceDatChild {
     return known->second;
   }
 
-  bool AppendBody(const Kind& kind, tep_record* record, std::string_view bytes) {
-    if (kind.is_function && AppendCall(kind.layout, bytes)) return true;
-    if (kind.is_bprint) {
-      // Its arguments are packed for a format string that lies in the kernel: free text, without any
-      // meaning for us, so the library may print it.
-      trace_seq text;
-      trace_seq_init(&text);
-      tep_print_event(tep_, &text, record, "%s", TEP_PRINT_INFO);
-      if (text.buffer && text.len <= text.buffer_size) writer_.text()->append(text.buffer, text.len);
-      trace_seq_destroy(&text);
-      return true;
-    }
-    return AppendArguments(kind.layout, bytes, symbol_printer_, writer_.text());
+  bool AppendBody(const Kind& kind, const TraceDatRecord& read, std::string* to) {
+    if (kind.is_function && AppendCall(kind.layout, read.data)) return true;
+    if (!kind.is_bprint) return AppendArguments(kind.layout, read.data, symbol_printer_, to);
+    // Its arguments are packed for a format string that lies in the kernel: free text, without any meaning
+    // for us, so the library may print it. It may look at what stands behind a record that is cut off.
+    std::string bytes(read.data);
+    bytes.resize(bytes.size() + kLooksBeyond);
+    tep_record record{};
+    record.ts = read.ts;
+    record.cpu = read.cpu;
+    record.data = bytes.data();
+    record.size = static_cast<int>(read.data.size());
+    trace_seq text;
+    trace_seq_init(&text);
+    tep_print_event(tep_, &text, &record, "%s", TEP_PRINT_INFO);
+    if (text.buffer && text.len <= text.buffer_size) to->append(text.buffer, text.len);
+    trace_seq_destroy(&text);
+    return true;
   }
 
   // copy_process <-_do_fork
@@ -313,12 +365,13 @@ class TraceDatChild {
     return text;
   }
 
-  int file_;
+  const SeekableFile& file_;
+  const TraceDatHeader& header_;
   MessageWriter writer_;
   bool records_;
   RecordLayouts layouts_;  // what the other half has of them
   tep_handle* tep_ = nullptr;
-  std::vector<tracecmd_input*> buffers_;
+  std::vector<tracecmd_input*> buffers_;  // of the library
   std::unordered_map<int, Kind> kinds_;
   std::vector<const Kind*> kind_of_type_;
   std::unordered_map<int, std::string_view> comms_;
@@ -348,22 +401,21 @@ void SetLimits(uint64_t file_size) {
 
 }  // namespace
 
-void RunTraceDatChild(int file, uint64_t file_size, int pipe, bool records) {
+void RunTraceDatChild(const SeekableFile& file, const TraceDatHeader& header, int pipe, bool records) {
   prctl(PR_SET_PDEATHSIG, SIGKILL);
   // The library writes its complaints to standard output and error, which are not ours to fill.
   int null = open("/dev/null", O_RDWR);
   for (int standard : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) dup2(null, standard);
   // Nothing else of the parent is kept open, least of all pipes of other children.
-  int first = std::min(file, pipe);
-  int second = std::max(file, pipe);
+  int first = std::min(file.fd(), pipe);
+  int second = std::max(file.fd(), pipe);
   if (first > 3) close_range(3, static_cast<unsigned>(first - 1), 0);
   if (second > first + 1) close_range(static_cast<unsigned>(first + 1), static_cast<unsigned>(second - 1), 0);
   close_range(static_cast<unsigned>(second + 1), ~0u, 0);
   for (int signal : {SIGPIPE, SIGSEGV, SIGBUS, SIGABRT, SIGFPE, SIGXCPU, SIGXFSZ})
     static_cast<void>(std::signal(signal, SIG_DFL));
-  SetLimits(file_size);
-  lseek(file, 0, SEEK_SET);
-  TraceDatChild(file, pipe, records).Run();
+  SetLimits(file.size());
+  TraceDatChild(file, header, pipe, records).Run();
   _exit(0);
 }
 

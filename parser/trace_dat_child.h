@@ -1,9 +1,14 @@
 // The half of the trace.dat reader that runs in a process of its own, and what it says to the other half.
 // libtracecmd trusts its input: a damaged file may end in a crash, which must end no more than this process.
+// It reads what a file says of events, tasks and symbols, and makes time of what TSCs and guests count; the
+// pages of the ring buffers are read without it (trace_dat_records.h).
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
+
+#include "parser/input.h"
+#include "parser/trace_dat_header.h"
 
 namespace mmreplay {
 
@@ -18,7 +23,8 @@ enum class TraceDatMessage : uint8_t {
   kRejected = 5,    // a record that its format does not describe: text why
   kFailed = 6,      // text: the library cannot read the file
   kEnd = 7,         // all has been said
-  kUnreadable = 8,  // text: what the system says why the file cannot be read
+  kUnreadable = 8,  // text: why, with the file's name
+  kDamaged = 11,    // text: what is missing, and where
 };
 
 struct TraceDatEvent {
@@ -36,8 +42,8 @@ inline constexpr size_t kTraceDatEventBytes = offsetof(TraceDatEvent, comm_lengt
 // The largest record of a ring buffer is a page; as text it may be a few times that.
 inline constexpr uint32_t kMaxTraceDatMessage = uint32_t{1} << 19;
 
-// Reads the file with libtracecmd and writes messages until the end. Does not return. kRecord and kLayout
-// only with `records`.
-[[noreturn]] void RunTraceDatChild(int file, uint64_t file_size, int pipe, bool records);
+// Reads the file and writes messages until the end. Does not return. kRecord and kLayout only with `records`.
+[[noreturn]] void RunTraceDatChild(const SeekableFile& file, const TraceDatHeader& header, int pipe,
+                                   bool records);
 
 }  // namespace mmreplay

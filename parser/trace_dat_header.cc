@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <charconv>
 #include <set>
 
 #include "parser/byte_reader.h"
@@ -66,6 +67,9 @@ enum Option : uint16_t {
   kBuffer = 3,
   kTraceClock = 4,
   kUname = 5,
+  kOffset = 7,
+  kCpuCount = 8,
+  kTimeShift = 12,
   kTsc2Nsec = 14,
   kStrings = 15,
   kEventFormats = 18,
@@ -98,35 +102,61 @@ bool IsPageSize(uint64_t size) {
   return std::has_single_bit(size) && size >= 4096 && size <= uint64_t{1} << 24;
 }
 
-// Where the section of a buffer's events begins, and where what the cpus recorded ends.
+// Where what is recorded in a buffer begins.
 struct BufferPlace {
-  uint64_t section;
-  uint64_t end;  // 0: of no cpu
-  uint64_t page_size;
+  uint64_t section = 0;
+  uint64_t end = 0;  // of version 7: of what the cpus recorded; 0: of no cpu
+  uint64_t page_size = 0;
 };
 
+// More cpus than any machine has in as many buffers as anybody makes.
+constexpr size_t kMostCpus = 65536;
+
+struct Options {
+  TraceDatHeader* header;
+  std::vector<BufferPlace> buffers;
+  std::optional<uint32_t> cpus;  // of version 6
+  uint32_t page_size = 0;        // of the file's head; 0: it cannot be
+};
+
+bool AddCpu(const TraceDatCpu& cpu, TraceDatHeader* header) {
+  bool room = header->cpus.size() < kMostCpus;
+  if (room && cpu.size > 0) header->cpus.push_back(cpu);
+  header->tables_contradict |= !room;
+  return room;
+}
+
 // v6: offset, name. v7: offset, name, clock, page size, cpus, of each: its number, offset, size.
-void ReadBuffer(std::string_view data, bool v7, TraceDatHeader* header, std::vector<BufferPlace>* buffers) {
+void ReadBuffer(std::string_view data, bool v7, Options* options) {
+  TraceDatHeader* header = options->header;
   ByteReader reader(data);
-  uint64_t section = reader.U64();
+  BufferPlace place{.section = reader.U64()};
   std::string name(v7 ? reader.CString() : UpToNul(reader.rest()));
   constexpr size_t kMostBuffers = 4096;
   if (!name.empty() && header->buffers.size() < kMostBuffers) header->buffers.push_back(name);
-  if (!v7) return;
-  std::string clock(reader.CString());
-  if (!reader.ok() || clock.empty()) return;
-  header->clocks_differ |= header->clock && *header->clock != clock;
-  if (!header->clock || name.empty()) header->clock = clock;
-  uint64_t page_size = reader.U32();
-  header->tables_contradict |= !IsPageSize(page_size);
-  uint32_t cpus = reader.U32();
-  uint64_t end = 0;
-  for (uint32_t cpu = 0; cpu < cpus && reader.ok(); ++cpu) {
-    reader.U32();
-    uint64_t offset = reader.U64();
-    end = std::max(end, offset + reader.U64());
+  auto index = static_cast<uint32_t>(name.empty() ? 0 : header->buffers.size());
+  if (v7) {
+    std::string clock(reader.CString());
+    if (!clock.empty()) {
+      header->clocks_differ |= header->clock && *header->clock != clock;
+      if (!header->clock || name.empty()) header->clock = clock;
+    }
+    place.page_size = reader.U32();
+    bool known = IsPageSize(place.page_size);
+    header->tables_contradict |= !known;
+    uint32_t cpus = reader.U32();
+    for (uint32_t i = 0; i < cpus && reader.ok(); ++i) {
+      TraceDatCpu cpu{.buffer = index};
+      cpu.cpu = static_cast<int32_t>(reader.U32());
+      cpu.offset = reader.U64();
+      cpu.size = reader.U64();
+      cpu.page_size = known ? static_cast<uint32_t>(place.page_size) : options->page_size;
+      place.end = std::max(place.end, cpu.offset + cpu.size);
+      if (!reader.ok() || !AddCpu(cpu, header)) break;
+    }
+    header->tables_contradict |= !reader.ok();
   }
-  buffers->push_back({section, end, page_size});
+  options->buffers.push_back(place);
 }
 
 // name: mm_page_free
@@ -137,17 +167,38 @@ void AddEvent(std::string_view system, std::string_view format, TraceDatHeader* 
     header->events.insert(std::string(system) + ":" + std::string(TrimBlanks(line.substr(kName.size()))));
 }
 
-void ReadOption(uint16_t id, std::string_view data, bool v7, TraceDatHeader* header,
-                std::vector<BufferPlace>* buffers) {
+// What strtoll makes of it, to which libtracecmd gives it: "0x17a3...", "-1000".
+int64_t NumberOf(std::string_view text) {
+  text = TrimBlanks(UpToNul(text));
+  bool negative = text.starts_with('-');
+  if (negative || text.starts_with('+')) text.remove_prefix(1);
+  bool hex = text.starts_with("0x") || text.starts_with("0X");
+  if (hex) text.remove_prefix(2);
+  uint64_t number = 0;
+  std::from_chars(text.data(), text.data() + text.size(), number, hex ? 16 : 10);
+  return static_cast<int64_t>(negative ? 0 - number : number);
+}
+
+void AddOffset(int64_t ns, TraceDatHeader* header) {
+  header->ts_offset =
+      static_cast<int64_t>(static_cast<uint64_t>(header->ts_offset) + static_cast<uint64_t>(ns));
+}
+
+void ReadOption(uint16_t id, std::string_view data, bool v7, Options* options) {
+  TraceDatHeader* header = options->header;
   switch (id) {
-    case kDate:
+    case kDate:  // microseconds
       header->dates = true;
+      AddOffset(static_cast<int64_t>(static_cast<uint64_t>(NumberOf(data)) * 1000), header);
+      break;
+    case kOffset:
+      AddOffset(NumberOf(data), header);
       break;
     case kCpuStat:
       header->dropped_events += DroppedEvents(UpToNul(data));
       break;
     case kBuffer:
-      ReadBuffer(data, v7, header, buffers);
+      ReadBuffer(data, v7, options);
       break;
     case kTraceClock:
       if (!header->clock) header->clock = ChosenClock(UpToNul(data));
@@ -155,8 +206,15 @@ void ReadOption(uint16_t id, std::string_view data, bool v7, TraceDatHeader* hea
     case kUname:
       header->uname = UpToNul(data);
       break;
+    case kCpuCount:
+      options->cpus = ByteReader(data).U32();
+      break;
+    case kTimeShift:
+      header->library_time = true;
+      break;
     case kTsc2Nsec:
       header->ticks_to_ns |= ByteReader(data).U32() != 0;
+      header->library_time |= header->ticks_to_ns;
       break;
     case kBufferText:
       header->latency = true;
@@ -240,13 +298,27 @@ void ReadEventFormats(std::string_view bytes, TraceDatHeader* header) {
   }
 }
 
+// Whether what the cpus recorded in a section is packed; nullopt where it is no such section.
+std::optional<bool> IsPacked(const SeekableFile& file, uint64_t section) {
+  FileCursor cursor(file, section);
+  auto id = cursor.Read<uint16_t>();
+  bool packed = (cursor.Read<uint16_t>() & 1) != 0;
+  return cursor.ok() && id == kBuffer ? std::optional(packed) : std::nullopt;
+}
+
+// The size in the file's table leaves out the number of the pieces in front of them.
+void SetPacked(bool packed, TraceDatCpu* cpu) {
+  cpu->packed = packed;
+  if (packed) cpu->size += sizeof(uint32_t);
+}
+
 // Returns where the file ends by what it says; 0 where it does not tell.
-uint64_t ReadVersion7(const SeekableFile& file, FileCursor* cursor, TraceDatHeader* header) {
+uint64_t ReadVersion7(const SeekableFile& file, FileCursor* cursor, Options* options) {
+  TraceDatHeader* header = options->header;
   header->compression = cursor->CString();
   SectionReader sections(file, header->compression == "zstd");
   cursor->CString();  // its version
   auto next = cursor->Read<uint64_t>();
-  std::vector<BufferPlace> buffers;
   while (next != 0) {
     auto section = sections.Read(next);
     if (!section || section->id != 0) return 0;
@@ -256,7 +328,15 @@ uint64_t ReadVersion7(const SeekableFile& file, FileCursor* cursor, TraceDatHead
       uint16_t id = reader.U16();
       std::string_view data = reader.Bytes(reader.U32());
       if (!reader.ok()) break;
-      ReadOption(id, data, true, header, &buffers);
+      size_t first = header->cpus.size();
+      size_t buffers = options->buffers.size();
+      ReadOption(id, data, true, options);
+      if (options->buffers.size() > buffers) {
+        auto packed = IsPacked(file, options->buffers.back().section);
+        header->tables_contradict |= !packed;
+        for (size_t i = first; i < header->cpus.size(); ++i)
+          SetPacked(packed.value_or(header->compression != "none"), &header->cpus[i]);
+      }
       // The data of the last option are where the next section is.
       if (id == kDone) next = ByteReader(data).U64();
       if (id == kDone) break;
@@ -265,7 +345,7 @@ uint64_t ReadVersion7(const SeekableFile& file, FileCursor* cursor, TraceDatHead
     }
   }
   uint64_t end = sections.end();
-  for (const BufferPlace& buffer : buffers) {
+  for (const BufferPlace& buffer : options->buffers) {
     // What the cpus recorded fills the section, but for less than a page at its end.
     std::optional<uint64_t> section_end = EndOfSection(file, buffer.section);
     bool recorded = buffer.end > 0;
@@ -280,8 +360,37 @@ uint64_t ReadVersion7(const SeekableFile& file, FileCursor* cursor, TraceDatHead
   return end;
 }
 
+// "options  ", the options, and what follows: "flyrecord", u64 offset, u64 size of each cpu. Returns where
+// what the cpus recorded ends; 0 where the table is no such one.
+uint64_t ReadTableOfCpus(FileCursor* cursor, uint32_t buffer, uint32_t cpus, Options* options) {
+  TraceDatHeader* header = options->header;
+  std::string type = cursor->Bytes(10);
+  if (type.starts_with("options")) {
+    for (auto id = cursor->Read<uint16_t>(); id != kDone && cursor->ok(); id = cursor->Read<uint16_t>()) {
+      std::string data = cursor->Bytes(cursor->Read<uint32_t>());
+      if (cursor->ok()) ReadOption(id, data, false, options);
+    }
+    type = cursor->Bytes(10);
+  }
+  header->latency |= type.starts_with("latency");
+  if (!type.starts_with("flyrecord")) return 0;
+  uint64_t end = 0;
+  cpus = options->cpus.value_or(cpus);
+  for (uint32_t i = 0; i < cpus; ++i) {
+    TraceDatCpu cpu{.buffer = buffer, .cpu = static_cast<int32_t>(i)};
+    cpu.offset = cursor->Read<uint64_t>();
+    cpu.size = cursor->Read<uint64_t>();
+    cpu.page_size = options->page_size;
+    if (!cursor->ok() || !AddCpu(cpu, header)) break;
+    end = std::max(end, cpu.offset + cpu.size);
+  }
+  header->tables_contradict |= !cursor->ok();
+  return cursor->ok() ? end : 0;
+}
+
 // Likewise.
-uint64_t ReadVersion6(FileCursor* cursor, TraceDatHeader* header) {
+uint64_t ReadVersion6(const SeekableFile& file, FileCursor* cursor, Options* options) {
+  TraceDatHeader* header = options->header;
   cursor->CString();  // header_page
   cursor->Skip(cursor->Read<uint64_t>());
   cursor->CString();  // header_event
@@ -299,24 +408,30 @@ uint64_t ReadVersion6(FileCursor* cursor, TraceDatHeader* header) {
   cursor->Skip(cursor->Read<uint32_t>());  // printk formats
   cursor->Skip(cursor->Read<uint64_t>());  // comms
   auto cpus = cursor->Read<uint32_t>();
-  uint64_t end = 0;
-  std::vector<BufferPlace> buffers;
-  std::string type = cursor->Bytes(10);
-  if (type.starts_with("options")) {
-    for (auto id = cursor->Read<uint16_t>(); id != kDone && cursor->ok(); id = cursor->Read<uint16_t>()) {
-      std::string data = cursor->Bytes(cursor->Read<uint32_t>());
-      if (cursor->ok()) ReadOption(id, data, false, header, &buffers);
-    }
-    type = cursor->Bytes(10);
-  }
-  header->latency = type.starts_with("latency");
+  if (!cursor->ok()) return 0;
+  uint64_t end = ReadTableOfCpus(cursor, 0, cpus, options);
   // Other buffers have tables of their own, behind what the cpus recorded in this one.
-  if (!type.starts_with("flyrecord") || !header->buffers.empty()) return 0;
-  for (uint32_t cpu = 0; cpu < cpus && cursor->ok(); ++cpu) {
-    auto offset = cursor->Read<uint64_t>();
-    end = std::max(end, offset + cursor->Read<uint64_t>());
+  const std::vector<BufferPlace> buffers = options->buffers;
+  for (size_t i = 0; i < buffers.size(); ++i) {
+    FileCursor table(file, buffers[i].section);
+    uint64_t end_of_buffer = ReadTableOfCpus(&table, static_cast<uint32_t>(i + 1), cpus, options);
+    end = end == 0 || end_of_buffer == 0 ? 0 : std::max(end, end_of_buffer);
   }
-  return cursor->ok() ? end : 0;
+  return end;
+}
+
+// Of areas that overlap each byte is read once: a size that is wrong takes nothing from the others.
+void SeparateCpus(TraceDatHeader* header) {
+  std::vector<TraceDatCpu*> by_offset;
+  for (TraceDatCpu& cpu : header->cpus) by_offset.push_back(&cpu);
+  std::stable_sort(by_offset.begin(), by_offset.end(),
+                   [](const TraceDatCpu* a, const TraceDatCpu* b) { return a->offset < b->offset; });
+  for (size_t i = 1; i < by_offset.size(); ++i) {
+    TraceDatCpu& before = *by_offset[i - 1];
+    uint64_t room = by_offset[i]->offset - before.offset;
+    header->tables_contradict |= before.size > room;
+    before.size = std::min(before.size, room);
+  }
 }
 
 // `cat a.dat b.dat`.
@@ -331,16 +446,19 @@ TraceDatHeader ReadTraceDatHeader(const SeekableFile& file) {
   FileCursor cursor(file, kTraceDatMagic.size());
   header.version = cursor.CString();
   header.big_endian = cursor.Read<uint8_t>() == 1;
-  cursor.Read<uint8_t>();  // bytes of a long
-  bool page_size_known = IsPageSize(cursor.Read<uint32_t>());
+  header.long_bytes = cursor.Read<uint8_t>() == 4 ? 4 : 8;
+  auto page_size = cursor.Read<uint32_t>();
+  bool page_size_known = IsPageSize(page_size);
   if (!cursor.ok() || header.big_endian) return header;
   header.tables_contradict = !page_size_known;
+  Options options{.header = &header, .buffers = {}, .cpus = {}, .page_size = page_size_known ? page_size : 0};
   uint64_t end = 0;
   if (header.version == "7") {
-    end = ReadVersion7(file, &cursor, &header);
+    end = ReadVersion7(file, &cursor, &options);
   } else if (header.version == "6") {
-    end = ReadVersion6(&cursor, &header);
+    end = ReadVersion6(file, &cursor, &options);
   }
+  SeparateCpus(&header);
   if (end > 0 && end < file.size() && BeginsTraceDat(file, end)) header.bytes_behind = file.size() - end;
   return header;
 }

@@ -12,6 +12,16 @@
 
 namespace mmreplay {
 
+// What one cpu recorded in one buffer: whole pages of the ring buffer.
+struct TraceDatCpu {
+  uint32_t buffer = 0;  // 0: the top one
+  int32_t cpu = 0;
+  uint64_t offset = 0;  // in the file
+  uint64_t size = 0;    // in the file: of packed ones less than the pages have
+  uint32_t page_size = 0;
+  bool packed = false;  // in chunks, with zstd
+};
+
 struct TraceDatHeader {
   std::string version;               // "6", "7"
   bool big_endian = false;           // of the recorded machine
@@ -26,6 +36,10 @@ struct TraceDatHeader {
   bool ticks_to_ns = false;  // the file says how to turn TSC ticks into nanoseconds, and the library does
   bool dates = false;        // recorded with --date: stamps are wall-clock time
   bool tables_contradict = false;  // sizes of pages and of what the cpus recorded: events will be missing
+  std::vector<TraceDatCpu> cpus;   // buffer by buffer
+  size_t long_bytes = 8;           // of the recorded machine
+  int64_t ts_offset = 0;           // nanoseconds to add to every stamp (--date, --ts-offset)
+  bool library_time = false;       // stamps have to be worked out from what only libtracecmd makes sense of
   uint64_t bytes_behind = 0;       // from the beginning of another trace.dat that stands behind this one
 };
 

@@ -104,6 +104,103 @@ TEST_CASE("tables that leave events out are told", "[trace_dat]") {
   CHECK_FALSE(ReadTraceDatHeader(*InMemory(cpus)).tables_contradict);
 }
 
+TEST_CASE("a page that is damaged is told, and costs no other page", "[trace_dat]") {
+  const std::string bytes = TraceDat("x86-dat-v6");
+  constexpr size_t kPage = 4096;
+  const size_t first = bytes.size() - 3 * kPage;  // cpu 2 alone recorded anything
+  const BinaryRead whole = ReadBinary(bytes);
+  REQUIRE_FALSE(whole.HasIssue("damaged"));
+  REQUIRE(whole.markers.empty());
+  const std::string page_0 = bytes.substr(first, kPage);
+  const std::string page_1 = bytes.substr(first + kPage, kPage);
+  struct Case {
+    const char* name;
+    std::string page;  // in the place of the second one
+    bool some;         // of its events are read
+  };
+  std::string zero_sector = page_1;
+  zero_sector.replace(1024, 512, 512, '\0');
+  std::string random_head = page_1;
+  random_head.replace(8, 8, "\x13\x5b\x9a\x07\x44\x21\x80\x1f");
+  for (const Case& damage :
+       {Case{"zeros", std::string(kPage, '\0'), false}, Case{"ones", std::string(kPage, '\xff'), false},
+        Case{"text", std::string(kPage, 't'), false}, Case{"the page before", page_0, false},
+        Case{"another head", random_head, false}, Case{"zeros within", zero_sector, true}}) {
+    CAPTURE(damage.name);
+    std::string damaged = bytes;
+    damaged.replace(first + kPage, kPage, damage.page);
+    BinaryRead read = ReadBinary(damaged);
+    CHECK(read.HasIssue("damaged"));
+    // The verdicts know that events are missing.
+    REQUIRE(read.markers.size() == 1);
+    CHECK(read.markers[0].cpu == 2);
+    CHECK_FALSE(read.markers[0].lost);
+    CHECK(read.events.size() > whole.events.size() / 2);
+    CHECK(read.events.size() < whole.events.size());
+    CHECK(read.events.front().args == whole.events.front().args);
+    CHECK(read.events.back().args == whole.events.back().args);
+    auto before_damage = static_cast<size_t>(read.markers[0].next_event) - 1;
+    const BinaryRead without = [&] {
+      damaged.replace(first + kPage, kPage, kPage, '\0');
+      return ReadBinary(damaged);
+    }();
+    CHECK((read.events.size() > without.events.size()) == damage.some);
+    CHECK(whole.events[before_damage - 1].args == read.events[before_damage - 1].args);
+  }
+}
+
+TEST_CASE("of a trace.dat that is cut off comes what is there", "[trace_dat]") {
+  const std::string bytes = TraceDat("x86-dat-v6");
+  const BinaryRead whole = ReadBinary(bytes);
+  size_t most = 0;
+  for (size_t cut : {size_t{1}, size_t{4000}, size_t{4096}, size_t{6000}, size_t{12288}}) {
+    CAPTURE(cut);
+    BinaryRead read = ReadBinary(bytes.substr(0, bytes.size() - cut));
+    CHECK(read.HasIssue("damaged"));
+    CHECK(read.error.empty());
+    CHECK(read.events.size() <= whole.events.size());
+    CHECK((most == 0 || read.events.size() <= most));
+    most = read.events.size();
+    for (size_t i = 0; i < read.events.size(); ++i) CHECK(read.events[i].args == whole.events[i].args);
+  }
+  CHECK(ReadBinary(bytes.substr(0, bytes.size() - 4096)).events.size() > whole.events.size() / 3);
+}
+
+TEST_CASE("a packed piece that is damaged costs no other piece", "[trace_dat]") {
+  const std::string bytes = TraceDat("x86-dat-fired");
+  const BinaryRead whole = ReadBinary(bytes);
+  std::map<int32_t, size_t> of_cpu;
+  for (const BinaryRead::Line& event : whole.events) ++of_cpu[event.cpu.value()];
+  TraceDatHeader header = ReadTraceDatHeader(*InMemory(bytes));
+  REQUIRE(header.cpus.size() == 4);
+  for (const TraceDatCpu& cpu : header.cpus) {
+    CAPTURE(cpu.cpu);
+    REQUIRE(cpu.packed);
+    std::string damaged = bytes;
+    damaged[cpu.offset + 4 + 8 + 20] ^= 0x55;  // behind the number of pieces, and the sizes of the first one
+    BinaryRead read = ReadBinary(damaged);
+    CHECK(read.HasIssue("damaged"));
+    std::map<int32_t, size_t> left;
+    for (const BinaryRead::Line& event : read.events) ++left[event.cpu.value()];
+    for (const auto& [number, events] : of_cpu) CHECK((left[number] == events) == (number != cpu.cpu));
+  }
+}
+
+TEST_CASE("of areas that overlap each byte is read once", "[trace_dat]") {
+  std::string bytes = TraceDat("x86-dat-v6");
+  const BinaryRead whole = ReadBinary(bytes);
+  TraceDatHeader header = ReadTraceDatHeader(*InMemory(bytes));
+  REQUIRE(header.cpus.size() == 1);
+  // u64 offset, u64 size of cpu 2; that of cpu 3, which recorded nothing, stands behind it.
+  std::string place = Bytes().Add(header.cpus[0].offset).Add(header.cpus[0].size).text();
+  size_t at = bytes.find(place);
+  REQUIRE(at != std::string::npos);
+  bytes.replace(at + place.size(), place.size(), place);
+  BinaryRead twice = ReadBinary(bytes);
+  CHECK(twice.HasIssue("damaged"));
+  CHECK(twice.events.size() == whole.events.size());
+}
+
 TEST_CASE("a trace.dat behind a trace.dat is told, and not read", "[trace_dat]") {
   for (const char* name : {"x86-dat-v6", "x86-dat-fired", "arm64-dat", "x86-dat-buffers", "x86-dat-lost"}) {
     CAPTURE(name);

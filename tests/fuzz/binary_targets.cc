@@ -3,12 +3,14 @@
 #include <unistd.h>
 
 #include <array>
+#include <functional>
 #include <optional>
 
 #include "parser/bundle.h"
 #include "parser/error.h"
 #include "parser/perf_data.h"
 #include "parser/trace_dat_header.h"
+#include "parser/trace_dat_records.h"
 #include "tests/fuzz/reading.h"
 #include "tests/fuzz/target.h"
 #include "tests/same_reading.h"
@@ -41,9 +43,27 @@ void RunPerfData(std::string_view input) {
   Require(difference.empty(), difference);
 }
 
-void RunTraceDatHeader(std::string_view input) {
-  TraceDatHeader header = ReadTraceDatHeader(*InMemory(input));
+// Of all bytes of all records; nullopt where reading ends in a sentence.
+std::optional<size_t> SumOfRecords(const SeekableFile& file, const TraceDatHeader& header) {
+  size_t sum = 0;
+  try {
+    TraceDatRecords records(file, header);
+    for (TraceDatRecord record; records.Next(&record);) {
+      Require(!record.data.empty() || record.lost != 0, "a record has data or tells of a loss");
+      sum = sum * 31 + std::hash<std::string_view>()(record.data) + record.ts;
+    }
+    Require((records.damaged() > 0) == !records.first_damage().empty(), "damage has a place");
+  } catch (const Error&) {
+    return std::nullopt;
+  }
+  return sum;
+}
+
+void RunTraceDat(std::string_view input) {
+  std::shared_ptr<SeekableFile> file = InMemory(input);
+  TraceDatHeader header = ReadTraceDatHeader(*file);
   Require(header.dropped_events >= 0, "what was dropped is a number of events");
+  Require(SumOfRecords(*file, header) == SumOfRecords(*file, header), "it reads the same twice");
 }
 
 // As `analyze FILE` opens it, read to the end of each member.
@@ -71,7 +91,7 @@ void RunArchive(std::string_view input) {
 
 constexpr std::array kBinaryTargets = {
     FuzzTarget{"perf_data", false, size_t{128} * 1024, RunPerfData},
-    FuzzTarget{"trace_dat_header", false, size_t{64} * 1024, RunTraceDatHeader},
+    FuzzTarget{"trace_dat", false, size_t{80} * 1024, RunTraceDat},
     FuzzTarget{"archive", false, size_t{32} * 1024, RunArchive},
 };
 

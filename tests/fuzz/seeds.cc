@@ -85,7 +85,7 @@ std::optional<std::string> TargetOf(InputFormat format) {
     case InputFormat::kPerfData:
       return "perf_data";
     case InputFormat::kTraceDat:
-      return "trace_dat_header";
+      return "trace_dat";
     default:
       return std::nullopt;
   }
