@@ -624,7 +624,7 @@ Recording OpenRecording(const RecordingOptions& options) {
       recording.more_trace_sources.push_back(recording.sources.size());
       recording.sources.push_back({.role = "trace", .path = members[i].path, .lines = {}});
       recording.more_traces.push_back(std::move(members[i]));
-      recording.more_traces.back().head = std::string();  // there may be thousands, and it has been looked at
+      std::string().swap(recording.more_traces.back().head);  // there may be thousands; it has been looked at
     } else {
       AddSideFile(formats[i], members[i], &recording);
       if (IsTraceOfCpu(members[i].path) && formats[i] != InputFormat::kEmpty && !IsTraceFormat(formats[i]))

@@ -22,15 +22,17 @@ struct Reader {
 };
 
 Source OpenText(const Recording& recording, StringTable* strings, Decoder* decoder) {
+  auto recent = std::make_shared<RecentTexts>();
+  auto splitter = std::make_shared<TraceLineSplitter>();
   auto open = [&](const InputMember& member, size_t batch_bytes) {
-    return std::make_unique<TraceReader>(member.open(), MakeLineFormat(recording.trace_format), strings,
-                                         decoder, batch_bytes, kBatchBytes);
+    return std::make_unique<TraceReader>(member.open(), MakeLineFormat(recording.trace_format, splitter),
+                                         strings, decoder, batch_bytes, kBatchBytes, recent);
   };
   if (recording.more_traces.empty()) return open(recording.trace, kBatchBytes);
   // There may be thousands of cpus: a batch of each is in memory.
-  constexpr size_t kOfAll = size_t{4} << 20;
+  constexpr size_t kOfAll = size_t{4} << 20;  // of text: with its events three times as much and more
   size_t part_batch =
-      std::clamp(kOfAll / (1 + recording.more_traces.size()), size_t{4} << 10, size_t{64} << 10);
+      std::clamp(kOfAll / (1 + recording.more_traces.size()), size_t{2} << 10, size_t{64} << 10);
   std::vector<Source> parts;
   std::vector<std::string> names;
   auto add = [&](const InputMember& member) {

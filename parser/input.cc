@@ -213,12 +213,13 @@ std::vector<std::string> FilesOfCpus(const std::string& folder, std::string* err
 std::string HeadBudget::Read(const std::string& input, const ReadFn& read, bool* whole) {
   constexpr size_t kPlenty = size_t{64} << 20;
   constexpr size_t kEnough = size_t{16} * 1024;
+  constexpr size_t kEnoughOfCpu = size_t{4} * 1024;
   if (++members_ > kMostFiles)
     throw Error(input + ": more than " + std::to_string(kMostFiles) +
                 " files are too many for one recording; give the trace and what belongs to it");
   // What the file of a cpu is shows soon, and there may be thousands.
   bool of_cpu = input.find("per_cpu/cpu") != std::string::npos;
-  std::vector<char> buffer(bytes_ < kPlenty && !of_cpu ? kHeadBytes : kEnough);
+  std::vector<char> buffer(of_cpu ? kEnoughOfCpu : bytes_ < kPlenty ? kHeadBytes : kEnough);
   size_t got = ReadFully(read, buffer.data(), buffer.size());
   *whole = got < buffer.size();
   bytes_ += got;

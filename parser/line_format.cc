@@ -35,15 +35,17 @@ bool HasTimeColumn(std::string_view line) {
 // tracefs text: `trace` and `trace_pipe`.
 class FtraceFormat : public LineFormat {
  public:
+  explicit FtraceFormat(std::shared_ptr<TraceLineSplitter> splitter) : splitter_(std::move(splitter)) {}
+
   bool Split(std::string_view line, std::deque<std::string>* /*owned*/, TraceLine* event,
              TraceBody* body) override {
-    if (!splitter_.Split(line, event)) return false;
+    if (!splitter_->Split(line, event)) return false;
     *body = SplitTraceBody(event->body);
     return true;
   }
 
  private:
-  TraceLineSplitter splitter_;
+  std::shared_ptr<TraceLineSplitter> splitter_;
 };
 
 constexpr const char* kRelativeTime =
@@ -141,9 +143,11 @@ std::string_view WithoutDifference(std::string_view body) {
 //   CPU:3 [5255 EVENTS DROPPED]
 class TraceCmdFormat : public LineFormat {
  public:
+  explicit TraceCmdFormat(std::shared_ptr<TraceLineSplitter> splitter) : splitter_(std::move(splitter)) {}
+
   bool Split(std::string_view line, std::deque<std::string>* /*owned*/, TraceLine* event,
              TraceBody* body) override {
-    if (!splitter_.Split(line, event) && !SplitLatencyReportLine(line, event)) return false;
+    if (!splitter_->Split(line, event) && !SplitLatencyReportLine(line, event)) return false;
     // Several files in one report: "trace.dat:             work-69 [002] ...". A comm has 15 characters at
     // most.
     constexpr size_t kLongestComm = 15;
@@ -167,7 +171,7 @@ class TraceCmdFormat : public LineFormat {
   bool user_space_text() const override { return true; }
 
  private:
-  TraceLineSplitter splitter_;
+  std::shared_ptr<TraceLineSplitter> splitter_;
 };
 
 // perf script: samples, each with its call chain below it up to a blank line.
@@ -305,10 +309,11 @@ bool LineFormat::LooksLikeEvent(std::string_view line) const {
   return HasCpuColumn(line) || HasTimeColumn(line);
 }
 
-std::unique_ptr<LineFormat> MakeLineFormat(InputFormat format) {
+std::unique_ptr<LineFormat> MakeLineFormat(InputFormat format, std::shared_ptr<TraceLineSplitter> splitter) {
+  if (!splitter) splitter = std::make_shared<TraceLineSplitter>();
   switch (format) {
     case InputFormat::kTraceCmdReport:
-      return std::make_unique<TraceCmdFormat>();
+      return std::make_unique<TraceCmdFormat>(std::move(splitter));
     case InputFormat::kPerfScript:
       return std::make_unique<PerfScriptFormat>();
     case InputFormat::kFunctionGraph:
@@ -320,7 +325,7 @@ std::unique_ptr<LineFormat> MakeLineFormat(InputFormat format) {
     case InputFormat::kConsoleLog:
       return std::make_unique<ConsoleFormat>();
     default:
-      return std::make_unique<FtraceFormat>();
+      return std::make_unique<FtraceFormat>(std::move(splitter));
   }
 }
 

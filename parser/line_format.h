@@ -56,7 +56,9 @@ class LineFormat {
   virtual bool user_space_text() const { return false; }
 };
 
-// For the text forms only.
-std::unique_ptr<LineFormat> MakeLineFormat(InputFormat format);
+// For the text forms only. What is known of lines seen before may be shared between files, of which there may
+// be thousands.
+std::unique_ptr<LineFormat> MakeLineFormat(InputFormat format,
+                                           std::shared_ptr<TraceLineSplitter> splitter = nullptr);
 
 }  // namespace mmreplay

@@ -13,6 +13,7 @@ constexpr size_t kFrameWindow = 1024;
 
 // Of one batch, about as many as in a batch of lines: of these only the arguments are copied.
 constexpr size_t kMostEvents = 8192;
+constexpr size_t kMostText = kBatchBytes / 2;
 
 // The payload may borrow from the arguments, which have moved: a reason that was printed as a number is a
 // name of our own.
@@ -132,7 +133,7 @@ void MergedSource::Take(Part* part, uint32_t index, Batch* batch) {
 
 bool MergedSource::Next(Batch* batch) {
   *batch = Batch();
-  batch->text.reserve(kBatchBytes);  // views into it must stay
+  batch->text.reserve(kMostText);  // views into it must stay
   batch->events.reserve(kMostEvents);
   if (!begun_) {
     for (size_t i = 0; i < parts_.size(); ++i) Queue(i, batch);
@@ -143,7 +144,7 @@ bool MergedSource::Next(Batch* batch) {
     size_t index = turns_.top().second;
     Part& part = parts_[index];
     const Event& event = part.batch.events[part.event];
-    bool full = batch->text.size() + event.args.size() > kBatchBytes || batch->events.size() == kMostEvents;
+    bool full = batch->text.size() + event.args.size() > kMostText || batch->events.size() == kMostEvents;
     if (full && !batch->events.empty()) return true;
     if (auto ticks = part.source->clock_is_ticks(); ticks) {
       if (!clock_is_ticks_) clock_is_ticks_ = ticks;

@@ -69,10 +69,12 @@ std::string_view StripQuotes(std::string_view line) {
 }  // namespace
 
 TraceReader::TraceReader(ReadFn read, std::unique_ptr<LineFormat> format, StringTable* strings,
-                         Decoder* decoder, size_t batch_bytes, size_t longest_line)
+                         Decoder* decoder, size_t batch_bytes, size_t longest_line,
+                         std::shared_ptr<RecentTexts> recent)
     : read_(std::move(read)),
       format_(std::move(format)),
       strings_(strings),
+      recent_(recent ? std::move(recent) : std::make_shared<RecentTexts>()),
       decoder_(decoder),
       batch_bytes_(batch_bytes),
       longest_line_(std::max(batch_bytes, longest_line)) {
@@ -380,9 +382,9 @@ const Event& TraceReader::StoreEvent(EventId id, const TraceLine& split, const T
   event.cpu = split.cpu;
   if (split.pid) event.pid = static_cast<Pid>(*split.pid);
   event.tgid = split.tgid;
-  event.comm = comms_.Intern(split.comm, strings_);
-  event.name = names_.InternName(body.name, strings_);
-  event.context = contexts_.Intern(split.context, strings_);
+  event.comm = recent_->comms.Intern(split.comm, strings_);
+  event.name = recent_->names.InternName(body.name, strings_);
+  event.context = recent_->contexts.Intern(split.context, strings_);
   event.in_interrupt = ContextIsInterrupt(split.context);
   event.args = body.args;
   event.line = line_;

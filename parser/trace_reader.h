@@ -20,6 +20,13 @@
 
 namespace mmreplay {
 
+// The same texts line after line. Readers of files of one recording may share them: there may be thousands.
+struct RecentTexts {
+  RecentText comms;
+  RecentText names;
+  RecentText contexts;
+};
+
 class TraceReader : public EventSource {
  public:
   // A batch holds at most this many lines: an event takes much more memory than the shortest line.
@@ -27,8 +34,10 @@ class TraceReader : public EventSource {
 
   // `strings` and `decoder` must outlive the reader. `read` is called until it returns 0. A batch holds at
   // most `batch_bytes` of text, or one line of `longest_line`; longer lines are rejected (and counted).
+  // `recent` is of the same `strings`; without it the reader has its own.
   TraceReader(ReadFn read, std::unique_ptr<LineFormat> format, StringTable* strings, Decoder* decoder,
-              size_t batch_bytes = kBatchBytes, size_t longest_line = 0);
+              size_t batch_bytes = kBatchBytes, size_t longest_line = 0,
+              std::shared_ptr<RecentTexts> recent = nullptr);
 
   // Borrowed. Events it does not keep are counted and not decoded.
   void set_filter(EventFilter* filter) { filter_ = filter; }
@@ -60,9 +69,7 @@ class TraceReader : public EventSource {
   ReadFn read_;
   std::unique_ptr<LineFormat> format_;
   StringTable* strings_;
-  RecentText comms_;  // the same ones line after line
-  RecentText names_;
-  RecentText contexts_;
+  std::shared_ptr<RecentTexts> recent_;
   Decoder* decoder_;
   size_t batch_bytes_;
   size_t longest_line_;

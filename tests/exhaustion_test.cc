@@ -29,6 +29,7 @@
 #include "replay/shadow_mm.h"
 #include "tests/analysis.h"
 #include "tests/binary.h"
+#include "tests/program.h"
 
 namespace mmreplay {
 namespace {
@@ -684,6 +685,33 @@ TEST_CASE("what a trace names takes no more memory than --max-memory where all i
     CHECK((taken.exit_code == 0 || taken.exit_code == 1 || taken.exit_code == 3 || nothing_to_read));
     CHECK(taken.peak_kib < kMostKib);
     if (flood.issue) CHECK(taken.out.find(flood.issue) != std::string::npos);
+  }
+}
+
+TEST_CASE("thousands of files of cpus take no more memory than --max-memory", "[exhaustion]") {
+  constexpr size_t kCpus = 4000;
+  constexpr size_t kLines = 100;
+  TemporaryFolder folder;
+  for (size_t cpu = 0; cpu < kCpus; ++cpu) {
+    std::string text = "# tracer: nop\n#\n";
+    for (size_t i = 0; i < kLines; ++i) {
+      text += Prefix(i * kCpus + cpu, "c" + std::to_string(cpu), 7 + cpu, cpu) +
+              "sched_waking: comm=x pid=2 prio=120 target_cpu=001\n";
+    }
+    fs::create_directories(folder.path() + "/r/per_cpu/cpu" + std::to_string(cpu));
+    folder.Write("r/per_cpu/cpu" + std::to_string(cpu) + "/trace", text);
+  }
+  REQUIRE(Shell("tar -C " + folder.path() + " -cf " + folder.path() + "/r.tar r").exit_code == 0);
+  for (const char* input : {"/r", "/r.tar"}) {
+    for (bool kept : {false, true}) {
+      CAPTURE(input, kept);
+      std::vector<std::string> arguments = {"analyze", folder.path() + input, "--max-memory", "200"};
+      if (kept) arguments.insert(arguments.end(), {"-o", folder.path() + "/r.db"});
+      Taken taken = RunProgram(arguments);
+      CAPTURE(taken.seconds, taken.peak_kib, taken.out.substr(0, 400));
+      CHECK(taken.out.find(" = 400,000 events + ") != std::string::npos);
+      CHECK(taken.peak_kib < kMostKib);
+    }
   }
 }
 
