@@ -71,6 +71,13 @@ std::string ReasonOf(const Error& error, const std::string& path) {
   return text;
 }
 
+// What is forgotten for want of memory may change a verdict.
+uint64_t MebibytesOfLog(const JudgeOptions& options) {
+  uint64_t half = options.memory_bytes / 2 / (1024 * 1024);
+  bool ample = options.memory_bytes == 0 || half >= MemoryBudget::kDefaultMebibytes;
+  return ample ? MemoryBudget::kDefaultMebibytes : std::max(half, MemoryBudget::kLeastMebibytes);
+}
+
 class Judge {
  public:
   Judge(const JudgeOptions& options, WorkerChannel* channel) : options_(options), channel_(channel) {}
@@ -118,9 +125,7 @@ class Judge {
     }
     std::unique_ptr<TraceStore> store = MakeTemporaryStore(recording, NeedEveryEvent(options_.rules));
     // As analyze does by default, or within what the child may have.
-    uint64_t half = options_.memory_bytes / 2 / (1024 * 1024);
-    bool ample = options_.memory_bytes == 0 || half >= MemoryBudget::kDefaultMebibytes;
-    Ingest(recording, store.get(), {.memory = MemoryBudget(ample ? MemoryBudget::kDefaultMebibytes : half)});
+    Ingest(recording, store.get(), {.memory = MemoryBudget(MebibytesOfLog(options_))});
     JudgeTrace(options_.rules, &store->database());
     store->Publish();
     TriageLog log = ReadTriageLog(store->database(), options_.policy);
@@ -190,6 +195,7 @@ std::string AnalysisHash(const JudgeOptions& options) {
   }
   hash.AddText(SeverityName(options.policy.fail_on));
   for (const std::string& rule : options.policy.required) hash.AddText(rule);
+  hash.AddText(std::to_string(MebibytesOfLog(options)));
   return hash.Hex();
 }
 

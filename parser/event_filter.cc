@@ -233,14 +233,16 @@ std::vector<TraceIssue> EventFilter::Issues() const {
 
 std::string EventFilter::WhyNothing(int64_t events, bool ticks) const {
   std::string text;
+  int asked = 0;
   for (uint8_t kind = 0; kind < kKinds; ++kind) {
     if (!Asks(static_cast<Kind>(kind))) continue;
-    text += (text.empty() ? "" : " ") + std::string(kOptions[kind]) + " " + given_[kind];
+    text += (asked++ == 0 ? "" : " ") + std::string(kOptions[kind]) + " " + given_[kind];
   }
   text += ": none of the " + std::to_string(events) + " events is let through";
   if (!Asks(kTime)) return text + "; leave out a filter, or look at what there is without any";
   if (!earliest_) return text + ": they carry no time stamps; leave out --time";
-  return text + ": the trace goes from " + StampText(*earliest_, ticks) + " to " + StampText(*latest_, ticks);
+  text += ": the trace goes from " + StampText(*earliest_, ticks) + " to " + StampText(*latest_, ticks);
+  return asked > 1 ? text + "; or leave out another filter" : text;
 }
 
 // Events, and the losses between them, in their order.

@@ -82,7 +82,7 @@ bool RingBufferPage::Next(RingBufferRecord* record) {
         break;
       case 0:
         ts_ += delta;
-        if (length < 4) return Damaged();
+        if (length <= 4) return Damaged();
         length = (length - 4 + 3) & ~uint64_t{3};
         break;
       default:

@@ -136,10 +136,16 @@ class TraceDatChild {
 
   // What the file says of events, tasks and symbols.
   tracecmd_input* OpenHead() {
+    constexpr int kFlags = TRACECMD_FL_LOAD_NO_PLUGINS | TRACECMD_FL_LOAD_NO_SYSTEM_PLUGINS;
     errno = 0;  // the library tells of a failed read only so
     std::string path = "/proc/self/fd/" + std::to_string(file_.fd());
-    tracecmd_input* head =
-        tracecmd_open_head(path.c_str(), TRACECMD_FL_LOAD_NO_PLUGINS | TRACECMD_FL_LOAD_NO_SYSTEM_PLUGINS);
+    tracecmd_input* head = tracecmd_open_head(path.c_str(), kFlags);
+    if (!head && errno == ENOENT) {  // no /proc: all that it opens at a descriptor is whole files
+      errno = 0;
+      lseek(file_.fd(), 0, SEEK_SET);
+      head = tracecmd_open_fd(file_.fd(), kFlags);
+      whole_ = true;
+    }
     ThrowIfUnreadable();
     if (head) {
       tep_ = tracecmd_get_tep(head);
@@ -160,7 +166,7 @@ class TraceDatChild {
     if (records.damaged() > 0) {
       writer_.Say(TraceDatMessage::kDamaged,
                   "events are missing where the file is damaged: " + std::to_string(records.damaged()) + " " +
-                      (records.damaged() == 1 ? "page" : "pages") + " of what the cpus recorded (" +
+                      (records.damaged() == 1 ? "place" : "places") + " in what the cpus recorded (" +
                       records.first_damage() + ")");
     }
     writer_.Say(TraceDatMessage::kEnd, "");
@@ -169,7 +175,7 @@ class TraceDatChild {
   void ReadWithLibrary() {
     tracecmd_input* top = OpenHead();
     if (!top) return;
-    if (tracecmd_init_data(top) < 0) {
+    if (!whole_ && tracecmd_init_data(top) < 0) {
       ThrowIfUnreadable();
       writer_.Say(TraceDatMessage::kFailed, "libtracecmd cannot read what the cpus recorded");
       return;
@@ -371,6 +377,7 @@ class TraceDatChild {
   bool records_;
   RecordLayouts layouts_;  // what the other half has of them
   tep_handle* tep_ = nullptr;
+  bool whole_ = false;                    // the library has the records at hand, too
   std::vector<tracecmd_input*> buffers_;  // of the library
   std::unordered_map<int, Kind> kinds_;
   std::vector<const Kind*> kind_of_type_;

@@ -97,9 +97,10 @@ int64_t DroppedEvents(std::string_view stats) {
   return dropped;
 }
 
-// Of the ring buffer, which may be larger than the machine's (buffer_subbuf_size_kb, 6.8 and later).
+// Of the ring buffer, which may be 128 times the machine's (buffer_subbuf_size_kb, 6.8 and later:
+// kernel/trace/trace.c, buffer_subbuf_size_write), and that is 64 KiB at most.
 bool IsPageSize(uint64_t size) {
-  return std::has_single_bit(size) && size >= 4096 && size <= uint64_t{1} << 24;
+  return std::has_single_bit(size) && size >= 4096 && size <= uint64_t{8} << 20;
 }
 
 // Where what is recorded in a buffer begins.

@@ -38,7 +38,7 @@ class TraceDatRecords {
   // any file of its size can hold.
   bool Next(TraceDatRecord* record);
 
-  // Pages, and stretches of bytes, of which something is missing, with the place of the first one.
+  // Pages, and ends of cpus, of which something is missing; where the first one is, and what is wrong with it.
   int64_t damaged() const { return damaged_; }
   const std::string& first_damage() const { return first_damage_; }
 

@@ -116,6 +116,7 @@ TEST_CASE("of a damaged page comes what stands before the damage", "[ring_buffer
       {"ones within", PageBytes(10, two + std::string(64, '\xff')), 2},
       {"longer than the page", PageBytes(10, two + Bytes().Add(HeadWord(28, 1)).text()), 2},
       {"a length that is none", PageBytes(10, two + Bytes().Add(HeadWord(0, 1)).Add(uint32_t{3}).text()), 2},
+      {"a length of nothing", PageBytes(10, two + Bytes().Add(HeadWord(0, 1)).Add(uint32_t{4}).text()), 2},
       {"a length of 2^32", PageBytes(10, two + Bytes().Add(HeadWord(0, 1)).Add(~uint32_t{0}).text()), 2},
       {"padding of 2^32", PageBytes(10, two + Bytes().Add(HeadWord(29, 1)).Add(~uint32_t{0}).text()), 2},
       {"padding of nothing", PageBytes(10, two + Bytes().Add(HeadWord(29, 1)).Add(uint32_t{0}).text()), 2},
