@@ -254,6 +254,11 @@ Shield ShieldOf(const WaitFacts& f, const Fate& fate) {
         "what was known of the page was not kept",
         "what was known of the page was forgotten before the wait, for want of memory: a reference "
         "may have been taken; give more with --max-memory");
+  if (f.call_missed)
+    return unknown(
+        "the beginning of the waiter's call was missed",
+        "the wait returned into a function that is probed, and its call is not on record: a probe that was "
+        "missed or not enabled; a reference may have been taken there");
   if (f.gap_in_lookup)
     return unknown("events were lost before the wait",
                    "events were lost between the lookup and the wait: a reference may have been taken there");
@@ -697,6 +702,7 @@ void WaitTracker::End(Task* task, const Moment& at, KernelFunction function, Ker
     // Its beginning is not on record; whatever the waiter did there may be missing too.
     bool under_lock = wait->facts.lookup == PageLookup::kUnderLock;
     if (!under_lock && (caller_probed || wait->gap_before)) wait->facts.gap_in_lookup = true;
+    wait->facts.call_missed = !under_lock && caller_probed && !wait->gap_before;
     if (!under_lock && !wait->preceded) wait->facts.lookup_cut = true;
     wait->facts.lookup = PageLookup::kPageTable;
     wait->facts.lookup_begins |= wait->facts.direct_hold.has_value();

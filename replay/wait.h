@@ -56,6 +56,7 @@ struct WaitFacts {
   OwnReference own = OwnReference::kNotRecorded;
   std::optional<EventId> own_event;
   bool gap_in_lookup = false;             // lost events between lookup and wait: own may be wrong
+  bool call_missed = false;               // so, because the probe on the call it returns into was not hit
   bool lookup_cut = false;                // the recording begins between lookup and wait: so is own
   bool page_cache = false;                // the page was in the page cache
   bool freed_by_waiter = false;           // the waiter dropped the last reference, in the same call
