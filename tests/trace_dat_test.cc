@@ -104,6 +104,45 @@ TEST_CASE("tables that leave events out are told", "[trace_dat]") {
   CHECK_FALSE(ReadTraceDatHeader(*InMemory(cpus)).tables_contradict);
 }
 
+// Synthetic: the option that names trace-cmd's version gives way to another one.
+TEST_CASE("a file's own options move its stamps", "[trace_dat]") {
+  const std::string bytes = TraceDat("x86-dat-v6");
+  const BinaryRead whole = ReadBinary(bytes);
+  REQUIRE_FALSE(whole.events.empty());
+  size_t version = bytes.find(std::string("\x09\0", 2) + std::string("\x15\0\0\0", 4));
+  REQUIRE(version != std::string::npos);
+  auto with_option = [&](char id, std::string data) {
+    std::string changed = bytes;
+    data.resize(0x15);
+    changed[version] = id;
+    changed.replace(version + 6, data.size(), data);
+    return ReadBinary(changed);
+  };
+  struct Case {
+    const char* name;
+    char id;
+    std::string data;
+    int64_t offset;
+  };
+  for (const Case& one :
+       {Case{"--ts-offset", 7, "5000000000", 5'000'000'000}, Case{"back", 7, "-1000000", -1'000'000},
+        Case{"--date, in microseconds", 1, "0x10", 16'000}}) {
+    CAPTURE(one.name);
+    BinaryRead moved = with_option(one.id, one.data);
+    REQUIRE(moved.events.size() == whole.events.size());
+    for (size_t i = 0; i < moved.events.size(); ++i)
+      CHECK(moved.events[i].ts.value() == whole.events[i].ts.value() + one.offset);
+  }
+  // Ticks to nanoseconds: multiplied by 2^20, shifted by 21. What only the library makes sense of it reads.
+  BinaryRead halved =
+      with_option(14, Bytes().Add(uint32_t{1} << 20).Add(uint32_t{21}).Add(uint64_t{0}).text());
+  REQUIRE(halved.events.size() == whole.events.size());
+  for (size_t i = 0; i < halved.events.size(); ++i) {
+    CHECK(halved.events[i].ts.value() == whole.events[i].ts.value() / 2);
+    CHECK(halved.events[i].args == whole.events[i].args);
+  }
+}
+
 TEST_CASE("a page that is damaged is told, and costs no other page", "[trace_dat]") {
   const std::string bytes = TraceDat("x86-dat-v6");
   constexpr size_t kPage = 4096;
