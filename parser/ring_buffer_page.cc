@@ -17,6 +17,8 @@ constexpr uint64_t kCommitMask = (uint64_t{1} << 27) - 1;
 constexpr uint64_t kMissedEvents = uint64_t{1} << 31;  // RB_MISSED_EVENTS
 constexpr uint64_t kMissedStored = uint64_t{1} << 30;  // RB_MISSED_STORED: the number is behind the events
 
+constexpr size_t kLeastEvent = 8;  // RB_EVNT_MIN_SIZE
+
 // No two events of a page are a year apart.
 constexpr uint64_t kLongestPause = uint64_t{1} << 55;
 
@@ -59,7 +61,11 @@ bool RingBufferPage::Next(RingBufferRecord* record) {
     const uint64_t before = ts_;
     uint32_t type = head & 31;
     uint32_t delta = head >> 5;
-    if (type == kPadding && delta == 0) break;  // the rest of the page was never used
+    if (type == kPadding && delta == 0) {
+      // Where no event fits any more (rb_reset_tail): the rest of the page was never used.
+      if (rest_.size() >= kLeastEvent) return Damaged();
+      break;
+    }
     uint32_t word = 0;
     uint64_t length = uint64_t{type} * 4;
     if (type == 0 || type >= kPadding) {
