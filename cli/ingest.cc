@@ -129,6 +129,7 @@ class StoreThread {
       : thread_([=, this] {
           pthread_setname_np(pthread_self(), "mmreplay-store");
           try {
+            store->Begin();
             while (auto replayed = batches_.Pop()) {
               store->Write(*replayed);
               if (!replayed->only_records) pool->Give(std::move(*replayed));
@@ -147,9 +148,11 @@ class StoreThread {
     if (!batches_.Push(std::move(replayed))) Finish();
   }
 
-  // `last` is done on the thread, too, after what was pushed.
-  void Finish(std::function<void()> last = {}) {
+  // `last` is done on the thread, too, after what was pushed; `meanwhile` here, while it works.
+  void Finish(std::function<void()> last = {}, const std::function<void()>& meanwhile = {}) {
     last_ = std::move(last);
+    batches_.Close();
+    if (meanwhile) meanwhile();
     Join();
     if (error_) std::rethrow_exception(error_);
   }
@@ -488,7 +491,8 @@ TraceFacts Ingest(const Recording& recording, TraceStore* store, const IngestOpt
          "beyond 256 characters, are in the arguments only"});
   }
   facts.recordable = RecordableOf(recording, strings, facts.kinds, facts.replay, facts.clock_is_ticks);
-  writer.Finish([&] { store->Finish(recording, facts, strings); });
+  // To give back what the model took takes its time.
+  writer.Finish([&] { store->Finish(recording, facts, strings); }, [&] { model.reset(); });
   return facts;
 }
 

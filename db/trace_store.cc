@@ -482,22 +482,17 @@ TraceStore::TraceStore(const std::optional<std::string>& path) {
   database_ = partial_ ? std::make_unique<Database>(partial_->partial(), Database::Mode::kCreate,
                                                     partial_->published())
                        : std::make_unique<Database>("", Database::Mode::kCreate);
-  CreateTables();
-  statements_ = std::make_unique<Statements>(*database_, nullptr);
 }
 
 TraceStore::TraceStore(std::unique_ptr<EventSpool> spool)
-    : spool_(std::move(spool)), database_(std::make_unique<Database>("", Database::Mode::kCreate)) {
-  CreateTables();
-  statements_ = std::make_unique<Statements>(*database_, intervals_.get());
-}
+    : spool_(std::move(spool)), database_(std::make_unique<Database>("", Database::Mode::kCreate)) {}
 
 TraceStore::~TraceStore() {
   statements_.reset();
   database_.reset();
 }
 
-void TraceStore::CreateTables() {
+void TraceStore::Begin() {
   // A crash leaves the partial file only, so nothing has to be recoverable while loading.
   database_->Exec(
       "PRAGMA page_size=8192; PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF; PRAGMA locking_mode=EXCLUSIVE;"
@@ -516,6 +511,8 @@ void TraceStore::CreateTables() {
   } else {
     database_->Exec(std::string(DatabaseSql("event_schema.sql")).c_str());
   }
+  database_->Exec(std::string(DatabaseSql("views.sql")).c_str());
+  statements_ = std::make_unique<Statements>(*database_, intervals_.get());
 }
 
 void TraceStore::WriteMarkers(const Batch& batch) {
@@ -781,7 +778,6 @@ void TraceStore::Finish(const Recording& recording, const TraceFacts& facts, con
     recordable.Run();
   }
 
-  database_->Exec(std::string(DatabaseSql("views.sql")).c_str());
   if (spool_) {
     StoreKinds(database_.get(), facts.kinds, strings);
   } else {

@@ -94,6 +94,10 @@ class TraceStore {
   explicit TraceStore(std::unique_ptr<EventSpool> spool);
   ~TraceStore();
 
+  // Makes the tables and views, before anything is written: some ten milliseconds' work, which need not be done by
+  // who waits for it.
+  void Begin();
+
   // Batches in order. One thread at a time.
   void Write(const ReplayedBatch& replayed);
 
@@ -115,7 +119,6 @@ class TraceStore {
   struct Intervals;
   struct Statements;
 
-  void CreateTables();
   void WriteMarkers(const Batch& batch);
   void WriteEvents(const ReplayedBatch& replayed);
 
