@@ -15,6 +15,7 @@ constexpr unsigned kDeltaShift = 27;                      // TS_SHIFT
 constexpr uint64_t kStampBits = (uint64_t{1} << 59) - 1;  // ABS_TS_MASK: the others are those of the page
 constexpr uint64_t kCommitMask = (uint64_t{1} << 27) - 1;
 constexpr uint64_t kMissedEvents = uint64_t{1} << 31;  // RB_MISSED_EVENTS
+constexpr uint64_t kUpperHalf = uint64_t{0xffffffff} << 32;
 constexpr uint64_t kMissedStored = uint64_t{1} << 30;  // RB_MISSED_STORED: the number is behind the events
 
 constexpr size_t kLeastEvent = 8;  // RB_EVNT_MIN_SIZE
@@ -30,9 +31,13 @@ RingBufferPage::RingBufferPage(std::string_view bytes, size_t page_size, size_t 
   ts_ = reader.U64();
   uint64_t commit = read_long();
   uint64_t size = commit & kCommitMask;
-  // The kernel hands out no page without a time; a file that lost its bytes is filled with zeros.
-  bool never_written = ts_ == 0 && commit == 0;
-  damaged_ = !reader.ok() || never_written || size > page_size - sizeof(ts_) - long_bytes;
+  // RB_MISSED_EVENTS is negative, and fills the upper half of a long.
+  uint64_t others = (commit & ~(kCommitMask | kMissedEvents | kMissedStored)) >> 27;
+  bool flags_make_sense = others == 0 || others == kUpperHalf >> 27;
+  // The kernel hands out no page without an event. A file that lost its bytes is filled with zeros.
+  bool can_be = size >= kLeastEvent && size % 4 == 0 && size <= page_size - sizeof(ts_) - long_bytes;
+  has_head_ = reader.ok() && flags_make_sense && can_be;
+  damaged_ = !has_head_;
   if (damaged_) return;
   damaged_ = size > reader.rest().size();  // cut off
   rest_ = reader.Bytes(std::min<uint64_t>(size, reader.rest().size()));

@@ -29,6 +29,9 @@ class RingBufferPage {
   // False at the end, and where the rest is damaged.
   bool Next(RingBufferRecord* record);
 
+  uint64_t ts() const { return ts_; }  // of the record read last; of the page before the first one
+  // Time and size are there, and can be those of a page.
+  bool has_head() const { return has_head_; }
   // What was read so far contradicts itself: what stands behind it is lost.
   bool damaged() const { return damaged_; }
   // How many events the kernel lost before the first one; -1: it does not tell how many.
@@ -41,6 +44,7 @@ class RingBufferPage {
   std::string_view rest_;
   uint64_t ts_ = 0;
   int64_t lost_ = 0;
+  bool has_head_ = false;
   bool damaged_ = false;
 };
 

@@ -213,6 +213,13 @@ void TraceDatReader::ReadMessage(uint8_t type, std::string_view payload, Batch* 
                                          "a record could not be read: " + std::string(payload)),
                  &issues_);
       break;
+    case TraceDatMessage::kUnknownType:
+      ++lines_.total;
+      ++lines_.rejected;
+      Note(Severity::kError, "unknown event",
+           "the file has no format of event " + std::string(payload) +
+               ": a record that cannot be read may be one that counts");
+      break;
     case TraceDatMessage::kFailed:
       failure_ = payload;
       break;

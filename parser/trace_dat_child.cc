@@ -105,7 +105,9 @@ class TraceDatChild {
 
   void Run() {
     try {
-      if (header_.library_time) {
+      // It finds its way through tables that are damaged, too.
+      bool no_table = header_.cpus.empty() && header_.tables_contradict;
+      if (header_.library_time || no_table) {
         ReadWithLibrary();
       } else {
         ReadPages();
@@ -219,7 +221,7 @@ class TraceDatChild {
     std::memcpy(&type, bytes.data(), sizeof(type));
     const Kind* known = KindOf(type);
     if (!known) {
-      writer_.Say(TraceDatMessage::kRejected, "no format of event " + std::to_string(type));
+      writer_.Say(TraceDatMessage::kUnknownType, std::to_string(type));
       return;
     }
     const Kind& kind = *known;

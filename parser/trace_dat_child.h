@@ -14,17 +14,18 @@ namespace mmreplay {
 
 // On the pipe: u32 size of what follows the type, u8 type, then
 enum class TraceDatMessage : uint8_t {
-  kKind = 1,        // name of the kind with the next index, from 0
-  kEvent = 2,       // the first kTraceDatEventBytes of TraceDatEvent, comm, arguments
-  kRecord = 9,      // the same with the record, of the kind's layout, in place of the arguments
-  kLayout = 10,     // of the kind told last: PackLayout
-  kFrame = 3,       // a frame of the stack the last event is
-  kLost = 4,        // i32 cpu, i64 events lost before the next event of the cpu, or -1
-  kRejected = 5,    // a record that its format does not describe: text why
-  kFailed = 6,      // text: the library cannot read the file
-  kEnd = 7,         // all has been said
-  kUnreadable = 8,  // text: why, with the file's name
-  kDamaged = 11,    // text: what is missing, and where
+  kKind = 1,          // name of the kind with the next index, from 0
+  kEvent = 2,         // the first kTraceDatEventBytes of TraceDatEvent, comm, arguments
+  kRecord = 9,        // the same with the record, of the kind's layout, in place of the arguments
+  kLayout = 10,       // of the kind told last: PackLayout
+  kFrame = 3,         // a frame of the stack the last event is
+  kLost = 4,          // i32 cpu, i64 events lost before the next event of the cpu, or -1
+  kRejected = 5,      // a record that its format does not describe: text why
+  kUnknownType = 12,  // a record of which the file has no format: text its common_type
+  kFailed = 6,        // text: the library cannot read the file
+  kEnd = 7,           // all has been said
+  kUnreadable = 8,    // text: why, with the file's name
+  kDamaged = 11,      // text: what is missing, and where
 };
 
 struct TraceDatEvent {

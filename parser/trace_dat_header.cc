@@ -72,6 +72,7 @@ enum Option : uint16_t {
   kTimeShift = 12,
   kTsc2Nsec = 14,
   kStrings = 15,
+  kHeaderInfo = 16,
   kEventFormats = 18,
   kBufferText = 22,
 };
@@ -107,22 +108,64 @@ bool IsPageSize(uint64_t size) {
 struct BufferPlace {
   uint64_t section = 0;
   uint64_t end = 0;  // of version 7: of what the cpus recorded; 0: of no cpu
-  uint64_t page_size = 0;
+  uint32_t page_size = 0;
 };
 
 // More cpus than any machine has in as many buffers as anybody makes.
 constexpr size_t kMostCpus = 65536;
 
+// Each place of a file that tells the size of its pages. 0: not told, or no such size.
+struct PageSizes {
+  uint32_t head = 0;         // of the file
+  uint32_t header_page = 0;  // the kernel's own description
+};
+
 struct Options {
   TraceDatHeader* header;
   std::vector<BufferPlace> buffers;
   std::optional<uint32_t> cpus;  // of version 6
-  uint32_t page_size = 0;        // of the file's head; 0: it cannot be
+  PageSizes page_sizes;
 };
+
+uint32_t IfPageSize(uint64_t size) {
+  return IsPageSize(size) ? static_cast<uint32_t>(size) : 0;
+}
+
+// A number that was damaged is a size of pages seldom, and a text that was hardly ever. `buffer`: what the
+// table of the buffer tells.
+uint32_t PageSizeOf(const PageSizes& sizes, std::optional<uint64_t> buffer, TraceDatHeader* header) {
+  uint32_t of_buffer = buffer ? IfPageSize(*buffer) : 0;
+  uint32_t chosen = 0;
+  for (uint32_t size : {sizes.header_page, of_buffer, sizes.head}) {
+    if (chosen == 0) chosen = size;
+    header->tables_contradict |= size != 0 && size != chosen;
+  }
+  header->tables_contradict |= sizes.head == 0 || (buffer && of_buffer == 0);
+  return chosen;
+}
+
+// "	field: char data;	offset:16;	size:4080;	signed:1;" of header_page: what a page has beside
+// its head.
+uint32_t PageSizeIn(std::string_view header_page) {
+  uint32_t found = 0;
+  ForEachLine(header_page, [&](std::string_view line) {
+    if (line.find(" data;") == std::string_view::npos) return;
+    auto number = [&](std::string_view key) -> std::optional<uint64_t> {
+      size_t at = line.find(key);
+      if (at == std::string_view::npos) return std::nullopt;
+      std::string_view digits = line.substr(at + key.size());
+      return ParseDecimal(digits.substr(0, digits.find(';')));
+    };
+    auto offset = number("offset:");
+    auto size = number("size:");
+    if (offset && size && *offset < 64 && *size < uint64_t{1} << 32) found = IfPageSize(*offset + *size);
+  });
+  return found;
+}
 
 bool AddCpu(const TraceDatCpu& cpu, TraceDatHeader* header) {
   bool room = header->cpus.size() < kMostCpus;
-  if (room && cpu.size > 0) header->cpus.push_back(cpu);
+  if (room) header->cpus.push_back(cpu);
   header->tables_contradict |= !room;
   return room;
 }
@@ -142,16 +185,14 @@ void ReadBuffer(std::string_view data, bool v7, Options* options) {
       header->clocks_differ |= header->clock && *header->clock != clock;
       if (!header->clock || name.empty()) header->clock = clock;
     }
-    place.page_size = reader.U32();
-    bool known = IsPageSize(place.page_size);
-    header->tables_contradict |= !known;
+    place.page_size = PageSizeOf(options->page_sizes, reader.U32(), header);
     uint32_t cpus = reader.U32();
     for (uint32_t i = 0; i < cpus && reader.ok(); ++i) {
       TraceDatCpu cpu{.buffer = index};
       cpu.cpu = static_cast<int32_t>(reader.U32());
       cpu.offset = reader.U64();
       cpu.size = reader.U64();
-      cpu.page_size = known ? static_cast<uint32_t>(place.page_size) : options->page_size;
+      cpu.page_size = place.page_size;
       place.end = std::max(place.end, cpu.offset + cpu.size);
       if (!reader.ok() || !AddCpu(cpu, header)) break;
     }
@@ -310,7 +351,7 @@ std::optional<bool> IsPacked(const SeekableFile& file, uint64_t section) {
 // The size in the file's table leaves out the number of the pieces in front of them.
 void SetPacked(bool packed, TraceDatCpu* cpu) {
   cpu->packed = packed;
-  if (packed) cpu->size += sizeof(uint32_t);
+  if (packed && cpu->size > 0) cpu->size += sizeof(uint32_t);
 }
 
 // Returns where the file ends by what it says; 0 where it does not tell.
@@ -320,10 +361,10 @@ uint64_t ReadVersion7(const SeekableFile& file, FileCursor* cursor, Options* opt
   SectionReader sections(file, header->compression == "zstd");
   cursor->CString();  // its version
   auto next = cursor->Read<uint64_t>();
-  while (next != 0) {
+  bool done = false;  // with the last section
+  while (!done) {
     auto section = sections.Read(next);
-    if (!section || section->id != 0) return 0;
-    next = 0;
+    if (!section || section->id != 0) break;
     ByteReader reader(section->bytes);
     while (reader.ok() && !reader.rest().empty()) {
       uint16_t id = reader.U16();
@@ -339,12 +380,19 @@ uint64_t ReadVersion7(const SeekableFile& file, FileCursor* cursor, Options* opt
           SetPacked(packed.value_or(header->compression != "none"), &header->cpus[i]);
       }
       // The data of the last option are where the next section is.
-      if (id == kDone) next = ByteReader(data).U64();
-      if (id == kDone) break;
-      if (id != kEventFormats) continue;
-      if (auto formats = sections.Read(ByteReader(data).U64())) ReadEventFormats(formats->bytes, header);
+      if (id == kDone) {
+        next = ByteReader(data).U64();
+        done = data.size() == sizeof(next) && next == 0;
+        break;
+      }
+      if (id != kEventFormats && id != kHeaderInfo) continue;
+      auto told = sections.Read(ByteReader(data).U64());
+      if (told && id == kEventFormats) ReadEventFormats(told->bytes, header);
+      if (told && id == kHeaderInfo) options->page_sizes.header_page = PageSizeIn(told->bytes);
     }
   }
+  header->tables_contradict |= !done;
+  if (!done) return 0;
   uint64_t end = sections.end();
   for (const BufferPlace& buffer : options->buffers) {
     // What the cpus recorded fills the section, but for less than a page at its end.
@@ -376,12 +424,14 @@ uint64_t ReadTableOfCpus(FileCursor* cursor, uint32_t buffer, uint32_t cpus, Opt
   header->latency |= type.starts_with("latency");
   if (!type.starts_with("flyrecord")) return 0;
   uint64_t end = 0;
-  cpus = options->cpus.value_or(cpus);
+  header->tables_contradict |= options->cpus && *options->cpus < cpus;
+  cpus = std::max(cpus, options->cpus.value_or(0));
+  uint32_t page_size = PageSizeOf(options->page_sizes, std::nullopt, header);
   for (uint32_t i = 0; i < cpus; ++i) {
     TraceDatCpu cpu{.buffer = buffer, .cpu = static_cast<int32_t>(i)};
     cpu.offset = cursor->Read<uint64_t>();
     cpu.size = cursor->Read<uint64_t>();
-    cpu.page_size = options->page_size;
+    cpu.page_size = page_size;
     if (!cursor->ok() || !AddCpu(cpu, header)) break;
     end = std::max(end, cpu.offset + cpu.size);
   }
@@ -393,7 +443,7 @@ uint64_t ReadTableOfCpus(FileCursor* cursor, uint32_t buffer, uint32_t cpus, Opt
 uint64_t ReadVersion6(const SeekableFile& file, FileCursor* cursor, Options* options) {
   TraceDatHeader* header = options->header;
   cursor->CString();  // header_page
-  cursor->Skip(cursor->Read<uint64_t>());
+  options->page_sizes.header_page = PageSizeIn(cursor->Bytes(cursor->Read<uint64_t>()));
   cursor->CString();  // header_event
   cursor->Skip(cursor->Read<uint64_t>());
   auto ftrace_events = cursor->Read<uint32_t>();
@@ -421,7 +471,9 @@ uint64_t ReadVersion6(const SeekableFile& file, FileCursor* cursor, Options* opt
   return end;
 }
 
-// Of areas that overlap each byte is read once: a size that is wrong takes nothing from the others.
+// What the cpus recorded in one buffer lies side by side, each from the beginning of a page on. Of areas that
+// overlap each byte is read once: a size that is wrong takes nothing from the others. What lies in none of
+// them was recorded by one whose size is wrong.
 void SeparateCpus(TraceDatHeader* header) {
   std::vector<TraceDatCpu*> by_offset;
   for (TraceDatCpu& cpu : header->cpus) by_offset.push_back(&cpu);
@@ -429,10 +481,14 @@ void SeparateCpus(TraceDatHeader* header) {
                    [](const TraceDatCpu* a, const TraceDatCpu* b) { return a->offset < b->offset; });
   for (size_t i = 1; i < by_offset.size(); ++i) {
     TraceDatCpu& before = *by_offset[i - 1];
-    uint64_t room = by_offset[i]->offset - before.offset;
-    header->tables_contradict |= before.size > room;
+    const TraceDatCpu& cpu = *by_offset[i];
+    uint64_t room = cpu.offset - before.offset;
+    bool overlap = before.size > room;
+    bool hole = before.buffer == cpu.buffer && !overlap && room - before.size >= cpu.page_size;
+    header->tables_contradict |= overlap || hole;
     before.size = std::min(before.size, room);
   }
+  std::erase_if(header->cpus, [](const TraceDatCpu& cpu) { return cpu.size == 0; });
 }
 
 // `cat a.dat b.dat`.
@@ -448,11 +504,9 @@ TraceDatHeader ReadTraceDatHeader(const SeekableFile& file) {
   header.version = cursor.CString();
   header.big_endian = cursor.Read<uint8_t>() == 1;
   header.long_bytes = cursor.Read<uint8_t>() == 4 ? 4 : 8;
-  auto page_size = cursor.Read<uint32_t>();
-  bool page_size_known = IsPageSize(page_size);
+  Options options{.header = &header, .buffers = {}, .cpus = {}, .page_sizes = {}};
+  options.page_sizes.head = IfPageSize(cursor.Read<uint32_t>());
   if (!cursor.ok() || header.big_endian) return header;
-  header.tables_contradict = !page_size_known;
-  Options options{.header = &header, .buffers = {}, .cpus = {}, .page_size = page_size_known ? page_size : 0};
   uint64_t end = 0;
   if (header.version == "7") {
     end = ReadVersion7(file, &cursor, &options);

@@ -23,6 +23,8 @@ constexpr uint64_t kMostOfChunks = uint64_t{256} << 20;
 
 constexpr int64_t kNotKnown = -1;  // how many events were lost
 
+constexpr size_t kPageHeadBytes = 16;  // of a page, at most
+
 }  // namespace
 
 // What one cpu recorded, page by page.
@@ -39,9 +41,11 @@ class TraceDatRecords::Bytes {
         end_(place.offset + std::min(place.size, file.size() - std::min(file.size(), place.offset))) {
     if (place.size > end_ - at_) damage_ = "the file is cut off";
     if (!place.packed) return;
-    auto chunks = Read<uint32_t>();
-    if (!chunks) damage_ = "the file is cut off";
-    chunks_left_ = chunks.value_or(0);
+    if (auto chunks = Read<uint32_t>(); chunks) {
+      chunks_left_ = *chunks;
+    } else {
+      damage_ = "the file is cut off";
+    }
   }
   Bytes(const Bytes&) = delete;
   Bytes& operator=(const Bytes&) = delete;
@@ -50,12 +54,17 @@ class TraceDatRecords::Bytes {
   std::string_view NextPage() {
     before_ = page_;
     page_ = next_;
-    while (buffer_.size() - page_ < place_.page_size && Fill()) {
+    while (buffer_.size() - page_ < place_.page_size + kPageHeadBytes && Fill()) {
     }
     next_ = page_ + std::min<size_t>(place_.page_size, buffer_.size() - page_);
-    return std::string_view(buffer_).substr(page_, next_ - page_);
+    return Page();
   }
-  // The one before that; empty where there was none.
+  std::string_view Page() const {
+    return std::string_view(buffer_).substr(page_, next_ - page_);
+  }  // it again
+  // How the one behind it begins; shorter at the end.
+  std::string_view NextHead() const { return std::string_view(buffer_).substr(next_, kPageHeadBytes); }
+  // The one before it; empty where there was none.
   std::string_view PageBefore() const { return std::string_view(buffer_).substr(before_, page_ - before_); }
 
   // Where the page given last stands in the file, or the chunk that its end is packed in.
@@ -93,31 +102,50 @@ class TraceDatRecords::Bytes {
     return got > 0;
   }
 
-  // u32 packed size, u32 size, the packed bytes
+  // u32 packed size, u32 size, the packed bytes. The table's size of all of them is what counts.
   bool FillFromChunk() {
-    if (chunks_left_ == 0) return false;
-    --chunks_left_;
+    if (at_ == end_) {
+      if (chunks_left_ > 0) NoteOnce("packed pieces are missing");
+      return false;
+    }
+    if (chunks_left_ == 0) NoteOnce("there are more packed pieces than there should be");
+    chunks_left_ -= chunks_left_ > 0;
     chunk_at_ = at_;
     auto packed_size = Read<uint32_t>();
-    auto size = Read<uint32_t>();
-    if (!packed_size || !size || *size > kMostOfChunk || *packed_size > end_ - at_) {
-      if (!damage_) damage_ = "it makes no sense how long a packed piece is";
+    auto told = Read<uint32_t>();
+    if (!packed_size || !told || *told > kMostOfChunk || *packed_size == 0 || *packed_size > end_ - at_) {
+      NoteOnce("it makes no sense how long a packed piece is");
       chunks_left_ = 0;
+      at_ = end_;
       return false;
     }
     std::string packed(*packed_size, '\0');
     packed.resize(file_.ReadAt(at_, packed.data(), packed.size()));
     at_ += *packed_size;
+    unsigned long long held = ZSTD_getFrameContentSize(packed.data(), packed.size());
+    size_t size = *told;
+    if (held <= kMostOfChunk && held != size) {
+      NoteOnce("it is wrong how long a packed piece is");
+      size = static_cast<size_t>(held);
+    }
     volume_->TakeIn(*packed_size);
-    volume_->GiveOut(*size);
+    volume_->GiveOut(size);
     size_t filled = buffer_.size();
-    Reserve(filled + *size);
-    buffer_.resize(filled + *size);
-    size_t got = ZSTD_decompress(buffer_.data() + filled, *size, packed.data(), packed.size());
-    // Pages that were never written, see RingBufferPage: those behind it are where they should be.
-    if (ZSTD_isError(got) || got != *size)
+    Reserve(filled + size);
+    buffer_.resize(filled + size);
+    size_t got = ZSTD_decompress(buffer_.data() + filled, size, packed.data(), packed.size());
+    if (ZSTD_isError(got)) {
+      // Pages that were never written, see RingBufferPage: those behind it are where they should be.
       std::fill(buffer_.begin() + static_cast<std::ptrdiff_t>(filled), buffer_.end(), '\0');
+    } else {
+      buffer_.resize(filled + got);
+    }
+    if (size == 0 || (!ZSTD_isError(got) && got != size)) NoteOnce("it is wrong how long a packed piece is");
     return true;
+  }
+
+  void NoteOnce(const char* damage) {
+    if (!damage_) damage_ = damage;
   }
 
   void Reserve(size_t size) {
@@ -203,10 +231,7 @@ bool TraceDatRecords::Next(TraceDatRecord* record) {
 bool TraceDatRecords::Advance(Cpu* cpu) {
   while (!cpu->page.Next(&cpu->record)) {
     if (cpu->ended) return false;
-    if (cpu->page.damaged()) {
-      NoteDamage(*cpu, "does not hold together");
-      cpu->lost_now = kNotKnown;
-    }
+    if (cpu->page.damaged()) cpu->lost_now = kNotKnown;  // cut off: told when it began
     if (BeginPage(cpu)) continue;
     cpu->ended = true;
     cpu->page = RingBufferPage();
@@ -219,23 +244,42 @@ bool TraceDatRecords::Advance(Cpu* cpu) {
 }
 
 bool TraceDatRecords::BeginPage(Cpu* cpu) {
-  std::string_view page = cpu->bytes.NextPage();
-  if (page.empty()) {
+  std::string_view bytes = cpu->bytes.NextPage();
+  if (bytes.empty()) {
     if (!cpu->bytes.damage()) return false;
     NoteDamage(*cpu, cpu->bytes.damage());
     cpu->lost_now = kNotKnown;
     return false;
   }
-  // No cpu records the same twice: this one was written over, or not at all.
-  if (page == cpu->bytes.PageBefore()) {
-    NoteDamage(*cpu, "is that before it once more");
-    cpu->page = RingBufferPage();
+  RingBufferPage page(bytes, cpu->place.page_size, header_.long_bytes);
+  if (const char* damage = DamageOf(page, *cpu); damage) {
+    NoteDamage(*cpu, damage);
     cpu->lost_now = kNotKnown;
-    return true;
+    // Where a page is not whole, what is there is.
+    bool cut = bytes.size() < cpu->place.page_size;
+    if (!cut) page = RingBufferPage();
   }
-  cpu->page = RingBufferPage(page, cpu->place.page_size, header_.long_bytes);
-  if (cpu->page.lost() != 0 && cpu->lost_now != kNotKnown) cpu->lost_now = cpu->page.lost();
+  cpu->page = page;
+  if (page.lost() != 0 && cpu->lost_now != kNotKnown) cpu->lost_now = page.lost();
   return true;
+}
+
+// What is wrong with the page that was read last; nullptr: nothing. What contradicts itself anywhere tells
+// nothing of time: its stamps add up.
+const char* TraceDatRecords::DamageOf(RingBufferPage page, const Cpu& cpu) const {
+  const uint64_t begin = page.ts();
+  RingBufferRecord last{.ts = begin, .data = {}};
+  for (RingBufferRecord record; page.Next(&record);) last = record;
+  if (page.damaged()) return "a page does not hold together";
+  // A page has the time of the first event that did not fit into the one before it. Behind this one may be
+  // itself.
+  std::string_view behind = cpu.bytes.NextHead();
+  RingBufferPage next(behind, cpu.place.page_size, header_.long_bytes);
+  bool in_order = next.has_head() && next.ts() >= begin && !cpu.bytes.Page().starts_with(behind);
+  if (in_order && last.ts > next.ts()) return "a page is later than the one behind it";
+  // No cpu records the same twice: this one was written over, or not at all.
+  if (cpu.bytes.Page() == cpu.bytes.PageBefore()) return "a page is there twice";
+  return nullptr;
 }
 
 void TraceDatRecords::NoteDamage(const Cpu& cpu, const char* what) {

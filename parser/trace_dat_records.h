@@ -1,5 +1,5 @@
 // The records of a trace.dat, all buffers and cpus merged by time: the pages of the ring buffers, plain or in
-// chunks that are packed with zstd. Of damaged pages what can be read is read, and what is missing is told.
+// chunks that are packed with zstd. What is damaged costs no page but its own, and what is missing is told.
 // libtracecmd stops at them, runs into what they point at, or passes over them.
 #pragma once
 
@@ -38,7 +38,8 @@ class TraceDatRecords {
   // any file of its size can hold.
   bool Next(TraceDatRecord* record);
 
-  // Pages, and ends of cpus, of which something is missing; where the first one is, and what is wrong with it.
+  // Pages, and ends of cpus, of which something is missing; where the first one is, and what is wrong with
+  // it.
   int64_t damaged() const { return damaged_; }
   const std::string& first_damage() const { return first_damage_; }
 
@@ -49,6 +50,7 @@ class TraceDatRecords {
   uint64_t TimeOf(const Cpu& cpu) const;
   bool Advance(Cpu* cpu);
   bool BeginPage(Cpu* cpu);
+  const char* DamageOf(RingBufferPage page, const Cpu& cpu) const;
   void NoteDamage(const Cpu& cpu, const char* what);
 
   const SeekableFile& file_;
