@@ -112,8 +112,14 @@ class Walker {
     bool has_trace = !of_cpus.empty() && fs::is_regular_file(prefix + "trace", code);
     for (std::string& path : of_cpus) {
       struct stat info {};
-      if (stat(path.c_str(), &info) != 0 || !S_ISREG(info.st_mode)) continue;
+      bool regular = stat(path.c_str(), &info) == 0 && S_ISREG(info.st_mode);
+      if (!regular && (has_trace || !path.ends_with("/trace"))) continue;
       of_cpus_.insert(path);
+      if (!regular) {  // what a cpu saw is missing then
+        ++walk_.files;
+        files->push_back(std::move(path));
+        continue;
+      }
       if (!TakeFile(path, info)) continue;
       if (path.ends_with("/trace") && has_trace) {
         ++walk_.files_again;

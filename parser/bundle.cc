@@ -3,6 +3,8 @@
 #include <re2/re2.h>
 
 #include <algorithm>
+#include <bit>
+#include <filesystem>
 #include <list>
 #include <map>
 #include <memory>
@@ -511,8 +513,14 @@ struct FolderFile {
   std::set<int32_t> cpus;  // of a text trace
 };
 
+bool IsUnreadableTraceOfCpu(const std::string& path) {
+  std::error_code none;
+  return IsTraceOfCpu(path) && !std::filesystem::is_regular_file(path, none);
+}
+
 // nullopt for an archive, and for what cannot be read.
 std::optional<FolderFile> LookAt(const std::string& path) {
+  if (IsUnreadableTraceOfCpu(path)) return FolderFile{path, InputFormat::kEmpty, {}};
   try {
     std::vector<InputMember> members = OpenInput(path);
     if (members.size() != 1 || members[0].path != path) return std::nullopt;
@@ -537,8 +545,9 @@ bool MayBeOneTrace(std::vector<const FolderFile*> traces) {
   if (traces.size() <= 1) return true;
   std::set<int32_t> cpus;
   return std::all_of(traces.begin(), traces.end(), [&](const FolderFile* file) {
-    return file->format == traces.front()->format && IsNamedAfterCpu(file->path) && file->cpus.size() == 1 &&
-           cpus.insert(*file->cpus.begin()).second;
+    if (file->format != traces.front()->format || !IsNamedAfterCpu(file->path)) return false;
+    if (file->cpus.empty()) return IsTraceOfCpu(file->path);  // an idle cpu recorded nothing
+    return file->cpus.size() == 1 && cpus.insert(*file->cpus.begin()).second;
   });
 }
 
@@ -562,6 +571,10 @@ Recording OpenRecording(const RecordingOptions& options) {
 
   std::vector<InputMember> members;
   for (const std::string& input : options.inputs) {
+    if (options.inputs.size() > 1 && IsUnreadableTraceOfCpu(input)) {
+      members.push_back(UnreadablePart(input));
+      continue;
+    }
     std::vector<InputMember> of_input = OpenInput(input);
     if (of_input.empty()) throw Error(input + ": has no files in it");
     std::move(of_input.begin(), of_input.end(), std::back_inserter(members));
@@ -662,7 +675,8 @@ std::vector<std::string> PartsOfOneRecording(const std::vector<std::string>& fil
     } else if (IsReadableTrace(format)) {
       traces.push_back(&seen.back());
       // A trace.dat may come after two texts, so three traces have to be there before they are told apart.
-      if (traces.size() > 2 && !MayBeOneTrace(traces)) return {};
+      bool look = traces.size() == 3 || (traces.size() > 3 && std::has_single_bit(traces.size()));
+      if (look && !MayBeOneTrace(traces)) return {};
     }
   }
   size_t side_files = 0;

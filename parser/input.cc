@@ -144,7 +144,8 @@ void AddFiles(const std::string& folder, std::vector<std::string>* files) {
   if (error) throw Error(folder + ": " + error.message());
 }
 
-// Beside the one trace of all cpus theirs say the same.
+// Beside the one trace of all cpus theirs say the same. What a cpu saw is a part of the recording, also where it cannot
+// be read.
 void AddFilesOfCpus(const std::string& path, std::vector<std::string>* files) {
   bool has_trace =
       std::find(files->begin(), files->end(), (fs::path(path) / "trace").string()) != files->end();
@@ -153,12 +154,7 @@ void AddFilesOfCpus(const std::string& path, std::vector<std::string>* files) {
     bool is_trace = file.ends_with("/trace");
     std::error_code none;
     if (is_trace && has_trace) continue;
-    if (fs::is_regular_file(file, none)) {
-      files->push_back(std::move(file));
-    } else if (is_trace) {
-      // What a cpu saw is a part of the recording: without it the others say too little.
-      throw Error(file + ": is no file that can be read");
-    }
+    if (is_trace || fs::is_regular_file(file, none)) files->push_back(std::move(file));
   }
   if (!error.empty()) throw Error(error);
 }
@@ -242,9 +238,22 @@ std::vector<InputMember> OpenInput(const std::string& path) {
   std::sort(files.begin(), files.end());
   std::vector<InputMember> members;
   for (const std::string& file : files) {
+    if (std::error_code none; !fs::is_regular_file(file, none)) {
+      members.push_back(UnreadablePart(file));
+      continue;
+    }
     for (InputMember& member : OpenAny(file, &heads)) members.push_back(std::move(member));
   }
   return members;
+}
+
+InputMember UnreadablePart(const std::string& path) {
+  auto damage = std::make_shared<const std::string>(path + ": is no file that can be read");
+  return {.path = path,
+          .head = {},
+          .whole = true,
+          .open = [] { return ReadFn([](char*, size_t) { return size_t{0}; }); },
+          .damage = std::move(damage)};
 }
 
 SeekableFile::SeekableFile(int fd, std::string name) : fd_(fd), name_(std::move(name)) {

@@ -63,6 +63,9 @@ std::vector<std::string> FilesOfCpus(const std::string& folder, std::string* err
 // by path. Throws Error when the path cannot be read or exceeds the limits of parser/archive.h.
 std::vector<InputMember> OpenInput(const std::string& path);
 
+// Of a recording of which one part is a directory, a fifo or a link to nowhere: nothing, and damaged.
+InputMember UnreadablePart(const std::string& path);
+
 // Bytes at any offset: what trace.dat and perf.data need, whose tables stand behind the data.
 class SeekableFile {
  public:

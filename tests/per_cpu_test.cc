@@ -1,4 +1,5 @@
 // A recording copied from tracefs cpu by cpu: per_cpu/cpu*/trace and stats. Made of samples, line by line.
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <catch2/catch.hpp>
@@ -122,8 +123,23 @@ TEST_CASE("a cpu's file that is missing or no trace is no clean recording", "[pe
           std::string::npos);
     fs::remove(folder.path() + "/per_cpu/cpu3/trace");
     fs::create_symlink("/nowhere", folder.path() + "/per_cpu/cpu3/trace");
-    CHECK_THROWS_WITH(Analysis(Folder(folder)),
-                      Catch::Contains("per_cpu/cpu3/trace: is no file that can be read"));
+    auto check_unreadable = [&] {
+      Analysis without(Folder(folder));
+      CHECK(without.ExitCode() == 3);
+      CHECK(without.facts().lines.events > 1000);
+      CHECK(without.Text("SELECT text FROM trace_issues WHERE kind = 'damaged'")
+                .find("per_cpu/cpu3/trace: is no file that can be read") != std::string::npos);
+      Run triage = Shell("$MMREPLAY triage " + folder.path());
+      CHECK(triage.exit_code == 3);
+      CHECK(triage.out.find("logs: 1 = 0 found + 0 clean + 1 cannot tell") != std::string::npos);
+    };
+    check_unreadable();
+    fs::remove(folder.path() + "/per_cpu/cpu3/trace");
+    fs::create_directory(folder.path() + "/per_cpu/cpu3/trace");
+    check_unreadable();
+    fs::remove(folder.path() + "/per_cpu/cpu3/trace");
+    REQUIRE(mkfifo((folder.path() + "/per_cpu/cpu3/trace").c_str(), 0600) == 0);
+    check_unreadable();
   }
   // Of a single trace somebody took a part, as one may: it is told.
   TemporaryFolder folder;
@@ -173,6 +189,11 @@ TEST_CASE("triage takes the files of the cpus for the recording that analyze tak
   CHECK(triage.exit_code == 1);
   CHECK(triage.out.find("logs: 1 = 1 found") != std::string::npos);
   CHECK(triage.out.find("files: 7 = 0 by themselves + 7 in bundles + 0 met again") != std::string::npos);
+  // Cpus that were idle have a head and nothing else.
+  for (int cpu = 4; cpu < 8; ++cpu) folder.Write(CpuFolder(folder, cpu) + "/trace", split.head);
+  Run idle = Shell("$MMREPLAY triage " + folder.path());
+  CHECK(idle.exit_code == 1);
+  CHECK(idle.out.find("logs: 1 = 1 found") != std::string::npos);
   // Beside the trace of all cpus theirs say the same.
   folder.Write("trace", Member("x86-fired", InputFormat::kFtraceText));
   Run beside = Shell("$MMREPLAY triage " + folder.path());
