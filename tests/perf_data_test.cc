@@ -245,6 +245,21 @@ TEST_CASE("sections of ids that overlap are read once", "[perf_data]") {
   CHECK_FALSE(header.attr_of_id.empty());
 }
 
+TEST_CASE("records of a kind that perf does not write are damage", "[perf_data]") {
+  const std::string sample = PerfFreeSample(10, 0, 0x1000);
+  // Kernels and perfs to come may write more kinds; what they are is passed over.
+  BinaryRead later = ReadBinary(PerfPipeHead() + sample + PerfRecordBytes(30, "12345678") +
+                                PerfRecordBytes(90, "12345678") + sample + kRound);
+  CHECK(later.events.size() == 2);
+  CHECK_FALSE(later.HasIssue("damaged"));
+  for (uint32_t type : {uint32_t{0}, uint32_t{0x0a0a0a0a}}) {
+    BinaryRead read =
+        ReadBinary(PerfPipeHead() + sample + PerfRecordBytes(type, "12345678") + sample + kRound);
+    CHECK(read.events.size() == 2);
+    CHECK(read.HasIssue("damaged"));
+  }
+}
+
 TEST_CASE("no damage takes the reader down", "[perf_data]") {
   for (const char* name : {"x86-perf-zstd", "x86-perf-pipe", "x86-perf-lost"})
     CheckDamage(PerfData(name), 60, 150);
