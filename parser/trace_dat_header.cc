@@ -475,6 +475,7 @@ uint64_t ReadVersion6(const SeekableFile& file, FileCursor* cursor, Options* opt
 // overlap each byte is read once: a size that is wrong takes nothing from the others. What lies in none of
 // them was recorded by one whose size is wrong.
 void SeparateCpus(TraceDatHeader* header) {
+  std::erase_if(header->cpus, [](const TraceDatCpu& cpu) { return cpu.size == 0 && cpu.offset == 0; });
   std::vector<TraceDatCpu*> by_offset;
   for (TraceDatCpu& cpu : header->cpus) by_offset.push_back(&cpu);
   std::stable_sort(by_offset.begin(), by_offset.end(),

@@ -23,6 +23,10 @@ constexpr uint64_t kMostOfChunks = uint64_t{256} << 20;
 
 constexpr int64_t kNotKnown = -1;  // how many events were lost
 
+// Clocks that are read without a lock may step back a little between two pages (ktime_get_mono_fast_ns); what
+// is damaged is wrong by much more.
+constexpr uint64_t kStepBack = 1'000'000;  // ns, or ticks
+
 constexpr size_t kPageHeadBytes = 16;  // of a page, at most
 
 }  // namespace
@@ -276,7 +280,8 @@ const char* TraceDatRecords::DamageOf(RingBufferPage page, const Cpu& cpu) const
   std::string_view behind = cpu.bytes.NextHead();
   RingBufferPage next(behind, cpu.place.page_size, header_.long_bytes);
   bool in_order = next.has_head() && next.ts() >= begin && !cpu.bytes.Page().starts_with(behind);
-  if (in_order && last.ts > next.ts()) return "a page is later than the one behind it";
+  if (in_order && last.ts > next.ts() && last.ts - next.ts() > kStepBack)
+    return "a page is later than the one behind it";
   // No cpu records the same twice: this one was written over, or not at all.
   if (cpu.bytes.Page() == cpu.bytes.PageBefore()) return "a page is there twice";
   return nullptr;
