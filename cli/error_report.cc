@@ -63,7 +63,7 @@ constexpr Advice kAdvice[] = {
     {"Permission denied", "let the user who runs mmreplay read it, or run mmreplay as one who may"},
     {"is a directory", "give the name of a file"},
     {"is a device, fifo or socket, and no file", "give the name of a file"},
-    {"No space left on device", "make room where the result goes"},
+    {"No space left on device", "make room; temporary files lie beside what -o names, else in $TMPDIR"},
     {"database or disk is full",
      "make room; the database is made in $TMPDIR, or beside the name given with -o"},
     {"is not a database mmreplay wrote", "make one with mmreplay analyze -o DB INPUT, or give another name"},

@@ -31,7 +31,8 @@ void ReadExactly(const SeekableFile& file, uint64_t offset, void* data, size_t s
     throw Error(file.name() + ": became shorter while it was analysed");
 }
 
-SpoolFile::SpoolFile() : file_(OpenTemporaryFile("events"), "temporary file of events") {}
+SpoolFile::SpoolFile()
+    : file_(OpenTemporaryFile("events"), "temporary file for events in " + FolderOfTemporaries()) {}
 
 uint64_t SpoolFile::Reserve(size_t size) {
   uint64_t at = end_;

@@ -116,7 +116,8 @@ std::shared_ptr<SeekableFile> Spool(const ReadFn& read, const std::string& name)
     for (size_t at = 0; at < got;) {
       ssize_t wrote = write(file.get(), buffer.data() + at, got - at);
       if (wrote < 0 && errno == EINTR) continue;
-      if (wrote <= 0) throw Error("temporary file for " + name + ": " + Reason(errno));
+      if (wrote <= 0)
+        throw Error("temporary file for " + name + " in " + FolderOfTemporaries() + ": " + Reason(errno));
       at += static_cast<size_t>(wrote);
     }
   }
@@ -144,8 +145,8 @@ void AddFiles(const std::string& folder, std::vector<std::string>* files) {
   if (error) throw Error(folder + ": " + error.message());
 }
 
-// Beside the one trace of all cpus theirs say the same. What a cpu saw is a part of the recording, also where it cannot
-// be read.
+// Beside the one trace of all cpus theirs say the same. What a cpu saw is a part of the recording, also where
+// it cannot be read.
 void AddFilesOfCpus(const std::string& path, std::vector<std::string>* files) {
   bool has_trace =
       std::find(files->begin(), files->end(), (fs::path(path) / "trace").string()) != files->end();
