@@ -39,12 +39,20 @@ RingBufferPage::RingBufferPage(std::string_view bytes, size_t page_size, size_t 
   has_head_ = reader.ok() && flags_make_sense && can_be;
   damaged_ = !has_head_;
   if (damaged_) return;
-  damaged_ = size > reader.rest().size();  // cut off
+  damaged_ = cut_off_ = size > reader.rest().size();
   rest_ = reader.Bytes(std::min<uint64_t>(size, reader.rest().size()));
   if ((commit & kMissedEvents) == 0) return;
   uint64_t missed = (commit & kMissedStored) != 0 ? read_long() : 0;
   bool told = missed > 0 && missed <= uint64_t{std::numeric_limits<int64_t>::max()};
   lost_ = told ? static_cast<int64_t>(missed) : -1;
+}
+
+uint64_t RingBufferPage::UsedBytes(std::string_view head, size_t long_bytes) {
+  ByteReader reader(head);
+  reader.U64();
+  uint64_t commit = long_bytes == 8 ? reader.U64() : uint64_t{reader.U32()};
+  // Where events were lost, their number stands behind the others.
+  return head.empty() ? 0 : sizeof(uint64_t) + long_bytes + (commit & kCommitMask) + long_bytes;
 }
 
 bool RingBufferPage::TakeWord(uint32_t* word) {

@@ -26,12 +26,17 @@ class RingBufferPage {
   // page: of it what is there is read.
   RingBufferPage(std::string_view bytes, size_t page_size, size_t long_bytes);
 
+  // Of a page that begins so: head, events and what stands behind them. 0 where there is no head.
+  static uint64_t UsedBytes(std::string_view head, size_t long_bytes);
+
   // False at the end, and where the rest is damaged.
   bool Next(RingBufferRecord* record);
 
   uint64_t ts() const { return ts_; }  // of the record read last; of the page before the first one
   // Time and size are there, and can be those of a page.
   bool has_head() const { return has_head_; }
+  // There is less than its head says.
+  bool cut_off() const { return cut_off_; }
   // What was read so far contradicts itself: what stands behind it is lost.
   bool damaged() const { return damaged_; }
   // How many events the kernel lost before the first one; -1: it does not tell how many.
@@ -45,6 +50,7 @@ class RingBufferPage {
   uint64_t ts_ = 0;
   int64_t lost_ = 0;
   bool has_head_ = false;
+  bool cut_off_ = false;
   bool damaged_ = false;
 };
 

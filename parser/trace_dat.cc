@@ -226,7 +226,7 @@ void TraceDatReader::ReadMessage(uint8_t type, std::string_view payload, Batch* 
     case TraceDatMessage::kUnreadable:
       throw Error(std::string(payload));
     case TraceDatMessage::kDamaged:
-      Note(Severity::kError, "damaged", std::string(payload));
+      AddDamaged(payload);
       break;
     case TraceDatMessage::kEnd:
       complete_ = true;
@@ -302,6 +302,12 @@ void TraceDatReader::NoteCopy(const Kind& kind, uint32_t buffer) {
   Note(Severity::kInfo, "event in two buffers",
        std::string(strings_->Text(kind.name)) + " was recorded in " + name(*kind.buffer) + " and in " +
            name(buffer) + ": the second copies are stored and not replayed");
+}
+
+void TraceDatReader::AddDamaged(std::string_view payload) {
+  ByteReader reader(payload);
+  auto places = reader.Read<int64_t>();
+  CountIssue({Severity::kError, "damaged pages", 0, places, std::string(reader.rest())}, &issues_);
 }
 
 void TraceDatReader::AddLost(std::string_view payload, Batch* batch) {

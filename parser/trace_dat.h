@@ -53,6 +53,7 @@ class TraceDatReader : public EventSource {
   void AddLayout(std::string_view packed);
   void AddEvent(std::string_view payload, bool as_record, Batch* batch);
   LastOnCpu& LastOn(int32_t cpu);
+  void AddDamaged(std::string_view payload);
   void AddLost(std::string_view payload, Batch* batch);
   void NoteCopy(const Kind& kind, uint32_t buffer);
   void Note(TraceIssue::Severity severity, std::string_view kind, const std::string& text);

@@ -166,10 +166,11 @@ class TraceDatChild {
     TraceDatRecords records(file_, header_);
     for (TraceDatRecord record; records.Next(&record);) AddRecord(record);
     if (records.damaged() > 0) {
-      writer_.Say(TraceDatMessage::kDamaged,
-                  "events are missing where the file is damaged: " + std::to_string(records.damaged()) + " " +
-                      (records.damaged() == 1 ? "place" : "places") + " in what the cpus recorded (" +
-                      records.first_damage() + ")");
+      writer_.Begin(TraceDatMessage::kDamaged);
+      writer_.Add(records.damaged());
+      writer_.text()->append("events are missing where the file is damaged, first on " +
+                             records.first_damage());
+      writer_.End();
     }
     writer_.Say(TraceDatMessage::kEnd, "");
   }

@@ -25,7 +25,7 @@ enum class TraceDatMessage : uint8_t {
   kFailed = 6,        // text: the library cannot read the file
   kEnd = 7,           // all has been said
   kUnreadable = 8,    // text: why, with the file's name
-  kDamaged = 11,      // text: what is missing, and where
+  kDamaged = 11,      // i64 places, text: where and what the first one is
 };
 
 struct TraceDatEvent {

@@ -107,49 +107,30 @@ bool IsPageSize(uint64_t size) {
 // Where what is recorded in a buffer begins.
 struct BufferPlace {
   uint64_t section = 0;
-  uint64_t end = 0;  // of version 7: of what the cpus recorded; 0: of no cpu
-  uint32_t page_size = 0;
+  uint64_t end = 0;              // of version 7: of what the cpus recorded; 0: of no cpu
+  uint32_t page_size = 0;        // 0: not told
+  std::optional<uint32_t> cpus;  // of version 6
 };
 
 // More cpus than any machine has in as many buffers as anybody makes.
 constexpr size_t kMostCpus = 65536;
 
-// Each place of a file that tells the size of its pages. 0: not told, or no such size.
-struct PageSizes {
-  uint32_t head = 0;         // of the file
-  uint32_t header_page = 0;  // the kernel's own description
-};
-
 struct Options {
   TraceDatHeader* header;
   std::vector<BufferPlace> buffers;
-  std::optional<uint32_t> cpus;  // of version 6
-  PageSizes page_sizes;
+  std::optional<uint32_t> cpus;  // of version 6, in its top buffer
 };
 
-uint32_t IfPageSize(uint64_t size) {
-  return IsPageSize(size) ? static_cast<uint32_t>(size) : 0;
+void AddPageSize(uint64_t size, TraceDatHeader* header) {
+  if (IsPageSize(size)) header->page_sizes.push_back(static_cast<uint32_t>(size));
 }
 
-// A number that was damaged is a size of pages seldom, and a text that was hardly ever. `buffer`: what the
-// table of the buffer tells.
-uint32_t PageSizeOf(const PageSizes& sizes, std::optional<uint64_t> buffer, TraceDatHeader* header) {
-  uint32_t of_buffer = buffer ? IfPageSize(*buffer) : 0;
-  uint32_t chosen = 0;
-  for (uint32_t size : {sizes.header_page, of_buffer, sizes.head}) {
-    if (chosen == 0) chosen = size;
-    header->tables_contradict |= size != 0 && size != chosen;
-  }
-  header->tables_contradict |= sizes.head == 0 || (buffer && of_buffer == 0);
-  return chosen;
-}
-
-// "	field: char data;	offset:16;	size:4080;	signed:1;" of header_page: what a page has beside
-// its head.
-uint32_t PageSizeIn(std::string_view header_page) {
-  uint32_t found = 0;
+// header_page is the kernel's own description of a page (ring_buffer_print_page_header):
+//   field: local_t commit;	offset:8;	size:8;	signed:1;
+//   field: char data;	offset:16;	size:4080;	signed:1;
+// The size of a long in the file's head is that of the trace-cmd that wrote it.
+void ReadHeaderPage(std::string_view header_page, TraceDatHeader* header) {
   ForEachLine(header_page, [&](std::string_view line) {
-    if (line.find(" data;") == std::string_view::npos) return;
     auto number = [&](std::string_view key) -> std::optional<uint64_t> {
       size_t at = line.find(key);
       if (at == std::string_view::npos) return std::nullopt;
@@ -158,9 +139,11 @@ uint32_t PageSizeIn(std::string_view header_page) {
     };
     auto offset = number("offset:");
     auto size = number("size:");
-    if (offset && size && *offset < 64 && *size < uint64_t{1} << 32) found = IfPageSize(*offset + *size);
+    if (!offset || !size || *offset >= 64 || *size >= uint64_t{1} << 32) return;
+    if (line.find(" data;") != std::string_view::npos) AddPageSize(*offset + *size, header);
+    bool commit = line.find(" commit;") != std::string_view::npos;
+    if (commit && (*size == 4 || *size == 8)) header->long_bytes = static_cast<size_t>(*size);
   });
-  return found;
 }
 
 bool AddCpu(const TraceDatCpu& cpu, TraceDatHeader* header) {
@@ -174,7 +157,8 @@ bool AddCpu(const TraceDatCpu& cpu, TraceDatHeader* header) {
 void ReadBuffer(std::string_view data, bool v7, Options* options) {
   TraceDatHeader* header = options->header;
   ByteReader reader(data);
-  BufferPlace place{.section = reader.U64()};
+  BufferPlace place;
+  place.section = reader.U64();
   std::string name(v7 ? reader.CString() : UpToNul(reader.rest()));
   constexpr size_t kMostBuffers = 4096;
   if (!name.empty() && header->buffers.size() < kMostBuffers) header->buffers.push_back(name);
@@ -185,7 +169,8 @@ void ReadBuffer(std::string_view data, bool v7, Options* options) {
       header->clocks_differ |= header->clock && *header->clock != clock;
       if (!header->clock || name.empty()) header->clock = clock;
     }
-    place.page_size = PageSizeOf(options->page_sizes, reader.U32(), header);
+    uint32_t page_size = reader.U32();
+    if (IsPageSize(page_size)) place.page_size = page_size;
     uint32_t cpus = reader.U32();
     for (uint32_t i = 0; i < cpus && reader.ok(); ++i) {
       TraceDatCpu cpu{.buffer = index};
@@ -249,7 +234,8 @@ void ReadOption(uint16_t id, std::string_view data, bool v7, Options* options) {
       header->uname = UpToNul(data);
       break;
     case kCpuCount:
-      options->cpus = ByteReader(data).U32();
+      // Behind a buffer it is the buffer's.
+      (options->buffers.empty() ? options->cpus : options->buffers.back().cpus) = ByteReader(data).U32();
       break;
     case kTimeShift:
       header->library_time = true;
@@ -354,6 +340,13 @@ void SetPacked(bool packed, TraceDatCpu* cpu) {
   if (packed && cpu->size > 0) cpu->size += sizeof(uint32_t);
 }
 
+// What is aligned to a page is so to none that is larger than this.
+uint64_t LargestPage(const TraceDatHeader& header, const BufferPlace& buffer) {
+  uint64_t largest = buffer.page_size;
+  for (uint32_t size : header.page_sizes) largest = std::max<uint64_t>(largest, size);
+  return largest;
+}
+
 // Returns where the file ends by what it says; 0 where it does not tell.
 uint64_t ReadVersion7(const SeekableFile& file, FileCursor* cursor, Options* options) {
   TraceDatHeader* header = options->header;
@@ -375,7 +368,7 @@ uint64_t ReadVersion7(const SeekableFile& file, FileCursor* cursor, Options* opt
       ReadOption(id, data, true, options);
       if (options->buffers.size() > buffers) {
         auto packed = IsPacked(file, options->buffers.back().section);
-        header->tables_contradict |= !packed;
+        header->tables_contradict |= !packed || (*packed && header->compression == "none");
         for (size_t i = first; i < header->cpus.size(); ++i)
           SetPacked(packed.value_or(header->compression != "none"), &header->cpus[i]);
       }
@@ -388,7 +381,7 @@ uint64_t ReadVersion7(const SeekableFile& file, FileCursor* cursor, Options* opt
       if (id != kEventFormats && id != kHeaderInfo) continue;
       auto told = sections.Read(ByteReader(data).U64());
       if (told && id == kEventFormats) ReadEventFormats(told->bytes, header);
-      if (told && id == kHeaderInfo) options->page_sizes.header_page = PageSizeIn(told->bytes);
+      if (told && id == kHeaderInfo) ReadHeaderPage(told->bytes, header);
     }
   }
   header->tables_contradict |= !done;
@@ -398,7 +391,8 @@ uint64_t ReadVersion7(const SeekableFile& file, FileCursor* cursor, Options* opt
     // What the cpus recorded fills the section, but for less than a page at its end.
     std::optional<uint64_t> section_end = EndOfSection(file, buffer.section);
     bool recorded = buffer.end > 0;
-    header->tables_contradict |= recorded && section_end && *section_end > buffer.end + buffer.page_size;
+    header->tables_contradict |=
+        recorded && section_end && *section_end > buffer.end + LargestPage(*header, buffer);
     end = std::max({end, buffer.end, section_end.value_or(0)});
   }
   // What the sections are called stands behind all that have a place.
@@ -424,14 +418,14 @@ uint64_t ReadTableOfCpus(FileCursor* cursor, uint32_t buffer, uint32_t cpus, Opt
   header->latency |= type.starts_with("latency");
   if (!type.starts_with("flyrecord")) return 0;
   uint64_t end = 0;
-  header->tables_contradict |= options->cpus && *options->cpus < cpus;
-  cpus = std::max(cpus, options->cpus.value_or(0));
-  uint32_t page_size = PageSizeOf(options->page_sizes, std::nullopt, header);
+  if (buffer == 0) {
+    header->tables_contradict |= options->cpus && *options->cpus < cpus;
+    cpus = std::max(cpus, options->cpus.value_or(0));
+  }
   for (uint32_t i = 0; i < cpus; ++i) {
     TraceDatCpu cpu{.buffer = buffer, .cpu = static_cast<int32_t>(i)};
     cpu.offset = cursor->Read<uint64_t>();
     cpu.size = cursor->Read<uint64_t>();
-    cpu.page_size = page_size;
     if (!cursor->ok() || !AddCpu(cpu, header)) break;
     end = std::max(end, cpu.offset + cpu.size);
   }
@@ -443,7 +437,7 @@ uint64_t ReadTableOfCpus(FileCursor* cursor, uint32_t buffer, uint32_t cpus, Opt
 uint64_t ReadVersion6(const SeekableFile& file, FileCursor* cursor, Options* options) {
   TraceDatHeader* header = options->header;
   cursor->CString();  // header_page
-  options->page_sizes.header_page = PageSizeIn(cursor->Bytes(cursor->Read<uint64_t>()));
+  ReadHeaderPage(cursor->Bytes(cursor->Read<uint64_t>()), header);
   cursor->CString();  // header_event
   cursor->Skip(cursor->Read<uint64_t>());
   auto ftrace_events = cursor->Read<uint32_t>();
@@ -465,7 +459,8 @@ uint64_t ReadVersion6(const SeekableFile& file, FileCursor* cursor, Options* opt
   const std::vector<BufferPlace> buffers = options->buffers;
   for (size_t i = 0; i < buffers.size(); ++i) {
     FileCursor table(file, buffers[i].section);
-    uint64_t end_of_buffer = ReadTableOfCpus(&table, static_cast<uint32_t>(i + 1), cpus, options);
+    uint32_t cpus_of_buffer = buffers[i].cpus.value_or(options->cpus.value_or(cpus));
+    uint64_t end_of_buffer = ReadTableOfCpus(&table, static_cast<uint32_t>(i + 1), cpus_of_buffer, options);
     end = end == 0 || end_of_buffer == 0 ? 0 : std::max(end, end_of_buffer);
   }
   return end;
@@ -477,7 +472,12 @@ uint64_t ReadVersion6(const SeekableFile& file, FileCursor* cursor, Options* opt
 void SeparateCpus(TraceDatHeader* header) {
   std::erase_if(header->cpus, [](const TraceDatCpu& cpu) { return cpu.size == 0 && cpu.offset == 0; });
   std::vector<TraceDatCpu*> by_offset;
-  for (TraceDatCpu& cpu : header->cpus) by_offset.push_back(&cpu);
+  uint64_t largest_page = 0;
+  for (uint32_t size : header->page_sizes) largest_page = std::max<uint64_t>(largest_page, size);
+  for (TraceDatCpu& cpu : header->cpus) {
+    by_offset.push_back(&cpu);
+    largest_page = std::max<uint64_t>(largest_page, cpu.page_size);
+  }
   std::stable_sort(by_offset.begin(), by_offset.end(),
                    [](const TraceDatCpu* a, const TraceDatCpu* b) { return a->offset < b->offset; });
   for (size_t i = 1; i < by_offset.size(); ++i) {
@@ -485,7 +485,8 @@ void SeparateCpus(TraceDatHeader* header) {
     const TraceDatCpu& cpu = *by_offset[i];
     uint64_t room = cpu.offset - before.offset;
     bool overlap = before.size > room;
-    bool hole = before.buffer == cpu.buffer && !overlap && room - before.size >= cpu.page_size;
+    bool hole =
+        before.buffer == cpu.buffer && !overlap && largest_page > 0 && room - before.size >= largest_page;
     header->tables_contradict |= overlap || hole;
     before.size = std::min(before.size, room);
   }
@@ -505,9 +506,9 @@ TraceDatHeader ReadTraceDatHeader(const SeekableFile& file) {
   header.version = cursor.CString();
   header.big_endian = cursor.Read<uint8_t>() == 1;
   header.long_bytes = cursor.Read<uint8_t>() == 4 ? 4 : 8;
-  Options options{.header = &header, .buffers = {}, .cpus = {}, .page_sizes = {}};
-  options.page_sizes.head = IfPageSize(cursor.Read<uint32_t>());
+  AddPageSize(cursor.Read<uint32_t>(), &header);
   if (!cursor.ok() || header.big_endian) return header;
+  Options options{.header = &header, .buffers = {}, .cpus = {}};
   uint64_t end = 0;
   if (header.version == "7") {
     end = ReadVersion7(file, &cursor, &options);
@@ -515,6 +516,10 @@ TraceDatHeader ReadTraceDatHeader(const SeekableFile& file) {
     end = ReadVersion6(file, &cursor, &options);
   }
   SeparateCpus(&header);
+  bool sized =
+      !header.page_sizes.empty() || std::any_of(header.cpus.begin(), header.cpus.end(),
+                                                [](const TraceDatCpu& cpu) { return cpu.page_size != 0; });
+  header.tables_contradict |= !header.cpus.empty() && !sized;
   if (end > 0 && end < file.size() && BeginsTraceDat(file, end)) header.bytes_behind = file.size() - end;
   return header;
 }

@@ -1,5 +1,5 @@
 // What a trace.dat says about the machine and the recording, read from its header and option sections
-// (trace-cmd.dat.v6(5), trace-cmd.dat.v7(5)). libtracecmd reads the events but keeps these to itself.
+// (trace-cmd.dat.v6(5), trace-cmd.dat.v7(5)). libtracecmd keeps these to itself.
 #pragma once
 
 #include <cstdint>
@@ -16,10 +16,10 @@ namespace mmreplay {
 struct TraceDatCpu {
   uint32_t buffer = 0;  // 0: the top one
   int32_t cpu = 0;
-  uint64_t offset = 0;  // in the file
-  uint64_t size = 0;    // in the file: of packed ones less than the pages have
-  uint32_t page_size = 0;
-  bool packed = false;  // in chunks, with zstd
+  uint64_t offset = 0;     // in the file
+  uint64_t size = 0;       // in the file: of packed ones less than the pages have
+  uint32_t page_size = 0;  // as the buffer's table tells; 0: it does not
+  bool packed = false;     // in chunks, with zstd
 };
 
 struct TraceDatHeader {
@@ -35,12 +35,13 @@ struct TraceDatHeader {
   bool clocks_differ = false;        // between the buffers
   bool ticks_to_ns = false;  // the file says how to turn TSC ticks into nanoseconds, and the library does
   bool dates = false;        // recorded with --date: stamps are wall-clock time
-  bool tables_contradict = false;  // sizes of pages and of what the cpus recorded: events will be missing
-  std::vector<TraceDatCpu> cpus;   // buffer by buffer
-  size_t long_bytes = 8;           // of the recorded machine
-  int64_t ts_offset = 0;           // nanoseconds to add to every stamp (--date, --ts-offset)
-  bool library_time = false;       // stamps have to be worked out from what only libtracecmd makes sense of
-  uint64_t bytes_behind = 0;       // from the beginning of another trace.dat that stands behind this one
+  bool tables_contradict = false;    // sizes of pages and of what the cpus recorded: events will be missing
+  std::vector<TraceDatCpu> cpus;     // buffer by buffer
+  std::vector<uint32_t> page_sizes;  // that the file tells in other places: see TraceDatRecords
+  size_t long_bytes = 8;             // of the recorded machine
+  int64_t ts_offset = 0;             // nanoseconds to add to every stamp (--date, --ts-offset)
+  bool library_time = false;         // stamps have to be worked out from what only libtracecmd makes sense of
+  uint64_t bytes_behind = 0;         // from the beginning of another trace.dat that stands behind this one
 };
 
 // Damage leaves the rest unset; it never throws for what the bytes say.

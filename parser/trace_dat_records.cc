@@ -1,25 +1,43 @@
 #include "parser/trace_dat_records.h"
 
+#include <unistd.h>
 #include <zstd.h>
 
 #include <algorithm>
+#include <array>
+#include <cerrno>
 #include <functional>
+#include <map>
 #include <optional>
 
-#include "parser/byte_reader.h"
+#include "parser/compression.h"
 #include "parser/error.h"
+#include "parser/temporary_file.h"
 
 namespace mmreplay {
+
+// Where what a cpu recorded lies, unpacked.
+struct TraceDatArea {
+  const SeekableFile* file = nullptr;
+  uint64_t offset = 0;
+  uint64_t end = 0;
+  const char* damage = nullptr;  // why there is less than there should be
+};
+
 namespace {
+
+using Area = TraceDatArea;
 
 // Read at once, of all cpus and of one.
 constexpr uint64_t kAtOnce = uint64_t{16} << 20;
 constexpr uint64_t kMostAtOnce = uint64_t{256} << 10;
 
 // trace-cmd packs ten pages at a time (PAGES_IN_CHUNK).
-constexpr uint32_t kMostOfChunk = uint32_t{4} << 20;
-// What chunks of all cpus may take at once.
-constexpr uint64_t kMostOfChunks = uint64_t{256} << 20;
+constexpr uint64_t kPagesInChunk = 10;
+constexpr uint64_t kLeastMostOfChunk = uint64_t{4} << 20;
+
+// Pages with little in them may be nearly all zeros.
+constexpr uint64_t kUnpackedTimes = 64;
 
 constexpr int64_t kNotKnown = -1;  // how many events were lost
 
@@ -27,179 +45,239 @@ constexpr int64_t kNotKnown = -1;  // how many events were lost
 // is damaged is wrong by much more.
 constexpr uint64_t kStepBack = 1'000'000;  // ns, or ticks
 
-constexpr size_t kPageHeadBytes = 16;  // of a page, at most
+Area InFile(const SeekableFile& file, const TraceDatCpu& cpu) {
+  Area area{.file = &file, .offset = std::min(cpu.offset, file.size()), .end = 0, .damage = nullptr};
+  area.end = area.offset + std::min(cpu.size, file.size() - area.offset);
+  if (cpu.size > area.end - area.offset) area.damage = "the file is cut off";
+  return area;
+}
 
-}  // namespace
-
-// What one cpu recorded, page by page.
-class TraceDatRecords::Bytes {
+// Unpacks what cpus recorded into a temporary file, as libtracecmd does: a piece may hold 80 MiB, and every
+// cpu has one in work.
+class Unpacked {
  public:
-  Bytes(const SeekableFile& file, const TraceDatCpu& place, uint64_t at_once, Volume* volume,
-        uint64_t* memory)
-      : file_(file),
-        place_(place),
-        at_once_(at_once),
-        volume_(volume),
-        memory_(memory),
-        at_(place.offset),
-        end_(place.offset + std::min(place.size, file.size() - std::min(file.size(), place.offset))) {
-    if (place.size > end_ - at_) damage_ = "the file is cut off";
-    if (!place.packed) return;
-    if (auto chunks = Read<uint32_t>(); chunks) {
-      chunks_left_ = *chunks;
-    } else {
-      damage_ = "the file is cut off";
+  explicit Unpacked(const SeekableFile& packed)
+      : packed_(packed), name_("temporary file for " + packed.name() + " in " + FolderOfTemporaries()) {}
+
+  // u32 number of pieces, of each: u32 packed size, u32 size, the packed bytes. The table's size of all of
+  // them is what counts. The offsets are those in the file that Finish returns.
+  Area Add(const TraceDatCpu& cpu) {
+    Area in = InFile(packed_, cpu);
+    Area out{.file = nullptr, .offset = at_, .end = at_, .damage = in.damage};
+    auto note = [&](const char* damage) {
+      if (!out.damage) out.damage = damage;
+    };
+    auto pieces = Read<uint32_t>(&in);
+    if (!pieces) note("the file is cut off");
+    uint64_t most = std::max(kLeastMostOfChunk, kPagesInChunk * cpu.page_size);
+    uint32_t read = 0;
+    for (; pieces && in.offset < in.end; ++read) {
+      auto packed_size = Read<uint32_t>(&in);
+      auto told = Read<uint32_t>(&in);
+      if (!packed_size || !told || *told > most || *packed_size == 0 || *packed_size > in.end - in.offset ||
+          *packed_size > ZSTD_compressBound(most)) {
+        note("it makes no sense how long a packed piece is");
+        break;
+      }
+      piece_.resize(*packed_size);
+      piece_.resize(packed_.ReadAt(in.offset, piece_.data(), piece_.size()));
+      in.offset += *packed_size;
+      unsigned long long held = ZSTD_getFrameContentSize(piece_.data(), piece_.size());
+      bool wrong = *told == 0 || (held <= most && held != *told);
+      bytes_.assign(held <= most ? static_cast<size_t>(held) : *told, '\0');
+      size_t got = ZSTD_decompress(bytes_.data(), bytes_.size(), piece_.data(), piece_.size());
+      // What is damaged becomes pages that were never written, see RingBufferPage: those behind it are where
+      // they should be.
+      if (ZSTD_isError(got)) {
+        std::fill(bytes_.begin(), bytes_.end(), '\0');
+      } else {
+        wrong |= got != bytes_.size();
+        bytes_.resize(got);
+      }
+      if (wrong) note("it is wrong how long a packed piece is");
+      Write();
     }
+    if (pieces && read < *pieces) note("packed pieces are missing");
+    if (pieces && read > *pieces) note("there are more packed pieces than there should be");
+    out.end = at_;
+    return out;
   }
-  Bytes(const Bytes&) = delete;
-  Bytes& operator=(const Bytes&) = delete;
 
-  // Shorter than a page where the bytes end within it; empty at the end.
-  std::string_view NextPage() {
-    before_ = page_;
-    page_ = next_;
-    while (buffer_.size() - page_ < place_.page_size + kPageHeadBytes && Fill()) {
-    }
-    next_ = page_ + std::min<size_t>(place_.page_size, buffer_.size() - page_);
-    return Page();
+  std::unique_ptr<SeekableFile> Finish() {
+    return fd_ < 0 ? nullptr : std::make_unique<SeekableFile>(std::exchange(fd_, -1), name_);
   }
-  std::string_view Page() const {
-    return std::string_view(buffer_).substr(page_, next_ - page_);
-  }  // it again
-  // How the one behind it begins; shorter at the end.
-  std::string_view NextHead() const { return std::string_view(buffer_).substr(next_, kPageHeadBytes); }
-  // The one before it; empty where there was none.
-  std::string_view PageBefore() const { return std::string_view(buffer_).substr(before_, page_ - before_); }
 
-  // Where the page given last stands in the file, or the chunk that its end is packed in.
-  uint64_t place_of_page() const { return place_.packed ? chunk_at_ : at_ - (buffer_.size() - page_); }
-
-  // Why it ended before it should have; nullptr where it did not.
-  const char* damage() const { return damage_; }
+  ~Unpacked() {
+    if (fd_ >= 0) close(fd_);
+  }
+  Unpacked(const Unpacked&) = delete;
+  Unpacked& operator=(const Unpacked&) = delete;
 
  private:
   template <typename Int>
-  std::optional<Int> Read() {
+  std::optional<Int> Read(Area* area) const {
     Int value{};
-    if (end_ - at_ < sizeof(value) ||
-        file_.ReadAt(at_, reinterpret_cast<char*>(&value), sizeof(value)) != sizeof(value))
+    if (area->end - area->offset < sizeof(value) ||
+        packed_.ReadAt(area->offset, reinterpret_cast<char*>(&value), sizeof(value)) != sizeof(value))
       return std::nullopt;
-    at_ += sizeof(value);
+    area->offset += sizeof(value);
     return value;
   }
 
-  // More bytes behind those that are there. Of what was given only the page before stays.
-  bool Fill() {
-    buffer_.erase(0, before_);
-    page_ -= before_;
-    before_ = 0;
-    return place_.packed ? FillFromChunk() : FillFromFile();
-  }
-
-  bool FillFromFile() {
-    size_t size = static_cast<size_t>(std::min(at_once_, end_ - at_));
-    size_t filled = buffer_.size();
-    buffer_.resize(filled + size);
-    size_t got = file_.ReadAt(at_, buffer_.data() + filled, size);
-    buffer_.resize(filled + got);
-    at_ += got;
-    return got > 0;
-  }
-
-  // u32 packed size, u32 size, the packed bytes. The table's size of all of them is what counts.
-  bool FillFromChunk() {
-    if (at_ == end_) {
-      if (chunks_left_ > 0) NoteOnce("packed pieces are missing");
-      return false;
+  void Write() {
+    if (at_ + bytes_.size() > kUnpackedFree + kUnpackedTimes * packed_.size())
+      throw Error(packed_.name() + ": unpacks to more than any trace of its size can hold" + kUnpackYourself);
+    if (fd_ < 0) fd_ = OpenTemporaryFile(packed_.name());
+    for (size_t done = 0; done < bytes_.size();) {
+      ssize_t wrote = pwrite(fd_, bytes_.data() + done, bytes_.size() - done, static_cast<off_t>(at_ + done));
+      if (wrote < 0 && errno == EINTR) continue;
+      if (wrote <= 0) throw Error(name_ + ": " + Reason(errno));
+      done += static_cast<size_t>(wrote);
     }
-    if (chunks_left_ == 0) NoteOnce("there are more packed pieces than there should be");
-    chunks_left_ -= chunks_left_ > 0;
-    chunk_at_ = at_;
-    auto packed_size = Read<uint32_t>();
-    auto told = Read<uint32_t>();
-    if (!packed_size || !told || *told > kMostOfChunk || *packed_size == 0 || *packed_size > end_ - at_) {
-      NoteOnce("it makes no sense how long a packed piece is");
-      chunks_left_ = 0;
-      at_ = end_;
-      return false;
-    }
-    std::string packed(*packed_size, '\0');
-    packed.resize(file_.ReadAt(at_, packed.data(), packed.size()));
-    at_ += *packed_size;
-    unsigned long long held = ZSTD_getFrameContentSize(packed.data(), packed.size());
-    size_t size = *told;
-    if (held <= kMostOfChunk && held != size) {
-      NoteOnce("it is wrong how long a packed piece is");
-      size = static_cast<size_t>(held);
-    }
-    volume_->TakeIn(*packed_size);
-    volume_->GiveOut(size);
-    size_t filled = buffer_.size();
-    Reserve(filled + size);
-    buffer_.resize(filled + size);
-    size_t got = ZSTD_decompress(buffer_.data() + filled, size, packed.data(), packed.size());
-    if (ZSTD_isError(got)) {
-      // Pages that were never written, see RingBufferPage: those behind it are where they should be.
-      std::fill(buffer_.begin() + static_cast<std::ptrdiff_t>(filled), buffer_.end(), '\0');
-    } else {
-      buffer_.resize(filled + got);
-    }
-    if (size == 0 || (!ZSTD_isError(got) && got != size)) NoteOnce("it is wrong how long a packed piece is");
-    return true;
+    at_ += bytes_.size();
   }
 
-  void NoteOnce(const char* damage) {
-    if (!damage_) damage_ = damage;
+  const SeekableFile& packed_;
+  std::string name_;
+  int fd_ = -1;
+  uint64_t at_ = 0;
+  std::string piece_;
+  std::string bytes_;
+};
+
+}  // namespace
+
+// What one cpu recorded, page by page: of each page what its head says is used.
+class TraceDatRecords::Bytes {
+ public:
+  Bytes(const TraceDatArea& area, size_t page_size, size_t long_bytes, uint64_t at_once)
+      : area_(area), page_size_(page_size), long_bytes_(long_bytes), at_once_(at_once), next_(area.offset) {}
+
+  // Shorter than it says where the file ends within it; empty at the end.
+  std::string_view NextPage() {
+    page_ = next_;
+    next_ = page_ + std::min<uint64_t>(page_size_, area_.end - page_);
+    uint64_t used = RingBufferPage::UsedBytes(Get(page_, kPageHeadBytes), long_bytes_);
+    std::string_view page = Get(page_, std::min(used, next_ - page_));
+    if (page.empty()) std::string().swap(buffer_);
+    return page;
+  }
+  // How the one behind it begins; shorter at the end.
+  std::string_view NextHead() {
+    uint64_t size = std::min<uint64_t>(kPageHeadBytes, area_.end - next_);
+    if (next_ + size <= buffer_at_ + buffer_.size()) return Get(next_, size);
+    return {head_.data(), area_.file->ReadAt(next_, head_.data(), static_cast<size_t>(size))};
   }
 
-  void Reserve(size_t size) {
-    if (size <= buffer_.capacity()) return;
-    *memory_ += size - buffer_.capacity();
-    if (*memory_ > kMostOfChunks)
-      throw Error(file_.name() + ": has packed pieces that take more than " +
-                  std::to_string(kMostOfChunks >> 20) + " MiB at once");
-    buffer_.reserve(size);
+  uint64_t place_of_page() const { return page_; }
+
+ private:
+  static constexpr size_t kPageHeadBytes = 16;
+
+  // Less only at the end.
+  std::string_view Get(uint64_t at, uint64_t size) {
+    size = std::min(size, area_.end - at);
+    if (at + size > buffer_at_ + buffer_.size()) {
+      buffer_.resize(static_cast<size_t>(std::min(std::max(size, at_once_), area_.end - at)));
+      buffer_.resize(area_.file->ReadAt(at, buffer_.data(), buffer_.size()));
+      buffer_at_ = at;
+    }
+    return std::string_view(buffer_).substr(static_cast<size_t>(at - buffer_at_), static_cast<size_t>(size));
   }
 
-  const SeekableFile& file_;
-  const TraceDatCpu& place_;
+  TraceDatArea area_;
+  size_t page_size_;
+  size_t long_bytes_;
   uint64_t at_once_;
-  Volume* volume_;
-  uint64_t* memory_;  // what the chunks of all cpus take
-  uint64_t at_;       // what is read next
-  uint64_t end_;
-  uint64_t chunk_at_ = 0;
-  uint32_t chunks_left_ = 0;
+  uint64_t page_ = 0;  // where the page given last begins
+  uint64_t next_;      // where the next one does
   std::string buffer_;
-  // Where in the buffer they begin:
-  size_t before_ = 0;  // the page before that given last
-  size_t page_ = 0;    // the page given last
-  size_t next_ = 0;    // the next one
-  const char* damage_ = nullptr;
+  uint64_t buffer_at_ = 0;
+  std::array<char, kPageHeadBytes> head_{};
 };
 
 struct TraceDatRecords::Cpu {
-  Cpu(const SeekableFile& file, const TraceDatCpu& of, size_t number, uint64_t at_once, Volume* volume,
-      uint64_t* memory)
-      : place(of), index(number), bytes(file, of, at_once, volume, memory) {}
-
   const TraceDatCpu& place;
   size_t index;
+  size_t page_size;
+  const char* damage;  // of the area
   Bytes bytes;
-  RingBufferPage page;
-  RingBufferRecord record;
-  int64_t lost = 0;      // before the record
-  int64_t lost_now = 0;  // since the record
+  RingBufferPage page{};
+  RingBufferRecord record{};
+  std::optional<size_t> hash_before = {};  // of the page before
+  int64_t lost = 0;                        // before the record
+  int64_t lost_now = 0;                    // since the record
   bool ended = false;
 };
 
-TraceDatRecords::TraceDatRecords(const SeekableFile& file, const TraceDatHeader& header)
-    : file_(file), header_(header), volume_(file.name()) {
-  for (const TraceDatCpu& place : header.cpus) {
-    if (place.page_size == 0) continue;  // the header says that it is unknown
-    uint64_t share = std::min(kAtOnce / header.cpus.size(), kMostAtOnce);
-    uint64_t at_once = std::max<uint64_t>(share / place.page_size, 1) * place.page_size;
-    cpus_.push_back(std::make_unique<Cpu>(file, place, cpus_.size(), at_once, &volume_, &chunk_memory_));
+namespace {
+
+// How many of the first pages are whole, and of how many.
+std::pair<int, int> WholePages(const Area& area, uint32_t page_size, size_t long_bytes) {
+  constexpr int kPages = 8;
+  int whole = 0;
+  int pages = 0;
+  for (uint64_t at = area.offset; at < area.end && pages < kPages; at += page_size, ++pages) {
+    std::string bytes(static_cast<size_t>(std::min<uint64_t>(page_size, area.end - at)), '\0');
+    bytes.resize(area.file->ReadAt(at, bytes.data(), bytes.size()));
+    RingBufferPage page(bytes, page_size, long_bytes);
+    for (RingBufferRecord record; page.Next(&record);) {
+    }
+    whole += !page.damaged();
+  }
+  return {whole, pages};
+}
+
+// Places of a file may tell different sizes of pages: a trace-cmd reads sub-buffers (buffer_subbuf_size_kb)
+// page by page, each instance has its own, a number is damaged. What lies there shows it: a size that is too
+// large passes over pages, one that is too small makes pages of what is none.
+uint32_t PageSizeOf(const Area& area, const TraceDatCpu& cpu, const TraceDatHeader& header) {
+  std::vector<uint32_t> sizes = header.page_sizes;
+  if (cpu.page_size != 0) sizes.push_back(cpu.page_size);
+  std::sort(sizes.begin(), sizes.end());
+  sizes.erase(std::unique(sizes.begin(), sizes.end()), sizes.end());
+  if (sizes.size() <= 1) return sizes.empty() ? 0 : sizes.front();
+  uint32_t best = 0;
+  std::pair<int, int> of_best;
+  for (uint32_t size : sizes) {
+    std::pair<int, int> whole = WholePages(area, size, header.long_bytes);
+    bool better = best == 0 || whole.first * of_best.second > of_best.first * whole.second;
+    if (!better) continue;
+    best = size;
+    of_best = whole;
+  }
+  return best;
+}
+
+}  // namespace
+
+TraceDatRecords::TraceDatRecords(const SeekableFile& file, const TraceDatHeader& header) : header_(header) {
+  std::vector<Area> areas;
+  Unpacked unpacked(file);
+  for (const TraceDatCpu& place : header.cpus)
+    areas.push_back(place.packed ? unpacked.Add(place) : InFile(file, place));
+  unpacked_ = unpacked.Finish();
+  std::map<uint32_t, uint32_t> page_sizes;  // by buffer
+  for (size_t i = 0; i < areas.size(); ++i) {
+    const TraceDatCpu& place = header.cpus[i];
+    Area& area = areas[i];
+    if (!area.file) area.file = unpacked_.get();
+    auto [page_size, fresh] = page_sizes.try_emplace(place.buffer);
+    if (fresh && area.file) page_size->second = PageSizeOf(area, place, header);
+    if (page_size->second == 0) page_sizes.erase(page_size);
+  }
+  for (size_t i = 0; i < areas.size(); ++i) {
+    const TraceDatCpu& place = header.cpus[i];
+    auto found = page_sizes.find(place.buffer);
+    if (found == page_sizes.end() || !areas[i].file) continue;  // nothing of the buffer is there
+    size_t page_size = found->second;
+    uint64_t at_once = std::clamp<uint64_t>(kAtOnce / areas.size(), 4096, kMostAtOnce);
+    cpus_.push_back(
+        std::unique_ptr<Cpu>(new Cpu{.place = place,
+                                     .index = cpus_.size(),
+                                     .page_size = page_size,
+                                     .damage = areas[i].damage,
+                                     .bytes = Bytes(areas[i], page_size, header.long_bytes, at_once)}));
     Cpu& cpu = *cpus_.back();
     if (Advance(&cpu)) turns_.emplace_back(TimeOf(cpu), cpu.index);
   }
@@ -250,18 +328,17 @@ bool TraceDatRecords::Advance(Cpu* cpu) {
 bool TraceDatRecords::BeginPage(Cpu* cpu) {
   std::string_view bytes = cpu->bytes.NextPage();
   if (bytes.empty()) {
-    if (!cpu->bytes.damage()) return false;
-    NoteDamage(*cpu, cpu->bytes.damage());
+    if (!cpu->damage) return false;
+    NoteDamage(*cpu, cpu->damage);
     cpu->lost_now = kNotKnown;
     return false;
   }
-  RingBufferPage page(bytes, cpu->place.page_size, header_.long_bytes);
-  if (const char* damage = DamageOf(page, *cpu); damage) {
+  RingBufferPage page(bytes, cpu->page_size, header_.long_bytes);
+  if (const char* damage = DamageOf(page, bytes, cpu); damage) {
     NoteDamage(*cpu, damage);
     cpu->lost_now = kNotKnown;
     // Where a page is not whole, what is there is.
-    bool cut = bytes.size() < cpu->place.page_size;
-    if (!cut) page = RingBufferPage();
+    if (!page.cut_off()) page = RingBufferPage();
   }
   cpu->page = page;
   if (page.lost() != 0 && cpu->lost_now != kNotKnown) cpu->lost_now = page.lost();
@@ -270,27 +347,30 @@ bool TraceDatRecords::BeginPage(Cpu* cpu) {
 
 // What is wrong with the page that was read last; nullptr: nothing. What contradicts itself anywhere tells
 // nothing of time: its stamps add up.
-const char* TraceDatRecords::DamageOf(RingBufferPage page, const Cpu& cpu) const {
+const char* TraceDatRecords::DamageOf(RingBufferPage page, std::string_view bytes, Cpu* cpu) const {
   const uint64_t begin = page.ts();
   RingBufferRecord last{.ts = begin, .data = {}};
   for (RingBufferRecord record; page.Next(&record);) last = record;
+  size_t hash = std::hash<std::string_view>()(bytes);
+  bool same = std::exchange(cpu->hash_before, hash) == hash;
   if (page.damaged()) return "a page does not hold together";
   // A page has the time of the first event that did not fit into the one before it. Behind this one may be
   // itself.
-  std::string_view behind = cpu.bytes.NextHead();
-  RingBufferPage next(behind, cpu.place.page_size, header_.long_bytes);
-  bool in_order = next.has_head() && next.ts() >= begin && !cpu.bytes.Page().starts_with(behind);
+  std::string_view behind = cpu->bytes.NextHead();
+  RingBufferPage next(behind, cpu->page_size, header_.long_bytes);
+  bool in_order = next.has_head() && next.ts() >= begin && !bytes.starts_with(behind);
   if (in_order && last.ts > next.ts() && last.ts - next.ts() > kStepBack)
     return "a page is later than the one behind it";
-  // No cpu records the same twice: this one was written over, or not at all.
-  if (cpu.bytes.Page() == cpu.bytes.PageBefore()) return "a page is there twice";
+  // No cpu records the same twice, unless its clock stands still: this one was written over, or not at all.
+  if (same && last.ts > begin) return "a page is there twice";
   return nullptr;
 }
 
 void TraceDatRecords::NoteDamage(const Cpu& cpu, const char* what) {
   if (damaged_++ > 0) return;
   first_damage_ = "cpu " + std::to_string(cpu.place.cpu) + ", at byte " +
-                  std::to_string(cpu.bytes.place_of_page()) + ": " + what;
+                  std::to_string(cpu.bytes.place_of_page()) +
+                  (cpu.place.packed ? " of what is unpacked: " : ": ") + what;
 }
 
 }  // namespace mmreplay

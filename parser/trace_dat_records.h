@@ -10,7 +10,6 @@
 #include <utility>
 #include <vector>
 
-#include "parser/compression.h"
 #include "parser/input.h"
 #include "parser/ring_buffer_page.h"
 #include "parser/trace_dat_header.h"
@@ -50,13 +49,11 @@ class TraceDatRecords {
   uint64_t TimeOf(const Cpu& cpu) const;
   bool Advance(Cpu* cpu);
   bool BeginPage(Cpu* cpu);
-  const char* DamageOf(RingBufferPage page, const Cpu& cpu) const;
+  const char* DamageOf(RingBufferPage page, std::string_view bytes, Cpu* cpu) const;
   void NoteDamage(const Cpu& cpu, const char* what);
 
-  const SeekableFile& file_;
   const TraceDatHeader& header_;
-  Volume volume_;
-  uint64_t chunk_memory_ = 0;  // what packed pieces take
+  std::unique_ptr<SeekableFile> unpacked_;
   std::vector<std::unique_ptr<Cpu>> cpus_;
   using Turn = std::pair<uint64_t, size_t>;  // time, cpu
   std::vector<Turn> turns_;                  // a heap of those whose record is not the next one
