@@ -197,16 +197,24 @@ class TraceDatRecords::Bytes {
 };
 
 struct TraceDatRecords::Cpu {
+  Cpu(const TraceDatCpu& of, size_t number, const TraceDatArea& area, size_t size, size_t long_bytes,
+      uint64_t at_once)
+      : place(of),
+        index(number),
+        page_size(size),
+        damage(area.damage),
+        bytes(area, size, long_bytes, at_once) {}
+
   const TraceDatCpu& place;
   size_t index;
   size_t page_size;
   const char* damage;  // of the area
   Bytes bytes;
-  RingBufferPage page{};
-  RingBufferRecord record{};
-  std::optional<size_t> hash_before = {};  // of the page before
-  int64_t lost = 0;                        // before the record
-  int64_t lost_now = 0;                    // since the record
+  RingBufferPage page;
+  RingBufferRecord record;
+  std::optional<size_t> hash_before;  // of the page before
+  int64_t lost = 0;                   // before the record
+  int64_t lost_now = 0;               // since the record
   bool ended = false;
 };
 
@@ -273,11 +281,7 @@ TraceDatRecords::TraceDatRecords(const SeekableFile& file, const TraceDatHeader&
     size_t page_size = found->second;
     uint64_t at_once = std::clamp<uint64_t>(kAtOnce / areas.size(), 4096, kMostAtOnce);
     cpus_.push_back(
-        std::unique_ptr<Cpu>(new Cpu{.place = place,
-                                     .index = cpus_.size(),
-                                     .page_size = page_size,
-                                     .damage = areas[i].damage,
-                                     .bytes = Bytes(areas[i], page_size, header.long_bytes, at_once)}));
+        std::make_unique<Cpu>(place, cpus_.size(), areas[i], page_size, header.long_bytes, at_once));
     Cpu& cpu = *cpus_.back();
     if (Advance(&cpu)) turns_.emplace_back(TimeOf(cpu), cpu.index);
   }
