@@ -268,17 +268,12 @@ TraceDatRecords::TraceDatRecords(const SeekableFile& file, const TraceDatHeader&
   std::map<uint32_t, uint32_t> page_sizes;  // by buffer
   for (size_t i = 0; i < areas.size(); ++i) {
     const TraceDatCpu& place = header.cpus[i];
-    Area& area = areas[i];
-    if (!area.file) area.file = unpacked_.get();
-    auto [page_size, fresh] = page_sizes.try_emplace(place.buffer);
-    if (fresh && area.file) page_size->second = PageSizeOf(area, place, header);
-    if (page_size->second == 0) page_sizes.erase(page_size);
-  }
-  for (size_t i = 0; i < areas.size(); ++i) {
-    const TraceDatCpu& place = header.cpus[i];
-    auto found = page_sizes.find(place.buffer);
-    if (found == page_sizes.end() || !areas[i].file) continue;  // nothing of the buffer is there
-    size_t page_size = found->second;
+    // Where nothing could be unpacked areas are empty, and what is wrong with them is still to be told.
+    if (!areas[i].file) areas[i].file = unpacked_ ? unpacked_.get() : &file;
+    auto [known, fresh] = page_sizes.try_emplace(place.buffer);
+    if (fresh) known->second = PageSizeOf(areas[i], place, header);
+    uint32_t page_size = known->second;
+    if (page_size == 0) continue;  // the header says that the tables tell none
     uint64_t at_once = std::clamp<uint64_t>(kAtOnce / areas.size(), 4096, kMostAtOnce);
     cpus_.push_back(
         std::make_unique<Cpu>(place, cpus_.size(), areas[i], page_size, header.long_bytes, at_once));

@@ -281,6 +281,17 @@ TEST_CASE("a page like the one before it is no copy where the clock stood still"
   CHECK(read.markers.empty());
 }
 
+TEST_CASE("packed pieces of which none can be unpacked are told", "[trace_dat]") {
+  std::string bytes = TraceDat("x86-dat-fired");
+  for (const TraceDatCpu& cpu : ReadTraceDatHeader(*InMemory(bytes)).cpus) {
+    REQUIRE(cpu.packed);
+    bytes.replace(cpu.offset, 16, 16, '\0');  // their number, and the sizes of the first one
+  }
+  BinaryRead read = ReadBinary(bytes);
+  CHECK(read.events.empty());
+  CHECK(read.HasIssue("damaged pages"));
+}
+
 TEST_CASE("of areas that overlap each byte is read once", "[trace_dat]") {
   std::string bytes = TraceDat("x86-dat-v6");
   const BinaryRead whole = ReadBinary(bytes);
