@@ -94,8 +94,8 @@ class TraceStore {
   explicit TraceStore(std::unique_ptr<EventSpool> spool);
   ~TraceStore();
 
-  // Makes the tables and views, before anything is written: some ten milliseconds' work, which need not be done by
-  // who waits for it.
+  // Makes the tables and views, before anything is written: some ten milliseconds of work, which need not be
+  // done by who waits for it.
   void Begin();
 
   // Batches in order. One thread at a time.

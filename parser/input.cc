@@ -112,15 +112,8 @@ std::vector<InputMember> OpenAny(const std::string& path, HeadBudget* heads) {
 std::shared_ptr<SeekableFile> Spool(const ReadFn& read, const std::string& name) {
   Descriptor file(OpenTemporaryFile(name));
   std::vector<char> buffer(size_t{256} * 1024);
-  while (size_t got = read(buffer.data(), buffer.size())) {
-    for (size_t at = 0; at < got;) {
-      ssize_t wrote = write(file.get(), buffer.data() + at, got - at);
-      if (wrote < 0 && errno == EINTR) continue;
-      if (wrote <= 0)
-        throw Error("temporary file for " + name + " in " + FolderOfTemporaries() + ": " + Reason(errno));
-      at += static_cast<size_t>(wrote);
-    }
-  }
+  while (size_t got = read(buffer.data(), buffer.size()))
+    WriteAll(file.get(), {buffer.data(), got}, "temporary file for " + name + " in " + FolderOfTemporaries());
   return std::make_shared<SeekableFile>(file.Release(), name);
 }
 

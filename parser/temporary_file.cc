@@ -50,4 +50,13 @@ int OpenTemporaryFile(const std::string& purpose) {
   return fd;
 }
 
+void WriteAll(int fd, std::string_view bytes, const std::string& name) {
+  while (!bytes.empty()) {
+    ssize_t wrote = write(fd, bytes.data(), bytes.size());
+    if (wrote < 0 && errno == EINTR) continue;
+    if (wrote <= 0) throw Error(name + ": " + Reason(errno));
+    bytes.remove_prefix(static_cast<size_t>(wrote));
+  }
+}
+
 }  // namespace mmreplay

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 
 namespace mmreplay {
 
@@ -15,5 +16,8 @@ std::string FolderOfTemporaries();
 
 // An open descriptor. Throws Error, which names what it was for.
 int OpenTemporaryFile(const std::string& purpose);
+
+// At the end of what was written to it. Throws Error that calls the file `name`.
+void WriteAll(int fd, std::string_view bytes, const std::string& name);
 
 }  // namespace mmreplay

@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <array>
-#include <cerrno>
 #include <functional>
 #include <map>
 #include <optional>
@@ -128,12 +127,7 @@ class Unpacked {
     if (at_ + bytes_.size() > kUnpackedFree + kUnpackedTimes * packed_.size())
       throw Error(packed_.name() + ": unpacks to more than any trace of its size can hold" + kUnpackYourself);
     if (fd_ < 0) fd_ = OpenTemporaryFile(packed_.name());
-    for (size_t done = 0; done < bytes_.size();) {
-      ssize_t wrote = pwrite(fd_, bytes_.data() + done, bytes_.size() - done, static_cast<off_t>(at_ + done));
-      if (wrote < 0 && errno == EINTR) continue;
-      if (wrote <= 0) throw Error(name_ + ": " + Reason(errno));
-      done += static_cast<size_t>(wrote);
-    }
+    WriteAll(fd_, bytes_, name_);
     at_ += bytes_.size();
   }
 
@@ -148,9 +142,9 @@ class Unpacked {
 }  // namespace
 
 // What one cpu recorded, page by page: of each page what its head says is used.
-class TraceDatRecords::Bytes {
+class TraceDatPages {
  public:
-  Bytes(const TraceDatArea& area, size_t page_size, size_t long_bytes, uint64_t at_once)
+  TraceDatPages(const TraceDatArea& area, size_t page_size, size_t long_bytes, uint64_t at_once)
       : area_(area), page_size_(page_size), long_bytes_(long_bytes), at_once_(at_once), next_(area.offset) {}
 
   // Shorter than it says where the file ends within it; empty at the end.
@@ -203,13 +197,13 @@ struct TraceDatRecords::Cpu {
         index(number),
         page_size(size),
         damage(area.damage),
-        bytes(area, size, long_bytes, at_once) {}
+        pages(area, size, long_bytes, at_once) {}
 
   const TraceDatCpu& place;
   size_t index;
   size_t page_size;
   const char* damage;  // of the area
-  Bytes bytes;
+  TraceDatPages pages;
   RingBufferPage page;
   RingBufferRecord record;
   std::optional<size_t> hash_before;  // of the page before
@@ -220,20 +214,28 @@ struct TraceDatRecords::Cpu {
 
 namespace {
 
+// The time of the last record, or of the page where it has none. Goes to the end.
+uint64_t LastStamp(RingBufferPage* page) {
+  RingBufferRecord record{.ts = page->ts(), .data = {}};
+  while (page->Next(&record)) {
+  }
+  return record.ts;
+}
+
 // How many of the first pages are whole, and of how many.
 std::pair<int, int> WholePages(const Area& area, uint32_t page_size, size_t long_bytes) {
   constexpr int kPages = 8;
+  TraceDatPages pages(area, page_size, long_bytes, kMostAtOnce);
   int whole = 0;
-  int pages = 0;
-  for (uint64_t at = area.offset; at < area.end && pages < kPages; at += page_size, ++pages) {
-    std::string bytes(static_cast<size_t>(std::min<uint64_t>(page_size, area.end - at)), '\0');
-    bytes.resize(area.file->ReadAt(at, bytes.data(), bytes.size()));
+  int seen = 0;
+  for (; seen < kPages; ++seen) {
+    std::string_view bytes = pages.NextPage();
+    if (bytes.empty()) break;
     RingBufferPage page(bytes, page_size, long_bytes);
-    for (RingBufferRecord record; page.Next(&record);) {
-    }
+    LastStamp(&page);
     whole += !page.damaged();
   }
-  return {whole, pages};
+  return {whole, seen};
 }
 
 // Places of a file may tell different sizes of pages: a trace-cmd reads sub-buffers (buffer_subbuf_size_kb)
@@ -325,7 +327,7 @@ bool TraceDatRecords::Advance(Cpu* cpu) {
 }
 
 bool TraceDatRecords::BeginPage(Cpu* cpu) {
-  std::string_view bytes = cpu->bytes.NextPage();
+  std::string_view bytes = cpu->pages.NextPage();
   if (bytes.empty()) {
     if (!cpu->damage) return false;
     NoteDamage(*cpu, cpu->damage);
@@ -348,27 +350,26 @@ bool TraceDatRecords::BeginPage(Cpu* cpu) {
 // nothing of time: its stamps add up.
 const char* TraceDatRecords::DamageOf(RingBufferPage page, std::string_view bytes, Cpu* cpu) const {
   const uint64_t begin = page.ts();
-  RingBufferRecord last{.ts = begin, .data = {}};
-  for (RingBufferRecord record; page.Next(&record);) last = record;
+  const uint64_t last = LastStamp(&page);
   size_t hash = std::hash<std::string_view>()(bytes);
   bool same = std::exchange(cpu->hash_before, hash) == hash;
   if (page.damaged()) return "a page does not hold together";
   // A page has the time of the first event that did not fit into the one before it. Behind this one may be
   // itself.
-  std::string_view behind = cpu->bytes.NextHead();
+  std::string_view behind = cpu->pages.NextHead();
   RingBufferPage next(behind, cpu->page_size, header_.long_bytes);
   bool in_order = next.has_head() && next.ts() >= begin && !bytes.starts_with(behind);
-  if (in_order && last.ts > next.ts() && last.ts - next.ts() > kStepBack)
+  if (in_order && last > next.ts() && last - next.ts() > kStepBack)
     return "a page is later than the one behind it";
   // No cpu records the same twice, unless its clock stands still: this one was written over, or not at all.
-  if (same && last.ts > begin) return "a page is there twice";
+  if (same && last > begin) return "a page is there twice";
   return nullptr;
 }
 
 void TraceDatRecords::NoteDamage(const Cpu& cpu, const char* what) {
   if (damaged_++ > 0) return;
   first_damage_ = "cpu " + std::to_string(cpu.place.cpu) + ", at byte " +
-                  std::to_string(cpu.bytes.place_of_page()) +
+                  std::to_string(cpu.pages.place_of_page()) +
                   (cpu.place.packed ? " of what is unpacked: " : ": ") + what;
 }
 

@@ -43,7 +43,6 @@ class TraceDatRecords {
   const std::string& first_damage() const { return first_damage_; }
 
  private:
-  class Bytes;
   struct Cpu;
 
   uint64_t TimeOf(const Cpu& cpu) const;
