@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <bit>
 #include <filesystem>
+#include <limits>
 #include <list>
 #include <map>
 #include <memory>
@@ -126,6 +127,9 @@ std::vector<CpuStats> ReadCpuStats(std::string_view text, std::string_view path)
     if (colon == std::string_view::npos) return;
     std::string_view key = TrimBlanks(line.substr(0, colon));
     auto value = ParseSigned(TrimBlanks(line.substr(colon + 2)));
+    // unsigned long
+    if (!value && ParseUnsigned(TrimBlanks(line.substr(colon + 2))))
+      value = std::numeric_limits<int64_t>::max();
     if (key == "entries") {
       cpus.push_back({.cpu = next++});
     }
@@ -175,6 +179,7 @@ void AddSideFile(InputFormat format, const InputMember& member, Recording* recor
       format = InputFormat::kText;
     } else {
       text = std::move(*whole);
+      if (text.starts_with(kByteOrderMark)) text.erase(0, kByteOrderMark.size());
       source.lines = CountLines(text);
     }
   }
@@ -323,11 +328,28 @@ struct Console {
   size_t member;
   std::string text;
   ConsoleFacts facts;
+  std::optional<int64_t> trace_from;  // a line that is no dump's, but an event's; where there is no dump
 };
 
-std::string ConsoleRefusal(const ConsoleFacts& facts) {
+std::optional<int64_t> LineOfFirstEvent(std::string_view text) {
+  std::optional<int64_t> found;
+  int64_t line_number = 0;
+  ForEachLine(text, [&](std::string_view line) {
+    ++line_number;
+    if (!found && ReadsAsEvent(line)) found = line_number;
+  });
+  return found;
+}
+
+std::string ConsoleRefusal(const Console& console) {
+  const ConsoleFacts& facts = console.facts;
   std::string text = "is a console log without an ftrace dump";
   if (facts.empty_dump) text = "is a console log whose ftrace dump is empty";
+  if (console.trace_from) {
+    return text + ", and from line " + std::to_string(*console.trace_from) +
+           " on it has lines of a trace: put them into a file of their own, and give the log beside it "
+           "(mmreplay analyze TRACE --dmesg FILE)";
+  }
   text += ": there are no events to replay";
   if (!facts.reports.empty()) {
     const ConsoleReport& first = facts.reports.front();
@@ -349,9 +371,12 @@ Console OpenConsoleTrace(const std::vector<InputMember>& members, const std::vec
     if (formats[i] != InputFormat::kConsoleLog) continue;
     auto text = ReadAll(members[i], kConsoleTraceLimit);
     if (!text) throw Error(TooLong(members[i], kConsoleTraceLimit) + "; cut the ftrace dump out of it");
-    Console console{i, std::move(*text), {}};
+    Console console{i, std::move(*text), {}, {}};
     console.facts = ReadConsoleLog(console.text);
-    if (console.facts.dump_events == 0) console.text = std::string();
+    if (console.facts.dump_events == 0) {
+      console.trace_from = LineOfFirstEvent(console.text);
+      console.text = std::string();
+    }
     if (console.facts.dump_events > 0) {
       if (found) {
         throw Error(members[i].path + ": a second console log with an ftrace dump beside " +
@@ -362,7 +387,7 @@ Console OpenConsoleTrace(const std::vector<InputMember>& members, const std::vec
       first = std::move(console);
     }
   }
-  if (!found) throw Error(members[first->member].path + " " + ConsoleRefusal(first->facts));
+  if (!found) throw Error(members[first->member].path + " " + ConsoleRefusal(*first));
   return std::move(*found);
 }
 
@@ -435,17 +460,23 @@ bool IsRemnant(const InputMember& member, InputFormat format) {
 // Several traces are one recording only if each holds what one cpu saw.
 void CheckPerCpuFiles(const std::vector<InputMember>& members, const std::vector<InputFormat>& formats,
                       size_t first, const std::vector<size_t>& more) {
-  std::set<int32_t> seen = CpusOf(members[first].head, formats[first]);
+  std::map<int32_t, size_t> seen;  // in which file
+  for (int32_t cpu : CpusOf(members[first].head, formats[first])) seen.emplace(cpu, first);
   bool one_each = seen.size() <= 1;
   for (size_t i : more) {
     bool text = formats[i] != InputFormat::kTraceDat && formats[i] != InputFormat::kPerfData;
     std::set<int32_t> cpus;
     if (text && formats[i] == formats[first]) cpus = CpusOf(members[i].head, formats[i]);
     one_each = one_each && text && formats[i] == formats[first] && cpus.size() <= 1;
-    for (int32_t cpu : cpus) one_each = seen.insert(cpu).second && one_each;
+    size_t beside = first;
+    for (int32_t cpu : cpus) {
+      auto [known, fresh] = seen.emplace(cpu, i);
+      if (!fresh && one_each) beside = known->second;
+      one_each = one_each && fresh;
+    }
     if (one_each) continue;
     throw Error(
-        members[i].path + ": a second trace beside " + members[first].path +
+        members[i].path + ": a second trace beside " + members[beside].path +
         "; one analysis takes one trace, or the files of its cpus (per_cpu/cpu*/trace), one cpu in each");
   }
 }

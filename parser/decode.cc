@@ -19,6 +19,7 @@ struct Decoder::Binding {
   KernelFunction caller = KernelFunction::kOther;
   bool is_return = false;
   bool at_entry = true;  // an entry probe sits where arguments still are in their registers
+  bool damaged = false;  // its place in the function cannot be read
   bool by_name = false;  // the function was taken from the event's name
   std::vector<BoundField> fields;
 };
@@ -600,21 +601,49 @@ Payload Decoder::Decode(StringId name, std::string_view args) {
   return Opaque{};
 }
 
+bool Decoder::ShouldMean(StringId name, std::string_view args) {
+  if (!args.empty() && args[0] == '(') {
+    if (args.find(')') == kNotFound) return Concerns(strings_->Text(name)) || Concerns(args);
+    const Binding* binding = BindingOf(name, args);
+    return binding && binding->damaged;
+  }
+  switch (TracepointOf(name)) {
+    case Tracepoint::kNone:
+      return false;
+    case Tracepoint::kPageAlloc:
+    case Tracepoint::kPageFree:
+    case Tracepoint::kAddToPageCache:
+    case Tracepoint::kDeleteFromPageCache: {
+      auto pfn = UnsignedField(args, "pfn");
+      return !pfn || !NamesNoPage(args, *pfn);
+    }
+    // Functions have these names, too, and what is printed in them (trace_printk).
+    case Tracepoint::kSetMigrationPmd:
+    case Tracepoint::kRemoveMigrationPmd:
+    case Tracepoint::kSetMigrationPte:
+    case Tracepoint::kRemoveMigrationPte:
+      return args.starts_with("addr=");
+    default:
+      return true;
+  }
+}
+
 namespace {
 
 // "folio_wait_bit+0x0/0x24" or "xfs_buf_get+0x0/0x1a0 [xfs]" -> symbol and offset.
 struct CodePlace {
   std::string_view symbol;
   std::optional<uint64_t> offset;  // nullopt where only the symbol was printed
+  bool damaged = false;            // what should be an offset is none
 };
 
 CodePlace ParseCodePlace(std::string_view text) {
   text = text.substr(0, text.find(' '));  // drops " [module]"
   size_t plus = text.find('+');
-  if (plus == kNotFound) return {text, std::nullopt};
+  if (plus == kNotFound) return {.symbol = text, .offset = {}};
   size_t slash = text.find('/', plus);
-  return {text.substr(0, plus),
-          ParseUnsigned(text.substr(plus + 1, slash == kNotFound ? slash : slash - plus - 1))};
+  auto offset = ParseUnsigned(text.substr(plus + 1, slash == kNotFound ? slash : slash - plus - 1));
+  return {.symbol = text.substr(0, plus), .offset = offset, .damaged = !offset};
 }
 
 // A place that names no function: what perf probe counts from ("_text+1395008"), and a bare address.
@@ -721,6 +750,7 @@ const Decoder::Binding* Decoder::Bind(StringId name, std::string_view place) {
   }
   binding->symbol = strings_->InternName(probed.symbol);
   binding->function = FunctionOfSymbol(probed.symbol);
+  binding->damaged = probed.damaged && binding->function != KernelFunction::kOther;
   if (binding->at_entry) {
     binding->fields = BindProbe(probed.symbol, binding->is_return, definition, release_);
     for (const ProbeDefinition* other : definitions) {

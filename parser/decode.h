@@ -39,6 +39,10 @@ class Decoder {
   // The same as Decode() of the place and the fields. `record` is one that probe.Holds().
   Payload Decode(const ProbeRecords& probe, std::string_view record);
 
+  // Of an event that became Opaque: it has the name of one that means something, or the place of such a
+  // probe, and its arguments are none of that. An allocation that failed is what it should be.
+  bool ShouldMean(StringId name, std::string_view args);
+
   // Whether a word of a text that could not be read names an event or a function that means something: what
   // it told is missing.
   bool Concerns(std::string_view text) const;

@@ -174,6 +174,7 @@ LineShapes ShapesOf(std::string_view head) {
 }  // namespace
 
 InputFormat DetectFormat(std::string_view head) {
+  if (head.starts_with(kByteOrderMark)) head.remove_prefix(kByteOrderMark.size());
   if (head.empty()) return InputFormat::kEmpty;
   if (head.starts_with(kTraceDatMagic)) return InputFormat::kTraceDat;
   if (StartsWithAny(head, {"PERFILE2", "2ELIFREP"})) return InputFormat::kPerfData;

@@ -190,7 +190,7 @@ class PerfScriptFormat : public LineFormat {
     if (auto lost = ParsePerfLostLine(line))
       return OtherLine{.kind = LineKind::kMarker, .frame = {}, .lost = lost, .ends_text = true};
     if (!in_chain_) return std::nullopt;
-    if (auto frame = ParsePerfFrame(line); frame && !HasTimeColumn(line))
+    if (auto frame = ParsePerfFrame(line); frame && !HasTimeColumn(line) && !ReadsAsEvent(line))
       return OtherLine{.kind = LineKind::kContinuation, .frame = frame, .lost = {}, .ends_text = true};
     return std::nullopt;
   }
@@ -307,6 +307,12 @@ class HtmlFormat : public LineFormat {
 
 bool LineFormat::LooksLikeEvent(std::string_view line) const {
   return HasCpuColumn(line) || HasTimeColumn(line);
+}
+
+bool ReadsAsEvent(std::string_view line) {
+  TraceLine split;
+  if (SplitLatencyLine(StripConsolePrefix(line), &split) || SplitVerboseLine(line, &split)) return true;
+  return HasCpuColumn(line) && HasTimeColumn(line) && SplitTraceLine(line, &split);
 }
 
 std::unique_ptr<LineFormat> MakeLineFormat(InputFormat format, std::shared_ptr<TraceLineSplitter> splitter) {

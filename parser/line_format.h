@@ -56,6 +56,9 @@ class LineFormat {
   virtual bool user_space_text() const { return false; }
 };
 
+// Whether a line reads as an event of one of the text forms, whichever.
+bool ReadsAsEvent(std::string_view line);
+
 // For the text forms only. What is known of lines seen before may be shared between files, of which there may
 // be thousands.
 std::unique_ptr<LineFormat> MakeLineFormat(InputFormat format,

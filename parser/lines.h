@@ -21,6 +21,9 @@ inline bool IsKeyChar(char c) {
   return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || IsDigit(c) || c == '_' || c == '.' || c == '-';
 }
 
+// What editors of other systems put before UTF-8.
+inline constexpr std::string_view kByteOrderMark = "\xef\xbb\xbf";
+
 // Calls per_line(line) for each line, without '\n' or "\r\n"; a last line needs no newline.
 template <typename PerLine>
 void ForEachLine(std::string_view text, PerLine&& per_line) {

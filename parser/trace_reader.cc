@@ -153,6 +153,7 @@ void TraceReader::ReadLine(std::string_view line, bool terminated, Batch* batch)
   if (!line.empty() && line.back() == '\r') line.remove_suffix(1);
   ++lines_.total;
   line_ = lines_.total;
+  if (line_ == 1 && line.starts_with(kByteOrderMark)) line.remove_prefix(kByteOrderMark.size());
   if (*quoted_printable_ && !Unfold(&line, !terminated, batch)) return;
   if (!native_) line = StripQuotes(line);
   Count(Classify(line, terminated, batch));
@@ -211,7 +212,11 @@ void TraceReader::Count(LineKind kind) {
 
 LineKind TraceReader::Classify(std::string_view line, bool terminated, Batch* batch) {
   if (format_->Split(line, &batch->owned, &split_, &body_)) return AddEvent(split_, body_, batch);
-  if (auto other = format_->Classify(line)) return AddOther(*other, batch);
+  if (auto other = format_->Classify(line)) {
+    bool prose = other->kind == LineKind::kComment && !other->frame;
+    if (prose && !line.starts_with('#') && ReadsAsEvent(line)) return RejectOfOtherForm(line);
+    return AddOther(*other, batch);
+  }
 
   //  => do_syscall_64
   if (stack_owner_) {
@@ -240,6 +245,7 @@ LineKind TraceReader::Classify(std::string_view line, bool terminated, Batch* ba
                &issues_);
     return LineKind::kRejected;
   }
+  if (ReadsAsEvent(line)) return RejectOfOtherForm(line);
   if (text_may_continue_) return LineKind::kContinuation;
   if (!terminated && native_) {
     Note(Severity::kWarning, "truncated", "the last line is cut off: the file is not complete");
@@ -250,6 +256,14 @@ LineKind TraceReader::Classify(std::string_view line, bool terminated, Batch* ba
          "a line of the trace is no event and no comment: " + std::string(line.substr(0, 80)));
   }
   return LineKind::kComment;
+}
+
+LineKind TraceReader::RejectOfOtherForm(std::string_view line) {
+  CountIssue(decoder_->RejectedIssue("line rejected", line_, line,
+                                     "a line is an event in another form than the trace's own: " +
+                                         std::string(line.substr(0, 80))),
+             &issues_);
+  return LineKind::kRejected;
 }
 
 LineKind TraceReader::AddOther(const OtherLine& other, Batch* batch) {
@@ -390,6 +404,10 @@ const Event& TraceReader::StoreEvent(EventId id, const TraceLine& split, const T
   event.line = line_;
   if (strings_->IsNotKept(event.name)) KeepWhole(body, &event, batch);
   event.payload = decoder_->Decode(event.name, event.args);
+  if (std::holds_alternative<Opaque>(event.payload) && decoder_->ShouldMean(event.name, event.args))
+    Note(Severity::kError, "arguments not understood",
+         "what an event that counts tells could not be read: " + std::string(body.name) + ": " +
+             std::string(event.args.substr(0, 80)));
   return event;
 }
 

@@ -56,6 +56,7 @@ class TraceReader : public EventSource {
   void Count(LineKind kind);
   LineKind Classify(std::string_view line, bool terminated, Batch* batch);
   LineKind AddOther(const OtherLine& other, Batch* batch);
+  LineKind RejectOfOtherForm(std::string_view line);
   LineKind AddMarker(const LossMarker& marker, Batch* batch) const;
   bool HasMeaning(const TraceBody& body);
   bool Keeps(const TraceLine& split, const TraceBody& body, Batch* batch);

@@ -136,6 +136,29 @@ TEST_CASE("one name, two shapes: the body decides", "[decode]") {
   CHECK(f.IsOpaque("remove_migration_pmd", "note pfn=39a00 count=1"));
 }
 
+TEST_CASE("what has the name of an event and none of its arguments", "[decode]") {
+  Fixture f;
+  auto should_mean = [&](const char* name, std::string_view args) {
+    CAPTURE(name, std::string(args));
+    CHECK(f.IsOpaque(name, args));
+    return f.decoder.ShouldMean(f.strings.Intern(name), args);
+  };
+  CHECK(should_mean("page_ref_set", "pfn=0y3081c flags=none count=1 mapcount=0 mapping=0 mt=1 val=1"));
+  CHECK(should_mean("mm_page_alloc", "page=ffff88802f2dcc00 pfn=0x37"));
+  CHECK(should_mean("mm_page_free", ""));
+  CHECK(should_mean("set_migration_pmd", "addr=7f2fbde00000, pmd=8x"));
+  CHECK(should_mean("folio_wait_bit", "(folio_wait_bit+0x/0x24) folio=0xffffea0000a00000 bit=0"));
+  CHECK(should_mean("folio_wait_bit", "(folio_wait_bit+0x0/0x24"));
+  // An allocation that failed; a note printed in a function; a probe further in; other events.
+  CHECK_FALSE(
+      should_mean("mm_page_alloc", "page=0000000000000000 pfn=0x0 order=2 migratetype=0 gfp_flags=0"));
+  CHECK_FALSE(should_mean("remove_migration_pmd", "note pfn=39a00 count=1"));
+  CHECK_FALSE(should_mean("folio_wait_bit", "(folio_wait_bit+0x14/0x24) folio=0xffffea0000a00000"));
+  CHECK_FALSE(should_mean("lock_acquire", "(____ptrval____) ptlock_ptr(page)"));
+  CHECK_FALSE(should_mean("xyz", "(xfs_buf_get+0x/0x24)"));
+  CHECK_FALSE(should_mean("kfree", "ptr=x"));
+}
+
 TEST_CASE("probes are bound by function and definition, not by name", "[decode]") {
   Fixture f("p:x/zz folio_wait_bit a=%si b=%di:x64\np:x/late folio_wait_bit+16 a=%di\n", KernelRelease{6, 1});
   // The definition says that a is the second argument: the bit. Silly, but the user's own.

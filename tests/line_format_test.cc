@@ -185,6 +185,44 @@ TEST_CASE("a dump between printks", "[line_format]") {
   CHECK(HasIssue(read, "relative time"));
 }
 
+TEST_CASE("an event in another form than the trace's own is no comment", "[line_format]") {
+  const std::string tracefs =
+      "    init-1     [003] .....     5.364208: page_ref_set: pfn=0x3081c flags=none count=1 mapcount=0 "
+      "mapping=0000000000000000 mt=1 val=1\n";
+  const std::string latency =
+      "    init-1         3..... 35123us : page_ref_set: pfn=0x3081c flags=none count=1 val=1\n";
+  const std::string verbose =
+      "   init     1 3 0 0 00000000 [0000f2b3] 62.131ms (+0.004ms): page_ref_set: pfn=0x3081c count=1 "
+      "val=1\n";
+  const std::string perf =
+      "init     1 [003]     5.364208: page_ref:page_ref_set: pfn=0x3081c flags=none count=1 val=1\n";
+  const std::string report =
+      "            init-1     [003]     5.364208: page_ref_set:         pfn=0x3081c flags=none count=1 "
+      "val=1\n";
+  const std::string graph = " 3)               |  /* page_ref_set: pfn=0x3081c flags=none count=1 val=1 */\n";
+  auto check = [](InputFormat form, const std::string& own, std::initializer_list<std::string> others) {
+    for (const std::string& other : others) {
+      CAPTURE(FormatName(form), other);
+      LinesRead read = ReadAs(form, own + other + own);
+      CHECK(read.lines.events == 2);
+      CHECK(read.lines.rejected == 1);
+      CHECK(HasIssue(read, "event rejected"));
+    }
+  };
+  check(InputFormat::kFtraceText, tracefs, {latency, verbose, "[    5.364300] " + latency});
+  check(InputFormat::kTraceCmdReport, report, {latency, verbose});
+  check(InputFormat::kPerfScript, perf, {latency, tracefs});
+  check(InputFormat::kLatencyText, latency, {tracefs});
+  check(InputFormat::kFunctionGraph, graph, {latency});
+  check(InputFormat::kConsoleLog, "[    5.364300] " + latency, {tracefs, "[    5.364300] " + tracefs});
+  // What the kernel prints is prose, whatever is in it.
+  LinesRead console =
+      ReadAs(InputFormat::kConsoleLog, "[    5.364300] " + latency +
+                                           "[    5.364300] usb 1-1: reset [003] 5.364208: done\n"
+                                           "[    5.364301] bash-1: 35123us : x\n");
+  CHECK(console.lines.rejected == 0);
+}
+
 TEST_CASE("a dump that is cut off, or quoted in a mail", "[line_format]") {
   // The last line looks like an event and is none: rejected, not passed over.
   LinesRead cut = ReadAs(InputFormat::kConsoleLog,

@@ -12,6 +12,7 @@ namespace {
 struct Read {
   StringTable strings;
   LineCounts lines;
+  TraceHeader header;
   std::vector<std::string> names;   // of the events
   std::vector<std::string> frames;  // "event:depth text"
   std::vector<LossMarker> markers;
@@ -46,6 +47,7 @@ Read ReadText(const std::string& text, size_t piece = 1 << 20,
     read.markers.insert(read.markers.end(), batch.markers.begin(), batch.markers.end());
   }
   read.lines = reader.lines();
+  read.header = reader.header();
   read.issues = reader.Issues();
   const LineCounts& lines = read.lines;
   CHECK(lines.total == lines.events + lines.comments + lines.continuations + lines.markers + lines.rejected);
@@ -109,6 +111,21 @@ TEST_CASE("damage is counted with its line", "[trace_reader]") {
     Read read = ReadText("Hi,\n\nthis is what I see:\n" + kEvent + "Regards\n");
     CHECK(read.lines.events == 1);
     CHECK(read.lines.comments == 4);
+  }
+  SECTION("arguments that cannot be read") {
+    Read read =
+        ReadText(kHead + kEvent + "   a-1   [000] ....  1.000002: mm_page_free: page=0 pfn=0y1 order=0\n");
+    CHECK(read.lines.events == 2);
+    REQUIRE(read.issues.size() == 1);
+    CHECK(read.issues[0].kind == "arguments not understood");
+    CHECK(read.issues[0].severity == TraceIssue::Severity::kError);
+    CHECK(read.issues[0].first_line == 5);
+  }
+  SECTION("a byte order mark is none") {
+    Read read = ReadText("\xef\xbb\xbf" + kHead + kEvent);
+    CHECK(read.lines == ReadText(kHead + kEvent).lines);
+    CHECK(read.header.entries == 3);
+    CHECK(read.issues.empty());
   }
   SECTION("a second kind of clock") {
     Read read = ReadText(kEvent + "   a-1   [000] ....  1234567: x: y=1\n" + kEvent);
