@@ -447,6 +447,7 @@ void ShadowMm::BeginWait(const FunctionEntry& call, StringId probe, const Moment
                            .last_gap = last_gap_};
   // A gap that has not ended yet reaches up to here.
   if (open_gaps_ > 0) entry.last_gap = at.event;
+  entry.losing = open_gaps_ > 0;
   if (auto bit = call.fields.Get(ProbeRole::kBit))
     entry.bit = static_cast<int32_t>(static_cast<uint32_t>(*bit));
   if (auto count = call.fields.Get(ProbeRole::kPageCount))
@@ -578,6 +579,7 @@ void ShadowMm::NoteHolders(const Task* task, Migration* migration) {
 }
 
 ReplaySummary ShadowMm::Finish() {
+  for (int32_t cpu : options_.full_cpus) Replay(LossMarker{LossMarker::Kind::kLost, cpu, {}, 0, {}});
   for (auto& [cpu, state] : cpus_) {
     if (state.open_gap) sink_(*state.open_gap);
     state.open_gap.reset();

@@ -129,6 +129,10 @@ Fate FateOf(const WaitFacts& f, const ClockError& clock) {
   // Above 0: it died after that, or its frame had a new owner, whose allocation is not on record.
   bool owned = f.count_at_entry.value_or(0) > 0;
   if (to_begin.before == Before::kYes) {
+    // All that a cpu did since is lost, its frame's next allocation perhaps, and the page was not seen to be
+    // found before that.
+    if (f.losing && f.gap_before_wait && !f.found_under_lock && !none_left)
+      return {WaitOutcome::kFreedBeforeQueue, EventOrder::kOpen};
     if (!reused_before(f.begin) && !owned) return {WaitOutcome::kFreedBeforeQueue, to_begin.proof, true};
     // The frame found a new owner, and may have lost it again: then the waiter queues on a free page,
     // else on a stranger's.
@@ -508,6 +512,7 @@ void WaitTracker::Begin(Task* task, const Moment& at, const Entry& entry) {
   facts.led_by = task->led_by;
   facts.count_at_entry = entry.count;
   facts.gap_in_lookup = entry.gap_in_lookup;
+  facts.losing = facts.gap_in_wait = entry.losing;
   facts.page_known = entry.pfn.has_value();
 
   // How the page was found, and when: while the lock was held, else at some time before the wait,
@@ -547,7 +552,8 @@ void WaitTracker::Begin(Task* task, const Moment& at, const Entry& entry) {
     }
     if (in_call) locked_at = hold.acquire;
     if (in_call || directly) {
-      if (facts.lookup != PageLookup::kUnseen) lookup = hold.release;
+      facts.found_under_lock = facts.lookup != PageLookup::kUnseen;
+      if (facts.found_under_lock) lookup = hold.release;
       record.hold = hold.id;
       record.hold_release = hold.release.event;
       if (directly && hold.acquire) facts.direct_hold = {*hold.acquire, hold.release};

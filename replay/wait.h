@@ -79,6 +79,8 @@ struct WaitFacts {
   std::optional<Death> freed_again;  // that life, or a later one, was over when the wait began
   bool gap_before_wait = false;      // lost events between the page's death, or its lookup, and the beginning
   bool gap_in_wait = false;
+  bool losing = false;            // of a cpu nothing is on record from before the wait on
+  bool found_under_lock = false;  // the lock's release, before the wait, is on record
   bool births_recorded = false;  // lives that begin are on record, whoever begins them
   bool frees_recorded = false;   // likewise lives that end
   bool allocations_recorded = false;  // and those that begin, but for what compaction and its like take
@@ -131,6 +133,7 @@ class WaitTracker {
     bool preceded = false;            // the task's own events before the wait are on record
     bool gap_before = false;          // or lost since the latest that is
     std::optional<EventId> last_gap;  // event after the latest loss on any cpu
+    bool losing = false;              // and of one nothing is on record since
   };
   void Begin(Task* task, const Moment& at, const Entry& entry);
   // `caller`: the function it returns into, kOther where not known; `caller_probed`: its entry

@@ -161,6 +161,25 @@ TEST_CASE("each cpu's stats are its own", "[per_cpu]") {
   CHECK(Analysis(Folder(folder)).Text("SELECT group_concat(cpu) FROM gaps") == "2");
 }
 
+TEST_CASE("events that found a buffer full are lost at its end", "[per_cpu]") {
+  SplitTrace split = Split(Member("x86-fixed", InputFormat::kFtraceText));
+  TemporaryFolder folder;
+  WriteRecording(folder, "x86-fixed", split);
+  for (int cpu = 0; cpu < 4; ++cpu) {
+    // ULONG_MAX is no number of events, and not none either.
+    folder.Write("per_cpu/cpu" + std::to_string(cpu) + "/stats",
+                 std::string("entries: 7\noverrun: ") + (cpu == 3 ? "18446744073709551615" : "0") +
+                     "\ncommit overrun: 0\nbytes: 60004\noldest event ts:     4.937965\nnow ts:    "
+                     "12.0\ndropped events: " +
+                     (cpu == 1 ? "5" : "0") + "\nread events: 0\n");
+  }
+  Analysis analysis(Folder(folder));
+  CHECK(analysis.Text("SELECT group_concat(cpu) FROM (SELECT cpu FROM gaps ORDER BY cpu)") == "1,3");
+  CHECK(analysis.Count(
+            "SELECT count(*) FROM gaps WHERE cpu = 1 AND to_ts IS NULL AND from_ts = (SELECT max(ts) "
+            "FROM events WHERE cpu = 1)") == 1);
+}
+
 TEST_CASE("a long line of one cpu's file is read, and what is not read names its file", "[per_cpu]") {
   TemporaryFolder folder;
   std::string line =
