@@ -1,6 +1,7 @@
 // Real recordings, damaged: what a recording of a healthy machine loses must not make it sick.
 #include <algorithm>
 #include <catch2/catch.hpp>
+#include <map>
 #include <random>
 #include <set>
 #include <string>
@@ -223,6 +224,19 @@ Analysis Analyse(const SampleFiles& files, const Lines& trace) {
   return Analysis({.inputs = {folder.path()}, .dmesg = {}, .probes = {}});
 }
 
+using Key = std::pair<std::optional<int64_t>, std::optional<int64_t>>;  // pid, beginning
+
+std::map<Key, WaitRow> WaitsOf(const Analysis& analysis) {
+  std::map<Key, WaitRow> waits;
+  for (const WaitRow& wait : analysis.Waits()) waits.insert({{wait.pid, wait.begin_ts}, wait});
+  return waits;
+}
+
+ptrdiff_t RankOf(const std::string& verdict) {
+  const std::vector<std::string> ranks = {"benign", "unknown", "latent", "probable", "confirmed"};
+  return std::find(ranks.begin(), ranks.end(), verdict) - ranks.begin();
+}
+
 }  // namespace
 
 TEST_CASE("a healthy recording stays without confirmed and probable findings, whatever it loses",
@@ -267,16 +281,10 @@ TEST_CASE("a sick recording stays sick where ties are swapped", "[perturbation]"
 }
 
 TEST_CASE("a sick recording's grades rise only where evidence against them was dropped", "[perturbation]") {
-  const std::vector<std::string> ranks = {"benign", "unknown", "latent", "probable", "confirmed"};
-  auto rank = [&](const std::string& verdict) {
-    return std::find(ranks.begin(), ranks.end(), verdict) - ranks.begin();
-  };
-  using Key = std::pair<std::optional<int64_t>, std::optional<int64_t>>;  // pid, beginning
   for (const char* sample : {"410-x86-fired-nochurn.tar.xz", "x86-fired.tar.xz", "arm64-latent.tar.xz"}) {
     SampleFiles files = ReadFiles(sample);
     Analysis whole = Analyse(files, files.trace);
-    std::map<Key, WaitRow> before;
-    for (const WaitRow& wait : whole.Waits()) before.insert({{wait.pid, wait.begin_ts}, wait});
+    std::map<Key, WaitRow> before = WaitsOf(whole);
     int64_t judged_alike = 0;
     for (uint32_t seed = 0; seed < 6; ++seed) {
       Random random(seed);
@@ -299,7 +307,7 @@ TEST_CASE("a sick recording's grades rise only where evidence against them was d
         auto same = before.find({wait.pid, wait.begin_ts});
         if (same == before.end()) continue;
         judged_alike += wait.verdict == same->second.verdict;
-        if (rank(wait.verdict) <= rank(same->second.verdict)) continue;
+        if (RankOf(wait.verdict) <= RankOf(same->second.verdict)) continue;
         // The evidence against it is an event of the page.
         std::string pfn = "pfn=" + HexText(static_cast<uint64_t>(same->second.pfn.value_or(0))) + " ";
         CAPTURE(wait.pid.value_or(0), wait.begin_ts.value_or(0), wait.verdict, same->second.verdict);
@@ -312,15 +320,79 @@ TEST_CASE("a sick recording's grades rise only where evidence against them was d
   }
 }
 
+TEST_CASE("where a cpu's events are lost throughout, no grade rises", "[perturbation]") {
+  for (const char* sample : {"x86-hashed.tar.xz", "410-x86-fired-nochurn.tar.xz", "x86-fired.tar.xz",
+                             "arm64-latent.tar.xz", "x86-fixed.tar.xz"}) {
+    SampleFiles files = ReadFiles(sample);
+    std::map<Key, WaitRow> before = WaitsOf(Analyse(files, files.trace));
+    auto first = std::find_if(files.trace.begin(), files.trace.end(), IsEvent) - files.trace.begin();
+    auto size = static_cast<ptrdiff_t>(files.trace.size());
+    for (const char* cpu : {"0", "1", "2", "3"}) {
+      for (ptrdiff_t from : {first, first + (size - first) / 2}) {
+        Lines lines(files.trace.begin(), files.trace.begin() + from);
+        lines.push_back("CPU:" + std::string(cpu) + " [LOST 100 EVENTS]");
+        std::copy_if(files.trace.begin() + from, files.trace.end(), std::back_inserter(lines),
+                     [&](const std::string& line) { return CpuOf(line) != cpu; });
+        for (const auto& [key, wait] : WaitsOf(Analyse(files, lines))) {
+          auto same = before.find(key);
+          if (same == before.end() || wait.verdict == "unknown") continue;
+          CAPTURE(sample, cpu, from, wait.pid.value_or(0), wait.begin_ts.value_or(0), wait.verdict,
+                  same->second.verdict);
+          CHECK(RankOf(wait.verdict) <= RankOf(same->second.verdict));
+        }
+      }
+    }
+  }
+}
+
+TEST_CASE("a report of the kernel, printed after the trace ends, confirms nothing", "[perturbation]") {
+  TemporaryFolder folder;
+  std::string sample = SampleArchive("410-arm64-fired-stock");
+  std::string trace;
+  for (const InputMember& member : OpenInput(sample)) {
+    std::string name = member.path.substr(member.path.rfind('/') + 1);
+    std::string text = ReadAll(member, size_t{64} << 20).value();
+    if (name == "trace.txt") {
+      trace = std::move(text);
+    } else {
+      folder.Write(name, text);
+    }
+  }
+  RecordingOptions options{.inputs = {folder.path()}, .dmesg = {}, .probes = {}};
+  folder.Write("trace.txt", trace);
+  Analysis whole(options);
+  std::map<Key, WaitRow> before = WaitsOf(whole);
+  int64_t last = whole.Count("SELECT last_ts FROM trace");
+  int64_t later_reports = 0;
+  for (int64_t at = whole.Count("SELECT min(ts) FROM events") + 250'000'000; at < last; at += 250'000'000) {
+    std::string cut;
+    int64_t line_number = 0;
+    int64_t last_line = whole.Count("SELECT max(line) FROM events WHERE ts < " + std::to_string(at));
+    ForEachLine(trace, [&](std::string_view line) {
+      if (++line_number <= last_line) cut += std::string(line) + "\n";
+    });
+    folder.Write("trace.txt", cut);
+    Analysis part(options);
+    later_reports +=
+        part.Count("SELECT count(*) FROM console_reports WHERE ts > (SELECT last_ts FROM trace)");
+    for (const auto& [key, wait] : WaitsOf(part)) {
+      auto same = before.find(key);
+      if (same == before.end()) continue;
+      CAPTURE(at, wait.pid.value_or(0), wait.begin_ts.value_or(0), same->second.verdict);
+      CHECK((wait.verdict != "confirmed" || same->second.verdict == "confirmed"));
+    }
+  }
+  CHECK(later_reports > 0);
+}
+
 TEST_CASE("kinds of events that are not on record accuse nobody and clear nobody", "[perturbation]") {
-  using Key = std::pair<std::optional<int64_t>, std::optional<int64_t>>;  // pid, beginning
   const std::string confirmed = "SELECT count(*) FROM page_waits WHERE verdict = 'confirmed'";
   for (const char* sample : {"410-x86-held0.tar.xz", "arm64-stock.tar.xz", "x86-fixed.tar.xz",
                              "410-x86-fired-nochurn.tar.xz", "x86-fired.tar.xz", "arm64-latent.tar.xz"}) {
     SampleFiles files = ReadFiles(sample);
     Analysis whole = Analyse(files, files.trace);
     std::map<Key, std::string> before;
-    for (const WaitRow& wait : whole.Waits()) before[{wait.pid, wait.begin_ts}] = wait.verdict;
+    for (const auto& [key, wait] : WaitsOf(whole)) before[key] = wait.verdict;
     REQUIRE_FALSE(before.empty());
     bool healthy = whole.ExitCode() == 0;
     ForEachPartOf(files, [&](const Missing& missing, const Lines& trace) {
