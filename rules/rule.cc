@@ -27,7 +27,6 @@ constexpr size_t kMostRules = 1000;
 constexpr size_t kLongestName = 100;
 // What one rule may find: what is more is a mistake in its SELECT, and would have to be held in memory.
 constexpr size_t kMostFindings = 1'000'000;
-constexpr size_t kMostFindingBytes = size_t{64} << 20;
 // A fingerprint names a class of findings, which are reported together.
 constexpr size_t kMostFingerprints = 1'000;
 // Of one finding: each is set beside each in its proof.
@@ -101,9 +100,9 @@ bool IsNameCharacter(char c) {
   return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '_' || c == '-' || c == '.';
 }
 
-Found Select(const Rule& rule, const Database& db, int64_t max_steps, int64_t* steps) {
+Found Select(const Rule& rule, const Database& db, const RuleBudget& budget, RuleOutcome* outcome) {
   SqlSource source{rule.file, rule.sql_line, rule.sql};
-  ReadOnlyStatement query(db, source, {.steps = max_steps, .cpu = kMaxRuleTime});
+  ReadOnlyStatement query(db, source, {.steps = budget.steps, .cpu = kMaxRuleTime});
   std::array<int, kColumns.size()> at{};
   for (size_t i = 0; i < kColumns.size(); ++i) {
     at[i] = query.Column(kColumns[i]);
@@ -122,10 +121,20 @@ Found Select(const Rule& rule, const Database& db, int64_t max_steps, int64_t* s
   }
   std::set<std::string, std::less<>> fingerprints;
   size_t bytes = 0;
+  auto count = [&](size_t more) {
+    bytes += more;
+    if (bytes > budget.finding_bytes)
+      query.Fail("returns more than the " + std::to_string(kMaxFindingBytes >> 20) +
+                 " MiB that the findings of all rules may take");
+  };
   while (query.Step()) {
-    if (rows.size() == kMostFindings || bytes > kMostFindingBytes) {
+    if (rows.size() == kMostFindings) {
       query.Fail("returns more than can be a finding each: " + std::to_string(rows.size()) +
                  " rows were read, and there are more");
+    }
+    // Before they are copied.
+    for (int column : {at[0], at[1], at[5], comm, fingerprint}) {
+      if (column >= 0) count(static_cast<size_t>(query.Bytes(column)));
     }
     FoundRow row{.grade = query.Text(at[0]),
                  .subject = query.Text(at[1]),
@@ -153,13 +162,13 @@ Found Select(const Rule& rule, const Database& db, int64_t max_steps, int64_t* s
       if (std::any_of(row.events.begin(), row.events.end(), same)) continue;
       if (row.events.size() == kMostEvidence)
         query.Fail("names more than " + std::to_string(kMostEvidence) + " events as evidence of one finding");
-      bytes += sizeof(Evidence);
+      count(sizeof(Evidence));
       row.events.push_back({static_cast<size_t>(i), *event});
     }
-    bytes += row.subject.size() + row.summary.size() + row.fingerprint.size() + row.comm.value_or("").size();
     rows.push_back(std::move(row));
   }
-  if (steps) *steps = query.steps();
+  outcome->steps = query.steps();
+  outcome->finding_bytes = bytes;
   return found;
 }
 
@@ -319,18 +328,18 @@ std::vector<Rule> LoadRules(const std::optional<std::string>& folder) {
 RuleCheck CheckRule(const Rule& rule, const Database& database) {
   RuleCheck check{.prepared = HasAllViews(rule, database), .applicable = Missing(rule, database).empty()};
   if (!check.prepared) return check;
-  auto findings = static_cast<int64_t>(Select(rule, database, kMaxRuleSteps, nullptr).rows.size());
+  RuleOutcome outcome{};
+  auto findings = static_cast<int64_t>(Select(rule, database, {}, &outcome).rows.size());
   if (check.applicable) check.findings = findings;
   return check;
 }
 
-RuleOutcome RunRule(const Rule& rule, Database* database, int64_t max_steps) {
+RuleOutcome RunRule(const Rule& rule, Database* database, const RuleBudget& budget) {
   RuleOutcome outcome{
       .rule = rule.name, .severity = rule.severity, .applicable = true, .missing = Missing(rule, *database)};
   outcome.applicable = outcome.missing.empty();
   Found found;
-  if (outcome.applicable && HasAllViews(rule, *database))
-    found = Select(rule, *database, max_steps, &outcome.steps);
+  if (outcome.applicable && HasAllViews(rule, *database)) found = Select(rule, *database, budget, &outcome);
   Statement finding = InsertInto(*database, "finding");
   Statement evidence = InsertInto(*database, "finding_event");
   for (const FoundRow& row : found.rows) {
@@ -380,11 +389,14 @@ bool NeedEveryEvent(const std::vector<Rule>& rules) {
 
 void JudgeTrace(const std::vector<Rule>& rules, Database* database) {
   // Each may take its time, all of them together no more than a few.
-  int64_t left = kMaxStepsOfAllRules;
+  int64_t steps_left = kMaxStepsOfAllRules;
+  size_t bytes_left = kMaxFindingBytes;
   int64_t findings = 0;
   for (const Rule& rule : rules) {
-    RuleOutcome outcome = RunRule(rule, database, std::min(left, kMaxRuleSteps));
-    left -= outcome.steps;
+    RuleOutcome outcome =
+        RunRule(rule, database, {.steps = std::min(steps_left, kMaxRuleSteps), .finding_bytes = bytes_left});
+    steps_left -= outcome.steps;
+    bytes_left -= outcome.finding_bytes;
     findings += outcome.findings;
   }
   if (findings == 0) return;

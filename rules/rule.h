@@ -71,16 +71,23 @@ struct RuleOutcome {
   bool applicable;
   std::vector<std::string> missing;  // of what it requires
   int64_t findings = 0;
-  int64_t steps = 0;  // instructions of SQLite's machine it took
+  // What it took of its budget.
+  int64_t steps = 0;  // instructions of SQLite's machine
+  size_t finding_bytes = 0;
 };
 
 // Runs the rule read-only on a trace database and stores its findings and result. Throws Error with
 // file:line:col and a caret for SQL that does not prepare, does more than read, returns other
-// columns than a rule must, or takes more than `max_steps` instructions of SQLite's machine.
+// columns than a rule must, or takes more than `budget` allows.
 inline constexpr int64_t kMaxRuleSteps = 2'000'000'000;  // about a minute
 inline constexpr int64_t kMaxStepsOfAllRules = 2 * kMaxRuleSteps;
 inline constexpr std::chrono::seconds kMaxRuleTime(120);
-RuleOutcome RunRule(const Rule& rule, Database* database, int64_t max_steps = kMaxRuleSteps);
+inline constexpr size_t kMaxFindingBytes = size_t{64} << 20;  // of all rules
+struct RuleBudget {
+  int64_t steps = kMaxRuleSteps;
+  size_t finding_bytes = kMaxFindingBytes;
+};
+RuleOutcome RunRule(const Rule& rule, Database* database, const RuleBudget& budget = {});
 
 // A rule reads events one by one, by kind or with their stacks: it can be judged only where all are stored.
 // The rules that come with mmreplay read intervals.

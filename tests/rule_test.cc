@@ -175,8 +175,26 @@ TEST_CASE("a rule that does not end runs out of steps", "[rules]") {
       ParseRule("x.sql", kFront + "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT " +
                              "'latent' AS grade, 'x' AS subject, i AS subject_id, 0 AS pfn, 0 AS pid, '' AS "
                              "summary FROM n WHERE i < 0");
-  CHECK_THROWS_WITH(RunRule(rule, const_cast<Database*>(&analysis.db()), 1'000'000),
+  CHECK_THROWS_WITH(RunRule(rule, const_cast<Database*>(&analysis.db()), {.steps = 1'000'000}),
                     Catch::Contains("step budget"));
+}
+
+TEST_CASE("one row may not be longer than all findings together", "[rules]") {
+  Analysis analysis = Fired();
+  auto select = [&](const std::string& grade, const std::string& summary) {
+    return ParseRule("x.sql", kFront + "SELECT " + grade +
+                                  " AS grade, 'x' AS subject, 1 AS subject_id, 0 AS pfn, 0 AS "
+                                  "pid, " +
+                                  summary + " AS summary");
+  };
+  auto* db = const_cast<Database*>(&analysis.db());
+  for (const Rule& rule :
+       {select("'latent'", "zeroblob(70000000)"), select("printf('%.70000000c', 'x')", "''")})
+    CHECK_THROWS_WITH(RunRule(rule, db), Catch::Contains("64 MiB"));
+  RuleOutcome outcome = RunRule(select("'latent'", "printf('%.100c', 'x')"), db, {.finding_bytes = 200});
+  CHECK(outcome.finding_bytes == 107);
+  CHECK_THROWS_WITH(RunRule(select("'latent'", "printf('%.100c', 'x')"), db, {.finding_bytes = 106}),
+                    Catch::Contains("MiB"));
 }
 
 TEST_CASE("findings carry their evidence", "[rules]") {

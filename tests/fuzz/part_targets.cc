@@ -119,7 +119,7 @@ void RunRuleFile(std::string_view input) {
     Require(!rule.name.empty() && rule.sql_line >= 1, "a rule has a name and a place");
     database->Exec("SAVEPOINT rule");
     try {
-      RunRule(rule, database.get(), 20'000);
+      RunRule(rule, database.get(), {.steps = 20'000});
     } catch (const Error& error) {
       Require(std::string_view(error.what()).starts_with("rule.sql"), "errors name the rule's file");
     }
