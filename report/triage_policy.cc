@@ -96,8 +96,11 @@ Baseline ReadBaseline(const std::string& path) {
   ForEachLine(ReadSmallFile(path, kLongestBaseline), [&](std::string_view line) {
     ++number;
     if (TrimBlanks(line).empty()) return;
-    auto row = nlohmann::json::parse(line, nullptr, false);
     std::string where = path + ":" + std::to_string(number) + ": ";
+    if (line.size() > kLongestBaselineRow)
+      throw Error(where + "is longer than " + std::to_string(kLongestBaselineRow >> 20) +
+                  " MiB, which no row is");
+    auto row = nlohmann::json::parse(line, nullptr, false);
     if (!IsTriageRow(row)) {
       throw Error(where +
                   "is no row of a triage; a baseline is what mmreplay triage --write-baseline or "

@@ -477,6 +477,15 @@ TEST_CASE("what is no baseline is not replaced by one", "[triage]") {
   CHECK(Shell("$MMREPLAY triage -o '' " + log).exit_code == 2);
 }
 
+TEST_CASE("a line of a baseline that no triage writes is not taken apart", "[triage]") {
+  TemporaryFolder folder;
+  std::string baseline =
+      folder.Write("b", "{\"format\":\"mmreplay-triage\",\"x\":" + std::string(2 << 20, '[') + "\n");
+  Run run = Execute({"triage", "--baseline", baseline, SampleArchive("x86-fixed")});
+  CHECK(run.exit_code == 2);
+  CHECK(run.err.starts_with("mmreplay: " + baseline + ":1: is longer than 1 MiB"));
+}
+
 TEST_CASE("who reads the output may go: the work is done, and the exit code is the verdict's", "[triage]") {
   TemporaryFolder folder;
   std::string db = folder.path() + "/fleet.db";
