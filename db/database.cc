@@ -183,6 +183,15 @@ void RemoveCompanions(const std::string& path) {
 
 namespace {
 
+// SQLite's words, and where it was the system that failed, the system's.
+std::string WhatFailed(sqlite3* db) {
+  std::string what = sqlite3_errmsg(db);
+  int code = sqlite3_errcode(db) & 0xff;
+  int error = sqlite3_system_errno(db);
+  if ((code == SQLITE_CANTOPEN || code == SQLITE_IOERR) && error != 0) what += ": " + Reason(error);
+  return what;
+}
+
 // SQLite's own temporary files go where ours go, and no variable but $TMPDIR has a say. It may be told once,
 // before there are connections.
 void SetTemporaryFolderOfSqlite() {
@@ -223,7 +232,7 @@ Database::Database(const std::string& path, Mode mode, const std::string& name)
   sqlite3* raw = nullptr;
   int code = sqlite3_open_v2(plain.c_str(), &raw, flags, nullptr);
   handle_.reset(raw);
-  if (code != SQLITE_OK) throw Error(path_ + ": " + (raw ? sqlite3_errmsg(raw) : sqlite3_errstr(code)));
+  if (code != SQLITE_OK) throw Error(path_ + ": " + (raw ? WhatFailed(raw) : sqlite3_errstr(code)));
   // SQLite takes what it may not write for something to be read.
   if (mode != Mode::kReadOnly && !path.empty() && sqlite3_db_readonly(raw, "main") == 1)
     throw Error(path_ + ": cannot be written: " +
@@ -263,15 +272,14 @@ void Database::Distrust(bool known_schema) {
 void Database::Exec(const char* sql) {
   char* message = nullptr;
   if (sqlite3_exec(handle_.get(), sql, nullptr, nullptr, &message) != SQLITE_OK) {
-    std::string text = message ? message : sqlite3_errmsg(handle_.get());
     sqlite3_free(message);
-    throw Error(path_ + ": " + text);
+    throw Error(path_ + ": " + WhatFailed(handle_.get()));
   }
 }
 
 void Database::Check(int code, std::string_view doing) const {
   if (code == SQLITE_OK || code == SQLITE_DONE || code == SQLITE_ROW) return;
-  std::string what = sqlite3_errmsg(handle_.get());
+  std::string what = WhatFailed(handle_.get());
   switch (code & 0xff) {
     case SQLITE_INTERRUPT:
       FailDamaged("reading it does not end");
