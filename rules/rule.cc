@@ -124,8 +124,8 @@ Found Select(const Rule& rule, const Database& db, const RuleBudget& budget, Rul
   auto count = [&](size_t more) {
     bytes += more;
     if (bytes > budget.finding_bytes)
-      query.Fail("returns more than the " + std::to_string(kMaxFindingBytes >> 20) +
-                 " MiB that the findings of all rules may take");
+      query.Fail("returns more than can be a finding each: those of all rules may take " +
+                 std::to_string(kMaxFindingBytes >> 20) + " MiB");
   };
   while (query.Step()) {
     if (rows.size() == kMostFindings) {
