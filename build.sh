@@ -12,7 +12,7 @@ set -eu
 cd "$(dirname "$0")"
 
 BUILD_PACKAGES="g++ cmake ninja-build pkg-config libboost-program-options-dev libsqlite3-dev libre2-dev
-libarchive-dev zlib1g-dev libbz2-dev liblzma-dev libfmt-dev nlohmann-json3-dev libtracecmd-dev libtraceevent-dev libtracefs-dev libzstd-dev nettle-dev"
+libarchive-dev zlib1g-dev libbz2-dev liblzma-dev libfmt-dev nlohmann-json3-dev libtracecmd-dev libtraceevent-dev libtracefs-dev libzstd-dev nettle-dev libjemalloc-dev"
 TEST_PACKAGES="catch2 sqlite3 python3-jsonschema libxml2-utils man-db mandoc zsh bsdutils bsdextrautils tar gzip bzip2 xz-utils zstd util-linux
 chromium chromium-driver python3-selenium fonts-dejavu-core"
 TIDY_PACKAGES="clang-tidy"

@@ -36,7 +36,6 @@ constexpr size_t kMostRecords = 2048;
 // A batch as it was read.
 struct ReadBatch {
   ReplayedBatch work;
-  Lessons lessons;
   std::optional<ReplayOptions> replay_options;  // with the first one
   int64_t left_out = 0;                         // by filters, so far
 };
@@ -63,8 +62,7 @@ class BatchPool {
 };
 
 // Reads on a thread of its own: lines are split and decoded, events get their kinds and, where they are
-// stored, their typed fields, and what they tell of the recording is learned. Only this thread uses the
-// string table, the decoder, the fields and the console's timeline until it has ended.
+// stored, their typed fields. Only this thread uses the string table, the decoder, the fields and the console's timeline until it has ended.
 class ReaderThread {
  public:
   // `replay_options` is called when the first batch has been read.
@@ -74,18 +72,13 @@ class ReaderThread {
       : thread_([=, this] {
           pthread_setname_np(pthread_self(), "mmreplay-read");
           try {
-            std::optional<TraceLearner> learner;
-            for (;;) {
-              ReadBatch read{.work = pool->Take(), .lessons = {}, .replay_options = {}};
+            for (bool first = true;; first = false) {
+              ReadBatch read{.work = pool->Take(), .replay_options = {}};
               Batch& batch = read.work.batch;
               if (!source->Next(&batch)) break;
-              if (!learner) {
-                read.replay_options = replay_options();
-                learner.emplace(*read.replay_options);
-              }
+              if (first) read.replay_options = replay_options();
               auto see_event = [&](Event& event) {
                 console->See(event);
-                learner->See(event);
                 if (keep_fields) {
                   fields->Assign(&event, &batch);
                 } else {
@@ -94,7 +87,6 @@ class ReaderThread {
               };
               ForEachInOrder(batch,
                              Overloaded{[&](const LossMarker& loss) { console->See(loss); }, see_event});
-              read.lessons = learner->Take();
               read.left_out = source->lines().left_out;
               if (!batches_.Push(std::move(read))) break;
             }
@@ -400,6 +392,7 @@ TraceFacts Ingest(const Recording& recording, TraceStore* store, const IngestOpt
   ReplayedBatch last;                // what is told when the trace has ended
   ReplayedBatch* current = nullptr;  // whose events are being replayed
   std::unique_ptr<ShadowMm> model;   // made when the header has been read
+  std::optional<TraceLearner> learner;  // likewise; goes before the model
   BatchPool pool;
   StoreThread writer(store, &pool);
   auto replay_options = [&] { return OptionsOf(recording, *reader, options.memory); };
@@ -428,6 +421,7 @@ TraceFacts Ingest(const Recording& recording, TraceStore* store, const IngestOpt
   while (auto read = batches.Next()) {
     const Batch& batch = read->work.batch;
     if (read->replay_options) {
+      learner.emplace(*read->replay_options);
       model = std::make_unique<ShadowMm>(std::move(*read->replay_options), [&](Record&& record) {
         if (options.record) options.record(&record);
         ReplayedBatch* of = current ? current : &last;
@@ -437,7 +431,8 @@ TraceFacts Ingest(const Recording& recording, TraceStore* store, const IngestOpt
     }
     facts.batches.push_back(static_cast<int64_t>(batch.events.size()));
     events += static_cast<int64_t>(batch.events.size());
-    model->Learn(read->lessons);
+    ForEachInOrder(batch, Overloaded{[](const LossMarker&) {}, [&](const Event& event) { learner->See(event); }});
+    model->Learn(learner->Take());
     if (options.progress) options.progress(events + read->left_out);
     ahead_weight += batch.Weight();
     ahead.push_back(std::move(read->work));

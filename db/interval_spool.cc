@@ -9,7 +9,7 @@
 namespace mmreplay {
 namespace {
 
-constexpr size_t kLoadedBytes = size_t{2} << 20;
+constexpr size_t kLoadedBytes = size_t{8} << 20;
 
 constexpr size_t kTextChunk = size_t{64} << 10;
 constexpr size_t kTextWindow = size_t{4} << 10;
