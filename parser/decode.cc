@@ -400,18 +400,12 @@ std::string_view MigrateReason(std::string_view printed) {
 Payload DecodeMigratePages(bool start, std::string_view args) {
   auto reason = FindField(args, "reason");
   if (!reason) return Opaque{};
-  MigratePages batch{.start = start, .reason = MigrateReason(*reason), .succeeded = {}, .failed = {}};
   if (!start) {
-    auto number = [&](std::string_view printed, std::string_view raw) -> std::optional<int64_t> {
-      auto text = FindField(args, printed);
-      if (!text) text = FindField(args, raw);
-      return text ? ParseSigned(*text) : std::nullopt;
-    };
-    batch.succeeded = number("nr_succeeded", "succeeded");
-    batch.failed = number("nr_failed", "failed");
-    if (!batch.succeeded) return Opaque{};
+    auto succeeded = FindField(args, "nr_succeeded");
+    if (!succeeded) succeeded = FindField(args, "succeeded");
+    if (!succeeded || !ParseSigned(*succeeded)) return Opaque{};
   }
-  return batch;
+  return MigratePages{.start = start, .reason = MigrateReason(*reason)};
 }
 
 // set_migration_pmd: addr=7f2fbe200000, pmd=f7ffe7fffe83fe00
@@ -822,7 +816,7 @@ Payload Decoder::DecodeProbe(StringId name, std::string_view args) {
       fields.Set(field.role, static_cast<uint64_t>(*value));
     }
   }
-  if (binding->is_return) return FunctionReturn{binding->function, binding->symbol, binding->caller, fields};
+  if (binding->is_return) return FunctionReturn{binding->function, binding->caller, binding->symbol, fields};
   return FunctionEntry{binding->function, binding->symbol, fields};
 }
 

@@ -148,8 +148,6 @@ struct SchedFork {
 struct MigratePages {
   bool start;
   std::string_view reason;
-  std::optional<int64_t> succeeded;
-  std::optional<int64_t> failed;
   bool operator==(const MigratePages&) const = default;
 };
 
@@ -215,18 +213,16 @@ enum class ProbeRole : uint8_t {
   kPtl,        // spinlock_t of the page table
   kPte,        // pointer to the pte or pmd
   kSwapEntry,  // swp_entry_t of a migration entry
-  kMm,
-  kAddress,    // user virtual address
-  kPmdValue,   // pmd_t by value
   kReturn,     // return value
   kPageFlags,  // page->flags, fetched by the probe
   kPageCount,  // page->_refcount, fetched by the probe
 };
 
-// The fields of one probe hit that have a known role. At most kMax are kept, none twice.
+// The fields of one probe hit that have a known role, none twice. At most kMax are kept: as many as any probe
+// has, two of its function's parameters, and a page's flags and count.
 class ProbeFields {
  public:
-  static constexpr size_t kMax = 8;
+  static constexpr size_t kMax = 4;
   void Set(ProbeRole role, uint64_t value) {
     if (size_ == kMax || Get(role)) return;
     values_[size_] = value;
@@ -260,8 +256,8 @@ struct FunctionEntry {
 
 struct FunctionReturn {
   KernelFunction function;
-  StringId symbol;
   KernelFunction caller;  // the function the probed one returns into
+  StringId symbol;
   ProbeFields fields;
   bool operator==(const FunctionReturn&) const = default;
 };
@@ -290,20 +286,22 @@ struct Event {
   std::optional<int32_t> tgid;
   StringId comm;
   StringId name;
-  StringId context;       // the flag columns verbatim, empty where not printed
-  bool in_interrupt;      // hard or soft irq or nmi: not the task's own program order
-  bool copy = false;      // the same event was recorded in another buffer, too: its payload is Opaque
-  std::string_view args;  // verbatim, borrowed from the batch
+  StringId context;  // the flag columns verbatim, empty where not printed
   // Not 0: `args` is the binary record, of which RecordLayouts::Text() makes the text.
   uint32_t layout = 0;
+  std::string_view args;  // verbatim, borrowed from the batch
   int64_t line;
   Payload payload;
   uint32_t source = 0;  // of several files that make up the trace; `line` counts in it
   // Set where fields are typed (typed_fields.h): kind, and the event's values in its batch.
   uint32_t kind = 0;
   uint32_t first_field = 0;
-  uint32_t field_count = 0;
+  uint16_t field_count = 0;
+  bool in_interrupt = false;  // hard or soft irq or nmi: not the task's own program order
+  bool copy = false;          // the same event was recorded in another buffer, too: its payload is Opaque
 };
+// There are as many in memory as 16 MiB of a trace hold, each is written and read by three threads.
+static_assert(sizeof(Event) == 160);
 
 // One typed field of an event.
 struct FieldValue {

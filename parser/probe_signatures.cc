@@ -60,16 +60,10 @@ const std::vector<Signature>& Signatures() {
        {{1, ProbeRole::kSwapEntry, {"entry"}}, {2, ProbeRole::kPtl, {"ptl"}}}},
 
       // ---- faults ----
-      {"migration_entry_wait",
-       Function::kMigrationEntryWait,
-       {{1, ProbeRole::kMm, {"mm"}}, {2, ProbeRole::kPte, {"pmd"}}, {3, ProbeRole::kAddress, {"address"}}}},
+      {"migration_entry_wait", Function::kMigrationEntryWait, {{2, ProbeRole::kPte, {"pmd"}}}},
       // (mm, ptep, ptl) to 6.4, (mm, ptep?) later: only the first two are taken
-      {"__migration_entry_wait",
-       Function::kPteMigrationEntryWait,
-       {{1, ProbeRole::kMm, {"mm"}}, {2, ProbeRole::kPte, {"ptep"}}}},
-      {"pmd_migration_entry_wait",
-       Function::kPmdMigrationEntryWait,
-       {{1, ProbeRole::kMm, {"mm"}}, {2, ProbeRole::kPte, {"pmd"}}}},
+      {"__migration_entry_wait", Function::kPteMigrationEntryWait, {{2, ProbeRole::kPte, {"ptep"}}}},
+      {"pmd_migration_entry_wait", Function::kPmdMigrationEntryWait, {{2, ProbeRole::kPte, {"pmd"}}}},
       {"migration_entry_wait_huge",
        Function::kHugeMigrationEntryWait,
        {{2, ProbeRole::kPte, {"pte", "ptep"}}}},
@@ -78,7 +72,7 @@ const std::vector<Signature>& Signatures() {
        {{2, ProbeRole::kPte, {"ptep", "pte"}}}},
       // (mm, vma, addr, pmd, pmdp) to 4.7; (fe|vmf, pmd) 4.8 to 5.13; (vmf) from 5.14
       {"do_huge_pmd_numa_page", Function::kDoHugePmdNumaPage, {}},
-      {"pmd_trans_migrating", Function::kPmdTransMigrating, {{1, ProbeRole::kPmdValue, {"pmd", "pmdval"}}}},
+      {"pmd_trans_migrating", Function::kPmdTransMigrating, {}},
       {"handle_mm_fault", Function::kHandleMmFault, {}},
       {"hugetlb_fault", Function::kHugetlbFault, {}},
       // (page, mm, flags) to 5.15; (folio, mm, flags) from 5.16; (folio, vmf) from 6.6
@@ -89,10 +83,7 @@ const std::vector<Signature>& Signatures() {
       // (mm, vma, pmd, entry, address, page, node), 3.13 to 5.13
       {"migrate_misplaced_transhuge_page",
        Function::kMigrateMisplacedTranshugePage,
-       {{1, ProbeRole::kMm, {"mm"}},
-        {3, ProbeRole::kPte, {"pmd"}},
-        {5, ProbeRole::kAddress, {"address", "addr"}},
-        {6, ProbeRole::kPage, kPageNames}}},
+       {{3, ProbeRole::kPte, {"pmd"}}, {6, ProbeRole::kPage, kPageNames}}},
       {"migrate_misplaced_page", Function::kMigrateMisplacedPage, {{1, ProbeRole::kPage, kPageNames}}},
       {"migrate_misplaced_folio", Function::kMigrateMisplacedPage, {{1, ProbeRole::kPage, kPageNames}}},
       {"migrate_pages", Function::kMigratePages, {}},

@@ -438,7 +438,7 @@ void TypedFields::Assign(Event* event, Batch* batch) {
     batch->fields[base + index] = ValueOf(value, &kind.fields[index]);
     next = index + 1;
   });
-  event->field_count = static_cast<uint32_t>(batch->fields.size() - base);
+  event->field_count = static_cast<uint16_t>(batch->fields.size() - base);
 }
 
 }  // namespace mmreplay
