@@ -62,7 +62,8 @@ class BatchPool {
 };
 
 // Reads on a thread of its own: lines are split and decoded, events get their kinds and, where they are
-// stored, their typed fields. Only this thread uses the string table, the decoder, the fields and the console's timeline until it has ended.
+// stored, their typed fields. Only this thread uses the string table, the decoder, the fields and the
+// console's timeline until it has ended.
 class ReaderThread {
  public:
   // `replay_options` is called when the first batch has been read.
@@ -389,9 +390,9 @@ TraceFacts Ingest(const Recording& recording, TraceStore* store, const IngestOpt
   malloc_trim(0);
 
   ConsoleTimeline console(recording.console.reports);
-  ReplayedBatch last;                // what is told when the trace has ended
-  ReplayedBatch* current = nullptr;  // whose events are being replayed
-  std::unique_ptr<ShadowMm> model;   // made when the header has been read
+  ReplayedBatch last;                   // what is told when the trace has ended
+  ReplayedBatch* current = nullptr;     // whose events are being replayed
+  std::unique_ptr<ShadowMm> model;      // made when the header has been read
   std::optional<TraceLearner> learner;  // likewise; goes before the model
   BatchPool pool;
   StoreThread writer(store, &pool);
@@ -431,7 +432,8 @@ TraceFacts Ingest(const Recording& recording, TraceStore* store, const IngestOpt
     }
     facts.batches.push_back(static_cast<int64_t>(batch.events.size()));
     events += static_cast<int64_t>(batch.events.size());
-    ForEachInOrder(batch, Overloaded{[](const LossMarker&) {}, [&](const Event& event) { learner->See(event); }});
+    ForEachInOrder(batch,
+                   Overloaded{[](const LossMarker&) {}, [&](const Event& event) { learner->See(event); }});
     model->Learn(learner->Take());
     if (options.progress) options.progress(events + read->left_out);
     ahead_weight += batch.Weight();
