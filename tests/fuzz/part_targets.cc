@@ -64,7 +64,6 @@ void DecodeLines(std::string_view input, bool user_space_text) {
                 .comm = name,
                 .name = name,
                 .context = name,
-                .in_interrupt = false,
                 .args = body.args,
                 .line = id,
                 .payload = decoder.Decode(name, body.args)};
