@@ -302,6 +302,15 @@ void AddReplayIssues(const Recording& recording, const ReplaySummary& replay,
                        "function returns were not recorded (" + std::to_string(replay.returns_missing) +
                            "): raise maxactive of the return probes (r256:...)"});
   }
+  int64_t dropped_anywhere = 0;
+  for (const CpuStats& cpu : recording.cpu_stats) dropped_anywhere += cpu.read > 0 ? cpu.dropped : 0;
+  if (dropped_anywhere > 0) {
+    issues->push_back(
+        {Severity::kError, "events dropped", 0, dropped_anywhere,
+         std::to_string(dropped_anywhere) +
+             " events found a buffer full that was being read (options/overwrite 0): where they "
+             "are missing is not known"});
+  }
   if (recording.probe_misses > 0) {
     issues->push_back({Severity::kWarning, "probes missed", 0, recording.probe_misses,
                        "kprobe_profile counts " + std::to_string(recording.probe_misses) +

@@ -137,6 +137,7 @@ std::vector<CpuStats> ReadCpuStats(std::string_view text, std::string_view path)
     if (key == "overrun") cpus.back().overrun = *value;
     if (key == "commit overrun") cpus.back().commit_overrun = *value;
     if (key == "dropped events") cpus.back().dropped = *value;
+    if (key == "read events") cpus.back().read = *value;
   });
   return cpus;
 }

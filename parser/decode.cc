@@ -258,7 +258,7 @@ Payload DecodeAnyLock(LockStep step, std::string_view args) {
 // contention_end: ffff88800311f778 (ret=0)
 // lock_addr=0xffff888030c8a6f8 flags=33          (raw fields)
 Payload DecodeContention(bool begin, std::string_view args) {
-  if (args.starts_with("lock_addr=")) {
+  if (args.find("lock_addr=") != kNotFound) {
     auto raw = PointerField(args, "lock_addr");
     if (!raw) return Opaque{};
     return ContentionEvent{begin, static_cast<KernelAddress>(*raw)};
@@ -595,30 +595,48 @@ Payload Decoder::Decode(StringId name, std::string_view args) {
   return Opaque{};
 }
 
+TraceIssue Decoder::NotUnderstoodIssue(StringId name, std::string_view args, int64_t line) const {
+  return {TraceIssue::Severity::kError, "arguments not understood", line, 1,
+          "what an event that counts tells could not be read: " + std::string(strings_->Text(name)) + ": " +
+              std::string(args.substr(0, 80))};
+}
+
 bool Decoder::ShouldMean(StringId name, std::string_view args) {
   if (!args.empty() && args[0] == '(') {
-    if (args.find(')') == kNotFound) return Concerns(strings_->Text(name)) || Concerns(args);
+    if (args.find(')') == kNotFound) return args.find("+0x") != kNotFound && Concerns(strings_->Text(name));
     const Binding* binding = BindingOf(name, args);
     return binding && binding->damaged;
   }
+  // Older kernels print some of them otherwise, functions have the names of others, and what is printed in
+  // them (trace_printk) is anything: of those it must have the shape.
   switch (TracepointOf(name)) {
-    case Tracepoint::kNone:
-      return false;
+    case Tracepoint::kPageRefSet:
+    case Tracepoint::kPageRefMod:
+    case Tracepoint::kPageRefModAndTest:
+    case Tracepoint::kPageRefModAndReturn:
+    case Tracepoint::kPageRefModUnless:
+    case Tracepoint::kPageRefFreeze:
+    case Tracepoint::kPageRefUnfreeze:
+      return true;
     case Tracepoint::kPageAlloc:
     case Tracepoint::kPageFree:
+      // An order beyond those of the page allocator is one of a huge page of the architecture's.
+      return !UnsignedField(args, "pfn") || !UnsignedField(args, "order");
     case Tracepoint::kAddToPageCache:
-    case Tracepoint::kDeleteFromPageCache: {
-      auto pfn = UnsignedField(args, "pfn");
-      return !pfn || !NamesNoPage(args, *pfn);
-    }
-    // Functions have these names, too, and what is printed in them (trace_printk).
+    case Tracepoint::kDeleteFromPageCache:
+      return !UnsignedField(args, "pfn");
     case Tracepoint::kSetMigrationPmd:
     case Tracepoint::kRemoveMigrationPmd:
     case Tracepoint::kSetMigrationPte:
     case Tracepoint::kRemoveMigrationPte:
       return args.starts_with("addr=");
+    case Tracepoint::kLockAcquire:
+    case Tracepoint::kLockContended:
+    case Tracepoint::kLockAcquired:
+    case Tracepoint::kLockRelease:
+      return ParseHexDigits(args.substr(0, 8)).has_value() && args.size() >= 8;
     default:
-      return true;
+      return false;
   }
 }
 

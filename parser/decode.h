@@ -42,6 +42,8 @@ class Decoder {
   // Of an event that became Opaque: it has the name of one that means something, or the place of such a
   // probe, and its arguments are none of that. An allocation that failed is what it should be.
   bool ShouldMean(StringId name, std::string_view args);
+  // The issue of such an event.
+  TraceIssue NotUnderstoodIssue(StringId name, std::string_view args, int64_t line) const;
 
   // Whether a word of a text that could not be read names an event or a function that means something: what
   // it told is missing.

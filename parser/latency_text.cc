@@ -126,13 +126,18 @@ bool SplitLatencyReportLine(std::string_view line, TraceLine* out) {
 
 bool SplitVerboseLine(std::string_view line, TraceLine* out) {
   // "... [0000f2b3] 62.131ms (+0.004ms): body" or "... [000000000000f2b3] 62131 (+4): body"
+  constexpr size_t kMostDigits = 16;
+  constexpr size_t kLongestTime = 64;
   size_t open = line.find(" [");
   for (; open != kNotFound; open = line.find(" [", open + 1)) {
-    size_t close = line.find("] ", open);
-    if (close == kNotFound) return false;
-    auto stamp = ParseHexDigits(line.substr(open + 2, close - open - 2));
-    size_t end = line.find("): ", close);
+    std::string_view column = line.substr(open + 2, kMostDigits + 2);
+    size_t close = column.find("] ");
+    if (close == kNotFound) continue;
+    auto stamp = ParseHexDigits(column.substr(0, close));
+    close += open + 2;
+    size_t end = line.substr(close, kLongestTime).find("): ");
     if (!stamp || end == kNotFound) continue;
+    end += close;
     std::string_view relative = line.substr(close + 2, end - close - 2);
     size_t delta = relative.find(" (+");
     if (delta == kNotFound || relative.find(' ') != delta) continue;

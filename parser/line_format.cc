@@ -312,7 +312,14 @@ bool LineFormat::LooksLikeEvent(std::string_view line) const {
 bool ReadsAsEvent(std::string_view line) {
   TraceLine split;
   if (SplitLatencyLine(StripConsolePrefix(line), &split) || SplitVerboseLine(line, &split)) return true;
-  return HasCpuColumn(line) && HasTimeColumn(line) && SplitTraceLine(line, &split);
+  // 3)               |  /* page_ref_set: pfn=0x3081c ... */
+  size_t comment = line.find("| ");
+  bool in_graph = comment != kNotFound && TrimBlanks(line.substr(comment + 1)).starts_with("/* ");
+  if (in_graph && line.find(": ", comment) != kNotFound && LooksLikeFunctionGraphRow(line)) return true;
+  if (!HasTimeColumn(line)) return false;
+  if (HasCpuColumn(line) && SplitTraceLine(line, &split)) return true;
+  if (SplitLatencyReportLine(line, &split)) return true;
+  return line.find(" [0") != kNotFound && SplitPerfLine(line, &split) && split.cpu;
 }
 
 std::unique_ptr<LineFormat> MakeLineFormat(InputFormat format, std::shared_ptr<TraceLineSplitter> splitter) {

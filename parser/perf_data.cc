@@ -794,7 +794,10 @@ void PerfDataReader::FinishBatch(Batch* batch) {
     Event& event = batch->events[i];
     event.args = text.substr(start, ends_[i] - start);
     start = ends_[i];
-    if (event.layout == 0) event.payload = decoder_->Decode(event.name, event.args);
+    if (event.layout != 0) continue;
+    event.payload = decoder_->Decode(event.name, event.args);
+    if (std::holds_alternative<Opaque>(event.payload) && decoder_->ShouldMean(event.name, event.args))
+      CountIssue(decoder_->NotUnderstoodIssue(event.name, event.args, event.line), &issues_);
   }
   std::string_view frames = text.substr(text_.size());
   start = 0;

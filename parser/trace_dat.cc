@@ -270,6 +270,9 @@ void TraceDatReader::AddEvent(std::string_view payload, bool as_record, Batch* b
   if (!kind.buffer) kind.buffer = read.buffer;
   if (*kind.buffer == read.buffer) {
     event.payload = as_record ? kind.records->Decode(arguments) : decoder_->Decode(event.name, event.args);
+    if (!as_record && std::holds_alternative<Opaque>(event.payload) &&
+        decoder_->ShouldMean(event.name, event.args))
+      CountIssue(decoder_->NotUnderstoodIssue(event.name, event.args, event.line), &issues_);
   } else {
     event.copy = true;
     NoteCopy(kind, read.buffer);

@@ -405,9 +405,7 @@ const Event& TraceReader::StoreEvent(EventId id, const TraceLine& split, const T
   if (strings_->IsNotKept(event.name)) KeepWhole(body, &event, batch);
   event.payload = decoder_->Decode(event.name, event.args);
   if (std::holds_alternative<Opaque>(event.payload) && decoder_->ShouldMean(event.name, event.args))
-    Note(Severity::kError, "arguments not understood",
-         "what an event that counts tells could not be read: " + std::string(body.name) + ": " +
-             std::string(event.args.substr(0, 80)));
+    CountIssue(decoder_->NotUnderstoodIssue(event.name, event.args, line_), &issues_);
   return event;
 }
 

@@ -99,6 +99,7 @@ struct Fate {
   WaitOutcome outcome;
   EventOrder order = EventOrder::kNone;  // of death and beginning
   bool proven_before_end = false;        // the page died before the wait was over, beyond clock error
+  bool may_be_reborn = false;            // and its frame may have had another life by then
 };
 
 // Where the page's death falls: before the wait began, inside it, after it. The count fell at some
@@ -131,8 +132,9 @@ Fate FateOf(const WaitFacts& f, const ClockError& clock) {
   if (to_begin.before == Before::kYes) {
     // All that a cpu did since is lost, its frame's next allocation perhaps, and the page was not seen to be
     // found before that.
-    if (f.losing && f.gap_before_wait && !f.found_under_lock && !none_left)
-      return {WaitOutcome::kFreedBeforeQueue, EventOrder::kOpen};
+    bool may_be_reborn = f.losing && f.gap_before_wait && !f.found_under_lock && !none_left;
+    if (may_be_reborn && !reused_before(f.begin) && !owned)
+      return {.outcome = WaitOutcome::kFreedBeforeQueue, .order = EventOrder::kOpen, .may_be_reborn = true};
     if (!reused_before(f.begin) && !owned) return {WaitOutcome::kFreedBeforeQueue, to_begin.proof, true};
     // The frame found a new owner, and may have lost it again: then the waiter queues on a free page,
     // else on a stranger's.
@@ -344,6 +346,9 @@ std::string FateText(const WaitFacts& f, const Fate& fate) {
   }
   switch (fate.outcome) {
     case WaitOutcome::kFreedBeforeQueue:
+      if (fate.may_be_reborn)
+        return by +
+               " before the wait began, but its frame's next allocation may be among the events lost since";
       if (f.freed_again && f.reused) by += ", its frame was allocated again and free again";
       return by +
              (fate.order == EventOrder::kOpen ? " about when the wait began" : " before the wait began") +

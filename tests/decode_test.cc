@@ -155,6 +155,12 @@ TEST_CASE("what has the name of an event and none of its arguments", "[decode]")
   CHECK_FALSE(should_mean("remove_migration_pmd", "note pfn=39a00 count=1"));
   CHECK_FALSE(should_mean("folio_wait_bit", "(folio_wait_bit+0x14/0x24) folio=0xffffea0000a00000"));
   CHECK_FALSE(should_mean("lock_acquire", "(____ptrval____) ptlock_ptr(page)"));
+  CHECK_FALSE(should_mean("mm_page_free", "page=ffffea0002000000 pfn=0x80000 order=18"));
+  CHECK_FALSE(should_mean("tracing_mark_write", "(starting migrate_pages test"));
+  CHECK_FALSE(should_mean("lock_acquire", "(hello"));
+  CHECK_FALSE(should_mean("lock_release", "&mm->mmap_sem"));  // 2.6.31
+  CHECK_FALSE(should_mean("sched_switch", "task bash:4711 [120] (S)"));
+  CHECK(should_mean("lock_release", "ffff8880034965bx ptlock_ptr(page)"));
   CHECK_FALSE(should_mean("xyz", "(xfs_buf_get+0x/0x24)"));
   CHECK_FALSE(should_mean("kfree", "ptr=x"));
 }

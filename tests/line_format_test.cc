@@ -209,12 +209,15 @@ TEST_CASE("an event in another form than the trace's own is no comment", "[line_
       CHECK(HasIssue(read, "event rejected"));
     }
   };
-  check(InputFormat::kFtraceText, tracefs, {latency, verbose, "[    5.364300] " + latency});
-  check(InputFormat::kTraceCmdReport, report, {latency, verbose});
-  check(InputFormat::kPerfScript, perf, {latency, tracefs});
-  check(InputFormat::kLatencyText, latency, {tracefs});
-  check(InputFormat::kFunctionGraph, graph, {latency});
-  check(InputFormat::kConsoleLog, "[    5.364300] " + latency, {tracefs, "[    5.364300] " + tracefs});
+  const std::string short_report =
+      "   init-1   2d..2. 852655.067718: page_ref_set:         pfn=0x3081c flags=none count=1 val=1\n";
+  check(InputFormat::kFtraceText, tracefs, {latency, verbose, graph, perf, "[    5.364300] " + latency});
+  check(InputFormat::kTraceCmdReport, report, {latency, verbose, graph});
+  check(InputFormat::kPerfScript, perf, {latency, tracefs, graph});
+  check(InputFormat::kLatencyText, latency, {tracefs, graph, perf, short_report});
+  check(InputFormat::kFunctionGraph, graph, {latency, perf, short_report});
+  check(InputFormat::kConsoleLog, "[    5.364300] " + latency,
+        {tracefs, perf, graph, "[    5.364300] " + tracefs});
   // What the kernel prints is prose, whatever is in it.
   LinesRead console =
       ReadAs(InputFormat::kConsoleLog, "[    5.364300] " + latency +

@@ -174,10 +174,19 @@ TEST_CASE("events that found a buffer full are lost at its end", "[per_cpu]") {
                      (cpu == 1 ? "5" : "0") + "\nread events: 0\n");
   }
   Analysis analysis(Folder(folder));
+  CHECK(analysis.Count("SELECT count(*) FROM trace_issues WHERE severity = 'error'") == 0);
   CHECK(analysis.Text("SELECT group_concat(cpu) FROM (SELECT cpu FROM gaps ORDER BY cpu)") == "1,3");
   CHECK(analysis.Count(
             "SELECT count(*) FROM gaps WHERE cpu = 1 AND to_ts IS NULL AND from_ts = (SELECT max(ts) "
             "FROM events WHERE cpu = 1)") == 1);
+  // One that was being read went on behind them: they may be missing anywhere.
+  folder.Write(
+      "per_cpu/cpu1/stats",
+      "entries: 7\noverrun: 0\ncommit overrun: 0\nbytes: 60004\noldest event ts:     4.937965\nnow ts:    "
+      "12.0\ndropped events: 5\nread events: 4000\n");
+  CHECK(Analysis(Folder(folder))
+            .Count("SELECT count FROM trace_issues WHERE kind = 'events dropped' AND severity = "
+                   "'error'") == 5);
 }
 
 TEST_CASE("a long line of one cpu's file is read, and what is not read names its file", "[per_cpu]") {

@@ -164,6 +164,24 @@ TEST_CASE("a format that lists the same bytes over and over", "[perf_data]") {
   CHECK(many.HasIssue("event rejected"));
 }
 
+TEST_CASE("a format that has no pfn any more: what its events tell is missing", "[perf_data]") {
+  std::string bytes = ExtractMember(SampleArchive("x86-perf-zstd"), InputFormat::kPerfData);
+  size_t format = bytes.find("name: mm_page_free\n");
+  REQUIRE(format != std::string::npos);
+  size_t field = bytes.find(" pfn;", format);
+  REQUIRE(field != std::string::npos);
+  bytes[field + 3] = 'z';
+  TemporaryFolder folder;
+  folder.Write("perf.data", bytes);
+  folder.Write("kprobe_events",
+               ExtractMember(SampleArchive("x86-perf-zstd"), InputFormat::kProbeDefinitions));
+  Analysis damaged({.inputs = {folder.path()}, .dmesg = {}, .probes = {}});
+  CHECK(
+      damaged.Count(
+          "SELECT count FROM trace_issues WHERE kind = 'arguments not understood' AND severity = 'error'") ==
+      damaged.Count("SELECT count(*) FROM events WHERE name = 'mm_page_free'"));
+}
+
 TEST_CASE("probes are placed by their definitions or not at all", "[perf_data]") {
   std::string bytes = ExtractMember(SampleArchive("x86-perf-zstd"), InputFormat::kPerfData);
   auto first = [](const BinaryRead& read) {

