@@ -620,11 +620,15 @@ bool Decoder::ShouldMean(StringId name, std::string_view args) {
       return true;
     case Tracepoint::kPageAlloc:
     case Tracepoint::kPageFree:
-      // An order beyond those of the page allocator is one of a huge page of the architecture's.
-      return !UnsignedField(args, "pfn") || !UnsignedField(args, "order");
     case Tracepoint::kAddToPageCache:
-    case Tracepoint::kDeleteFromPageCache:
-      return !UnsignedField(args, "pfn");
+    case Tracepoint::kDeleteFromPageCache: {
+      auto pfn = UnsignedField(args, "pfn");
+      if (pfn && NamesNoPage(args, *pfn)) return false;
+      // An order beyond those of the page allocator is one of a huge page of the architecture's.
+      bool cached = TracepointOf(name) == Tracepoint::kAddToPageCache ||
+                    TracepointOf(name) == Tracepoint::kDeleteFromPageCache;
+      return !pfn || (!cached && !UnsignedField(args, "order"));
+    }
     case Tracepoint::kSetMigrationPmd:
     case Tracepoint::kRemoveMigrationPmd:
     case Tracepoint::kSetMigrationPte:

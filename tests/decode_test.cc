@@ -156,6 +156,7 @@ TEST_CASE("what has the name of an event and none of its arguments", "[decode]")
   CHECK_FALSE(should_mean("folio_wait_bit", "(folio_wait_bit+0x14/0x24) folio=0xffffea0000a00000"));
   CHECK_FALSE(should_mean("lock_acquire", "(____ptrval____) ptlock_ptr(page)"));
   CHECK_FALSE(should_mean("mm_page_free", "page=ffffea0002000000 pfn=0x80000 order=18"));
+  CHECK_FALSE(should_mean("mm_page_alloc", "page=0000000000000000 pfn=0"));  // wrapped in a mail
   CHECK_FALSE(should_mean("tracing_mark_write", "(starting migrate_pages test"));
   CHECK_FALSE(should_mean("lock_acquire", "(hello"));
   CHECK_FALSE(should_mean("lock_release", "&mm->mmap_sem"));  // 2.6.31
