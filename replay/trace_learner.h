@@ -1,6 +1,6 @@
 // What a trace tells that the model must know before it comes to it: struct page addresses, how far the
 // clocks err, which probes and events are on record, whether the order is that of the recording. Read ahead
-// of the model, by another thread where there is one.
+// of the model.
 #pragma once
 
 #include <cstdint>
