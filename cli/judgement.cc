@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "cli/allocator.h"
 #include "cli/ingest.h"
 #include "cli/output.h"
 #include "parser/error.h"
@@ -27,6 +28,7 @@ MemoryBudget MemoryOf(const Arguments& given) {
     throw Error("--max-memory: " + *text + ": is no number of MiB from " +
                 std::to_string(MemoryBudget::kLeastMebibytes) + " to " + std::to_string(kMost));
   }
+  if (*mebibytes < MemoryBudget::kDefaultMebibytes) KeepLittleFreeMemory();
   return MemoryBudget(*mebibytes);
 }
 

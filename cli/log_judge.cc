@@ -8,6 +8,7 @@
 #include <chrono>
 #include <new>
 
+#include "cli/allocator.h"
 #include "cli/ingest.h"
 #include "parser/error.h"
 #include "parser/input.h"
@@ -125,6 +126,7 @@ class Judge {
     }
     std::unique_ptr<TraceStore> store = MakeTemporaryStore(recording, NeedEveryEvent(options_.rules));
     // As analyze does by default, or within what the child may have.
+    if (MebibytesOfLog(options_) < MemoryBudget::kDefaultMebibytes) KeepLittleFreeMemory();
     Ingest(recording, store.get(), {.memory = MemoryBudget(MebibytesOfLog(options_))});
     JudgeTrace(options_.rules, &store->database());
     store->Publish();
