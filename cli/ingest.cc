@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <deque>
 #include <exception>
+#include <limits>
 #include <mutex>
 #include <set>
 #include <thread>
@@ -303,7 +304,11 @@ void AddReplayIssues(const Recording& recording, const ReplaySummary& replay,
                            "): raise maxactive of the return probes (r256:...)"});
   }
   int64_t dropped_anywhere = 0;
-  for (const CpuStats& cpu : recording.cpu_stats) dropped_anywhere += cpu.read > 0 ? cpu.dropped : 0;
+  for (const CpuStats& cpu : recording.cpu_stats) {
+    if (cpu.read <= 0 || cpu.dropped <= 0) continue;
+    // Any number may stand there.
+    dropped_anywhere += std::min(cpu.dropped, std::numeric_limits<int64_t>::max() - dropped_anywhere);
+  }
   if (dropped_anywhere > 0) {
     issues->push_back(
         {Severity::kError, "events dropped", 0, dropped_anywhere,
@@ -441,8 +446,7 @@ TraceFacts Ingest(const Recording& recording, TraceStore* store, const IngestOpt
     }
     facts.batches.push_back(static_cast<int64_t>(batch.events.size()));
     events += static_cast<int64_t>(batch.events.size());
-    ForEachInOrder(batch,
-                   Overloaded{[](const LossMarker&) {}, [&](const Event& event) { learner->See(event); }});
+    for (const Event& event : batch.events) learner->See(event);
     model->Learn(learner->Take());
     if (options.progress) options.progress(events + read->left_out);
     ahead_weight += batch.Weight();

@@ -187,6 +187,12 @@ TEST_CASE("events that found a buffer full are lost at its end", "[per_cpu]") {
   CHECK(Analysis(Folder(folder))
             .Count("SELECT count FROM trace_issues WHERE kind = 'events dropped' AND severity = "
                    "'error'") == 5);
+  for (const char* cpu : {"0", "1"})
+    folder.Write(std::string("per_cpu/cpu") + cpu + "/stats",
+                 "entries: 7\noverrun: 0\ncommit overrun: 0\nbytes: 60004\noldest event ts:     4.937965\n"
+                 "dropped events: 18446744073709551615\nread events: 4000\n");
+  CHECK(Analysis(Folder(folder)).Count("SELECT count FROM trace_issues WHERE kind = 'events dropped'") ==
+        INT64_MAX);
 }
 
 TEST_CASE("a long line of one cpu's file is read, and what is not read names its file", "[per_cpu]") {
