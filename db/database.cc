@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <filesystem>
@@ -151,16 +152,22 @@ Beside WhatIsBeside(const std::string& path, const Companion& companion) {
   return of_sqlite ? Beside::kOfSqlite : Beside::kOther;
 }
 
+std::string Settle(const std::string& path, const char* pragma) {
+  return ", and this settles it: sqlite3 '" + path + "' 'PRAGMA " + pragma + "'";
+}
+
 }  // namespace
 
+void FailInterrupted(const std::string& path) {
+  throw Error(path + ": another program is changing it, or was interrupted while it did (" +
+              NameOf(path, kJournal) + ")" + Settle(path, "user_version"));
+}
+
 void RequireSettled(const std::string& path, const DatabaseHeader& header) {
-  const std::string settle = ", and this settles it: sqlite3 '" + path;
   if (header.wal)
-    throw Error(path + ": another program keeps changes of it beside it (WAL)" + settle +
-                "' 'PRAGMA journal_mode=DELETE'");
-  if (WhatIsBeside(path, kJournal) == Beside::kOfSqlite)
-    throw Error(path + ": another program is changing it, or was interrupted while it did (" +
-                NameOf(path, kJournal) + ")" + settle + "' 'PRAGMA user_version'");
+    throw Error(path + ": another program keeps changes of it beside it (WAL)" +
+                Settle(path, "journal_mode=DELETE"));
+  if (WhatIsBeside(path, kJournal) == Beside::kOfSqlite) FailInterrupted(path);
 }
 
 void RequireFreeName(const std::string& path) {
@@ -169,6 +176,12 @@ void RequireFreeName(const std::string& path) {
       throw Error(path + ": SQLite would take " + NameOf(path, companion) +
                   " for a part of it; keep the result under another name");
   }
+}
+
+bool HasCompanions(const std::string& path) {
+  return std::any_of(kCompanions.begin(), kCompanions.end(), [&](const Companion& companion) {
+    return WhatIsBeside(path, companion) != Beside::kNothing;
+  });
 }
 
 void RemoveCompanions(const std::string& path) {

@@ -37,9 +37,12 @@ std::optional<DatabaseHeader> ReadDatabaseHeader(const std::string& path);
 // Throws Error where another program has begun to change the database, and what it did stands beside it
 // (PATH-wal, PATH-journal): reading would write there.
 void RequireSettled(const std::string& path, const DatabaseHeader& header);
+// A sentence about the second case.
+[[noreturn]] void FailInterrupted(const std::string& path);
 // What SQLite left in another program beside a database that is replaced (PATH-wal, -shm, -journal) would be taken for
 // the new one's. Throws Error where it cannot be removed.
 void RemoveCompanions(const std::string& path);
+bool HasCompanions(const std::string& path);
 // Throws Error where a file of somebody's has the name of one of these.
 void RequireFreeName(const std::string& path);
 

@@ -6,9 +6,11 @@
 #include <array>
 #include <chrono>
 #include <ctime>
+#include <filesystem>
 #include <thread>
 
 #include "db/embedded_sql.h"
+#include "db/output_file.h"
 #include "parser/error.h"
 
 namespace mmreplay {
@@ -101,10 +103,33 @@ FleetFinding ReadFinding(const Statement& row) {
   return finding;
 }
 
-// SQLite would make it without the rights others have by the umask.
+void MakeTables(Database* database) {
+  std::string mark = "PRAGMA application_id=" + std::to_string(kFleetApplicationId) +
+                     "; PRAGMA user_version=" + std::to_string(kFleetSchemaVersion);
+  database->Exec(mark.c_str());
+  database->Exec(std::string(DatabaseSql("fleet_schema.sql")).c_str());
+}
+
+// Where there is nothing of that name, a database without rows gets it: whole, or not at all on a disk that
+// is full. Another process may be doing the same, and the first one wins.
 const std::string& MakeFile(const std::string& path) {
-  int fd = open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-  if (fd >= 0) close(fd);  // where it cannot be made, opening it will say why
+  std::error_code ignored;
+  if (std::filesystem::exists(path, ignored)) return path;
+  RequireFreeName(path);
+  // SQLite would take what a deleted one left there for the new one's, unless that is empty.
+  if (HasCompanions(path)) {
+    int fd = open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+    if (fd >= 0) close(fd);  // where it cannot be made, opening it will say why
+    return path;
+  }
+  PartialFile file(path);
+  {
+    Database database(file.partial(), Database::Mode::kReadWrite, path);
+    database.Exec("PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF; BEGIN");
+    MakeTables(&database);
+    database.Exec("COMMIT");
+  }
+  file.PublishNew();
   return path;
 }
 
@@ -238,12 +263,7 @@ void FleetStore::CreateTables() {
   database_.Exec("BEGIN IMMEDIATE");
   // Another process may have made the tables since.
   bool makes = Pragma(database_, "PRAGMA application_id") == 0;
-  if (makes) {
-    std::string mark = "PRAGMA application_id=" + std::to_string(kFleetApplicationId) +
-                       "; PRAGMA user_version=" + std::to_string(kFleetSchemaVersion);
-    database_.Exec(mark.c_str());
-    database_.Exec(std::string(DatabaseSql("fleet_schema.sql")).c_str());
-  }
+  if (makes) MakeTables(&database_);  // it was an empty file
   database_.Exec("COMMIT");
   // Into the file itself, by whose first bytes it is known while it grows.
   if (makes) Pragma(database_, "PRAGMA wal_checkpoint(TRUNCATE)");
@@ -403,6 +423,10 @@ bool IsFleetDatabase(const std::string& path) {
 std::unique_ptr<Database> OpenFleetDatabase(const std::string& path) {
   auto database = std::make_unique<Database>(path, Database::Mode::kReadOnly);
   sqlite3_busy_timeout(database->handle(), kBusyMilliseconds);
+  // What a killed run left beside it can be put back by who may write.
+  if (sqlite3_exec(database->handle(), "PRAGMA application_id", nullptr, nullptr, nullptr) ==
+      SQLITE_READONLY_ROLLBACK)
+    FailInterrupted(path);
   if (Pragma(*database, "PRAGMA application_id") != kFleetApplicationId)
     throw Error(path + ": is not a fleet database");
   if (Pragma(*database, "PRAGMA user_version") > kFleetSchemaVersion)

@@ -38,12 +38,17 @@ class PartialFile {
   // `before` is called with the name directly before that, if anything.
   void Publish(void (*before)(const std::string&) = nullptr);
 
+  // Gives it the name where nothing has it. False if something has: the file is removed in the end.
+  bool PublishNew();
+
   const std::string& partial() const { return partial_; }
   const std::string& published() const { return final_; }
 
  private:
   void RemoveStale() const;
   bool Create();
+  void Complete() const;
+  void Published();
 
   std::string final_;
   std::string partial_;

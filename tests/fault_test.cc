@@ -181,6 +181,16 @@ std::string Integrity(const Database& database) {
   return check.Step() ? std::string(check.Text(0)) : "";
 }
 
+// Why; empty where it is opened.
+std::string OpenRefused(const std::string& fleet) {
+  try {
+    OpenFleetDatabase(fleet);
+    return "";
+  } catch (const Error& error) {
+    return error.what();
+  }
+}
+
 // Logs with their findings: what a fleet database has committed.
 std::set<std::string> LogsOf(const Database& database) {
   std::set<std::string> logs;
@@ -394,6 +404,42 @@ TEST_CASE("a fleet database keeps what was committed, whatever fails", "[fault]"
       CHECK(scene.All().size() == 1);
     }
   }
+}
+
+TEST_CASE("a new fleet database is there whole or not at all, whatever fails", "[fault]") {
+  Scene scene;
+  scene.SpareTemporaryFiles();
+  std::string fleet = scene.path("fleet.db");
+  Arguments triage = {"triage", "-j1", scene.twin(), "-o", fleet};
+  REQUIRE(scene.Go(triage).exit_code == 0);
+  uint64_t calls = scene.calls();
+  bool whole = false;
+  bool none = false;
+  for (Fault fault : {kBadDisk, kFullDisk, kKilled}) {
+    // It is made with the first ones.
+    for (fault.at = 1; fault.at <= calls; fault.at += fault.at < 30 ? 1 : 7) {
+      scene.Clear();
+      Run run = scene.Go(triage, fault);
+      CAPTURE(fault.error, fault.at, run.exit_code, run.err);
+      Files now = scene.All();
+      if (now.contains("fleet.db")) {
+        whole = true;
+        std::string refused = OpenRefused(fleet);
+        CAPTURE(refused);
+        CHECK((refused.empty() || refused.find("was interrupted") != std::string::npos));
+        CHECK(Integrity(*OpenAny(fleet)) == "ok");
+        CHECK(OpenRefused(fleet).empty());
+      } else {
+        none = true;
+        CHECK((now.empty() || fault.error == "kill"));
+      }
+      CHECK(scene.Go(triage).exit_code == 0);
+      CHECK(LogsOf(*OpenAny(fleet)).size() == 1);
+      CHECK(scene.All().size() == 1);
+    }
+  }
+  CHECK(whole);
+  CHECK(none);
 }
 
 TEST_CASE("two writers of a fleet database, killed again and again, keep every committed log", "[fault]") {
