@@ -54,8 +54,9 @@ std::string_view TextSpool::Read(int64_t place) {
   return std::string_view(window_).substr(at - window_at_ + sizeof size, size);
 }
 
-IntervalSpool::IntervalSpool(SpoolFile* file, TextSpool* texts, int columns)
+IntervalSpool::IntervalSpool(SpoolFile* file, TextSpool* texts, int columns, const std::vector<int>& peaked)
     : file_(file), texts_(texts), columns_(columns), row_cells_(static_cast<size_t>(columns) + 1) {
+  for (int column : peaked) peaks_.push_back({.column = column, .of_block = {}});
   size_t blocks = kLoadedBytes / (kRowsInBlock * row_cells_ * sizeof(int64_t));
   size_t power = 1;
   while (power * 2 <= blocks) power *= 2;
@@ -83,7 +84,10 @@ void IntervalSpool::Replace(Block* block, size_t number) {
 
 int64_t* IntervalSpool::Place(int64_t id) {
   auto place = static_cast<size_t>(id);
-  if (place / kRowsInBlock >= places_.size()) places_.resize(place / kRowsInBlock + 1);
+  if (place / kRowsInBlock >= places_.size()) {
+    places_.resize(place / kRowsInBlock + 1);
+    for (Peaks& peaks : peaks_) peaks.of_block.resize(places_.size(), std::numeric_limits<int64_t>::min());
+  }
   Block& block = Load(place / kRowsInBlock);
   block.changed = true;
   last_id_ = std::max(last_id_, id);
@@ -91,6 +95,16 @@ int64_t* IntervalSpool::Place(int64_t id) {
   std::fill_n(cells, row_cells_, 0);
   cells[0] = kThere;
   return cells;
+}
+
+int64_t IntervalSpool::SkipBelow(int64_t id, int column, int64_t least, bool backward) const {
+  constexpr auto kRows = static_cast<int64_t>(kRowsInBlock);
+  for (const Peaks& peaks : peaks_) {
+    if (peaks.column != column) continue;
+    while (id >= 0 && id <= last_id_ && peaks.of_block[static_cast<size_t>(id / kRows)] < least)
+      id = backward ? id / kRows * kRows - 1 : (id / kRows + 1) * kRows;
+  }
+  return id;
 }
 
 IntervalIndex::IntervalIndex(IntervalSpool* rows, int first, std::optional<int> second)

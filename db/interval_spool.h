@@ -3,6 +3,7 @@
 // of one time are neighbours: blocks of rows in work are in memory.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -70,8 +71,9 @@ class IntervalSpool {
 
   static constexpr int kMostColumns = 62;
 
-  // `file` and `texts` must outlive it.
-  IntervalSpool(SpoolFile* file, TextSpool* texts, int columns);
+  // `file` and `texts` must outlive it. Of the `peaked` columns the greatest value of each block is known,
+  // see SkipBelow.
+  IntervalSpool(SpoolFile* file, TextSpool* texts, int columns, const std::vector<int>& peaked = {});
 
   // `set` is called with a Writer for each column, from 0. Throws Error, as all do that go to the file.
   template <int kColumns, typename SetColumn>
@@ -79,7 +81,13 @@ class IntervalSpool {
     int64_t* cells = Place(id);
     [&]<int... kColumn>(std::integer_sequence<int, kColumn...>) {
       (set(kColumn, Writer(cells, texts_, kColumn)), ...);
-    }(std::make_integer_sequence<int, kColumns>());
+    }
+    (std::make_integer_sequence<int, kColumns>());
+    for (Peaks& peaks : peaks_) {
+      if ((cells[0] >> peaks.column & 1) == 0) continue;
+      int64_t& peak = peaks.of_block[static_cast<size_t>(id) / kRowsInBlock];
+      peak = std::max(peak, cells[1 + peaks.column]);
+    }
   }
 
   // Ids are from 0 to this one, with gaps; -1 where there are none.
@@ -93,6 +101,9 @@ class IntervalSpool {
     return Row(cells);
   }
   uint64_t replaced() const { return replaced_; }
+  // The id itself, or past the blocks of ids from there on (`backward`: from there back) in which no row has
+  // at least that value in the column. Ids before or behind all are returned as they are.
+  int64_t SkipBelow(int64_t id, int column, int64_t least, bool backward) const;
   std::string_view Text(const Row& row, int column) { return texts_->Read(row.Value(column)); }
 
   int columns() const { return columns_; }
@@ -107,6 +118,12 @@ class IntervalSpool {
     size_t number = SIZE_MAX;
     bool changed = false;
     std::vector<int64_t> cells;
+  };
+
+  // Of a column, the greatest value of each block's rows; the least number where none has one.
+  struct Peaks {
+    int column;
+    std::vector<int64_t> of_block;
   };
 
   // Of a new row, cleared.
@@ -124,8 +141,9 @@ class IntervalSpool {
   size_t row_cells_;
   int64_t last_id_ = -1;
   std::vector<uint64_t> places_;  // in the file, of each block, plus 1; 0: it has none yet
-  std::vector<Block> loaded_;     // a block has one place here
-  uint64_t replaced_ = 0;         // how often a block gave its place to another one
+  std::vector<Peaks> peaks_;
+  std::vector<Block> loaded_;  // a block has one place here
+  uint64_t replaced_ = 0;      // how often a block gave its place to another one
 };
 
 // Rows by one or two of their columns, sorted, in the spool file.

@@ -32,6 +32,15 @@ int ColumnCount(const Database& database, const std::string& table) {
   return Statement(database, "SELECT * FROM " + table).columns();
 }
 
+// Columns that are computed: lengths of time, of which rules ask for the few that are beyond a threshold.
+std::vector<int> Lengths(const Database& database, const std::string& table) {
+  Statement generated(database, "SELECT cid FROM pragma_table_xinfo(?) WHERE hidden <> 0");
+  generated.Bind(1, table);
+  std::vector<int> columns;
+  while (generated.Step()) columns.push_back(static_cast<int>(generated.Int(0)));
+  return columns;
+}
+
 }  // namespace
 
 class IntervalTable::Cursor {
@@ -114,7 +123,9 @@ class IntervalTable::Cursor {
   }
 
   void Settle() {
-    for (; at_ >= begin_ && at_ <= end_; at_ += backward_ ? -1 : 1) {
+    for (;; at_ += backward_ ? -1 : 1) {
+      if (other_ != 0 && from_ != kLeast) at_ = table_->rows_.SkipBelow(at_, other_, from_, backward_);
+      if (at_ < begin_ || at_ > end_) break;
       id_ = index_ ? index_->At(static_cast<size_t>(at_)).id : at_;
       Load();
       if (row_ && row_->HasAll(static_cast<int64_t>(known_)) && IsOfOther()) return;
@@ -154,7 +165,7 @@ class IntervalTable::Cursor {
 };
 
 IntervalTable::IntervalTable(Database* database, const std::string& table, SpoolFile* file, TextSpool* texts)
-    : rows_(file, texts, ColumnCount(*database, table)) {
+    : rows_(file, texts, ColumnCount(*database, table), Lengths(*database, table)) {
   // Those that are generated are like the others here: a virtual table has none.
   Statement column(
       *database,

@@ -242,7 +242,7 @@ std::string NumberText(int64_t id) {
 TEST_CASE("rows of intervals come back whatever their order and number", "[event_table]") {
   SpoolFile file;
   TextSpool texts(&file);
-  IntervalSpool rows(&file, &texts, 3);
+  IntervalSpool rows(&file, &texts, 3, {1});
   constexpr int64_t kRows = 600'000;
   // A permutation: neighbours in it are far apart.
   for (int64_t i = 0; i < kRows; ++i) {
@@ -270,6 +270,24 @@ TEST_CASE("rows of intervals come back whatever their order and number", "[event
     if (row && row->Has(2)) wrong += rows.Text(*row, 2) != NumberText(id);
   }
   CHECK(wrong == 0);
+
+  // Whatever is skipped has nothing to offer, and most is skipped.
+  for (bool backward : {false, true}) {
+    int64_t looked_at = 0;
+    std::vector<int64_t> found;
+    for (int64_t id = backward ? kRows - 1 : 0;; id += backward ? -1 : 1) {
+      id = rows.SkipBelow(id, 1, -300, backward);
+      if (id < 0 || id >= kRows) break;
+      ++looked_at;
+      auto row = rows.Find(id);
+      if (row && row->Has(1) && row->Value(1) >= -300) found.push_back(id);
+    }
+    CHECK(found.size() == 180);  // of 301, nine tenths are there, two thirds of these have the column
+    CHECK(looked_at < 400);
+  }
+  CHECK(rows.SkipBelow(-1, 1, 0, true) == -1);
+  CHECK(rows.SkipBelow(kRows, 1, 0, false) == kRows);
+  CHECK(rows.SkipBelow(7, 0, 5'000, false) == 7);  // nothing is known of that column
 
   // More than one stretch is sorted at once.
   IntervalIndex index(&rows, 0, 1);
