@@ -206,7 +206,7 @@ struct TraceDatRecords::Cpu {
   TraceDatPages pages;
   RingBufferPage page;
   RingBufferRecord record;
-  std::optional<size_t> hash_before;  // of the page before
+  std::optional<size_t> hash_before;  // of the page before, where its head is this one's
   int64_t lost = 0;                   // before the record
   int64_t lost_now = 0;               // since the record
   bool ended = false;
@@ -351,14 +351,16 @@ bool TraceDatRecords::BeginPage(Cpu* cpu) {
 const char* TraceDatRecords::DamageOf(RingBufferPage page, std::string_view bytes, Cpu* cpu) const {
   const uint64_t begin = page.ts();
   const uint64_t last = LastStamp(&page);
-  size_t hash = std::hash<std::string_view>()(bytes);
-  bool same = std::exchange(cpu->hash_before, hash) == hash;
+  std::string_view behind = cpu->pages.NextHead();
+  bool same_head = bytes.starts_with(behind);
+  std::optional<size_t> hash;
+  if (cpu->hash_before || same_head) hash = std::hash<std::string_view>()(bytes);
+  bool same = hash && std::exchange(cpu->hash_before, same_head ? hash : std::nullopt) == hash;
   if (page.damaged()) return "a page does not hold together";
   // A page has the time of the first event that did not fit into the one before it. Behind this one may be
   // itself.
-  std::string_view behind = cpu->pages.NextHead();
   RingBufferPage next(behind, cpu->page_size, header_.long_bytes);
-  bool in_order = next.has_head() && next.ts() >= begin && !bytes.starts_with(behind);
+  bool in_order = next.has_head() && next.ts() >= begin && !same_head;
   if (in_order && last > next.ts() && last - next.ts() > kStepBack)
     return "a page is later than the one behind it";
   // No cpu records the same twice, unless its clock stands still: this one was written over, or not at all.
