@@ -29,7 +29,7 @@ void PagePairs::See(const Event& event) {
       // A batch allocates its destinations first and moves to them in the same order.
       auto& allocated = trails_[Value(*event.pid)].allocated;
       allocated.push_back(alloc->pfn);
-      if (allocated.size() > kAllocatedKept) allocated.pop_front();
+      if (allocated.size() > kAllocatedKept) allocated.erase(allocated.begin());
     }
     return;
   }
@@ -72,7 +72,7 @@ void PagePairs::See(const Event& event) {
       TaskTrail* found = trails_.Find(Value(*event.pid));
       if (!found || found->allocated.empty()) break;
       if (new_page) Add(*new_page, found->allocated.front(), false);
-      found->allocated.pop_front();
+      found->allocated.erase(found->allocated.begin());
       break;
     }
     case KernelFunction::kSetPmdMigrationEntry:

@@ -8,7 +8,6 @@
 #pragma once
 
 #include <cstdint>
-#include <deque>
 #include <optional>
 #include <utility>
 #include <vector>
@@ -40,7 +39,7 @@ class PagePairs {
 
  private:
   struct TaskTrail {
-    std::deque<Pfn> allocated;              // huge pages allocated, not yet migrated to
+    std::vector<Pfn> allocated;             // a few huge pages allocated, not yet migrated to
     std::optional<KernelAddress> entering;  // page of an open set_pmd_migration_entry
     std::optional<Pfn> migrating_source;
     std::optional<Pfn> migrating_destination;
