@@ -54,6 +54,11 @@ class ClockError {
   const ClockBound& known() const { return known_; }
   void Adopt(const ClockBound& known);
 
+  // One of them has no stamp, or their clock counts something that the recording does not tell.
+  bool TellsNoDistance(const Moment& a, const Moment& b) const {
+    return !a.ts || !b.ts || (ticks_ && !named_);
+  }
+
   // `first` happened before `second`, beyond doubt.
   bool Proves(const Moment& first, const Moment& second) const;
 
@@ -66,6 +71,7 @@ class ClockError {
   void Learn(Evidence* cpu, int64_t later_by);
 
   bool ticks_;
+  bool named_;
   bool jiffies_ = false;
   ClockBound known_;
   std::map<int32_t, Evidence> late_;   // by the cpu that is stamped late

@@ -127,6 +127,10 @@ Fate FateOf(const WaitFacts& f, const ClockError& clock) {
   // too, but then the releaser has events after it, and the death cannot have been as early as the wait.)
   bool none_left = f.count_at_entry == 0;
   if (to_begin.before == Before::kOpen && none_left) to_begin = {Before::kYes, EventOrder::kCount};
+  // Where no stamp tells of a distance the file's order is what there is: whoever prints a trace sorts it.
+  const bool by_file = clock.TellsNoDistance(death, f.begin);
+  if (to_begin.before == Before::kOpen && by_file && Value(death.event) > Value(f.begin.event))
+    to_begin.before = Before::kNo;
   // Above 0: it died after that, or its frame had a new owner, whose allocation is not on record.
   bool owned = f.count_at_entry.value_or(0) > 0;
   if (to_begin.before == Before::kYes) {
@@ -154,6 +158,8 @@ Fate FateOf(const WaitFacts& f, const ClockError& clock) {
         to_begin.proof, asleep};
   }
   Ordering to_end = OrderOf(death, *over, clock);
+  if (to_end.before == Before::kOpen && by_file && Value(death.event) > Value(over->event))
+    return {WaitOutcome::kWokenAlive, EventOrder::kOpen};
   // A clock of jiffies shows the death, the beginning and the end of a wait as one moment.
   bool at_once = clock.jiffies() && f.begin.ts && f.begin.ts == death.ts && f.begin.ts == over->ts;
   if (to_begin.before == Before::kOpen && at_once) return {WaitOutcome::kUnknown};
@@ -166,7 +172,7 @@ Fate FateOf(const WaitFacts& f, const ClockError& clock) {
   }
   // Shown after the wait, but perhaps from before it.
   const std::optional<Moment>& not_before = f.death->not_before;
-  if (not_before && death.pid != f.begin.pid && !DiedAfter(*f.death, *over, clock) &&
+  if (not_before && !by_file && death.pid != f.begin.pid && !DiedAfter(*f.death, *over, clock) &&
       OrderOf(*not_before, f.begin, clock).before != Before::kNo)
     return {WaitOutcome::kFreedBeforeQueue, none_left ? EventOrder::kCount : EventOrder::kOpen, none_left};
   return {WaitOutcome::kWokenAlive, to_begin.proof};
