@@ -176,7 +176,11 @@ Payload FindPageRef(PageRefOp op, std::string_view args) {
   FieldCursor cursor(args);
   auto number = [&](std::string_view key) -> std::optional<int32_t> {
     auto text = cursor.Find(key);
-    return text ? Narrow<int32_t>(ParseSigned(*text)) : std::nullopt;
+    auto value = text ? ParseSigned(*text) : std::nullopt;
+    // options/fields prints "0xffffffff (-1)" (6.4 and later, kernel/trace/trace_output.c: print_fields).
+    bool bits = value && text->starts_with("0x") && *value <= std::numeric_limits<uint32_t>::max();
+    if (bits && *value >= 0) value = static_cast<int32_t>(static_cast<uint32_t>(*value));
+    return Narrow<int32_t>(value);
   };
   auto pfn_text = cursor.Find("pfn");
   auto pfn = pfn_text ? ParseUnsigned(*pfn_text) : std::nullopt;
@@ -530,10 +534,33 @@ Payload Decoder::DecodeLock(LockStep step, std::string_view args) {
   return LockEvent{step, static_cast<KernelAddress>(*upper << 32 | *lower), name.lock_class};
 }
 
+namespace {
+
+// Of an entry and of a return, where fields are printed as they are: trace-cmd report -R, options/fields.
+constexpr std::string_view kRawEntry = "__probe_ip=";
+constexpr std::string_view kRawReturn = "__probe_func=";
+
+bool BeginsWithPlace(std::string_view args) {
+  if (args.empty() || args[0] == '(') return !args.empty();
+  return args[0] == '_' && (args.starts_with(kRawEntry) || args.starts_with(kRawReturn));
+}
+
+// "ffffffff811574b0" of "__probe_ip=ffffffff811574b0 folio=...", and of a return, which has two addresses,
+// both:
+// "__probe_func=ffffffff811574b0 __probe_ret_ip=ffffffff811de0ad".
+std::string_view RawPlace(std::string_view args) {
+  bool entry = args.starts_with(kRawEntry);
+  if (entry) args.remove_prefix(kRawEntry.size());
+  size_t last = entry ? 0 : args.find("__probe_ret_ip=");
+  return args.substr(0, args.find(' ', last == kNotFound ? 0 : last));
+}
+
+}  // namespace
+
 Payload Decoder::Decode(StringId name, std::string_view args) {
   // The body of a probe begins with the place it sits at; no tracepoint's does. A kprobe may have
   // the name of a tracepoint (remove_migration_pmd is both in one of our recordings).
-  if (!args.empty() && args[0] == '(') return DecodeProbe(name, args);
+  if (BeginsWithPlace(args)) return DecodeProbe(name, args);
   switch (TracepointOf(name)) {
     case Tracepoint::kNone:
       return Opaque{};
@@ -602,9 +629,10 @@ TraceIssue Decoder::NotUnderstoodIssue(StringId name, std::string_view args, int
 }
 
 bool Decoder::ShouldMean(StringId name, std::string_view args) {
-  if (!args.empty() && args[0] == '(') {
-    if (args.find(')') == kNotFound) return args.find("+0x") != kNotFound && Concerns(strings_->Text(name));
-    const Binding* binding = BindingOf(name, args);
+  if (BeginsWithPlace(args)) {
+    if (args[0] == '(' && args.find(')') == kNotFound)
+      return args.find("+0x") != kNotFound && Concerns(strings_->Text(name));
+    const Binding* binding = BindingOf(name, args, nullptr);
     return binding && binding->damaged;
   }
   // Older kernels print some of them otherwise, functions have the names of others, and what is printed in
@@ -645,6 +673,8 @@ bool Decoder::ShouldMean(StringId name, std::string_view args) {
 }
 
 namespace {
+
+constexpr uint64_t kEndbrBytes = 4;
 
 // "folio_wait_bit+0x0/0x24" or "xfs_buf_get+0x0/0x1a0 [xfs]" -> symbol and offset.
 struct CodePlace {
@@ -688,17 +718,26 @@ bool IsUserAddress(std::string_view text) {
 
 }  // namespace
 
-// By the place in the parentheses that `args` begin with; nullptr where none is remembered.
-const Decoder::Binding* Decoder::BindingOf(StringId name, std::string_view args) {
+// By the place that `args` begin with; nullptr where none is remembered. `fields`: what follows it, if
+// wanted.
+const Decoder::Binding* Decoder::BindingOf(StringId name, std::string_view args, std::string_view* fields) {
   auto& [bound, known] = known_.bindings[static_cast<size_t>(name) % known_.bindings.size()];
   if (known && bound == name) {
     // A place has no ')' in it.
     size_t size = known->place.size();
-    if (args.size() > size + 1 && args[size + 1] == ')' && SameText(args.substr(1, size), known->place))
+    if (args.size() > size + 1 && args[size + 1] == ')' && SameText(args.substr(1, size), known->place)) {
+      if (fields) *fields = args.substr(size + 2);
       return known;
+    }
+  }
+  if (args[0] != '(') {
+    std::string_view place = RawPlace(args);
+    if (fields) *fields = args.substr(static_cast<size_t>(place.data() + place.size() - args.data()));
+    return Bind(name, place);
   }
   size_t close = args.find(')');
   if (close == kNotFound) return nullptr;
+  if (fields) *fields = args.substr(close + 1);
   const Binding* binding = Bind(name, args.substr(1, close - 1));
   if (binding) {
     bound = name;
@@ -724,7 +763,11 @@ const Decoder::Binding* Decoder::Bind(StringId name, std::string_view place) {
   auto binding = std::make_unique<Binding>();
   binding->place = place;
   CodePlace probed;
-  if (size_t arrow = place.find(" <- "); arrow != kNotFound) {
+  if (place.starts_with(kRawReturn)) {
+    binding->is_return = true;
+    std::string_view address = place.substr(kRawReturn.size());
+    probed.symbol = address.substr(0, address.find(' '));
+  } else if (size_t arrow = place.find(" <- "); arrow != kNotFound) {
     binding->is_return = true;
     std::string_view function = place.substr(arrow + 4);
     std::string_view returns_to = place.substr(0, arrow);
@@ -736,7 +779,7 @@ const Decoder::Binding* Decoder::Bind(StringId name, std::string_view place) {
   } else {
     probed = ParseCodePlace(place);
     // A kprobe on a function's entry sits after its endbr64 (x86 IBT) at +4.
-    binding->at_entry = probed.offset && *probed.offset <= 4;
+    binding->at_entry = probed.offset && *probed.offset <= kEndbrBytes;
   }
 
   std::string_view event = strings_->Text(name);
@@ -750,13 +793,18 @@ const Decoder::Binding* Decoder::Bind(StringId name, std::string_view place) {
       definitions.push_back(&probe);
   }
   const ProbeDefinition* definition = definitions.empty() ? nullptr : definitions.back();
+  // Behind what a compiler puts there to be patched (arm64 with BTI, ppc64le): by its definition it is the
+  // entry's.
+  constexpr uint64_t kFurthestEntry = 8;
+  if (definition && definition->offset == 0 && probed.offset && *probed.offset <= kFurthestEntry)
+    binding->at_entry = true;
   if (bare_address && IsUserAddress(probed.symbol)) {
     binding->at_entry = false;  // a uprobe's, whatever its event is called
   } else if (bare_address) {
     // folio_unlock: (ffffffff81154d40) folio=0xffff88805e66aa00        trace-cmd, perf: no symbols
     if (definition && !NamesNoFunction(definition->function)) {
       probed.symbol = definition->function;
-      binding->at_entry = binding->is_return || definition->offset <= 4;
+      binding->at_entry = binding->is_return || definition->offset <= kEndbrBytes;
     } else if (std::string_view function = FunctionOfProbeName(event, binding->is_return);
                !function.empty()) {
       probed.symbol = function;
@@ -821,12 +869,12 @@ class FoundFields {
 // wait: (wait_on_page_bit+0x0/0x100) page=0xffffea0000a00000 bit=0 flags=0x1fff00000000000 ref=0
 // wait_r: (do_huge_pmd_numa_page+0x3fa/0x7e0 <- wait_on_page_bit)
 Payload Decoder::DecodeProbe(StringId name, std::string_view args) {
-  const Binding* binding = BindingOf(name, args);
+  std::string_view rest;
+  const Binding* binding = BindingOf(name, args, &rest);
   if (!binding || !binding->at_entry) return Opaque{};
   probes_bound_by_name_ += binding->by_name;
 
   ProbeFields fields;
-  std::string_view rest = args.substr(binding->place.size() + 2);
   FoundFields found(rest, binding->fields);
   for (size_t i = 0; i < binding->fields.size(); ++i) {
     const BoundField& field = binding->fields[i];
@@ -844,7 +892,7 @@ Payload Decoder::DecodeProbe(StringId name, std::string_view args) {
 
 std::optional<Decoder::ProbeRecords> Decoder::BindRecords(StringId name, std::string_view place,
                                                           const EventLayout& layout) {
-  const Binding* binding = BindingOf(name, place);
+  const Binding* binding = BindingOf(name, place, nullptr);
   if (!binding || !binding->at_entry || binding->is_return) return std::nullopt;
   ProbeRecords probe(binding, layout);
   if (!probe.shape_.may_wait()) return std::nullopt;

@@ -86,7 +86,7 @@ class Decoder {
   Payload DecodeProbe(StringId name, std::string_view args);
   Payload DecodePageRef(PageRefOp op, std::string_view args);
   Payload DecodeLock(LockStep step, std::string_view args);
-  const Binding* BindingOf(StringId name, std::string_view args);
+  const Binding* BindingOf(StringId name, std::string_view args, std::string_view* fields);
   const Binding* Bind(StringId name, std::string_view place);
 
   StringTable* strings_;
