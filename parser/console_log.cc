@@ -2,6 +2,9 @@
 
 #include <re2/re2.h>
 
+#include <algorithm>
+
+#include "parser/colors.h"
 #include "parser/latency_text.h"
 #include "parser/lines.h"
 #include "parser/numbers.h"
@@ -91,11 +94,14 @@ size_t KmsgPrefix(std::string_view line, std::optional<int64_t>* printk_ts) {
   return semicolon + 1;
 }
 
-// "[   12.345678]", "[   T12]", "[    C1]", "[Mon Nov 22 10:00:00 2026]"
+// "[   12.345678]", "[   T12]", "[    C1]", "[Mon Nov 22 10:00:00 2026]", and of dmesg -d
+// "[   12.345678 <    0.000100>]"
 size_t BracketPrefix(std::string_view line, std::optional<int64_t>* printk_ts) {
-  size_t close = line.substr(0, 40).find(']');
+  size_t close = line.substr(0, 60).find(']');
   if (close == std::string_view::npos) return 0;
   std::string_view inside = TrimBlanks(line.substr(1, close - 1));
+  if (size_t delta = inside.find(" <"); delta != std::string_view::npos && inside.ends_with('>'))
+    inside = inside.substr(0, delta);
   // task or cpu that printed (CONFIG_PRINTK_CALLER)
   bool caller = (inside.starts_with('T') || inside.starts_with('C')) && ParseDecimal(inside.substr(1));
   if (!caller && !StartsWithDayOrMonth(inside)) {
@@ -104,6 +110,27 @@ size_t BracketPrefix(std::string_view line, std::optional<int64_t>* printk_ts) {
     if (!*printk_ts) *printk_ts = ts->value;
   }
   return close + 1;
+}
+
+// "[2026-11-22 10:00:01] [   12.345678] text": the kernel's own time behind what terminals and collectors of
+// logs put before it. 0 where there is none.
+size_t ForeignPrefix(std::string_view line, std::optional<int64_t>* printk_ts) {
+  constexpr size_t kLongest = 120;
+  std::string_view head = line.substr(0, kLongest);
+  for (size_t open = head.find('['); open != std::string_view::npos; open = head.find('[', open + 1)) {
+    size_t close = head.find(']', open);
+    if (close == std::string_view::npos) return 0;
+    std::string_view inside = head.substr(open + 1, close - open - 1);
+    while (inside.starts_with(' ')) inside.remove_prefix(1);
+    // kernel/printk/printk.c: print_time, "[%5lu.%06lu]"
+    size_t dot = inside.find('.');
+    bool printed = dot != std::string_view::npos && dot > 0 && inside.size() - dot == 7;
+    auto ts = printed ? ParseTimeStamp(inside) : std::nullopt;
+    if (!ts || ts->is_ticks) continue;
+    if (!*printk_ts) *printk_ts = ts->value;
+    return close + 1;
+  }
+  return 0;
 }
 
 size_t LevelPrefix(std::string_view line) {
@@ -138,6 +165,10 @@ std::string_view StripConsolePrefix(std::string_view line, std::optional<int64_t
       length = BracketPrefix(line.substr(1), printk_ts);  // "[   12.345678] [   T12] text" has been cut once
       if (length > 0) length += 1;
     }
+    if (length == 0 && !*printk_ts) {
+      length = ForeignPrefix(line, printk_ts);
+      if (length > 0 && line.substr(length).starts_with(' ')) ++length;
+    }
     if (length == 0) break;
     line.remove_prefix(length);
   }
@@ -155,6 +186,7 @@ class ReportReader {
     ++facts_->lines;
     printk_ts_.reset();
     std::string_view line = StripConsolePrefix(raw, &printk_ts_);
+    if (foreign_ > 0 && (open_ || dump_)) line.remove_prefix(std::min(foreign_, line.size()));
     if (TraceLine dumped; SplitLatencyLine(line, &dumped)) {
       ++facts_->dump_events;
       return;
@@ -187,6 +219,7 @@ class ReportReader {
     std::string comm;
     std::string digits;
     line.remove_prefix(at);
+    if (!open_ && !dump_) foreign_ = at;
     open_ = false;
     dump_.reset();
     if (RE2::PartialMatch(Piece(line), bad_page, &comm, &digits)) {
@@ -326,6 +359,9 @@ class ReportReader {
   std::optional<int64_t> printk_ts_;
   bool open_ = false;  // lines belong to the last report
   int64_t open_since_ = 0;
+  // Characters of a prefix that is not known, before the lines of a report: the kernel begins its first one
+  // with "BUG:" (mm/page_alloc.c: bad_page).
+  size_t foreign_ = 0;
   std::optional<ConsoleReport> dump_;  // a page dump that may become a report
 };
 
@@ -353,7 +389,14 @@ void DerivePfns(std::vector<ConsoleReport>* reports) {
 ConsoleFacts ReadConsoleLog(std::string_view text) {
   ConsoleFacts facts;
   ReportReader reader(&facts);
-  ForEachLine(text, [&](std::string_view line) { reader.Read(line); });
+  bool colored = LooksColored(text);
+  ForEachLine(text, [&](std::string_view line) {
+    if (colored) {
+      reader.Read(WithoutColors(line));
+    } else {
+      reader.Read(line);
+    }
+  });
   DerivePfns(&facts.reports);
   return facts;
 }

@@ -286,7 +286,11 @@ bool ContextIsInterrupt(std::string_view context) {
 
 std::optional<LostLine> ParseLostLine(std::string_view line) {
   line = TrimBlanks(line);
-  if (!line.starts_with("CPU:")) return std::nullopt;
+  if (!line.ends_with(']')) return std::nullopt;
+  // A log's prefix, the name of a file of several, may stand before it.
+  size_t at = line.rfind("CPU:");
+  if (at == kNotFound) return std::nullopt;
+  line.remove_prefix(at);
   size_t open = line.find(" [");
   if (open == kNotFound || open < 5) return std::nullopt;
   auto cpu = ParseDecimal(line.substr(4, open - 4));

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 
+#include "parser/colors.h"
 #include "parser/console_log.h"
 #include "parser/ftrace_text.h"
 #include "parser/function_graph.h"
@@ -133,7 +134,9 @@ LineShapes ShapesOf(std::string_view head) {
   ForEachLine(head, [&](std::string_view line) {
     if (shapes.lines > kEnough || line.empty()) return;
     ++shapes.lines;
-    if (line.starts_with("cpus=") || line.starts_with("version = ")) shapes.report_head |= shapes.lines < 10;
+    bool report_head = line.starts_with("cpus=") || line.starts_with("version = ") ||
+                       (line.starts_with("CPU ") && line.ends_with(" is empty"));
+    shapes.report_head |= report_head && shapes.lines < 10;
     shapes.console_words |= line.find("BUG: ") != std::string_view::npos ||
                             line.find("Linux version ") != std::string_view::npos ||
                             line.find("Call Trace:") != std::string_view::npos ||
@@ -178,7 +181,13 @@ InputFormat DetectFormat(std::string_view head) {
   if (head.empty()) return InputFormat::kEmpty;
   if (head.starts_with(kTraceDatMagic)) return InputFormat::kTraceDat;
   if (StartsWithAny(head, {"PERFILE2", "2ELIFREP"})) return InputFormat::kPerfData;
+  // A log may begin with the room of a file system that had lost it.
+  if (size_t text = head.find_first_not_of('\0'); text != std::string_view::npos) head.remove_prefix(text);
   if (LooksBinary(head)) return InputFormat::kBinary;
+  if (LooksColored(head)) {
+    std::string plain = WithoutColors(head);
+    if (!LooksColored(plain)) return DetectFormat(plain);
+  }
   if (IsUname(head)) return head.size() < size_t{16} * 1024 ? InputFormat::kUname : InputFormat::kConsoleLog;
   if (IsTraceClock(head)) return InputFormat::kTraceClock;
   if (IsCpuStats(head)) return InputFormat::kCpuStats;

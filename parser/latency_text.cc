@@ -41,14 +41,18 @@ bool SplitCpuAndFlags(std::string_view word, TraceLine* out) {
   return true;
 }
 
-// "comm-pid", by the last dash before the pid.
+// "comm-pid", by the last dash before the pid. The comm has eight characters (trace_output.c:
+// lat_print_generic): what stands before them was put there by whoever kept the log.
 bool SplitTaskColumns(std::string_view task, TraceLine* out) {
   size_t dash = task.rfind('-');
   if (dash == kNotFound) return false;
   auto pid = ParseDecimal(task.substr(dash + 1));
   if (!pid || *pid > INT32_MAX) return false;
   out->pid = static_cast<int32_t>(*pid);
-  out->comm = TrimBlanks(task.substr(0, dash));
+  constexpr size_t kComm = 8;
+  std::string_view comm = task.substr(0, dash);
+  if (comm.size() > kComm) comm.remove_prefix(comm.size() - kComm);
+  out->comm = TrimBlanks(comm);
   return true;
 }
 

@@ -81,7 +81,8 @@ class ConsoleFormat : public LineFormat {
              TraceBody* body) override {
     printk_ = StripConsolePrefix(line);
     prefixed_ = printk_.size() < line.size();
-    if (!SplitLatencyLine(printk_, event)) return false;
+    // Behind no prefix an event may tell what was printed, with its time (console).
+    if (!SplitLatencyLine(printk_, event) && !(prefixed_ && SplitLatencyLine(line, event))) return false;
     events_are_prefixed_ = prefixed_;
     *body = SplitTraceBody(event->body);
     return true;
@@ -92,7 +93,7 @@ class ConsoleFormat : public LineFormat {
       after_opening_ = false;
       return OtherLine{.kind = LineKind::kComment, .frame = {}, .lost = {}, .ends_text = true};
     }
-    if (printk_.starts_with("---------------------------------")) {
+    if (TrimBlanks(printk_).ends_with("---------------------------------")) {
       in_dump_ = in_dump_ && !after_opening_;
       after_opening_ = true;
       return OtherLine{.kind = LineKind::kComment, .frame = {}, .lost = {}, .ends_text = true};

@@ -24,13 +24,14 @@ inline bool IsKeyChar(char c) {
 // What editors of other systems put before UTF-8.
 inline constexpr std::string_view kByteOrderMark = "\xef\xbb\xbf";
 
-// Calls per_line(line) for each line, without '\n' or "\r\n"; a last line needs no newline.
+// Calls per_line(line) for each line, without '\n' and the '\r' that terminals put before it; a last line
+// needs no newline.
 template <typename PerLine>
 void ForEachLine(std::string_view text, PerLine&& per_line) {
   while (!text.empty()) {
     size_t end = text.find('\n');
     std::string_view line = text.substr(0, end);
-    if (!line.empty() && line.back() == '\r') line.remove_suffix(1);
+    while (!line.empty() && line.back() == '\r') line.remove_suffix(1);
     per_line(line);
     text.remove_prefix(end == kNotFound ? text.size() : end + 1);
   }

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "parser/colors.h"
 #include "parser/lines.h"
 #include "parser/numbers.h"
 
@@ -124,6 +125,7 @@ bool TraceReader::Next(Batch* batch) {
   batch->text_at = text_at_;
   std::string_view rest(batch->text.data(), batch->text.size());
   if (!quoted_printable_) quoted_printable_ = LooksQuotedPrintable(rest);
+  if (!colored_) colored_ = LooksColored(rest);
   for (size_t lines = 0; !rest.empty() && lines < kBatchLines; ++lines) {
     size_t end = rest.find('\n');
     bool terminated = end != std::string_view::npos;
@@ -150,9 +152,10 @@ bool TraceReader::Next(Batch* batch) {
 }
 
 void TraceReader::ReadLine(std::string_view line, bool terminated, Batch* batch) {
-  if (!line.empty() && line.back() == '\r') line.remove_suffix(1);
+  while (!line.empty() && line.back() == '\r') line.remove_suffix(1);
   ++lines_.total;
   line_ = lines_.total;
+  if (*colored_ && line.find('\x1b') != kNotFound) line = batch->owned.emplace_back(WithoutColors(line));
   if (line_ == 1 && line.starts_with(kByteOrderMark)) line.remove_prefix(kByteOrderMark.size());
   if (*quoted_printable_ && !Unfold(&line, !terminated, batch)) return;
   if (!native_) line = StripQuotes(line);

@@ -95,7 +95,9 @@ class TraceReader : public EventSource {
   bool left_out_told_ = false;
 
   // A mail in quoted-printable: "=3D" is '=', and a line that ends in '=' goes on in the next one.
-  std::optional<bool> quoted_printable_;  // nullopt until the first batch has been seen
+  // Of what the first batch shows; nullopt until it has been seen.
+  std::optional<bool> quoted_printable_;
+  std::optional<bool> colored_;
   std::string folded_;
   int64_t folded_lines_ = 0;
   bool kept_any_ = false;             // of the events
