@@ -122,7 +122,8 @@ IntervalIndex::IntervalIndex(IntervalSpool* rows, int first, std::optional<int> 
   for (int64_t id = 0; id <= rows->last_id(); ++id) {
     auto row = rows->Find(id);
     if (!row || !row->Has(first)) continue;
-    entries.push_back({row->Value(first), second && row->Has(*second) ? row->Value(*second) : kLeast, id});
+    int64_t beside = !second ? id : row->Has(*second) ? row->Value(*second) : kLeast;
+    entries.push_back({row->Value(first), beside, id});
     if (entries.size() == kEntriesInRun) end_run();
   }
   end_run();

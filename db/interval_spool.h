@@ -159,7 +159,7 @@ class IntervalIndex {
     bool operator>(const Entry& other) const { return other < *this; }
   };
 
-  // Of rows that have the first column. Without a second one, and where it is NULL, it counts as the least.
+  // Of rows that have the first column. Without a second one it is the id; where it is NULL, it counts as the least.
   IntervalIndex(IntervalSpool* rows, int first, std::optional<int> second);
 
   size_t size() const { return size_; }

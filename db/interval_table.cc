@@ -241,9 +241,8 @@ void IntervalTable::BestIndex(sqlite3_index_info* query) const {
       plan |= static_cast<unsigned>(k + 1) << kKeyShift;
       rows = 10;
       ordered_by = key.second.value_or(0);
-      if (!key.second) break;
-      use(kSecondEqual, *key.second, SQLITE_INDEX_CONSTRAINT_EQ);
-      if ((plan & kSecondEqual) == 0) use_range(*key.second);
+      if (key.second) use(kSecondEqual, *key.second, SQLITE_INDEX_CONSTRAINT_EQ);
+      if ((plan & kSecondEqual) == 0) use_range(key.second.value_or(0));
     }
     if (plan == 0) use_range(0);
     if ((plan & (kFrom | kAfter)) != 0) rows /= 4;

@@ -25,7 +25,8 @@ class IntervalTable {
   void BestIndex(sqlite3_index_info* query) const;
 
  private:
-  // Columns rows are found by: the first by value, the second by a range.
+  // Columns rows are found by: the first by value, the second by a range. Without a second one it is the id, as in
+  // SQLite's own indexes.
   struct Key {
     int first;
     std::optional<int> second;
