@@ -411,6 +411,16 @@ void RequireBaselineOrNothing(const std::string& path) {
   if (!IsBaseline(path)) throw Error(path + ": exists, and is no baseline; give the new one another name");
 }
 
+// Of two results.
+void RequireOtherFile(const std::string& path, const std::string& output) {
+  std::error_code ignored;
+  auto place = [&](const std::string& name) {
+    return std::filesystem::weakly_canonical(OutputFile(name), ignored);
+  };
+  if (place(path) == place(output))
+    throw Error("--write-baseline: " + path + ": is the fleet database of -o; give the baseline another name");
+}
+
 void WriteBaseline(const std::string& path, const Triage& triage) {
   PartialFile file(path);
   file.Write(BaselineText(triage));
@@ -441,7 +451,10 @@ int RunTriage(const std::vector<std::string>& arguments) {
   if (auto path = given.Text("suppress")) policy.suppressions = ReadSuppressions(*path);
   CheckRules(options.judge);
 
-  if (auto path = given.Text("write-baseline")) RequireBaselineOrNothing(OutputFile(*path));
+  if (auto path = given.Text("write-baseline")) {
+    RequireBaselineOrNothing(OutputFile(*path));
+    if (auto output = given.Text("output")) RequireOtherFile(*path, *output);
+  }
 
   Walk walk = WalkPaths(PathsOf(given));
   std::unique_ptr<FleetStore> fleet;

@@ -60,7 +60,8 @@ CREATE TABLE trace_batch (
 CREATE TABLE trace_marker (
   batch      INTEGER NOT NULL,
   kind       INTEGER NOT NULL,  -- LossMarker::Kind: 0 lost, 1 buffer started; of filters 2 begin, 3 end of a
-                                -- stretch of time, 4 events with a meaning left out
+                                -- stretch of time, 4 events with a meaning left out; 5 another
+                                -- boot; 6 something could not be read
   cpu        INTEGER NOT NULL,  -- -1 where it is about all
   lost       INTEGER,
   line       INTEGER NOT NULL,

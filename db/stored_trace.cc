@@ -200,7 +200,7 @@ class StoredSource : public EventSource {
 
   LossMarker::Kind MarkerKind(int64_t stored) const {
     auto kind = static_cast<LossMarker::Kind>(stored);
-    if (stored < 0 || kind > LossMarker::Kind::kNextBoot)
+    if (stored < 0 || kind > LossMarker::Kind::kUnreadable)
       db_.FailDamaged("it holds a marker of an unknown kind");
     return kind;
   }

@@ -666,7 +666,7 @@ bool Decoder::ShouldMean(StringId name, std::string_view args) {
     case Tracepoint::kLockContended:
     case Tracepoint::kLockAcquired:
     case Tracepoint::kLockRelease:
-      return ParseHexDigits(args.substr(0, 8)).has_value() && args.size() >= 8;
+      return args.empty() || (ParseHexDigits(args.substr(0, 8)).has_value() && args.size() >= 8);
     default:
       return false;
   }

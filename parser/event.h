@@ -311,6 +311,9 @@ struct FieldValue {
   std::string_view text;  // borrowed from the batch
 };
 
+// Of what is about all cpus, or about one that is not known.
+inline constexpr int32_t kAnyCpu = -1;
+
 // A place in the event stream where a cpu's events are missing.
 struct LossMarker {
   enum class Kind : uint8_t {
@@ -321,6 +324,7 @@ struct LossMarker {
     kStretchEnds,    // events after it were left out
     kLeftOut,        // events with a meaning to the model are left out from here on
     kNextBoot,       // a console log goes on with another boot of the machine; of no cpu
+    kUnreadable,     // an event, or a piece of the trace, could not be read: what it told is missing
   };
   Kind kind;
   int32_t cpu;

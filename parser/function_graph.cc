@@ -158,8 +158,8 @@ FunctionGraph::Line FunctionGraph::Read(std::string_view line, TraceLine* event,
   std::string_view function = columns;
   if (has_duration) {
     function = columns.substr(columns.find('|') + 1);
-  } else if (!event->cpu) {
-    return Line::kOther;  // neither cpu nor duration: prose
+  } else if (!event->cpu && !event->ts) {
+    return Line::kOther;  // neither cpu, nor time, nor duration: prose
   }
   if (TrimBlanks(function).empty()) return event->cpu || event->ts ? Line::kSwitch : Line::kOther;
   bool bare = TrimBlanks(columns).starts_with('|');

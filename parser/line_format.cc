@@ -87,9 +87,10 @@ class ConsoleFormat : public LineFormat {
     *body = SplitTraceBody(event->body);
     return true;
   }
-  std::optional<OtherLine> Classify(std::string_view /*line*/) override {
+  std::optional<OtherLine> Classify(std::string_view line) override {
     if (printk_.find("Dumping ftrace buffer:") != std::string_view::npos) {
       in_dump_ = true;
+      events_are_dumped_ = true;
       after_opening_ = false;
       return OtherLine{.kind = LineKind::kComment, .frame = {}, .lost = {}, .ends_text = true};
     }
@@ -101,6 +102,9 @@ class ConsoleFormat : public LineFormat {
     // The shared lines, without the prefix they do not expect.
     if (auto lost = ParseLostLine(printk_))
       return OtherLine{.kind = LineKind::kMarker, .frame = {}, .lost = lost, .ends_text = true};
+    // What the console, or whoever keeps its log, could not follow.
+    if (events_are_dumped_ && TellsOfLostPrintks(line))
+      return OtherLine{.kind = LineKind::kMarker, .frame = {}, .lost = LostLine{kAnyCpu, {}}, .ends_text = true};
     if (auto frame = ParseStackFrame(printk_))
       return OtherLine{.kind = LineKind::kComment, .frame = frame, .lost = {}, .ends_text = true};
     // A dump may end without its closing dashes; what follows has other prefixes, or stands behind a blank
@@ -120,6 +124,16 @@ class ConsoleFormat : public LineFormat {
 
  private:
   std::string_view printk_;  // of the line Split saw last
+  // ** 17 printk messages dropped **            kernel/printk/printk.c: console_unlock, later
+  //                                             console_emit_next_record
+  // ... kernel: Missed 23 kernel messages       systemd-journald, of /dev/kmsg
+  static bool TellsOfLostPrintks(std::string_view line) {
+    line = TrimBlanks(line);
+    return line.ends_with(" messages dropped **") ||
+           (line.ends_with(" kernel messages") && line.find("Missed ") != kNotFound);
+  }
+
+  bool events_are_dumped_ = false;  // a dump has begun
   bool in_dump_ = false;
   bool after_opening_ = false;
   bool prefixed_ = false;             // the line carried a prefix

@@ -654,6 +654,8 @@ void PerfDataReader::EmitSample(std::string_view body, const Pending& pending, B
   } else if (!AppendSampleText(kind, sample)) {
     ++lines_.rejected;
     NoteRejected(pending.line, "does not fit its format", strings_->Text(kind.name));
+    batch->markers.push_back(
+        {LossMarker::Kind::kUnreadable, kAnyCpu, {}, pending.line, static_cast<EventId>(next_event_)});
     return;
   }
   ends_.push_back(text_.size());
@@ -790,15 +792,24 @@ void PerfDataReader::FinishBatch(Batch* batch) {
             batch->text.begin() + static_cast<std::ptrdiff_t>(text_.size()));
   std::string_view text(batch->text.data(), batch->text.size());
   size_t start = 0;
+  const size_t markers = batch->markers.size();
   for (size_t i = 0; i < batch->events.size(); ++i) {
     Event& event = batch->events[i];
     event.args = text.substr(start, ends_[i] - start);
     start = ends_[i];
     if (event.layout != 0) continue;
     event.payload = decoder_->Decode(event.name, event.args);
-    if (std::holds_alternative<Opaque>(event.payload) && decoder_->ShouldMean(event.name, event.args))
+    if (std::holds_alternative<Opaque>(event.payload) && decoder_->ShouldMean(event.name, event.args)) {
       CountIssue(decoder_->NotUnderstoodIssue(event.name, event.args, event.line), &issues_);
+      batch->markers.push_back(
+          {LossMarker::Kind::kUnreadable, event.cpu.value_or(kAnyCpu), {}, event.line, event.id});
+    }
   }
+  auto in_order = [](const LossMarker& a, const LossMarker& b) {
+    return Value(a.next_event) < Value(b.next_event);
+  };
+  std::inplace_merge(batch->markers.begin(), batch->markers.begin() + static_cast<std::ptrdiff_t>(markers),
+                     batch->markers.end(), in_order);
   std::string_view frames = text.substr(text_.size());
   start = 0;
   for (size_t i = 0; i < batch->frames.size(); ++i) {

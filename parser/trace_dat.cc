@@ -212,6 +212,7 @@ void TraceDatReader::ReadMessage(uint8_t type, std::string_view payload, Batch* 
       CountIssue(decoder_->RejectedIssue("record rejected", lines_.total, payload,
                                          "a record could not be read: " + std::string(payload)),
                  &issues_);
+      AddUnreadable(kAnyCpu, batch);
       break;
     case TraceDatMessage::kUnknownType:
       ++lines_.total;
@@ -219,6 +220,7 @@ void TraceDatReader::ReadMessage(uint8_t type, std::string_view payload, Batch* 
       Note(Severity::kError, "unknown event",
            "the file has no format of event " + std::string(payload) +
                ": a record that cannot be read may be one that counts");
+      AddUnreadable(kAnyCpu, batch);
       break;
     case TraceDatMessage::kFailed:
       failure_ = payload;
@@ -271,8 +273,10 @@ void TraceDatReader::AddEvent(std::string_view payload, bool as_record, Batch* b
   if (*kind.buffer == read.buffer) {
     event.payload = as_record ? kind.records->Decode(arguments) : decoder_->Decode(event.name, event.args);
     if (!as_record && std::holds_alternative<Opaque>(event.payload) &&
-        decoder_->ShouldMean(event.name, event.args))
+        decoder_->ShouldMean(event.name, event.args)) {
       CountIssue(decoder_->NotUnderstoodIssue(event.name, event.args, event.line), &issues_);
+      AddUnreadable(read.cpu, batch);
+    }
   } else {
     event.copy = true;
     NoteCopy(kind, read.buffer);
@@ -286,6 +290,11 @@ void TraceDatReader::AddEvent(std::string_view payload, bool as_record, Batch* b
   } else {
     last = {read.pid, id};
   }
+}
+
+void TraceDatReader::AddUnreadable(int32_t cpu, Batch* batch) const {
+  batch->markers.push_back(
+      {LossMarker::Kind::kUnreadable, cpu, {}, lines_.total, static_cast<EventId>(next_event_)});
 }
 
 TraceDatReader::LastOnCpu& TraceDatReader::LastOn(int32_t cpu) {

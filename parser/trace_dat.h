@@ -55,6 +55,7 @@ class TraceDatReader : public EventSource {
   LastOnCpu& LastOn(int32_t cpu);
   void AddDamaged(std::string_view payload);
   void AddLost(std::string_view payload, Batch* batch);
+  void AddUnreadable(int32_t cpu, Batch* batch) const;
   void NoteCopy(const Kind& kind, uint32_t buffer);
   void Note(TraceIssue::Severity severity, std::string_view kind, const std::string& text);
 

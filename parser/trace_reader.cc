@@ -18,6 +18,30 @@ bool CarriesFreeText(std::string_view name, std::string_view args) {
          name == "console" || (!args.empty() && args[0] != '(' && args.find('=') == std::string_view::npos);
 }
 
+constexpr const char* kOtherForm = "a line is an event in another form than the trace's own";
+
+// "thp mover-69      [001] " in the arguments of an event: the end of its line is lost, and what ended it was
+// no '\n'.
+bool HoldsAnotherEvent(std::string_view args) {
+  constexpr size_t kTime = 40;  // flags, stamp and what ends it
+  constexpr size_t kTask = 64;
+  for (size_t open = args.find('['); open != kNotFound; open = args.find('[', open + 1)) {
+    size_t close = open + 1;
+    while (close < args.size() && IsDigit(args[close])) ++close;
+    if (close < open + 4 || close + 1 >= args.size() || args[close] != ']' || args[close + 1] != ' ')
+      continue;
+    if (open == 0 || !IsBlank(args[open - 1]) || args.substr(close, kTime).find(": ") == kNotFound) continue;
+    std::string_view task = args.substr(0, open);
+    task = TrimBlanks(task.substr(task.size() - std::min(task.size(), kTask)));
+    if (task.ends_with(')'))
+      task = TrimBlanks(task.substr(0, std::min(task.rfind('('), task.size())));  // its process
+    size_t digits = task.size();
+    while (digits > 0 && IsDigit(task[digits - 1])) --digits;
+    if (digits < task.size() && digits > 0 && task[digits - 1] == '-') return true;
+  }
+  return false;
+}
+
 // How a sample of a mail's text looks when it is encoded as quoted-printable: no '=' stands for itself.
 bool LooksQuotedPrintable(std::string_view text) {
   auto is_hex = [](char c) { return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'F'); };
@@ -126,6 +150,7 @@ bool TraceReader::Next(Batch* batch) {
   std::string_view rest(batch->text.data(), batch->text.size());
   if (!quoted_printable_) quoted_printable_ = LooksQuotedPrintable(rest);
   if (!colored_) colored_ = LooksColored(rest);
+  has_nul_ = rest.find('\0') != kNotFound;
   for (size_t lines = 0; !rest.empty() && lines < kBatchLines; ++lines) {
     size_t end = rest.find('\n');
     bool terminated = end != std::string_view::npos;
@@ -159,7 +184,40 @@ void TraceReader::ReadLine(std::string_view line, bool terminated, Batch* batch)
   if (line_ == 1 && line.starts_with(kByteOrderMark)) line.remove_prefix(kByteOrderMark.size());
   if (*quoted_printable_ && !Unfold(&line, !terminated, batch)) return;
   if (!native_) line = StripQuotes(line);
-  Count(Classify(line, terminated, batch));
+  bool hole = has_nul_ && TakeHole(&line, batch);
+  Count(hole ? LineKind::kRejected : Classify(line, terminated, batch));
+}
+
+// Blocks of a file that never reached the disk are NULs. Where they stand in a line's beginning what follows
+// may be a line; true where they are within one, and it is another line's end.
+bool TraceReader::TakeHole(std::string_view* line, Batch* batch) {
+  size_t first = line->find('\0');
+  if (first == kNotFound) return false;
+  bool begins = first == 0;
+  if (begins) line->remove_prefix(std::min(line->find_first_not_of('\0'), line->size()));
+  if (lines_.events == 0) return false;  // a log's head
+  Note(Severity::kError, "damaged",
+       "there are NUL bytes in the place of text: what stood there is lost (a file system's blocks that were "
+       "not "
+       "written before a crash)");
+  AddUnreadable(kAnyCpu, batch);
+  bool within = line->find('\0') != kNotFound;
+  if (!begins || within) return format_->Split(*line, &batch->owned, &split_, &body_) || ReadsAsEvent(*line);
+  return false;
+}
+
+// What an event or a piece of the trace told is missing.
+void TraceReader::AddUnreadable(int32_t cpu, Batch* batch) const {
+  AddMarker({LossMarker::Kind::kUnreadable, cpu, {}, line_, {}}, batch);
+}
+
+LineKind TraceReader::Reject(std::string_view line, std::string_view concerning, const char* why,
+                             Batch* batch) {
+  TraceIssue issue = decoder_->RejectedIssue("line rejected", line_, concerning,
+                                             std::string(why) + ": " + std::string(line.substr(0, 80)));
+  if (issue.severity == Severity::kError) AddUnreadable(kAnyCpu, batch);
+  CountIssue(std::move(issue), &issues_);
+  return LineKind::kRejected;
 }
 
 // Decodes a line of a mail; false when it goes on in the next one.
@@ -214,10 +272,14 @@ void TraceReader::Count(LineKind kind) {
 }
 
 LineKind TraceReader::Classify(std::string_view line, bool terminated, Batch* batch) {
-  if (format_->Split(line, &batch->owned, &split_, &body_)) return AddEvent(split_, body_, batch);
+  if (format_->Split(line, &batch->owned, &split_, &body_)) {
+    if (HoldsAnotherEvent(body_.args) && !CarriesFreeText(body_.name, body_.args))
+      return Reject(line, line, "a line holds several events", batch);
+    return AddEvent(split_, body_, batch);
+  }
   if (auto other = format_->Classify(line)) {
     bool prose = other->kind == LineKind::kComment && !other->frame;
-    if (prose && !line.starts_with('#') && ReadsAsEvent(line)) return RejectOfOtherForm(line);
+    if (prose && !line.starts_with('#') && ReadsAsEvent(line)) return Reject(line, line, kOtherForm, batch);
     return AddOther(*other, batch);
   }
 
@@ -242,13 +304,10 @@ LineKind TraceReader::Classify(std::string_view line, bool terminated, Batch* ba
   }
   if (format_->LooksLikeEvent(line)) {
     // A file that is cut off ends within a line: the recording ends before it.
-    CountIssue(decoder_->RejectedIssue(
-                   "line rejected", line_, terminated ? line : std::string_view(),
-                   "a line looks like an event and could not be read: " + std::string(line.substr(0, 80))),
-               &issues_);
-    return LineKind::kRejected;
+    return Reject(line, terminated ? line : std::string_view(),
+                  "a line looks like an event and could not be read", batch);
   }
-  if (ReadsAsEvent(line)) return RejectOfOtherForm(line);
+  if (ReadsAsEvent(line)) return Reject(line, line, kOtherForm, batch);
   if (text_may_continue_) return LineKind::kContinuation;
   if (!terminated && native_) {
     Note(Severity::kWarning, "truncated", "the last line is cut off: the file is not complete");
@@ -261,18 +320,16 @@ LineKind TraceReader::Classify(std::string_view line, bool terminated, Batch* ba
   return LineKind::kComment;
 }
 
-LineKind TraceReader::RejectOfOtherForm(std::string_view line) {
-  CountIssue(decoder_->RejectedIssue("line rejected", line_, line,
-                                     "a line is an event in another form than the trace's own: " +
-                                         std::string(line.substr(0, 80))),
-             &issues_);
-  return LineKind::kRejected;
-}
-
 LineKind TraceReader::AddOther(const OtherLine& other, Batch* batch) {
   if (other.ends_text) text_may_continue_ = false;
   if (other.boots && kept_any_ && !next_boot_) next_boot_ = line_;
   if (other.frame && stack_owner_) return AddFrame(*other.frame, batch);
+  if (other.lost && other.lost->cpu == kAnyCpu) {
+    Note(Severity::kError, "messages dropped",
+         "the console, or what kept its log, could not follow while the trace was printed: events are missing");
+    AddUnreadable(kAnyCpu, batch);
+    return other.kind;
+  }
   if (other.lost)
     return AddMarker({LossMarker::Kind::kLost, other.lost->cpu, other.lost->lost, line_, {}}, batch);
   return other.kind;
@@ -407,8 +464,10 @@ const Event& TraceReader::StoreEvent(EventId id, const TraceLine& split, const T
   event.line = line_;
   if (strings_->IsNotKept(event.name)) KeepWhole(body, &event, batch);
   event.payload = decoder_->Decode(event.name, event.args);
-  if (std::holds_alternative<Opaque>(event.payload) && decoder_->ShouldMean(event.name, event.args))
+  if (std::holds_alternative<Opaque>(event.payload) && decoder_->ShouldMean(event.name, event.args)) {
     CountIssue(decoder_->NotUnderstoodIssue(event.name, event.args, line_), &issues_);
+    AddUnreadable(event.cpu.value_or(kAnyCpu), batch);
+  }
   return event;
 }
 

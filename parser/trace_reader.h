@@ -56,7 +56,10 @@ class TraceReader : public EventSource {
   void Count(LineKind kind);
   LineKind Classify(std::string_view line, bool terminated, Batch* batch);
   LineKind AddOther(const OtherLine& other, Batch* batch);
-  LineKind RejectOfOtherForm(std::string_view line);
+  // `concerning`: what it may be about.
+  LineKind Reject(std::string_view line, std::string_view concerning, const char* why, Batch* batch);
+  bool TakeHole(std::string_view* line, Batch* batch);
+  void AddUnreadable(int32_t cpu, Batch* batch) const;
   LineKind AddMarker(const LossMarker& marker, Batch* batch) const;
   bool HasMeaning(const TraceBody& body);
   bool Keeps(const TraceLine& split, const TraceBody& body, Batch* batch);
@@ -98,6 +101,7 @@ class TraceReader : public EventSource {
   // Of what the first batch shows; nullopt until it has been seen.
   std::optional<bool> quoted_printable_;
   std::optional<bool> colored_;
+  bool has_nul_ = false;  // the batch's text
   std::string folded_;
   int64_t folded_lines_ = 0;
   bool kept_any_ = false;             // of the events

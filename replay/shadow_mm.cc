@@ -133,12 +133,40 @@ void ShadowMm::CloseGap(const Event& event) {
   }
   cpu.last_ts = event.ts;
   cpu.last_event = event.id;
+  if (cpu.ran) return;
+  cpu.ran = true;
+  ran_.push_back(*event.cpu);
 }
 
 // The event belongs elsewhere, or the one before: one may be missing here.
 void ShadowMm::OnStepBack(int32_t cpu) {
   locks_.OnGap(cpu);
   waits_.OnGap(cpu, CpuOf(cpu).last_event);
+  pages_.OnGap();
+  migrations_.OnGap();
+}
+
+// Nothing else is missing of its cpu, so this is over at once.
+void ShadowMm::OnUnreadable(const LossMarker& marker) {
+  auto note = [&](int32_t number) {
+    CpuState& cpu = CpuOf(number);
+    locks_.OnGap(number);
+    waits_.OnGap(number, cpu.last_event);
+    cpu.last_gap = marker.next_event;
+  };
+  if (marker.cpu == kAnyCpu) {
+    for (int32_t number : ran_) {
+      note(number);
+      CpuOf(number).ran = false;
+    }
+    ran_.clear();
+    // Lines without a cpu.
+    if (cpus_.empty())
+      waits_.OnGap(WaitTracker::kUnknownCpu, static_cast<EventId>(Value(marker.next_event) - 1));
+  } else if (KnowsCpu(marker.cpu)) {
+    note(marker.cpu);
+  }
+  last_gap_ = marker.next_event;
   pages_.OnGap();
   migrations_.OnGap();
 }
@@ -173,6 +201,9 @@ void ShadowMm::Cut(const LossMarker& marker) {
     case LossMarker::Kind::kNextBoot:
       // Pages, tasks and locks are others from here on.
       OnDisorder(marker.line);
+      break;
+    case LossMarker::Kind::kUnreadable:
+      OnUnreadable(marker);
       break;
   }
 }

@@ -33,10 +33,10 @@ struct ReplaySummary {
   int64_t unresolved_pages = 0;  // struct page pointers that could not be tied to a pfn
   int64_t clock_error = 0;       // bound used for "before" across cpus
   int64_t clock_error_learned = 0;
-  bool wait_probes = false;  // waits were entered
+  bool wait_probes = false;        // waits were entered
   bool caller_kept_waits = false;  // and some by functions that leave it to the caller to keep the page
-  int64_t waits_of_nobody = 0;  // entered, and the line names no task
-  bool processes = false;       // tasks are told by process: threads cannot be told apart
+  int64_t waits_of_nobody = 0;     // entered, and the line names no task
+  bool processes = false;          // tasks are told by process: threads cannot be told apart
   // A task returned from waits that are not on record, and not for want of the trace's beginning.
   bool wait_entries_missing = false;
   // Page allocator or reference events of the idle task: those of no task were filtered out.
@@ -96,6 +96,7 @@ class ShadowMm {
   bool GapSince(const Task& task, EventId since) const;
   void CloseGap(const Event& event);
   void OnStepBack(int32_t cpu);
+  void OnUnreadable(const LossMarker& marker);
 
   ReplayOptions options_;
   Sink sink_;
@@ -118,11 +119,13 @@ class ShadowMm {
     std::optional<EventId> last_gap;
     std::optional<Gap> open_gap;  // waiting for its end: the cpu's next event
     bool seen = false;
+    bool ran = false;  // it is among ran_
   };
   CpuState& CpuOf(int32_t cpu);
   bool KnowsCpu(int32_t cpu);
   std::map<int32_t, CpuState> cpus_;
   std::array<CpuState*, 1024> known_cpus_{};  // of them, for every event's look-up
+  std::vector<int32_t> ran_;                  // cpus with events since something of any cpu could not be read
   std::optional<EventId> last_gap_;
   int64_t open_gaps_ = 0;
 

@@ -360,6 +360,7 @@ std::string FateText(const WaitFacts& f, const Fate& fate) {
              (fate.order == EventOrder::kOpen ? " about when the wait began" : " before the wait began") +
              proof;
     case WaitOutcome::kFreedWhileQueued:
+      if (!fate.proven_before_end) return by + " while it waited, as far as the order of events is known";
       return by + " while it waited";
     case WaitOutcome::kReused:
       return by + ", and its frame was allocated again before the wait was over";

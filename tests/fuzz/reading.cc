@@ -154,7 +154,7 @@ ReadTotals ReadToEnd(EventSource* source, const Recording& recording, const Stri
     CheckBatch(moved, strings);
     // A boot is a line of its own, and no line of the trace.
     totals.markers += std::count_if(moved.markers.begin(), moved.markers.end(), [](const LossMarker& marker) {
-      return marker.kind != LossMarker::Kind::kNextBoot;
+      return marker.kind != LossMarker::Kind::kNextBoot && marker.kind != LossMarker::Kind::kUnreadable;
     });
     totals.frames += static_cast<int64_t>(moved.frames.size());
     batch = Batch();
