@@ -344,9 +344,9 @@ void AddReplayIssues(const Recording& recording, const ReplaySummary& replay,
   if (replay.disorder_line) {
     issues->push_back(
         {Severity::kWarning, "events in disorder", *replay.disorder_line, 1,
-         "time stamps of one cpu run backwards, or another boot of the machine begins: events are not in "
-         "the order they were recorded in, or several recordings follow each other; no wait is judged; "
-         "analyze each recording by itself"});
+         "time stamps run backwards, or another boot of the machine begins: events are not in the order "
+         "they were recorded in, or several recordings follow each other; no wait is judged; analyze each "
+         "recording by itself, and give the files of single cpus as they are"});
   }
   if (replay.clock_error_learned > 0) {
     issues->push_back({Severity::kInfo, "clocks disagree", 0, 1,

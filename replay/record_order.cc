@@ -1,5 +1,7 @@
 #include "replay/record_order.h"
 
+#include <algorithm>
+
 namespace mmreplay {
 
 void RecordOrder::See(const Event& event) {
@@ -14,7 +16,9 @@ void RecordOrder::See(const Event& event) {
   if (index >= cpus_.size()) cpus_.resize(index + 1);
   Cpu& cpu = cpus_[index];
   ++seen_;
+  SeeLate(event);
   if (!cpu.latest || *event.ts >= *cpu.latest) {
+    if (cpu.latest) settled_ = std::max(settled_, *cpu.latest);
     cpu.before = cpu.latest;
     cpu.latest = event.ts;
     cpu.behind = false;
@@ -27,6 +31,15 @@ void RecordOrder::See(const Event& event) {
   } else {
     broken_at_ = event.line;
   }
+}
+
+void RecordOrder::SeeLate(const Event& event) {
+  constexpr int64_t kFarBehind = 1'000'000;  // ns
+  constexpr int64_t kFew = 8;
+  constexpr int64_t kOneIn = 20;
+  bool late = !ticks_ && settled_ > INT64_MIN + kFarBehind && *event.ts < settled_ - kFarBehind;
+  late_ += late;
+  if (late && late_ > kFew + seen_ / kOneIn) broken_at_ = event.line;
 }
 
 void RecordOrder::SeeStray(const Event& event) {

@@ -9,6 +9,10 @@
 //   [001] 5.794301: ...
 //   [001] 5.790117: ...   alone: a digit may have been lost on a serial line
 //   [001] 5.790120: ...   and again: this is another order
+//
+// Across cpus whoever prints a trace sorts it by its stamps, however far the clocks err: an event that was
+// written late, a reader of trace_pipe that was too early, are few. Where many are far behind those of other
+// cpus, pieces of several cpus follow each other.
 #pragma once
 
 #include <cstdint>
@@ -21,6 +25,9 @@ namespace mmreplay {
 
 class RecordOrder {
  public:
+  // `ticks`: stamps are of an unknown unit, and cpus are not compared.
+  explicit RecordOrder(bool ticks) : ticks_(ticks) {}
+
   // Events in the order of the file.
   void See(const Event& event);
 
@@ -34,10 +41,14 @@ class RecordOrder {
     bool behind = false;            // the event after it was stamped earlier
   };
 
+  void SeeLate(const Event& event);
   // One whose neighbours agree with each other.
   void SeeStray(const Event& event);
 
-  std::vector<Cpu> cpus_;  // by number + 1
+  bool ticks_;
+  std::vector<Cpu> cpus_;        // by number + 1
+  int64_t settled_ = INT64_MIN;  // the latest stamp of any cpu, but for those that may stand alone
+  int64_t late_ = 0;             // events far behind it
   int64_t seen_ = 0;
   int64_t strays_ = 0;
   std::optional<int64_t> broken_at_;

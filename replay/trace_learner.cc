@@ -7,6 +7,7 @@ namespace mmreplay {
 TraceLearner::TraceLearner(const ReplayOptions& options)
     : clock_(options.clock, options.ticks),
       clock_learner_(&clock_, options.memory),
+      record_order_(options.ticks),
       page_pairs_(PteDecoder(options.architecture, options.release, options.page_shift), options.memory) {
   for (KernelFunction function : options.return_probes) shown_.returns |= Bit(function);
   for (KernelFunction function : options.entry_probes) shown_.entries |= Bit(function);

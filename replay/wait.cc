@@ -430,7 +430,7 @@ WaitJudgement JudgeWait(const WaitFacts& f, const ClockError& clock) {
   if (f.disorder) {
     j.reason = "events are not in the order they were recorded in";
     j.why =
-        "time stamps of one cpu run backwards in the file, which they never do as they are recorded: what "
+        "time stamps run backwards in the file, which they do not as they are recorded and printed: what "
         "comes first in it did not happen first; analyze each recording by itself, as the kernel wrote it";
     return j;
   }

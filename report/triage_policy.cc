@@ -140,7 +140,9 @@ std::vector<Suppression> ParseSuppressions(const std::string& file, std::string_
 }
 
 std::vector<Suppression> ReadSuppressions(const std::string& path) {
-  return ParseSuppressions(path, ReadSmallFile(path, kLongestSuppressions));
+  std::string text = ReadSmallFile(path, kLongestSuppressions);
+  if (text.starts_with(kByteOrderMark)) text.erase(0, kByteOrderMark.size());
+  return ParseSuppressions(path, text);
 }
 
 }  // namespace mmreplay

@@ -1,0 +1,342 @@
+// Real recordings, as other tools and terminals print or keep them: nothing of what they say may be lost or
+// become more certain.
+#include <algorithm>
+#include <catch2/catch.hpp>
+#include <functional>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "parser/input.h"
+#include "parser/lines.h"
+#include "tests/analysis.h"
+
+namespace mmreplay {
+namespace {
+
+using Lines = std::vector<std::string>;
+
+struct Rendered {
+  Lines trace;
+  std::vector<std::pair<std::string, std::string>> others;
+};
+
+Rendered ReadSample(const std::string& sample, const std::string& trace) {
+  Rendered files;
+  for (const InputMember& member : OpenInput(MMREPLAY_SOURCE_DIR "/samples/" + sample + ".tar.xz")) {
+    std::string name = member.path.substr(member.path.rfind('/') + 1);
+    std::string text = ReadAll(member, size_t{64} << 20).value();
+    if (name == trace) {
+      ForEachLine(text, [&](std::string_view line) { files.trace.emplace_back(line); });
+    } else if (name == "kprobe_events.txt" || name == "uname.txt" || name == "dmesg.txt") {
+      files.others.emplace_back(name, text);
+    }
+  }
+  return files;
+}
+
+struct Verdicts {
+  std::map<std::string, int64_t> grades;
+  int64_t events = 0;
+  int64_t rejected = 0;
+  std::vector<std::string> comms;
+  std::string issues;
+  int exit_code = 0;
+
+  int64_t Of(const std::string& grade) const {
+    auto found = grades.find(grade);
+    return found == grades.end() ? 0 : found->second;
+  }
+};
+
+Verdicts Judge(const Rendered& files, const std::string& text) {
+  TemporaryFolder folder;
+  RecordingOptions options;
+  options.inputs.push_back(folder.Write("trace.txt", text));
+  for (const auto& [name, content] : files.others) options.inputs.push_back(folder.Write(name, content));
+  Analysis analysis(options);
+  Verdicts verdicts;
+  for (const WaitRow& wait : analysis.Waits()) {
+    ++verdicts.grades[wait.verdict];
+    verdicts.comms.push_back(wait.comm);
+  }
+  std::sort(verdicts.comms.begin(), verdicts.comms.end());
+  verdicts.events = analysis.facts().lines.events;
+  verdicts.rejected = analysis.facts().lines.rejected;
+  verdicts.issues = analysis.Text("SELECT coalesce(group_concat(kind, ', '), '') FROM trace_issues");
+  verdicts.exit_code = analysis.ExitCode();
+  return verdicts;
+}
+
+std::string JoinWith(const Lines& lines, const std::string& end = "\n") {
+  std::string text;
+  for (const std::string& line : lines) text += line + end;
+  return text;
+}
+
+Lines Changed(const Lines& lines, const std::function<std::string(const std::string&)>& change) {
+  Lines changed;
+  for (const std::string& line : lines) changed.push_back(change(line));
+  return changed;
+}
+
+bool IsEventLine(const std::string& line) {
+  return !line.empty() && line[0] != '#';
+}
+
+std::string Replaced(std::string text, const std::string& what, const std::string& with) {
+  for (size_t at = text.find(what); at != std::string::npos; at = text.find(what, at + with.size()))
+    text.replace(at, what.size(), with);
+  return text;
+}
+
+// "toucher/3-67", without its process.
+std::string TaskOf(const std::string& line) {
+  std::string task(TrimBlanks(std::string_view(line).substr(0, line.find(" ["))));
+  if (task.ends_with(')')) task = TrimBlanks(std::string_view(task).substr(0, task.rfind('(')));
+  return task;
+}
+
+// "   toucher/3-67      [003] d..2.     5.801402: name: args" as a row of function_graph with funcgraph-proc
+// and without funcgraph-abstime.
+std::string AsGraphRow(const std::string& line) {
+  size_t open = line.find(" [");
+  size_t close = line.find("] ");
+  size_t colon = line.find(": ", close);
+  if (!IsEventLine(line) || open == std::string::npos || colon == std::string::npos) return "#";
+  std::string task = TaskOf(line);
+  return "  " + std::to_string(std::stoi(line.substr(open + 2))) + ")   " + task +
+         "    |               |  /* " + line.substr(colon + 2) + " */";
+}
+
+}  // namespace
+
+TEST_CASE("without time stamps nothing becomes more certain", "[rendering]") {
+  for (const char* sample : {"x86-fired", "x86-latent", "x86-hashed", "x86-fixed", "410-x86-held0"}) {
+    Rendered files = ReadSample(sample, "trace.txt");
+    Verdicts timed = Judge(files, JoinWith(files.trace));
+    Lines lines = Changed(files.trace, AsGraphRow);
+    lines.insert(lines.begin(), "# tracer: function_graph");
+    Verdicts untimed = Judge(files, JoinWith(lines));
+    CAPTURE(sample, timed.grades, untimed.grades, untimed.issues);
+    CHECK(untimed.events == timed.events);
+    CHECK(untimed.Of("confirmed") <= timed.Of("confirmed"));
+    CHECK(untimed.Of("confirmed") * 4 >= timed.Of("confirmed") * 3);  // most of it shows all the same
+    CHECK(untimed.Of("confirmed") + untimed.Of("probable") <= timed.Of("confirmed") + timed.Of("probable"));
+    CHECK(untimed.Of("benign") <= timed.Of("benign"));
+    if (timed.Of("latent") + timed.Of("confirmed") + timed.Of("probable") == 0)
+      CHECK(untimed.Of("latent") + untimed.Of("confirmed") + untimed.Of("probable") == 0);
+  }
+}
+
+TEST_CASE("what terminals and grep add to a trace is taken away", "[rendering]") {
+  for (const char* sample : {"x86-fired", "x86-fixed"}) {
+    Rendered files = ReadSample(sample, "trace.txt");
+    Verdicts plain = Judge(files, JoinWith(files.trace));
+    auto grep = [](const std::string& line) {
+      return Replaced(Replaced(line, "page", "\x1b[01;31m\x1b[Kpage\x1b[m\x1b[K"), "lock",
+                      "\x1b[01;31m\x1b[Klock\x1b[m\x1b[K");
+    };
+    Lines colored = Changed(files.trace, grep);
+    for (const std::string& text : {JoinWith(colored), JoinWith(files.trace, "\r\r\n"),
+                                    std::string(512, '\0') + JoinWith(files.trace)}) {
+      Verdicts verdicts = Judge(files, text);
+      CAPTURE(sample, text.substr(0, 200), verdicts.issues);
+      CHECK(verdicts.grades == plain.grades);
+      CHECK(verdicts.comms == plain.comms);
+      CHECK(verdicts.events == plain.events);
+      CHECK(verdicts.rejected == 0);
+      CHECK(verdicts.exit_code == plain.exit_code);
+    }
+  }
+}
+
+namespace {
+
+// "[    1.664400] text", as a console's log has it.
+std::string Prefixed(const std::string& line,
+                     const std::function<std::string(const std::string& time)>& prefix) {
+  size_t close = line.find("] ");
+  if (!line.starts_with('[') || close == std::string::npos) return line;
+  return prefix(line.substr(1, close - 1)) + line.substr(close + 2);
+}
+
+}  // namespace
+
+TEST_CASE("whatever stands before a console's lines, the dump in it is the same", "[rendering]") {
+  Rendered files = ReadSample("x86-panic", "console.log");
+  files.others.clear();
+  REQUIRE(files.trace.size() > 1000);
+  Verdicts plain = Judge(files, JoinWith(files.trace));
+  REQUIRE(plain.Of("confirmed") == 6);
+  int number = 0;
+  const std::vector<std::function<std::string(const std::string&)>> prefixes = {
+      // dmesg -d; --time-format=iso; minicom and others with a time of their own; a collector's, without the
+      // kernel's.
+      [&](const std::string& time) {
+        return "[" + time + " <    0.000" + std::to_string(100 + number++ % 900) + ">] ";
+      },
+      [&](const std::string&) {
+        return "2026-11-22T10:00:" + std::to_string(10 + number++ % 50) + ",123456+00:00 ";
+      },
+      [&](const std::string& time) {
+        return "[2026-11-22 10:00:" + std::to_string(10 + number++ % 50) + "] [" + time + "] ";
+      },
+      [&](const std::string&) {
+        return "2026 Nov 22 10:00:" + std::to_string(10 + number++ % 50) + " 10.0.0.7 ";
+      },
+      [&](const std::string& time) { return "\x1b[32m[" + time + "] \x1b[0m\x1b[33m"; },
+  };
+  for (const auto& prefix : prefixes) {
+    Lines lines = Changed(files.trace, [&](const std::string& line) { return Prefixed(line, prefix); });
+    Verdicts verdicts = Judge(files, JoinWith(lines));
+    CAPTURE(lines[lines.size() / 2], verdicts.issues);
+    CHECK(verdicts.events == plain.events);
+    CHECK(verdicts.grades == plain.grades);
+    CHECK(verdicts.comms == plain.comms);
+    CHECK(verdicts.exit_code == plain.exit_code);
+  }
+}
+
+namespace {
+
+// A console's dump of a trace (kernel/trace/trace.c: ftrace_dump), made of one: comms cut to eight
+// characters, the time in microseconds. Synthetic but for the events.
+Lines Dumped(const Lines& trace) {
+  Lines lines = {"[   10.000000] Dumping ftrace buffer:", "[   10.000000] ---------------------------------"};
+  for (const std::string& line : trace) {
+    size_t open = line.find(" [");
+    size_t close = line.find("] ");
+    size_t colon = line.find(": ", close);
+    if (!IsEventLine(line) || open == std::string::npos || colon == std::string::npos) continue;
+    std::string task = TaskOf(line);
+    size_t dash = task.rfind('-');
+    auto words = SplitWords(std::string_view(line).substr(close + 2, colon - close - 2));
+    if (words.size() != 2) continue;
+    std::string comm = task.substr(0, std::min<size_t>(dash, 8));
+    std::string time(words[1]);
+    time.erase(time.find('.'), 1);
+    lines.push_back("[   10.000000] " + std::string(8 - comm.size(), ' ') + comm + task.substr(dash) + "   " +
+                    std::to_string(std::stoi(line.substr(open + 2))) + std::string(words[0]) + " " + time +
+                    "us : " + line.substr(colon + 2));
+  }
+  lines.emplace_back("[   10.000000] ---------------------------------");
+  return lines;
+}
+
+}  // namespace
+
+TEST_CASE("messages that a console dropped within a dump are events that are missing", "[rendering]") {
+  Rendered files = ReadSample("410-x86-held0", "trace.txt");
+  std::erase_if(files.others, [](const auto& file) { return file.first == "dmesg.txt"; });
+  Lines dump = Dumped(files.trace);
+  Verdicts whole = Judge(files, JoinWith(dump));
+  CAPTURE(whole.grades, whole.issues);
+  REQUIRE(whole.exit_code == 0);
+  REQUIRE(whole.Of("benign") == 78);
+  for (size_t every : {300, 700}) {
+    for (const char* told : {"** 40 printk messages dropped **",
+                             "Nov 22 10:00:00 vm systemd-journald[212]: Missed 40 kernel messages"}) {
+      Lines lines;
+      for (size_t i = 0; i < dump.size(); ++i) {
+        if (i > 2 && i % every < 40) {
+          if (i % every == 0) lines.emplace_back(told);
+          continue;
+        }
+        lines.push_back(dump[i]);
+      }
+      Verdicts verdicts = Judge(files, JoinWith(lines));
+      CAPTURE(every, told, verdicts.grades, verdicts.issues);
+      CHECK(verdicts.Of("latent") + verdicts.Of("probable") + verdicts.Of("confirmed") == 0);
+      CHECK(verdicts.exit_code == 3);
+    }
+  }
+}
+
+TEST_CASE("line ends and blocks that are lost are told, and accuse nobody", "[rendering]") {
+  Rendered files = ReadSample("410-x86-held0", "trace.txt");
+  std::erase_if(files.others, [](const auto& file) { return file.first == "dmesg.txt"; });
+  std::string text = JoinWith(files.trace);
+  REQUIRE(Judge(files, text).exit_code == 0);
+  for (uint32_t seed = 1; seed <= 6; ++seed) {
+    std::string holes = text;
+    std::string joined = text;
+    for (size_t i = 1; i < 7; ++i) {
+      size_t place = holes.size() / 8 * i + seed * 7'919;
+      holes.replace(place, 4096, std::string(4096, '\0'));
+      joined[joined.find('\n', place)] = seed % 2 == 0 ? '\r' : ' ';
+    }
+    for (const std::string& damaged : {holes, joined}) {
+      Verdicts verdicts = Judge(files, damaged);
+      CAPTURE(seed, damaged == holes, verdicts.grades, verdicts.issues);
+      CHECK(verdicts.Of("latent") + verdicts.Of("probable") + verdicts.Of("confirmed") == 0);
+      CHECK(verdicts.exit_code == 3);
+      CHECK(verdicts.rejected > 0);
+    }
+  }
+}
+
+namespace {
+
+// As options/fields of 6.4 and later prints what the kernel's formats say (kernel/trace/trace_output.c:
+// print_fields); probes of functions that stand at addresses of no recording. Synthetic but for the values.
+std::string AsFields(const std::string& line, std::map<std::string, uint64_t>* addresses) {
+  size_t colon = line.find(": ", line.find("] "));
+  if (!IsEventLine(line) || colon == std::string::npos) return line;
+  size_t body = line.find(": ", colon + 2);
+  if (body == std::string::npos) return line;
+  std::string head = line.substr(0, body + 2);
+  std::string args = line.substr(body + 2);
+  auto number = [](uint64_t value, bool is_int) {
+    std::array<char, 64> text{};
+    auto bits = is_int ? static_cast<uint64_t>(static_cast<uint32_t>(value)) : value;
+    auto as_signed = is_int ? static_cast<int64_t>(static_cast<int32_t>(value)) : static_cast<int64_t>(value);
+    snprintf(text.data(), text.size(), "0x%llx (%lld)", static_cast<unsigned long long>(bits),
+             static_cast<long long>(as_signed));
+    return std::string(text.data());
+  };
+  if (args.starts_with('(')) {
+    size_t close = args.find(')');
+    std::string place = args.substr(1, close - 1);
+    size_t arrow = place.find(" <- ");
+    std::string function =
+        arrow == std::string::npos ? place.substr(0, place.find('+')) : place.substr(arrow + 4);
+    uint64_t address =
+        addresses->try_emplace(function, 0xffffffff81000000 + 0x1000 * (addresses->size() + 1)).first->second;
+    std::string fields = arrow == std::string::npos ? "__probe_ip=" + number(address, false)
+                                                    : "__probe_func=" + number(address, false) +
+                                                          " __probe_ret_ip=" + number(address + 0x29, false);
+    return head + fields + args.substr(close + 1);
+  }
+  if (line.find(": page_ref_") == std::string::npos) return line;
+  std::string fields;
+  for (std::string_view word : SplitWords(args)) {
+    size_t equals = word.find('=');
+    std::string key(word.substr(0, equals));
+    std::string value(word.substr(equals + 1));
+    if (key == "flags") {
+      fields += "flags=0x0 (0) ";
+    } else if (key == "mapping") {
+      fields += "mapping=0x" + value + " (0) ";
+    } else {
+      fields += key + "=" + number(static_cast<uint64_t>(std::stoll(value, nullptr, 0)), key != "pfn") + " ";
+    }
+  }
+  return head + fields;
+}
+
+}  // namespace
+
+TEST_CASE("fields printed as they are say the same", "[rendering]") {
+  Rendered files = ReadSample("x86-fired", "trace.txt");
+  Verdicts plain = Judge(files, JoinWith(files.trace));
+  std::map<std::string, uint64_t> addresses;
+  Lines lines = Changed(files.trace, [&](const std::string& line) { return AsFields(line, &addresses); });
+  REQUIRE(addresses.size() > 3);
+  Verdicts verdicts = Judge(files, JoinWith(lines));
+  CAPTURE(plain.grades, verdicts.grades, verdicts.issues);
+  CHECK(verdicts.events == plain.events);
+  CHECK(verdicts.grades == plain.grades);
+}
+
+}  // namespace mmreplay
