@@ -9,6 +9,7 @@
 #include "db/interval_spool.h"
 #include "rules/rule.h"
 #include "tests/analysis.h"
+#include "tests/program.h"
 
 namespace mmreplay {
 namespace {
@@ -306,6 +307,35 @@ TEST_CASE("rows of intervals come back whatever their order and number", "[event
     wrong += at > 0 && index.At(at - 1).first == first && index.At(at - 1).second >= -300'000;
   }
   CHECK(wrong == 0);
+}
+
+// Synthetic. A rule that went through all lives of the page for each of its waits would take more steps than
+// it may.
+TEST_CASE("a page with very many lives and waits is judged", "[event_table]") {
+  TemporaryFolder folder;
+  std::string text = "# tracer: nop\n#\n";
+  constexpr int64_t kLives = 20'000;
+  int64_t us = 0;
+  auto add = [&](const char* task, int64_t pause, const std::string& body) {
+    us += pause;
+    std::string micros = std::to_string(us % 1'000'000);
+    text += "  " + std::string(task) + " d..1. " + std::to_string(us / 1'000'000) + "." +
+            std::string(6 - micros.size(), '0') + micros + ": " + body + "\n";
+  };
+  for (int64_t i = 0; i < kLives; ++i) {
+    const std::string page = " pfn=0x30000 ";
+    const std::string rest = " mapcount=0 mapping=0 mt=0 ";
+    add("t/1-1 [000]", 100,
+        "mm_page_alloc: page=ffffea0000c00000" + page + "order=0 migratetype=0 gfp_flags=");
+    add("t/1-1 [000]", 1, "page_ref_set:" + page + "flags= count=1" + rest + "val=1");
+    add("t/7-7 [001]", 1, "wait: (folio_wait_bit+0x0/0x24) folio=0xffffea0000c00000 bit=0");
+    add("t/1-1 [000]", 98, "page_ref_mod_and_test:" + page + "flags= count=0" + rest + "val=-1 ret=1");
+    add("t/1-1 [000]", 1, "mm_page_free: page=ffffea0000c00000" + page + "order=0");
+    add("t/7-7 [001]", 199, "wait_ret: (do_huge_pmd_numa_page+0x1/0x24 <- folio_wait_bit)");
+  }
+  Run run = Execute({"analyze", folder.Write("trace.txt", text)});
+  CHECK(run.err.find("step budget") == std::string::npos);
+  CHECK(run.exit_code == 1);
 }
 
 TEST_CASE("only rules that read events one by one have them all stored", "[event_table]") {

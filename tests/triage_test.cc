@@ -475,6 +475,12 @@ TEST_CASE("what is no baseline is not replaced by one", "[triage]") {
   CHECK(run.err.starts_with("mmreplay: " + log + ": exists, and is no baseline"));
   CHECK(ReadFile(log) == before);
   CHECK(Shell("$MMREPLAY triage -o '' " + log).exit_code == 2);
+  // Nor the fleet database of the same run, which is not there yet.
+  std::string both = folder.path() + "/both";
+  run = Shell("$MMREPLAY triage -o " + both + " --write-baseline " + folder.path() + "/./both " + log);
+  CHECK(run.exit_code == 2);
+  CHECK(run.err.find("is the fleet database of -o") != std::string::npos);
+  CHECK_FALSE(std::filesystem::exists(both));
 }
 
 TEST_CASE("a line of a baseline that no triage writes is not taken apart", "[triage]") {
