@@ -31,8 +31,29 @@ ArchiveHandle NewArchive(const std::string& path) {
   return handle;
 }
 
+// By what POSIX put into the head, or, before that (tar --format=v7), by the sum of the head's bytes.
 bool IsTar(std::string_view head) {
-  return head.size() > 262 && head.substr(257, 5) == "ustar";
+  constexpr size_t kHead = 512;
+  constexpr size_t kSumAt = 148;
+  constexpr size_t kSumBytes = 8;
+  if (head.size() > 262 && head.substr(257, 5) == "ustar") return true;
+  if (head.size() < kHead || head[0] == '\0') return false;
+  uint64_t sum = 0;
+  uint64_t told = 0;
+  size_t digits = 0;
+  for (size_t i = 0; i < kHead; ++i) {
+    bool of_sum = i >= kSumAt && i < kSumAt + kSumBytes;
+    char c = head[i];
+    sum += of_sum ? ' ' : static_cast<unsigned char>(c);
+    if (!of_sum) continue;
+    if (c >= '0' && c <= '7') {
+      told = told * 8 + static_cast<uint64_t>(c - '0');
+      ++digits;
+    } else if (c != ' ' && c != '\0') {
+      return false;
+    }
+  }
+  return digits >= 3 && sum == told;
 }
 
 bool HasFailed(int status) {

@@ -509,10 +509,12 @@ void PerfDataReader::ReadRecord(std::string_view record) {
       return;
     default:
       ++lines_.comments;
-      // The kernel's are below 64, perf's own from there on, some twenty of each (tools/perf/util/event.h).
-      constexpr uint32_t kMostType = 128;
+      // The kernel's are below 64, perf's own from there on, some twenty of each (tools/perf/util/event.h),
+      // and one more in a year.
+      constexpr uint32_t kPerf = 64;
+      constexpr uint32_t kMost = 32;
       uint32_t type = static_cast<uint32_t>(TypeOf(record));
-      if (type == 0 || type >= kMostType)
+      if (type == 0 || type % kPerf >= kMost || type >= 2 * kPerf)
         Note(Severity::kError, "damaged", lines_.total,
              "the file is damaged: perf writes no records of type " + std::to_string(type) +
                  ", and what stands there instead is not known");

@@ -179,6 +179,19 @@ TEST_CASE("nothing in an archive is written anywhere, whatever it is called and 
   CHECK(analysis.Count("SELECT count(*) FROM trace_issues WHERE kind = 'damaged'") == 0);
 }
 
+TEST_CASE("a tar without a magic number is one by its sum", "[archive]") {
+  TemporaryFolder folder;
+  std::string path = folder.path() + "/v7.tar";
+  Writer(path, archive_write_set_format_v7tar).File("trace", kTrace).File("probes", kProbes);
+  Analysis analysis(Inputs(path));
+  CHECK(analysis.Count("SELECT count(*) FROM sources") == 2);
+  CHECK(analysis.facts().lines.events == 3);
+  // A byte of the head is another one.
+  std::string bytes = ReadFile(path);
+  bytes[2] = 'x';
+  CHECK_THROWS(Analysis(Inputs(folder.Write("torn", bytes))));
+}
+
 TEST_CASE("what unpacks to too much is refused with a sentence", "[archive]") {
   TemporaryFolder folder;
   const std::string& f = folder.path();
