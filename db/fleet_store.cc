@@ -114,11 +114,12 @@ void MakeTables(Database* database) {
 // is full. Another process may be doing the same, and the first one wins.
 const std::string& MakeFile(const std::string& path) {
   std::error_code ignored;
-  if (std::filesystem::exists(path, ignored)) return path;
-  RequireFreeName(path);
+  const std::string target = OutputFile(path);
+  if (std::filesystem::exists(target, ignored)) return path;
+  RequireFreeName(target);
   // SQLite would take what a deleted one left there for the new one's, unless that is empty.
-  if (HasCompanions(path)) {
-    int fd = open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+  if (HasCompanions(target)) {
+    int fd = open(target.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
     if (fd >= 0) close(fd);  // where it cannot be made, opening it will say why
     return path;
   }

@@ -81,8 +81,7 @@ class IntervalSpool {
     int64_t* cells = Place(id);
     [&]<int... kColumn>(std::integer_sequence<int, kColumn...>) {
       (set(kColumn, Writer(cells, texts_, kColumn)), ...);
-    }
-    (std::make_integer_sequence<int, kColumns>());
+    }(std::make_integer_sequence<int, kColumns>());
     for (Peaks& peaks : peaks_) {
       if ((cells[0] >> peaks.column & 1) == 0) continue;
       int64_t& peak = peaks.of_block[static_cast<size_t>(id) / kRowsInBlock];

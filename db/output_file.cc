@@ -142,10 +142,14 @@ void PartialFile::Publish(void (*before)(const std::string&)) {
 bool PartialFile::PublishNew() {
   Complete();
   int failed = renameat2(AT_FDCWD, partial_.c_str(), AT_FDCWD, final_.c_str(), RENAME_NOREPLACE);
-  // Network file systems have links in place of it (Linux 6.1, nfs_rename: EINVAL for any flag).
-  if (failed != 0 && errno == EINVAL) {
+  // Network file systems have links in place of it (Linux 6.1, nfs_rename: EINVAL for any flag), and some
+  // have neither.
+  if (failed != 0 && (errno == EINVAL || errno == ENOSYS)) {
     failed = link(partial_.c_str(), final_.c_str());
     if (failed == 0) unlink(partial_.c_str());
+    std::error_code ignored;
+    bool neither = failed != 0 && errno != EEXIST && !fs::exists(final_, ignored);
+    if (neither) failed = rename(partial_.c_str(), final_.c_str());
   }
   if (failed != 0 && errno == EEXIST) return false;
   if (failed != 0) throw Error(final_ + ": cannot be written: " + Reason(errno));

@@ -165,14 +165,20 @@ std::string_view StripConsolePrefix(std::string_view line, std::optional<int64_t
       length = BracketPrefix(line.substr(1), printk_ts);  // "[   12.345678] [   T12] text" has been cut once
       if (length > 0) length += 1;
     }
-    if (length == 0 && !*printk_ts) {
-      length = ForeignPrefix(line, printk_ts);
-      if (length > 0 && line.substr(length).starts_with(' ')) ++length;
-    }
     if (length == 0) break;
     line.remove_prefix(length);
   }
   return line;
+}
+
+std::string_view StripForeignPrefix(std::string_view line, std::optional<int64_t>* printk_ts) {
+  std::optional<int64_t> unwanted;
+  if (!printk_ts) printk_ts = &unwanted;
+  line = StripConsolePrefix(line, printk_ts);
+  if (*printk_ts) return line;
+  line.remove_prefix(ForeignPrefix(line, printk_ts));
+  if (*printk_ts && line.starts_with(' ')) line.remove_prefix(1);
+  return StripConsolePrefix(line);  // the task or cpu that printed
 }
 
 namespace {
@@ -185,11 +191,15 @@ class ReportReader {
   void Read(std::string_view raw) {
     ++facts_->lines;
     printk_ts_.reset();
-    std::string_view line = StripConsolePrefix(raw, &printk_ts_);
-    if (foreign_ > 0 && (open_ || dump_)) line.remove_prefix(std::min(foreign_, line.size()));
-    if (TraceLine dumped; SplitLatencyLine(line, &dumped)) {
+    if (TraceLine dumped; SplitLatencyLine(StripConsolePrefix(raw), &dumped)) {
       ++facts_->dump_events;
       return;
+    }
+    std::string_view line = StripForeignPrefix(raw, &printk_ts_);
+    bool reports = line.find("BUG: ") != std::string_view::npos || IsOfReport(line);
+    if (foreign_ > 0 && (open_ || dump_) && !reports) {
+      std::string_view rest = line.substr(std::min(foreign_, line.size()));
+      if (IsOfReport(rest)) line = rest;
     }
     ReadFacts(line);
     // page:ffffea00002a8000 refcount:0 mapcount:0 mapping:0000000000000000 index:0x7 pfn:0xaa00
@@ -207,6 +217,14 @@ class ReportReader {
  private:
   ConsoleReport& report() { return facts_->reports.back(); }
 
+  static bool IsOfReport(std::string_view line) {
+    constexpr std::string_view kBegin[] = {
+        "page:", "head:", "page: ", "flags: ", "page dumped because: ", "CPU: "};
+    return line.find(" flags: 0x") < 16 ||
+           std::any_of(std::begin(kBegin), std::end(kBegin),
+                       [&](std::string_view begin) { return line.starts_with(begin); });
+  }
+
   bool ReadBug(std::string_view line) {
     size_t at = line.find("BUG: Bad page state");
     if (at == std::string_view::npos) {
@@ -219,7 +237,7 @@ class ReportReader {
     std::string comm;
     std::string digits;
     line.remove_prefix(at);
-    if (!open_ && !dump_) foreign_ = at;
+    foreign_ = at;
     open_ = false;
     dump_.reset();
     if (RE2::PartialMatch(Piece(line), bad_page, &comm, &digits)) {

@@ -51,6 +51,9 @@ std::string PageFlagNames(std::string_view flags_line);
 //   2026-11-22T10:00:00.123456+00:00 host kernel: text
 //   [   12.345678] host kernel: text              journalctl -o short-monotonic
 std::string_view StripConsolePrefix(std::string_view line, std::optional<int64_t>* printk_ts = nullptr);
+// Of a line that is no event of a dump (in one there may be any text): also what terminals and collectors of logs put
+// before the kernel's own time.
+std::string_view StripForeignPrefix(std::string_view line, std::optional<int64_t>* printk_ts = nullptr);
 
 ConsoleFacts ReadConsoleLog(std::string_view text);
 

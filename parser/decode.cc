@@ -748,9 +748,7 @@ const Decoder::Binding* Decoder::BindingOf(StringId name, std::string_view args,
 
 const Decoder::Binding* Decoder::Bind(StringId name, std::string_view place) {
   auto& known = bindings_[static_cast<uint32_t>(name)];
-  for (const auto& binding : known) {
-    if (binding->place == place) return binding.get();
-  }
+  if (auto found = known.find(place); found != known.end()) return found->second.get();
   // A return probe prints one place per call site; anything beyond this is not worth remembering.
   constexpr size_t kMaxPlaces = 4096;
   constexpr size_t kMaxPlacesOfAll = 16 * kMaxPlaces;
@@ -826,7 +824,7 @@ const Decoder::Binding* Decoder::Bind(StringId name, std::string_view place) {
       }
     }
   }
-  return known.emplace_back(std::move(binding)).get();
+  return known.emplace(place, std::move(binding)).first->second.get();
 }
 
 namespace {

@@ -3,8 +3,11 @@
 #pragma once
 
 #include <array>
+#include <functional>
+#include <map>
 #include <memory>
 #include <optional>
+#include <string>
 #include <string_view>
 #include <unordered_map>
 #include <unordered_set>
@@ -99,8 +102,9 @@ class Decoder {
   size_t places_ = 0;
   int64_t places_left_out_ = 0;
   Known known_;
-  std::vector<std::optional<Tracepoint>> tracepoints_;                            // by StringId
-  std::unordered_map<uint32_t, std::vector<std::unique_ptr<Binding>>> bindings_;  // by StringId of the name
+  std::vector<std::optional<Tracepoint>> tracepoints_;  // by StringId
+  // By StringId of the name, and place.
+  std::unordered_map<uint32_t, std::map<std::string, std::unique_ptr<Binding>, std::less<>>> bindings_;
 };
 
 class Decoder::ProbeRecords {

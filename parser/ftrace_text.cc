@@ -284,13 +284,14 @@ bool ContextIsInterrupt(std::string_view context) {
   return c == 'h' || c == 'H' || c == 's' || c == 'Z' || c == 'z';
 }
 
+std::optional<LostLine> ParseLostLineBehind(std::string_view line) {
+  size_t at = line.ends_with(']') ? line.rfind("CPU:") : kNotFound;
+  return at == kNotFound ? std::nullopt : ParseLostLine(line.substr(at));
+}
+
 std::optional<LostLine> ParseLostLine(std::string_view line) {
   line = TrimBlanks(line);
-  if (!line.ends_with(']')) return std::nullopt;
-  // A log's prefix, the name of a file of several, may stand before it.
-  size_t at = line.rfind("CPU:");
-  if (at == kNotFound) return std::nullopt;
-  line.remove_prefix(at);
+  if (!line.starts_with("CPU:")) return std::nullopt;
   size_t open = line.find(" [");
   if (open == kNotFound || open < 5) return std::nullopt;
   auto cpu = ParseDecimal(line.substr(4, open - 4));

@@ -73,6 +73,8 @@ struct LostLine {
   std::optional<int64_t> lost;
 };
 std::optional<LostLine> ParseLostLine(std::string_view line);
+// The same with anything before it.
+std::optional<LostLine> ParseLostLineBehind(std::string_view line);
 
 // ##### CPU 3 buffer started ####
 std::optional<int32_t> ParseBufferStartedLine(std::string_view line);

@@ -67,7 +67,7 @@ bool IsProbeProfile(std::string_view head) {
 // [   12.345678] text, <4>[   12.345678][   T12] text, Nov 22 10:00:00 host kernel: text
 bool IsPrintk(std::string_view line) {
   std::optional<int64_t> ts;
-  return StripConsolePrefix(line, &ts).size() < line.size() &&
+  return StripForeignPrefix(line, &ts).size() < line.size() &&
          (ts || line.find("kernel") != std::string_view::npos);
 }
 

@@ -64,6 +64,7 @@ class LatencyFormat : public LineFormat {
     return true;
   }
   bool LooksLikeEvent(std::string_view line) const override { return LooksLikeLatencyEvent(line); }
+  bool latency_columns() const override { return true; }
   std::string TimeNote() const override { return relative_ ? kRelativeTime : ""; }
 
  private:
@@ -82,15 +83,17 @@ class ConsoleFormat : public LineFormat {
     printk_ = StripConsolePrefix(line);
     prefixed_ = printk_.size() < line.size();
     // Behind no prefix an event may tell what was printed, with its time (console).
-    if (!SplitLatencyLine(printk_, event) && !(prefixed_ && SplitLatencyLine(line, event))) return false;
+    if (!SplitLatencyLine(printk_, event) && !(prefixed_ && SplitLatencyLine(line, event))) {
+      printk_ = StripForeignPrefix(line);
+      return false;
+    }
     events_are_prefixed_ = prefixed_;
     *body = SplitTraceBody(event->body);
     return true;
   }
-  std::optional<OtherLine> Classify(std::string_view line) override {
+  std::optional<OtherLine> Classify(std::string_view /*line*/) override {
     if (printk_.find("Dumping ftrace buffer:") != std::string_view::npos) {
       in_dump_ = true;
-      events_are_dumped_ = true;
       after_opening_ = false;
       return OtherLine{.kind = LineKind::kComment, .frame = {}, .lost = {}, .ends_text = true};
     }
@@ -100,11 +103,8 @@ class ConsoleFormat : public LineFormat {
       return OtherLine{.kind = LineKind::kComment, .frame = {}, .lost = {}, .ends_text = true};
     }
     // The shared lines, without the prefix they do not expect.
-    if (auto lost = ParseLostLine(printk_))
-      return OtherLine{.kind = LineKind::kMarker, .frame = {}, .lost = lost, .ends_text = true};
-    // What the console, or whoever keeps its log, could not follow.
-    if (events_are_dumped_ && TellsOfLostPrintks(line))
-      return OtherLine{.kind = LineKind::kMarker, .frame = {}, .lost = LostLine{kAnyCpu, {}}, .ends_text = true};
+    auto lost = in_dump_ ? ParseLostLineBehind(printk_) : ParseLostLine(printk_);
+    if (lost) return OtherLine{.kind = LineKind::kMarker, .frame = {}, .lost = lost, .ends_text = true};
     if (auto frame = ParseStackFrame(printk_))
       return OtherLine{.kind = LineKind::kComment, .frame = frame, .lost = {}, .ends_text = true};
     // A dump may end without its closing dashes; what follows has other prefixes, or stands behind a blank
@@ -119,21 +119,32 @@ class ConsoleFormat : public LineFormat {
                      .ends_text = true,
                      .boots = printk_.starts_with("Linux version ")};
   }
+  // ** 17 printk messages dropped ** [   10.279302] toucher/-186 ...    kernel/printk/printk.c of 4.10:
+  // console_unlock
+  // ** 17 printk messages dropped **                                    of 6.1: a line of its own
+  // ... kernel: Missed 23 kernel messages                               systemd-journald, of /dev/kmsg
+  bool TakeLoss(std::string_view* line) const override {
+    if (!in_dump_) return false;
+    constexpr std::string_view kDropped = " printk messages dropped **";
+    if (size_t dropped = line->find(kDropped);
+        dropped != kNotFound && line->rfind("** ", dropped) != kNotFound) {
+      line->remove_prefix(dropped + kDropped.size());
+      if (line->starts_with(' ')) line->remove_prefix(1);
+      return true;
+    }
+    std::string_view text = TrimBlanks(*line);
+    size_t missed = text.ends_with(" kernel messages") ? text.rfind("Missed ") : kNotFound;
+    if (missed == kNotFound || text.size() - missed > 40) return false;
+    *line = {};
+    return true;
+  }
+  bool in_events() const override { return in_dump_; }
+  bool latency_columns() const override { return true; }
   bool LooksLikeEvent(std::string_view /*line*/) const override { return LooksLikeLatencyEvent(printk_); }
   std::string TimeNote() const override { return kRelativeTime; }
 
  private:
   std::string_view printk_;  // of the line Split saw last
-  // ** 17 printk messages dropped **            kernel/printk/printk.c: console_unlock, later
-  //                                             console_emit_next_record
-  // ... kernel: Missed 23 kernel messages       systemd-journald, of /dev/kmsg
-  static bool TellsOfLostPrintks(std::string_view line) {
-    line = TrimBlanks(line);
-    return line.ends_with(" messages dropped **") ||
-           (line.ends_with(" kernel messages") && line.find("Missed ") != kNotFound);
-  }
-
-  bool events_are_dumped_ = false;  // a dump has begun
   bool in_dump_ = false;
   bool after_opening_ = false;
   bool prefixed_ = false;             // the line carried a prefix
@@ -177,6 +188,11 @@ class TraceCmdFormat : public LineFormat {
     //            => do_syscall_64 (ffffffff81a0008c)
     if (auto frame = ParseStackFrame(line))
       return OtherLine{.kind = LineKind::kContinuation, .frame = frame, .lost = {}, .ends_text = false};
+    // foo: CPU:3 [5255 EVENTS DROPPED]       of several files
+    if (size_t name = line.find(": CPU:"); name != kNotFound && name < 64) {
+      if (auto lost = ParseLostLine(line.substr(name + 2)))
+        return OtherLine{.kind = LineKind::kMarker, .frame = {}, .lost = lost, .ends_text = true};
+    }
     // cpus=4     version = 7     CPU 3 is empty
     bool prologue = line.starts_with("cpus=") || line.starts_with("version = ") ||
                     (line.starts_with("CPU ") && line.ends_with(" is empty"));

@@ -42,6 +42,13 @@ class LineFormat {
   // Meant to be an event: what fails to split and looks so is rejected, not passed over as prose.
   virtual bool LooksLikeEvent(std::string_view line) const;
 
+  // Whether the line says that messages are missing here, among them perhaps events. What says it is cut off.
+  virtual bool TakeLoss(std::string_view* /*line*/) const { return false; }
+  // Events are printed with the columns of the latency format.
+  virtual bool latency_columns() const { return false; }
+  // Where the line stands there are events, and nothing else is to be expected.
+  virtual bool in_events() const { return true; }
+
   // What the user should know about time stamps of this form; empty where there is nothing to say.
   virtual std::string TimeNote() const { return {}; }
 

@@ -513,7 +513,7 @@ void PerfDataReader::ReadRecord(std::string_view record) {
       // and one more in a year.
       constexpr uint32_t kPerf = 64;
       constexpr uint32_t kMost = 32;
-      uint32_t type = static_cast<uint32_t>(TypeOf(record));
+      auto type = static_cast<uint32_t>(TypeOf(record));
       if (type == 0 || type % kPerf >= kMost || type >= 2 * kPerf)
         Note(Severity::kError, "damaged", lines_.total,
              "the file is damaged: perf writes no records of type " + std::to_string(type) +

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "parser/colors.h"
+#include "parser/latency_text.h"
 #include "parser/lines.h"
 #include "parser/numbers.h"
 
@@ -15,31 +16,38 @@ using Severity = TraceIssue::Severity;
 // Text of users and drivers, which may run over several lines.
 bool CarriesFreeText(std::string_view name, std::string_view args) {
   return name == "tracing_mark_write" || name == "print" || name == "bprint" || name == "bputs" ||
-         name == "console" || (!args.empty() && args[0] != '(' && args.find('=') == std::string_view::npos);
+         name == "console" || name == "bpf_trace_printk" ||
+         (!args.empty() && args[0] != '(' && args.find('=') == std::string_view::npos);
 }
 
+constexpr const char* kSeveral = "a line holds several events";
 constexpr const char* kOtherForm = "a line is an event in another form than the trace's own";
 
-// "thp mover-69      [001] " in the arguments of an event: the end of its line is lost, and what ended it was
-// no '\n'.
-bool HoldsAnotherEvent(std::string_view args) {
-  constexpr size_t kTime = 40;  // flags, stamp and what ends it
-  constexpr size_t kTask = 64;
+// "d..2.     5.801402: ": what follows a cpu column.
+std::optional<TimeStamp> TimeBehindCpu(std::string_view text) {
+  constexpr size_t kMostColumns = 2;  // flags or none, and the time
+  for (size_t column = 0; column < kMostColumns; ++column) {
+    while (!text.empty() && IsBlank(text[0])) text.remove_prefix(1);
+    std::string_view word = text.substr(0, std::min(text.find(' '), size_t{40}));
+    text.remove_prefix(word.size());
+    if (word.size() > 8 && word.back() == ':' && word.find('.') != kNotFound)
+      return ParseTimeStamp(word.substr(0, word.size() - 1));
+  }
+  return std::nullopt;
+}
+
+// The time of another event in the arguments of one: the end of its line is lost, or is no '\n'.
+//   val=1            init-1       [001] .....     5.801402: page_ref_mod: ...
+std::optional<TimeStamp> TimeOfSecondEvent(std::string_view args) {
   for (size_t open = args.find('['); open != kNotFound; open = args.find('[', open + 1)) {
     size_t close = open + 1;
     while (close < args.size() && IsDigit(args[close])) ++close;
-    if (close < open + 4 || close + 1 >= args.size() || args[close] != ']' || args[close + 1] != ' ')
-      continue;
-    if (open == 0 || !IsBlank(args[open - 1]) || args.substr(close, kTime).find(": ") == kNotFound) continue;
-    std::string_view task = args.substr(0, open);
-    task = TrimBlanks(task.substr(task.size() - std::min(task.size(), kTask)));
-    if (task.ends_with(')'))
-      task = TrimBlanks(task.substr(0, std::min(task.rfind('('), task.size())));  // its process
-    size_t digits = task.size();
-    while (digits > 0 && IsDigit(task[digits - 1])) --digits;
-    if (digits < task.size() && digits > 0 && task[digits - 1] == '-') return true;
+    bool is_cpu = close >= open + 4 && close + 1 < args.size() && args[close] == ']' &&
+                  args[close + 1] == ' ' && open > 0 && IsBlank(args[open - 1]);
+    if (!is_cpu) continue;
+    if (auto ts = TimeBehindCpu(args.substr(close + 1))) return ts;
   }
-  return false;
+  return std::nullopt;
 }
 
 // How a sample of a mail's text looks when it is encoded as quoted-printable: no '=' stands for itself.
@@ -184,7 +192,14 @@ void TraceReader::ReadLine(std::string_view line, bool terminated, Batch* batch)
   if (line_ == 1 && line.starts_with(kByteOrderMark)) line.remove_prefix(kByteOrderMark.size());
   if (*quoted_printable_ && !Unfold(&line, !terminated, batch)) return;
   if (!native_) line = StripQuotes(line);
-  bool hole = has_nul_ && TakeHole(&line, batch);
+  bool hole = has_nul_ && format_->in_events() && TakeHole(&line, batch);
+  if (format_->TakeLoss(&line)) {
+    Note(Severity::kError, "messages dropped",
+         "the console, or what kept its log, could not follow while the trace was printed: events are "
+         "missing");
+    AddUnreadable(kAnyCpu, batch);
+    if (line.empty()) return Count(LineKind::kComment);
+  }
   Count(hole ? LineKind::kRejected : Classify(line, terminated, batch));
 }
 
@@ -197,13 +212,29 @@ bool TraceReader::TakeHole(std::string_view* line, Batch* batch) {
   if (begins) line->remove_prefix(std::min(line->find_first_not_of('\0'), line->size()));
   if (lines_.events == 0) return false;  // a log's head
   Note(Severity::kError, "damaged",
-       "there are NUL bytes in the place of text: what stood there is lost (a file system's blocks that were "
-       "not "
+       "there are NUL bytes in the place of text: what stood there is lost (blocks of a file system that "
+       "were not "
        "written before a crash)");
   AddUnreadable(kAnyCpu, batch);
   bool within = line->find('\0') != kNotFound;
   if (!begins || within) return format_->Split(*line, &batch->owned, &split_, &body_) || ReadsAsEvent(*line);
   return false;
+}
+
+// The line that was split last goes on with an event that came after it.
+bool TraceReader::HoldsAnotherEvent() const {
+  std::optional<TimeStamp> second;
+  if (format_->latency_columns()) {
+    TraceLine split;
+    if (body_.args.find("us") != kNotFound && SplitLatencyLine(body_.args, &split)) second = split.ts;
+  } else {
+    second = TimeOfSecondEvent(body_.args);
+  }
+  if (!second) return false;
+  // A text may quote what was printed before.
+  constexpr int64_t kLongest = 60'000'000'000;  // ns
+  if (!split_.ts || split_.ts->is_ticks != second->is_ticks) return true;
+  return second->value >= split_.ts->value && second->value - split_.ts->value <= kLongest;
 }
 
 // What an event or a piece of the trace told is missing.
@@ -273,8 +304,10 @@ void TraceReader::Count(LineKind kind) {
 
 LineKind TraceReader::Classify(std::string_view line, bool terminated, Batch* batch) {
   if (format_->Split(line, &batch->owned, &split_, &body_)) {
-    if (HoldsAnotherEvent(body_.args) && !CarriesFreeText(body_.name, body_.args))
-      return Reject(line, line, "a line holds several events", batch);
+    if (HoldsAnotherEvent()) {
+      if (HasMeaning(body_)) return Reject(line, line, kSeveral, batch);
+      Reject(line, body_.args, kSeveral, batch);  // the others: what carries a text is kept
+    }
     return AddEvent(split_, body_, batch);
   }
   if (auto other = format_->Classify(line)) {
@@ -324,12 +357,6 @@ LineKind TraceReader::AddOther(const OtherLine& other, Batch* batch) {
   if (other.ends_text) text_may_continue_ = false;
   if (other.boots && kept_any_ && !next_boot_) next_boot_ = line_;
   if (other.frame && stack_owner_) return AddFrame(*other.frame, batch);
-  if (other.lost && other.lost->cpu == kAnyCpu) {
-    Note(Severity::kError, "messages dropped",
-         "the console, or what kept its log, could not follow while the trace was printed: events are missing");
-    AddUnreadable(kAnyCpu, batch);
-    return other.kind;
-  }
   if (other.lost)
     return AddMarker({LossMarker::Kind::kLost, other.lost->cpu, other.lost->lost, line_, {}}, batch);
   return other.kind;

@@ -59,6 +59,7 @@ class TraceReader : public EventSource {
   // `concerning`: what it may be about.
   LineKind Reject(std::string_view line, std::string_view concerning, const char* why, Batch* batch);
   bool TakeHole(std::string_view* line, Batch* batch);
+  bool HoldsAnotherEvent() const;
   void AddUnreadable(int32_t cpu, Batch* batch) const;
   LineKind AddMarker(const LossMarker& marker, Batch* batch) const;
   bool HasMeaning(const TraceBody& body);
@@ -97,8 +98,8 @@ class TraceReader : public EventSource {
   bool meaning_left_out_ = false;  // of events whose names were not kept
   bool left_out_told_ = false;
 
-  // A mail in quoted-printable: "=3D" is '=', and a line that ends in '=' goes on in the next one.
-  // Of what the first batch shows; nullopt until it has been seen.
+  // Of what the first batch shows; nullopt until it has been seen. A mail in quoted-printable: "=3D" is '=',
+  // and a line that ends in '=' goes on in the next one; a text with colours, see parser/colors.h.
   std::optional<bool> quoted_printable_;
   std::optional<bool> colored_;
   bool has_nul_ = false;  // the batch's text

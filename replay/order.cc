@@ -31,7 +31,7 @@ uint64_t DistanceOf(const Moment& a, const Moment& b) {
 ClockError::ClockError(std::optional<std::string_view> clock, bool ticks)
     : ticks_(ticks), named_(clock.has_value()) {
   // counter is one shared atomic, uptime one counter of jiffies; global never runs backwards across cpus
-  // (kernel/trace/ trace_clock.c: trace_clock_global), mono and boot read one timekeeper: different stamps
+  // (kernel/trace/trace_clock.c: trace_clock_global), mono and boot read one timekeeper: different stamps
   // are ordered, equal ones are not. local and perf are per cpu: synchronised TSCs and arm64's system counter
   // agree to well below a microsecond, the resolution of the text. Of a clock whose name the recording does
   // not tell, the same is assumed; lock hand-overs correct it. x86-tsc reads the same TSCs, in ticks of a

@@ -34,7 +34,7 @@ void RecordOrder::See(const Event& event) {
 }
 
 void RecordOrder::SeeLate(const Event& event) {
-  constexpr int64_t kFarBehind = 1'000'000;  // ns
+  constexpr int64_t kFarBehind = 100'000'000;  // ns
   constexpr int64_t kFew = 8;
   constexpr int64_t kOneIn = 20;
   bool late = !ticks_ && settled_ > INT64_MIN + kFarBehind && *event.ts < settled_ - kFarBehind;

@@ -10,9 +10,9 @@
 //   [001] 5.790117: ...   alone: a digit may have been lost on a serial line
 //   [001] 5.790120: ...   and again: this is another order
 //
-// Across cpus whoever prints a trace sorts it by its stamps, however far the clocks err: an event that was
-// written late, a reader of trace_pipe that was too early, are few. Where many are far behind those of other
-// cpus, pieces of several cpus follow each other.
+// Across cpus whoever prints a trace sorts it by its stamps, and a reader of trace_pipe what is there: it is
+// off by what the clocks err. Where many are farther behind those of other cpus, pieces of several cpus
+// follow each other.
 #pragma once
 
 #include <cstdint>

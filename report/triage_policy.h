@@ -36,7 +36,7 @@ struct Suppression {
   std::string reason;
   int64_t used = 0;  // findings it met
 
-  bool Matches(std::string_view fingerprint, std::string_view log, std::string_view function,
+  bool Matches(std::string_view finding, std::string_view in_log, std::string_view in_function,
                std::string_view grade) const;
 };
 

@@ -154,6 +154,16 @@ int rename(const char* from, const char* to) noexcept {
   return Fails(Call::kRename, to) ? -1 : real(from, to);
 }
 
+int renameat2(int from_folder, const char* from, int to_folder, const char* to, unsigned flags) noexcept {
+  static auto real = Next<int (*)(int, const char*, int, const char*, unsigned)>("renameat2");
+  // As a network file system answers.
+  if (flags != 0 && std::getenv("FAULT_NO_FLAGS")) {
+    errno = EINVAL;
+    return -1;
+  }
+  return Fails(Call::kRename, to) ? -1 : real(from_folder, from, to_folder, to, flags);
+}
+
 int link(const char* from, const char* to) noexcept {
   static auto real = Next<int (*)(const char*, const char*)>("link");
   return Fails(Call::kRename, to) ? -1 : real(from, to);

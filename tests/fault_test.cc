@@ -29,7 +29,8 @@ struct Fault {
   std::string error;   // an errno, or "kill"
   bool lasts = false;  // as a full disk does
   std::string calls = "write";
-  uint64_t at = 0;  // 0: nothing fails
+  uint64_t at = 0;        // 0: nothing fails
+  bool no_flags = false;  // renameat2 knows none, as on network file systems
 };
 
 const std::string kEio = std::to_string(EIO);
@@ -87,6 +88,7 @@ class Scene {
                                         {"TMPDIR", temporary_}},
                         .input = input,
                         .output = path("out")};
+    if (fault.no_flags) around.environment["FAULT_NO_FLAGS"] = "1";
     Run run = Execute(arguments, around);
     std::string counter = ReadFile(folder_.path() + "/counter");
     std::memcpy(&calls_, counter.data(), sizeof(calls_));
@@ -413,6 +415,10 @@ TEST_CASE("a new fleet database is there whole or not at all, whatever fails", "
   Arguments triage = {"triage", "-j1", scene.twin(), "-o", fleet};
   REQUIRE(scene.Go(triage).exit_code == 0);
   uint64_t calls = scene.calls();
+  scene.Clear();
+  CHECK(scene.Go(triage, {.no_flags = true}).exit_code == 0);
+  CHECK(LogsOf(*OpenAny(fleet)).size() == 1);
+  CHECK(scene.All().size() == 1);
   bool whole = false;
   bool none = false;
   for (Fault fault : {kBadDisk, kFullDisk, kKilled}) {

@@ -5,6 +5,7 @@
 #include <functional>
 #include <map>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "parser/input.h"
@@ -235,22 +236,70 @@ TEST_CASE("messages that a console dropped within a dump are events that are mis
   REQUIRE(whole.exit_code == 0);
   REQUIRE(whole.Of("benign") == 78);
   for (size_t every : {300, 700}) {
-    for (const char* told : {"** 40 printk messages dropped **",
+    for (const char* told : {"** 40 printk messages dropped **", "** 40 printk messages dropped ** +",
                              "Nov 22 10:00:00 vm systemd-journald[212]: Missed 40 kernel messages"}) {
+      // Kernels before 4.15 go on in the same line.
+      std::string text(told);
+      bool goes_on = text.ends_with('+');
+      if (goes_on) text.pop_back();
       Lines lines;
+      bool dropped = false;
       for (size_t i = 0; i < dump.size(); ++i) {
         if (i > 2 && i % every < 40) {
-          if (i % every == 0) lines.emplace_back(told);
+          dropped = true;
           continue;
         }
-        lines.push_back(dump[i]);
+        if (std::exchange(dropped, false) && !goes_on) lines.push_back(text);
+        lines.push_back((goes_on && i > 2 && i % every == 40 ? text : "") + dump[i]);
       }
       Verdicts verdicts = Judge(files, JoinWith(lines));
-      CAPTURE(every, told, verdicts.grades, verdicts.issues);
+      CAPTURE(every, told, verdicts.issues);
       CHECK(verdicts.Of("latent") + verdicts.Of("probable") + verdicts.Of("confirmed") == 0);
       CHECK(verdicts.exit_code == 3);
+      CHECK(verdicts.issues.find("messages dropped") != std::string::npos);
     }
   }
+  // What comes behind the dump is none of it.
+  for (const std::string& behind :
+       {std::string("** 17 printk messages dropped **"),
+        std::string("vm systemd-journald[212]: Missed 23 kernel messages"),
+        std::string(512, '\0') + "[    0.000000] Booting", std::string(4096, '\0')}) {
+    Verdicts verdicts = Judge(files, JoinWith(dump) + behind + "\n");
+    CAPTURE(behind.substr(0, 40), verdicts.issues);
+    CHECK(verdicts.grades == whole.grades);
+    CHECK(verdicts.exit_code == 0);
+  }
+}
+
+TEST_CASE("what a dump's events quote is no event and no report", "[rendering]") {
+  Rendered files = ReadSample("x86-latent", "trace.txt");
+  std::erase_if(files.others, [](const auto& file) { return file.first == "dmesg.txt"; });
+  // A console without the kernel's time.
+  Lines dump = Changed(Dumped(files.trace), [](const std::string& line) {
+    return "Nov 22 10:00:00 vm kernel: " + line.substr(line.find("] ") + 2);
+  });
+  Verdicts plain = Judge(files, JoinWith(dump));
+  REQUIRE(plain.Of("confirmed") == 0);
+  REQUIRE(plain.Of("latent") > 0);
+  Lines lines;
+  int64_t quotes = 0;
+  for (const std::string& line : dump) {
+    lines.push_back(line);
+    size_t wait = line.find(" : folio_wait_bit: ");
+    if (wait == std::string::npos) continue;
+    std::string head = line.substr(0, wait);
+    std::string columns = head.substr(head.find("kernel: ") + 8);
+    lines.push_back(head + " : tracing_mark_write: [   12.345678] " + columns +
+                    " : mm_page_free: page=ffffea0000000000 pfn=0x39400 order=9");
+    lines.push_back(head +
+                    " : tracing_mark_write: [   12.345678] BUG: Bad page state in process x  pfn:39400");
+    quotes += 2;
+  }
+  REQUIRE(quotes > 0);
+  Verdicts verdicts = Judge(files, JoinWith(lines));
+  CAPTURE(verdicts.issues);
+  CHECK(verdicts.Of("confirmed") == 0);
+  CHECK(verdicts.Of("probable") <= plain.Of("probable"));
 }
 
 TEST_CASE("line ends and blocks that are lost are told, and accuse nobody", "[rendering]") {
@@ -260,11 +309,11 @@ TEST_CASE("line ends and blocks that are lost are told, and accuse nobody", "[re
   REQUIRE(Judge(files, text).exit_code == 0);
   for (uint32_t seed = 1; seed <= 6; ++seed) {
     std::string holes = text;
-    std::string joined = text;
+    std::string joined = seed % 3 == 0 ? JoinWith(Dumped(files.trace)) : text;
     for (size_t i = 1; i < 7; ++i) {
       size_t place = holes.size() / 8 * i + seed * 7'919;
       holes.replace(place, 4096, std::string(4096, '\0'));
-      joined[joined.find('\n', place)] = seed % 2 == 0 ? '\r' : ' ';
+      joined[joined.find('\n', place % (joined.size() / 8 * 7))] = seed % 2 == 0 ? '\r' : ' ';
     }
     for (const std::string& damaged : {holes, joined}) {
       Verdicts verdicts = Judge(files, damaged);

@@ -98,13 +98,13 @@ TEST_CASE("order within a cpu: stamps that run backwards", "[order]") {
   for (int64_t i = 0; i < 2000; ++i) rare.emplace_back(0, i % 500 == 499 ? 0 : 1000 + i);
   CHECK(broken(rare) == 0);
   // Pieces of cpus one behind the other; a late one now and then.
-  constexpr int64_t kMs = 1'000'000;
+  constexpr int64_t kTenth = 100'000'000;
   std::vector<std::pair<int32_t, int64_t>> pieces;
-  for (int64_t i = 0; i < 20; ++i) pieces.emplace_back(0, i * kMs);
-  for (int64_t i = 0; i < 20; ++i) pieces.emplace_back(1, i * kMs);
+  for (int64_t i = 0; i < 20; ++i) pieces.emplace_back(0, i * kTenth);
+  for (int64_t i = 0; i < 20; ++i) pieces.emplace_back(1, i * kTenth);
   CHECK(broken(pieces) == 30);  // the eighth and one for twenty may be late
   std::vector<std::pair<int32_t, int64_t>> late;
-  for (int64_t i = 0; i < 2000; ++i) late.emplace_back(i % 50 == 49, (i - (i % 50 == 49 ? 10 : 0)) * kMs);
+  for (int64_t i = 0; i < 2000; ++i) late.emplace_back(i % 50 == 49, (i - (i % 50 == 49 ? 10 : 0)) * kTenth);
   CHECK(broken(late) == 0);
 }
 
