@@ -40,6 +40,8 @@ struct Verdicts {
   std::map<std::string, int64_t> grades;
   int64_t events = 0;
   int64_t rejected = 0;
+  int64_t marks = 0;    // events of trace_marker
+  int64_t reports = 0;  // of the kernel
   std::vector<std::string> comms;
   std::string issues;
   int exit_code = 0;
@@ -64,6 +66,8 @@ Verdicts Judge(const Rendered& files, const std::string& text) {
   std::sort(verdicts.comms.begin(), verdicts.comms.end());
   verdicts.events = analysis.facts().lines.events;
   verdicts.rejected = analysis.facts().lines.rejected;
+  verdicts.marks = analysis.Count("SELECT count(*) FROM events WHERE name = 'tracing_mark_write'");
+  verdicts.reports = static_cast<int64_t>(analysis.recording().console.reports.size());
   verdicts.issues = analysis.Text("SELECT coalesce(group_concat(kind, ', '), '') FROM trace_issues");
   verdicts.exit_code = analysis.ExitCode();
   return verdicts;
@@ -154,12 +158,10 @@ TEST_CASE("what terminals and grep add to a trace is taken away", "[rendering]")
 
 namespace {
 
-// "[    1.664400] text", as a console's log has it.
+// A line of a console that prints no time, as one that does would have it, behind a prefix.
 std::string Prefixed(const std::string& line,
                      const std::function<std::string(const std::string& time)>& prefix) {
-  size_t close = line.find("] ");
-  if (!line.starts_with('[') || close == std::string::npos) return line;
-  return prefix(line.substr(1, close - 1)) + line.substr(close + 2);
+  return prefix("    1.664400") + line;
 }
 
 }  // namespace
@@ -298,6 +300,8 @@ TEST_CASE("what a dump's events quote is no event and no report", "[rendering]")
   REQUIRE(quotes > 0);
   Verdicts verdicts = Judge(files, JoinWith(lines));
   CAPTURE(verdicts.issues);
+  CHECK(verdicts.marks == quotes);
+  CHECK(verdicts.reports == 0);
   CHECK(verdicts.Of("confirmed") == 0);
   CHECK(verdicts.Of("probable") <= plain.Of("probable"));
 }
