@@ -218,8 +218,7 @@ class ReportReader {
   ConsoleReport& report() { return facts_->reports.back(); }
 
   static bool IsOfReport(std::string_view line) {
-    constexpr std::string_view kBegin[] = {
-        "page:", "head:", "page: ", "flags: ", "page dumped because: ", "CPU: "};
+    constexpr std::string_view kBegin[] = {"page:", "head:", "flags: ", "page dumped because: ", "CPU: "};
     return line.find(" flags: 0x") < 16 ||
            std::any_of(std::begin(kBegin), std::end(kBegin),
                        [&](std::string_view begin) { return line.starts_with(begin); });

@@ -119,10 +119,11 @@ class ConsoleFormat : public LineFormat {
                      .ends_text = true,
                      .boots = printk_.starts_with("Linux version ")};
   }
-  // ** 17 printk messages dropped ** [   10.279302] toucher/-186 ...    kernel/printk/printk.c of 4.10:
-  // console_unlock
-  // ** 17 printk messages dropped **                                    of 6.1: a line of its own
-  // ... kernel: Missed 23 kernel messages                               systemd-journald, of /dev/kmsg
+
+  // Of console_unlock in 4.10, of console_emit_next_record in 6.1, and of systemd-journald:
+  //   ** 17 printk messages dropped ** [   10.279302] toucher/-186       0...1. ...
+  //   ** 17 printk messages dropped **
+  //   Nov 22 10:00:00 vm systemd-journald[212]: Missed 23 kernel messages
   bool TakeLoss(std::string_view* line) const override {
     if (!in_dump_) return false;
     constexpr std::string_view kDropped = " printk messages dropped **";

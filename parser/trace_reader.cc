@@ -213,8 +213,7 @@ bool TraceReader::TakeHole(std::string_view* line, Batch* batch) {
   if (lines_.events == 0) return false;  // a log's head
   Note(Severity::kError, "damaged",
        "there are NUL bytes in the place of text: what stood there is lost (blocks of a file system that "
-       "were not "
-       "written before a crash)");
+       "were not written before a crash)");
   AddUnreadable(kAnyCpu, batch);
   bool within = line->find('\0') != kNotFound;
   if (!begins || within) return format_->Split(*line, &batch->owned, &split_, &body_) || ReadsAsEvent(*line);

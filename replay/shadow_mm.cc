@@ -138,26 +138,29 @@ void ShadowMm::CloseGap(const Event& event) {
   ran_.push_back(*event.cpu);
 }
 
-// The event belongs elsewhere, or the one before: one may be missing here.
-void ShadowMm::OnStepBack(int32_t cpu) {
+// Of the cpu's own. What may be missing of pages and migrations is of no cpu.
+void ShadowMm::MissOn(int32_t cpu) {
   locks_.OnGap(cpu);
   waits_.OnGap(cpu, CpuOf(cpu).last_event);
+}
+
+// The event belongs elsewhere, or the one before: one may be missing here.
+void ShadowMm::OnStepBack(int32_t cpu) {
+  MissOn(cpu);
   pages_.OnGap();
   migrations_.OnGap();
 }
 
 // Nothing else is missing of its cpu, so this is over at once.
 void ShadowMm::OnUnreadable(const LossMarker& marker) {
-  auto note = [&](int32_t number) {
-    CpuState& cpu = CpuOf(number);
-    locks_.OnGap(number);
-    waits_.OnGap(number, cpu.last_event);
-    cpu.last_gap = marker.next_event;
+  auto note = [&](int32_t cpu) {
+    MissOn(cpu);
+    CpuOf(cpu).last_gap = marker.next_event;
   };
   if (marker.cpu == kAnyCpu) {
-    for (int32_t number : ran_) {
-      note(number);
-      CpuOf(number).ran = false;
+    for (int32_t cpu : ran_) {
+      note(cpu);
+      CpuOf(cpu).ran = false;
     }
     ran_.clear();
     // Lines without a cpu.
@@ -226,8 +229,7 @@ void ShadowMm::Replay(const LossMarker& marker) {
     ++open_gaps_;
     cpu.open_gap = Gap{.cpu = marker.cpu, .from_ts = cpu.last_ts, .to_ts = {}, .lost = marker.lost};
   }
-  locks_.OnGap(marker.cpu);
-  waits_.OnGap(marker.cpu, cpu.last_event);
+  MissOn(marker.cpu);
   pages_.OnGap();
   migrations_.OnGap();
 }

@@ -95,6 +95,7 @@ class ShadowMm {
   void Cut(const LossMarker& marker);
   bool GapSince(const Task& task, EventId since) const;
   void CloseGap(const Event& event);
+  void MissOn(int32_t cpu);
   void OnStepBack(int32_t cpu);
   void OnUnreadable(const LossMarker& marker);
 

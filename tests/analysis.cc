@@ -5,6 +5,8 @@
 #include <sstream>
 
 #include "parser/error.h"
+#include "parser/input.h"
+#include "parser/lines.h"
 #include "report/content.h"
 #include "rules/rule.h"
 
@@ -79,6 +81,33 @@ std::string ReadFile(const std::string& path) {
   std::ostringstream text;
   text << file.rdbuf();
   return text.str();
+}
+
+std::string Join(const Lines& lines, const std::string& end) {
+  std::string text;
+  for (const std::string& line : lines) text += line + end;
+  return text;
+}
+
+std::string Replaced(std::string text, const std::string& from, const std::string& to) {
+  for (size_t at = text.find(from); at != std::string::npos; at = text.find(from, at + to.size()))
+    text.replace(at, from.size(), to);
+  return text;
+}
+
+SampleFiles ReadSampleFiles(const std::string& path, const std::set<std::string>& traces,
+                            const std::set<std::string>& others) {
+  SampleFiles files;
+  for (const InputMember& member : OpenInput(path)) {
+    std::string name = member.path.substr(member.path.rfind('/') + 1);
+    std::string text = ReadAll(member, size_t{64} << 20).value();
+    if (traces.contains(name)) {
+      ForEachLine(text, [&](std::string_view line) { files.trace.emplace_back(line); });
+    } else if (others.contains(name)) {
+      files.others.emplace_back(name, text);
+    }
+  }
+  return files;
 }
 
 RecordingOptions SampleRecording(const std::string& file) {

@@ -5,7 +5,9 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "cli/ingest.h"
@@ -67,6 +69,21 @@ class TemporaryFolder {
 };
 
 std::string ReadFile(const std::string& path);
+
+using Lines = std::vector<std::string>;
+
+std::string Join(const Lines& lines, const std::string& end = "\n");
+// `text` with `to` in the place of each `from`.
+std::string Replaced(std::string text, const std::string& from, const std::string& to);
+
+// What a sample is made of, to be changed: the lines of its trace, and files beside it.
+struct SampleFiles {
+  Lines trace;  // empty: it has none of that name
+  std::vector<std::pair<std::string, std::string>> others;
+};
+// Of the archive `path`, by names without folders.
+SampleFiles ReadSampleFiles(const std::string& path, const std::set<std::string>& traces,
+                            const std::set<std::string>& others);
 
 // A file of samples/, and the recording it is.
 RecordingOptions SampleRecording(const std::string& file);

@@ -35,7 +35,6 @@ namespace mmreplay {
 namespace {
 
 namespace fs = std::filesystem;
-using Lines = std::vector<std::string>;
 using Random = std::mt19937;
 
 // What --max-memory 200 allows. A sanitizer has several times the memory of what it looks at.
@@ -65,25 +64,12 @@ std::vector<Sample> TextSamples() {
   std::sort(paths.begin(), paths.end());
   std::vector<Sample> samples;
   for (const std::string& path : paths) {
-    Sample sample{.name = path.substr(path.rfind('/') + 1), .trace = {}, .others = {}};
-    for (const InputMember& member : OpenInput(path)) {
-      std::string name = member.path.substr(member.path.rfind('/') + 1);
-      std::string text = ReadAll(member, size_t{64} << 20).value();
-      if (name == "trace.txt" || name == "trace") {
-        ForEachLine(text, [&](std::string_view line) { sample.trace.emplace_back(line); });
-      } else if (name == "kprobe_events.txt" || name == "kprobe_events" || name == "uname.txt") {
-        sample.others.emplace_back(name, text);
-      }
-    }
-    if (!sample.trace.empty()) samples.push_back(std::move(sample));
+    SampleFiles files =
+        ReadSampleFiles(path, {"trace.txt", "trace"}, {"kprobe_events.txt", "kprobe_events", "uname.txt"});
+    if (files.trace.empty()) continue;
+    samples.push_back({path.substr(path.rfind('/') + 1), std::move(files.trace), std::move(files.others)});
   }
   return samples;
-}
-
-std::string Join(const Lines& lines) {
-  std::string text;
-  for (const std::string& line : lines) text += line + "\n";
-  return text;
 }
 
 bool Balances(const LineCounts& lines) {

@@ -147,12 +147,6 @@ std::string ReportOf(const Database& database, ReportFormat format) {
   return out;
 }
 
-std::string Replaced(std::string text, const std::string& from, const std::string& to) {
-  for (size_t at = text.find(from); at != std::string::npos; at = text.find(from, at + to.size()))
-    text.replace(at, from.size(), to);
-  return text;
-}
-
 // Synthetic: a real recording whose tasks, console, kernel, clock, probes, files and folder have such names.
 struct Hostile {
   Hostile() {

@@ -15,24 +15,10 @@
 namespace mmreplay {
 namespace {
 
-struct SampleFiles {
-  std::vector<std::string> trace;
-  std::vector<std::pair<std::string, std::string>> others;
-};
-
 // A sample without its console log: a report of the kernel itself is evidence that no damage takes away.
 SampleFiles ReadFiles(const std::string& sample) {
-  SampleFiles files;
-  for (const InputMember& member : OpenInput(MMREPLAY_SOURCE_DIR "/samples/" + sample)) {
-    std::string name = member.path.substr(member.path.rfind('/') + 1);
-    std::string text = ReadAll(member, size_t{64} << 20).value();
-    if (name == "trace.txt") {
-      ForEachLine(text, [&](std::string_view line) { files.trace.emplace_back(line); });
-    } else if (name == "kprobe_events.txt" || name == "uname.txt") {
-      files.others.emplace_back(name, text);
-    }
-  }
-  return files;
+  return ReadSampleFiles(MMREPLAY_SOURCE_DIR "/samples/" + sample, {"trace.txt"},
+                         {"kprobe_events.txt", "uname.txt"});
 }
 
 bool IsEvent(const std::string& line) {
@@ -46,7 +32,6 @@ std::string CpuOf(const std::string& line) {
   return std::to_string(std::stoi(line.substr(open + 2, 3)));
 }
 
-using Lines = std::vector<std::string>;
 using Random = std::mt19937;
 
 Lines DropOnePercent(Lines lines, Random* random) {

@@ -1,39 +1,23 @@
 // Real recordings, as other tools and terminals print or keep them: nothing of what they say may be lost or
 // become more certain.
 #include <algorithm>
+#include <array>
 #include <catch2/catch.hpp>
+#include <cstdio>
 #include <functional>
 #include <map>
 #include <string>
 #include <utility>
 #include <vector>
 
-#include "parser/input.h"
 #include "parser/lines.h"
 #include "tests/analysis.h"
 
 namespace mmreplay {
 namespace {
 
-using Lines = std::vector<std::string>;
-
-struct Rendered {
-  Lines trace;
-  std::vector<std::pair<std::string, std::string>> others;
-};
-
-Rendered ReadSample(const std::string& sample, const std::string& trace) {
-  Rendered files;
-  for (const InputMember& member : OpenInput(MMREPLAY_SOURCE_DIR "/samples/" + sample + ".tar.xz")) {
-    std::string name = member.path.substr(member.path.rfind('/') + 1);
-    std::string text = ReadAll(member, size_t{64} << 20).value();
-    if (name == trace) {
-      ForEachLine(text, [&](std::string_view line) { files.trace.emplace_back(line); });
-    } else if (name == "kprobe_events.txt" || name == "uname.txt" || name == "dmesg.txt") {
-      files.others.emplace_back(name, text);
-    }
-  }
-  return files;
+SampleFiles ReadSample(const std::string& sample, const std::string& trace) {
+  return ReadSampleFiles(SampleArchive(sample), {trace}, {"kprobe_events.txt", "uname.txt", "dmesg.txt"});
 }
 
 struct Verdicts {
@@ -52,7 +36,7 @@ struct Verdicts {
   }
 };
 
-Verdicts Judge(const Rendered& files, const std::string& text) {
+Verdicts Judge(const SampleFiles& files, const std::string& text) {
   TemporaryFolder folder;
   RecordingOptions options;
   options.inputs.push_back(folder.Write("trace.txt", text));
@@ -73,12 +57,6 @@ Verdicts Judge(const Rendered& files, const std::string& text) {
   return verdicts;
 }
 
-std::string JoinWith(const Lines& lines, const std::string& end = "\n") {
-  std::string text;
-  for (const std::string& line : lines) text += line + end;
-  return text;
-}
-
 Lines Changed(const Lines& lines, const std::function<std::string(const std::string&)>& change) {
   Lines changed;
   for (const std::string& line : lines) changed.push_back(change(line));
@@ -87,12 +65,6 @@ Lines Changed(const Lines& lines, const std::function<std::string(const std::str
 
 bool IsEventLine(const std::string& line) {
   return !line.empty() && line[0] != '#';
-}
-
-std::string Replaced(std::string text, const std::string& what, const std::string& with) {
-  for (size_t at = text.find(what); at != std::string::npos; at = text.find(what, at + with.size()))
-    text.replace(at, what.size(), with);
-  return text;
 }
 
 // "toucher/3-67", without its process.
@@ -118,11 +90,11 @@ std::string AsGraphRow(const std::string& line) {
 
 TEST_CASE("without time stamps nothing becomes more certain", "[rendering]") {
   for (const char* sample : {"x86-fired", "x86-latent", "x86-hashed", "x86-fixed", "410-x86-held0"}) {
-    Rendered files = ReadSample(sample, "trace.txt");
-    Verdicts timed = Judge(files, JoinWith(files.trace));
+    SampleFiles files = ReadSample(sample, "trace.txt");
+    Verdicts timed = Judge(files, Join(files.trace));
     Lines lines = Changed(files.trace, AsGraphRow);
     lines.insert(lines.begin(), "# tracer: function_graph");
-    Verdicts untimed = Judge(files, JoinWith(lines));
+    Verdicts untimed = Judge(files, Join(lines));
     CAPTURE(sample, timed.grades, untimed.grades, untimed.issues);
     CHECK(untimed.events == timed.events);
     CHECK(untimed.Of("confirmed") <= timed.Of("confirmed"));
@@ -136,15 +108,15 @@ TEST_CASE("without time stamps nothing becomes more certain", "[rendering]") {
 
 TEST_CASE("what terminals and grep add to a trace is taken away", "[rendering]") {
   for (const char* sample : {"x86-fired", "x86-fixed"}) {
-    Rendered files = ReadSample(sample, "trace.txt");
-    Verdicts plain = Judge(files, JoinWith(files.trace));
+    SampleFiles files = ReadSample(sample, "trace.txt");
+    Verdicts plain = Judge(files, Join(files.trace));
     auto grep = [](const std::string& line) {
       return Replaced(Replaced(line, "page", "\x1b[01;31m\x1b[Kpage\x1b[m\x1b[K"), "lock",
                       "\x1b[01;31m\x1b[Klock\x1b[m\x1b[K");
     };
     Lines colored = Changed(files.trace, grep);
-    for (const std::string& text : {JoinWith(colored), JoinWith(files.trace, "\r\r\n"),
-                                    std::string(512, '\0') + JoinWith(files.trace)}) {
+    for (const std::string& text :
+         {Join(colored), Join(files.trace, "\r\r\n"), std::string(512, '\0') + Join(files.trace)}) {
       Verdicts verdicts = Judge(files, text);
       CAPTURE(sample, text.substr(0, 200), verdicts.issues);
       CHECK(verdicts.grades == plain.grades);
@@ -167,10 +139,10 @@ std::string Prefixed(const std::string& line,
 }  // namespace
 
 TEST_CASE("whatever stands before a console's lines, the dump in it is the same", "[rendering]") {
-  Rendered files = ReadSample("x86-panic", "console.log");
+  SampleFiles files = ReadSample("x86-panic", "console.log");
   files.others.clear();
   REQUIRE(files.trace.size() > 1000);
-  Verdicts plain = Judge(files, JoinWith(files.trace));
+  Verdicts plain = Judge(files, Join(files.trace));
   REQUIRE(plain.Of("confirmed") == 6);
   int number = 0;
   const std::vector<std::function<std::string(const std::string&)>> prefixes = {
@@ -192,7 +164,7 @@ TEST_CASE("whatever stands before a console's lines, the dump in it is the same"
   };
   for (const auto& prefix : prefixes) {
     Lines lines = Changed(files.trace, [&](const std::string& line) { return Prefixed(line, prefix); });
-    Verdicts verdicts = Judge(files, JoinWith(lines));
+    Verdicts verdicts = Judge(files, Join(lines));
     CAPTURE(lines[lines.size() / 2], verdicts.issues);
     CHECK(verdicts.events == plain.events);
     CHECK(verdicts.grades == plain.grades);
@@ -230,10 +202,10 @@ Lines Dumped(const Lines& trace) {
 }  // namespace
 
 TEST_CASE("messages that a console dropped within a dump are events that are missing", "[rendering]") {
-  Rendered files = ReadSample("410-x86-held0", "trace.txt");
+  SampleFiles files = ReadSample("410-x86-held0", "trace.txt");
   std::erase_if(files.others, [](const auto& file) { return file.first == "dmesg.txt"; });
   Lines dump = Dumped(files.trace);
-  Verdicts whole = Judge(files, JoinWith(dump));
+  Verdicts whole = Judge(files, Join(dump));
   CAPTURE(whole.grades, whole.issues);
   REQUIRE(whole.exit_code == 0);
   REQUIRE(whole.Of("benign") == 78);
@@ -254,7 +226,7 @@ TEST_CASE("messages that a console dropped within a dump are events that are mis
         if (std::exchange(dropped, false) && !goes_on) lines.push_back(text);
         lines.push_back((goes_on && i > 2 && i % every == 40 ? text : "") + dump[i]);
       }
-      Verdicts verdicts = Judge(files, JoinWith(lines));
+      Verdicts verdicts = Judge(files, Join(lines));
       CAPTURE(every, told, verdicts.issues);
       CHECK(verdicts.Of("latent") + verdicts.Of("probable") + verdicts.Of("confirmed") == 0);
       CHECK(verdicts.exit_code == 3);
@@ -266,7 +238,7 @@ TEST_CASE("messages that a console dropped within a dump are events that are mis
        {std::string("** 17 printk messages dropped **"),
         std::string("vm systemd-journald[212]: Missed 23 kernel messages"),
         std::string(512, '\0') + "[    0.000000] Booting", std::string(4096, '\0')}) {
-    Verdicts verdicts = Judge(files, JoinWith(dump) + behind + "\n");
+    Verdicts verdicts = Judge(files, Join(dump) + behind + "\n");
     CAPTURE(behind.substr(0, 40), verdicts.issues);
     CHECK(verdicts.grades == whole.grades);
     CHECK(verdicts.exit_code == 0);
@@ -274,13 +246,13 @@ TEST_CASE("messages that a console dropped within a dump are events that are mis
 }
 
 TEST_CASE("what a dump's events quote is no event and no report", "[rendering]") {
-  Rendered files = ReadSample("x86-latent", "trace.txt");
+  SampleFiles files = ReadSample("x86-latent", "trace.txt");
   std::erase_if(files.others, [](const auto& file) { return file.first == "dmesg.txt"; });
   // A console without the kernel's time.
   Lines dump = Changed(Dumped(files.trace), [](const std::string& line) {
     return "Nov 22 10:00:00 vm kernel: " + line.substr(line.find("] ") + 2);
   });
-  Verdicts plain = Judge(files, JoinWith(dump));
+  Verdicts plain = Judge(files, Join(dump));
   REQUIRE(plain.Of("confirmed") == 0);
   REQUIRE(plain.Of("latent") > 0);
   Lines lines;
@@ -298,7 +270,7 @@ TEST_CASE("what a dump's events quote is no event and no report", "[rendering]")
     quotes += 2;
   }
   REQUIRE(quotes > 0);
-  Verdicts verdicts = Judge(files, JoinWith(lines));
+  Verdicts verdicts = Judge(files, Join(lines));
   CAPTURE(verdicts.issues);
   CHECK(verdicts.marks == quotes);
   CHECK(verdicts.reports == 0);
@@ -307,13 +279,13 @@ TEST_CASE("what a dump's events quote is no event and no report", "[rendering]")
 }
 
 TEST_CASE("line ends and blocks that are lost are told, and accuse nobody", "[rendering]") {
-  Rendered files = ReadSample("410-x86-held0", "trace.txt");
+  SampleFiles files = ReadSample("410-x86-held0", "trace.txt");
   std::erase_if(files.others, [](const auto& file) { return file.first == "dmesg.txt"; });
-  std::string text = JoinWith(files.trace);
+  std::string text = Join(files.trace);
   REQUIRE(Judge(files, text).exit_code == 0);
   for (uint32_t seed = 1; seed <= 6; ++seed) {
     std::string holes = text;
-    std::string joined = seed % 3 == 0 ? JoinWith(Dumped(files.trace)) : text;
+    std::string joined = seed % 3 == 0 ? Join(Dumped(files.trace)) : text;
     for (size_t i = 1; i < 7; ++i) {
       size_t place = holes.size() / 8 * i + seed * 7'919;
       holes.replace(place, 4096, std::string(4096, '\0'));
@@ -381,12 +353,12 @@ std::string AsFields(const std::string& line, std::map<std::string, uint64_t>* a
 }  // namespace
 
 TEST_CASE("fields printed as they are say the same", "[rendering]") {
-  Rendered files = ReadSample("x86-fired", "trace.txt");
-  Verdicts plain = Judge(files, JoinWith(files.trace));
+  SampleFiles files = ReadSample("x86-fired", "trace.txt");
+  Verdicts plain = Judge(files, Join(files.trace));
   std::map<std::string, uint64_t> addresses;
   Lines lines = Changed(files.trace, [&](const std::string& line) { return AsFields(line, &addresses); });
   REQUIRE(addresses.size() > 3);
-  Verdicts verdicts = Judge(files, JoinWith(lines));
+  Verdicts verdicts = Judge(files, Join(lines));
   CAPTURE(plain.grades, verdicts.grades, verdicts.issues);
   CHECK(verdicts.events == plain.events);
   CHECK(verdicts.grades == plain.grades);
