@@ -332,8 +332,8 @@ void AddReplayIssues(const Recording& recording, const ReplaySummary& replay,
   if (replay.waits_of_nobody > 0) {
     issues->push_back(
         {Severity::kError, "waits of nobody", 0, replay.waits_of_nobody,
-         "waits on pages whose lines name no task: nothing can be said of them (funcgraph-proc and "
-         "context-info print it)"});
+         "waits on pages whose lines name no task: nothing can be said of them (funcgraph-proc, "
+         "context-info and perf script -F tid print it)"});
   }
   if (replay.processes) {
     issues->push_back(

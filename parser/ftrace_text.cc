@@ -279,6 +279,10 @@ TraceBody SplitTraceBody(std::string_view body) {
 
 bool ContextIsInterrupt(std::string_view context) {
   if (context.size() < 3) return false;
+  if (context.starts_with("-0x")) {
+    constexpr uint64_t kInterrupts = 0x08 | 0x10 | 0x40;  // TRACE_FLAG_HARDIRQ, _SOFTIRQ, _NMI
+    return (ParseHexDigits(context.substr(3)).value_or(0) & kInterrupts) != 0;
+  }
   char c = context[2];
   if (context.size() == 7) c = context[3];  // RT patch: irqs need-resched need-resched-lazy hard/soft ...
   return c == 'h' || c == 'H' || c == 's' || c == 'Z' || c == 'z';

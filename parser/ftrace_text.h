@@ -64,7 +64,7 @@ struct TraceBody {
 TraceBody SplitTraceBody(std::string_view body);
 
 // True for the flag columns of an event recorded in hard or soft irq or nmi context: the third
-// column is h H s Z or z.
+// column is h H s Z or z. Raw flags (-0x19, trace-cmd report -l -R) have the bits of TRACE_FLAG_*.
 bool ContextIsInterrupt(std::string_view context);
 
 // CPU:3 [LOST 5255 EVENTS]     CPU:3 [LOST EVENTS]     CPU:3 [5255 EVENTS DROPPED] (trace-cmd)

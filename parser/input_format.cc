@@ -78,9 +78,11 @@ bool IsContextless(std::string_view line) {
 }
 
 //    page_ref_set: pfn=0x10e38c flags=...         anywhere, by the names of the kernel's events
+//    work [003]   page_ref:page_ref_set: pfn=...  perf script without tid and time
 bool IsKnownBareEvent(std::string_view line) {
   static const RE2 pattern(
-      R"(^\s*(?:page_ref_(?:set|mod|freeze|unfreeze)\w*|mm_page_(?:alloc|free)\w*|sched_(?:switch|waking|wakeup)): \w+=)");
+      R"(^(?:\s*|.{0,30}\s(?:page_ref|kmem|sched):|(?:page_ref|kmem|sched):))"
+      R"((?:page_ref_(?:set|mod|freeze|unfreeze)\w*|mm_page_(?:alloc|free)\w*|sched_(?:switch|waking|wakeup)): \w+=)");
   return RE2::PartialMatch(re2::StringPiece(line.data(), line.size()), pattern);
 }
 
@@ -317,7 +319,7 @@ std::string_view FormatName(InputFormat format) {
     case InputFormat::kHtml:
       return "HTML page";
     case InputFormat::kContextless:
-      return "trace without task, cpu and time (options/context-info 0)";
+      return "trace without task, cpu or time (options/context-info 0, perf script -F without them)";
     case InputFormat::kRawText:
       return "trace of options/raw";
     case InputFormat::kHexText:

@@ -1,5 +1,6 @@
 #include "parser/latency_text.h"
 
+#include <algorithm>
 #include <limits>
 #include <optional>
 
@@ -24,16 +25,19 @@ std::string_view TakeWord(std::string_view* text) {
   return word;
 }
 
-// "3d.s5.": the cpu, and glued to it the flags. Flags never begin with a digit.
+// "-0x24": the raw common_flags, as trace-cmd report -l -R prints them.
+bool IsRawFlags(std::string_view flags) {
+  return flags.starts_with("-0x") && ParseHexDigits(flags.substr(3)).has_value();
+}
+
+// "3d.s5.", "3-0x24": the cpu, and glued to it the flags. Flags never begin with a digit.
 bool SplitCpuAndFlags(std::string_view word, TraceLine* out) {
   size_t digits = 0;
   while (digits < word.size() && IsDigit(word[digits])) ++digits;
   if (digits == 0 || digits > 6) return false;
   std::string_view flags = word.substr(digits);
   if (flags.size() < 3 || flags.size() > 8) return false;
-  for (char c : flags) {
-    if (!IsFlag(c)) return false;
-  }
+  if (!std::all_of(flags.begin(), flags.end(), IsFlag) && !IsRawFlags(flags)) return false;
   auto cpu = ParseDecimal(word.substr(0, digits));
   if (!cpu) return false;
   out->cpu = static_cast<int32_t>(*cpu);

@@ -21,6 +21,7 @@ bool SplitVerboseLine(std::string_view line, TraceLine* out);
 
 // "trace-cmd report -l": the task and cpu columns of the latency format, the time of the default one.
 //   trace-cm-20913   2d..2. 852655.067718: sched_switch: ...
+//   trace-cm-20913   2-0x1  852655.067718: sched_switch: ...          (-l -R: the raw common_flags)
 bool SplitLatencyReportLine(std::string_view line, TraceLine* out);
 
 // Meant to be a line of the latency format.

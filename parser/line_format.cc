@@ -167,6 +167,7 @@ std::string_view WithoutDifference(std::string_view body) {
 //   cpus=4
 //             work-69    [002]     6.792132: page_ref_set:         pfn=0x32112 flags=none ...
 //   trace-cm-20913   2d..2. 852655.067718: sched_switch:         trace-cmd:20913 [120] R ==> ...      (-l)
+//   trace-cm-20913   2-0x1  852655.067718: sched_switch:          prev_comm=trace-cmd ...          (-l -R)
 //   CPU:3 [5255 EVENTS DROPPED]
 class TraceCmdFormat : public LineFormat {
  public:
@@ -212,6 +213,7 @@ class PerfScriptFormat : public LineFormat {
   bool Split(std::string_view line, std::deque<std::string>* /*owned*/, TraceLine* event,
              TraceBody* body) override {
     in_chain_ = in_chain_ && !TrimBlanks(line).empty();
+    if (IsPerfSideband(line)) return in_chain_ = false;
     if (!SplitPerfLine(line, event) || (!event->ts && timed_)) return false;
     timed_ |= event->ts.has_value();
     *body = SplitPerfBody(event->body);
@@ -221,6 +223,8 @@ class PerfScriptFormat : public LineFormat {
   std::optional<OtherLine> Classify(std::string_view line) override {
     if (auto lost = ParsePerfLostLine(line))
       return OtherLine{.kind = LineKind::kMarker, .frame = {}, .lost = lost, .ends_text = true};
+    if (IsPerfSideband(line))
+      return OtherLine{.kind = LineKind::kComment, .frame = {}, .lost = {}, .ends_text = true};
     if (!in_chain_) return std::nullopt;
     if (auto frame = ParsePerfFrame(line); frame && !HasTimeColumn(line) && !ReadsAsEvent(line))
       return OtherLine{.kind = LineKind::kContinuation, .frame = frame, .lost = {}, .ends_text = true};

@@ -62,9 +62,25 @@ bool SplitLatencyTask(std::string_view left, TraceLine* out) {
   return true;
 }
 
+// "12:34:56.123456", "2026-11-30": numbers, with all of the separators between them.
+bool AreDigitsWith(std::string_view separators, std::string_view text) {
+  auto is_part = [&](char c) { return IsDigit(c) || separators.find(c) != kNotFound; };
+  return text.size() > 1 && IsDigit(text[0]) && std::all_of(text.begin(), text.end(), is_part) &&
+         std::all_of(separators.begin(), separators.end(), [&](char c) { return text.find(c) != kNotFound; });
+}
+
+// -F +tod: "2026-11-30 12:34:56.123456" before the time (builtin-script.c: tod_scnprintf).
+std::string_view WithoutTimeOfDay(std::string_view left) {
+  std::string_view rest = left;
+  std::string_view time = TakeLastWord(&rest);
+  if (!AreDigitsWith(":.", time)) return left;
+  return AreDigitsWith("-", TakeLastWord(&rest)) ? rest : left;
+}
+
 // What stands left of the time: "            work    69 [003]", "364691/364691", with -F +misc "perf 12 [000]
 // K".
 bool SplitTask(std::string_view left, TraceLine* out) {
+  left = WithoutTimeOfDay(left);
   if (SplitLatencyTask(left, out)) return true;
   std::string_view word = TakeLastWord(&left);
   if (!word.empty() && word.size() <= 4 && word.find_first_not_of("KUHGgMSEFf") == kNotFound &&
@@ -76,6 +92,15 @@ bool SplitTask(std::string_view left, TraceLine* out) {
   if (!SplitIds(word, out)) return false;
   out->comm = TrimBlanks(left);
   return true;
+}
+
+// Without -F tid: a cpu, a comm or nothing.
+void SplitTaskless(std::string_view left, TraceLine* out) {
+  *out = {};
+  left = WithoutTimeOfDay(left);
+  std::string_view before = left;
+  if (SplitCpu(TakeLastWord(&before), out)) left = before;
+  out->comm = TrimBlanks(left);
 }
 
 // "5.607192:" or "62709.735347701:" ends at `colon`; where it begins.
@@ -152,6 +177,14 @@ bool IsModifier(std::string_view text) {
 
 }  // namespace
 
+bool IsPerfSideband(std::string_view line) {
+  constexpr std::string_view kRecord = "PERF_RECORD_";
+  size_t at = line.find(kRecord);
+  if (at == kNotFound) return false;
+  std::string_view left = TrimRight(line.substr(0, at));
+  return !left.empty() && left.back() == ':' && TimeBegin(left, left.size() - 1) != kNotFound;
+}
+
 bool SplitPerfLine(std::string_view line, TraceLine* out) {
   bool has_time = false;
   for (size_t colon = line.find(':'); colon != kNotFound; colon = line.find(':', colon + 1)) {
@@ -160,10 +193,17 @@ bool SplitPerfLine(std::string_view line, TraceLine* out) {
     if (begin == kNotFound) continue;
     has_time = true;
     *out = {};
-    if (!SplitTask(line.substr(0, begin), out)) continue;
-    out->ts = ParseTimeStamp(line.substr(begin, colon - begin));
     std::string_view right = WithoutPeriod(line.substr(colon + 1));
-    if (!out->ts || EventLength(right) == 0) continue;
+    size_t length = EventLength(right);
+    if (length == 0) continue;
+    std::string_view left = line.substr(0, begin);
+    if (!SplitTask(left, out)) {
+      bool names_group = right.find(':') + 1 < length;
+      if (!names_group) continue;
+      SplitTaskless(left, out);
+    }
+    out->ts = ParseTimeStamp(line.substr(begin, colon - begin));
+    if (!out->ts) continue;
     out->body = right;
     return true;
   }

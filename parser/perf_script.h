@@ -16,6 +16,8 @@ namespace mmreplay {
 //   firefox  7564/7564  2574592.839818:          1 cycles:uppp:
 //   364691/364691 62709.735347701:                            1   branches:uH:   jmp  40bb19 ...
 //   java 19983 cycles:
+//      5.607192:                   page_ref:page_ref_set: pfn=0x39126 flags=none        (-F time,event,trace)
+//   work    69 [003] 2026-11-30 12:34:56.123456     5.607192: page_ref:page_ref_set: ...   (-F +tod)
 // The body is everything from the event's name on.
 bool SplitPerfLine(std::string_view line, TraceLine* out);
 
@@ -25,6 +27,11 @@ TraceBody SplitPerfBody(std::string_view body);
 // A frame of a call chain: an indented line, or one that begins with an address.
 //         ffffffff811d3f20 folio_wait_bit+0x0 ([kernel.kallsyms])
 std::optional<std::string_view> ParsePerfFrame(std::string_view line);
+
+// What perf recorded beside the events (--show-task-events, --show-mmap-events, --show-lost-events).
+//   work    69 [003]     5.606333: PERF_RECORD_COMM exec: work:69/69
+//   work    69 [003]     5.606333: PERF_RECORD_FORK(75:75):(69:69)
+bool IsPerfSideband(std::string_view line);
 
 // work    69 [003]     5.607192: PERF_RECORD_LOST lost 12
 std::optional<LostLine> ParsePerfLostLine(std::string_view line);

@@ -498,6 +498,9 @@ std::string VerdictText(const ReportContent& content) {
       if (std::any_of(content.not_shown.begin(), content.not_shown.end(),
                       [](const NotShown& one) { return one.kind == EvidenceKind::kWaitProbes; }))
         return "CANNOT TELL: no probe was ever hit, so those on wait functions may have been off";
+      if (std::any_of(content.issues.begin(), content.issues.end(),
+                      [](const Issue& issue) { return issue.kind == "waits of nobody"; }))
+        return "CANNOT TELL: the lines of waits name no task, so no wait can be judged";
       if (!verdict.wait_rule_applicable)
         return "CANNOT TELL: no wait function was probed, so no wait can be judged";
       if (verdict.unknown_waits > 0) {

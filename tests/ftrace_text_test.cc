@@ -210,6 +210,10 @@ TEST_CASE("interrupt context is the third flag", "[ftrace_text]") {
   CHECK_FALSE(ContextIsInterrupt("dN.2."));
   CHECK_FALSE(ContextIsInterrupt("d..2"));
   CHECK_FALSE(ContextIsInterrupt(""));
+  CHECK(ContextIsInterrupt("-0x9"));   // hard irq, irqs off
+  CHECK(ContextIsInterrupt("-0x11"));  // soft irq
+  CHECK(ContextIsInterrupt("-0x40"));  // nmi
+  CHECK_FALSE(ContextIsInterrupt("-0x25"));
 }
 
 }  // namespace mmreplay

@@ -331,6 +331,32 @@ TEST_CASE("columns of perf script, whatever -F chose", "[line_format]") {
     CHECK_FALSE(Splits(SplitPerfLine, "Now tracing for 30 seconds:"));
     CHECK_FALSE(Splits(SplitPerfLine, "in 2010 we saw: nothing"));
   }
+  SECTION("the time of day, no task") {
+    auto dated = Perf(
+        "            work    69 [003] 2026-11-30 12:34:56.123456     5.607192: page_ref:page_ref_set: "
+        "pfn=0x39126");
+    CHECK(dated.comm == "work");
+    CHECK(dated.pid == 69);
+    CHECK(dated.cpu == 3);
+    CHECK(dated.ts->value == 5'607'192'000);
+    auto taskless = Perf("    5.607192:                   page_ref:page_ref_set: pfn=0x39126 flags=none");
+    CHECK(taskless.comm.empty());
+    CHECK_FALSE(taskless.pid);
+    CHECK_FALSE(taskless.cpu);
+    CHECK(taskless.ts->value == 5'607'192'000);
+    auto of_cpu = Perf("            work [003]     5.607192:     page_ref:page_ref_set: pfn=0x39126");
+    CHECK(of_cpu.comm == "work");
+    CHECK_FALSE(of_cpu.pid);
+    CHECK(of_cpu.cpu == 3);
+    CHECK_FALSE(Splits(SplitPerfLine, "up since 5.607192: nothing"));
+  }
+  SECTION("what perf recorded beside the events") {
+    CHECK(IsPerfSideband("       perf-exec     0 [000]     0.000000: PERF_RECORD_COMM: perf-exec:69/69"));
+    CHECK(IsPerfSideband("            work    69 [003]     5.606333: PERF_RECORD_COMM exec: work:69/69"));
+    CHECK(IsPerfSideband("            work    69 [003]     5.606333: PERF_RECORD_FORK(75:75):(69:69)"));
+    CHECK_FALSE(IsPerfSideband("  PERF_RECORD_COM    69 [003]     5.606333: kmem:mm_page_free: pfn=0x1"));
+    CHECK_FALSE(IsPerfSideband("work 69 [003]  5.606333: ftrace:print: [f] PERF_RECORD_COMM: a"));
+  }
   SECTION("what is none") {
     CHECK_FALSE(Splits(SplitPerfLine, "# cmdline : /usr/bin/perf record -e cycles:u sleep 1"));
     CHECK_FALSE(Splits(SplitPerfLine, "\tffffffff9c2009e7 [unknown] ([kernel.kallsyms])"));
@@ -372,28 +398,32 @@ TEST_CASE("trace-cmd report and its options", "[line_format]") {
       "            work-69    [002]     6.792588: mm_page_alloc:        [FAILED TO PARSE] pfn=0x32112 "
       "order=0\n"
       "CPU:2 [5255 EVENTS DROPPED]\nCPU:1 [EVENTS DROPPED]\n"
-      // -t, -l, -R
+      // -t, -l, -R, -l -R
       "       trace-cmd-20913 [002] 852655.067718123: sched_switch:         trace-cmd:20913 [120] R ==> "
       "kworker/u8:1:20665 [120]\n"
       "kworker/-20665   2d..2. 852655.067786: sched_switch:         kworker/u8:1:20665 [120] t ==> "
       "trace-cmd:20913 [120]\n"
       "       trace-cmd-20913 [002] 852655.067718: sched_switch:          prev_comm=trace-cmd prev_pid=20913 "
       "prev_state=0x1000 next_comm=gmain next_pid=657\n"
+      "    move-75      0-0x24     7.097732: page_ref_mod_and_test: pfn=0x39000 flags=0xe0bffe09000d val=-1\n"
       // several files in one report (synthetic)
       "  trace.dat:          <idle>-0     [001] 852656.000000: sched_waking: comm=a pid=1\n"
       // the plugin's print of trace_printk with a newline
       "            gawk-4    [001] 852657.000000: print:                tracing_mark_write: uid=1\n gid=4\n"
       "            work-69    [002] 852658.000000: kernel_stack:         <stack trace>\n"
       "=> do_syscall_64 (ffffffff81a0008c)\n");
-  REQUIRE(read.rows.size() == 8);
+  REQUIRE(read.rows.size() == 9);
   CHECK(read.rows[0].args == "pfn=0x32112 flags=none val=1");
   CHECK(read.rows[1].args == "[FAILED TO PARSE] pfn=0x32112 order=0");
   CHECK(read.rows[2].ts == 852'655'067'718'123);
   CHECK(read.rows[3].comm == "kworker/");
   CHECK(read.rows[3].cpu == 2);
   CHECK(read.rows[3].context == "d..2.");
-  CHECK(read.rows[5].comm == "<idle>");
-  CHECK(read.rows[5].pid == 0);
+  CHECK(read.rows[5].comm == "move");
+  CHECK(read.rows[5].cpu == 0);
+  CHECK(read.rows[5].context == "-0x24");
+  CHECK(read.rows[6].comm == "<idle>");
+  CHECK(read.rows[6].pid == 0);
   CHECK(read.markers.size() == 2);
   CHECK(read.markers[0].lost == 5255);
   CHECK_FALSE(read.markers[1].lost);

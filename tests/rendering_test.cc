@@ -364,4 +364,45 @@ TEST_CASE("fields printed as they are say the same", "[rendering]") {
   CHECK(verdicts.grades == plain.grades);
 }
 
+namespace {
+
+// As perf script prints it (tools/perf/builtin-script.c), what stands between the cpu and the time given.
+std::string AsPerfScript(const std::string& line, const std::string& before_time) {
+  size_t open = line.find(" [");
+  size_t close = line.find("] ");
+  size_t colon = line.find(": ", close);
+  if (!IsEventLine(line) || open == std::string::npos || colon == std::string::npos) return "#";
+  std::string task = TaskOf(line);
+  size_t dash = task.rfind('-');
+  std::string time = line.substr(line.rfind(' ', colon - 1) + 1, colon - line.rfind(' ', colon - 1) - 1);
+  return task.substr(0, dash) + " " + task.substr(dash + 1) + line.substr(open, close + 1 - open) + " " +
+         before_time + "   " + time + ":    group:" + line.substr(colon + 2);
+}
+
+}  // namespace
+
+TEST_CASE("perf script with the time of day and perf's own records says the same", "[rendering]") {
+  for (const char* sample : {"x86-fired", "x86-fixed"}) {
+    SampleFiles files = ReadSample(sample, "trace.txt");
+    auto as = [&](const std::string& before_time) {
+      return Changed(files.trace, [&](const std::string& line) { return AsPerfScript(line, before_time); });
+    };
+    Verdicts plain = Judge(files, Join(as("")));
+    REQUIRE(plain.events > 1000);
+    Lines mixed;
+    for (const std::string& line : as("2026-11-30 12:34:56.123456")) {
+      mixed.push_back(line);
+      if (mixed.size() % 50 == 0)
+        mixed.emplace_back("work    69 [003]     5.606333: PERF_RECORD_FORK(75:75):(69:69)");
+    }
+    Verdicts verdicts = Judge(files, Join(mixed));
+    CAPTURE(sample, plain.grades, verdicts.grades, verdicts.issues);
+    CHECK(verdicts.events == plain.events);
+    CHECK(verdicts.rejected == 0);
+    CHECK(verdicts.grades == plain.grades);
+    CHECK(verdicts.comms == plain.comms);
+    CHECK(verdicts.issues == plain.issues);
+  }
+}
+
 }  // namespace mmreplay
