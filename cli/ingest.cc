@@ -28,7 +28,7 @@ namespace {
 constexpr size_t kBatchesAhead = 16;
 
 // Batches on their way from one stage to the next: enough to even out what a batch costs in each.
-constexpr size_t kInFlight = 4;
+constexpr size_t kInFlight = 2;
 
 // Records are handed on in portions of this size: one free may end the lives of very many pages, and very
 // much may be open when the trace ends.
@@ -67,29 +67,37 @@ class BatchPool {
 // console's timeline until it has ended.
 class ReaderThread {
  public:
+  // What is done for the store with the events of a batch.
+  struct Wanted {
+    bool fields;
+    bool text;  // after the reading
+  };
   // `replay_options` is called when the first batch has been read.
-  ReaderThread(EventSource* source, TypedFields* fields, bool keep_fields,
+  ReaderThread(EventSource* source, TypedFields* fields, Wanted wanted,
                const std::function<ReplayOptions()>& replay_options, ConsoleTimeline* console,
                BatchPool* pool)
       : thread_([=, this] {
           pthread_setname_np(pthread_self(), "mmreplay-read");
+          TextBuffer released;  // memory of the last batch's text
           try {
             for (bool first = true;; first = false) {
               ReadBatch read{.work = pool->Take(), .replay_options = {}};
               Batch& batch = read.work.batch;
+              if (batch.text.capacity() == 0) batch.text = std::exchange(released, {});
               if (!source->Next(&batch)) break;
               if (first) read.replay_options = replay_options();
               auto see_event = [&](Event& event) {
                 console->See(event);
-                if (keep_fields) {
+                if (wanted.fields) {
                   fields->Assign(&event, &batch);
                 } else {
-                  fields->AssignKind(&event);
+                  fields->AssignKind(&event, batch);
                 }
               };
               ForEachInOrder(batch,
                              Overloaded{[&](const LossMarker& loss) { console->See(loss); }, see_event});
               read.left_out = source->lines().left_out;
+              if (!wanted.text && batch.text_at) batch.ReleaseText(&released);
               if (!batches_.Push(std::move(read))) break;
             }
             batches_.Close();
@@ -411,7 +419,9 @@ TraceFacts Ingest(const Recording& recording, TraceStore* store, const IngestOpt
   BatchPool pool;
   StoreThread writer(store, &pool);
   auto replay_options = [&] { return OptionsOf(recording, *reader, options.memory); };
-  ReaderThread batches(reader.get(), &fields, store->keeps_fields(), replay_options, &console, &pool);
+  ReaderThread batches(reader.get(), &fields,
+                       {.fields = store->keeps_fields(), .text = !store->reads_text_of_file()},
+                       replay_options, &console, &pool);
   std::deque<ReplayedBatch> ahead;
   size_t ahead_weight = 0;
   auto push_records = [&](ReplayedBatch* of) {

@@ -48,8 +48,6 @@ void EventSpool::Write(const Batch& batch, const std::vector<PageResult>& result
   wide_.clear();
   texts_.clear();
   PageFilter& filter = FilterOfNext();
-  const char* text_begin = batch.text.data();
-  const char* text_end = text_begin + batch.text.size();
   bool in_file = text_ && batch.text_at;
   BatchIndex index{.first_id = Value(batch.events.front().id),
                    .last_id = Value(batch.events.back().id),
@@ -82,15 +80,14 @@ void EventSpool::Write(const Batch& batch, const std::vector<PageResult>& result
     row.source = event.source;
     row.layout = event.layout;
     row.flags = static_cast<uint8_t>((event.in_interrupt ? kInInterrupt : 0) | (event.copy ? kCopy : 0));
-    row.args_size = static_cast<uint32_t>(event.args.size());
-    const char* args = event.args.data();
-    row.args_in_file = in_file && args >= text_begin && args + event.args.size() <= text_end;
+    row.args_size = event.args.size;
+    row.args_in_file = in_file && !event.args.is_owned();
     // Both count from the batch's own.
     if (row.args_in_file) {
-      row.args_at = static_cast<uint64_t>(args - text_begin);
+      row.args_at = event.args.at;
     } else {
       row.args_at = texts_.size();
-      texts_ += event.args;
+      texts_ += batch.Args(event);
     }
     Pack(row, index);
     if (page.pfn) {

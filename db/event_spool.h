@@ -61,6 +61,9 @@ class EventSpool {
   // `text`: the file that Batch::text_at counts in; nullptr where there is none.
   explicit EventSpool(std::shared_ptr<SeekableFile> text);
 
+  // Arguments that are in a batch's text are not taken from there.
+  bool reads_text_of_file() const { return text_ != nullptr; }
+
   // Batches in order, with one result per event. Throws Error.
   void Write(const Batch& batch, const std::vector<PageResult>& results);
 

@@ -230,12 +230,12 @@ class StoredSource : public EventSource {
       event.context = Known(events_.Int(7));
       event.in_interrupt = (events_.Int(8) & kInInterrupt) != 0;
       event.copy = (events_.Int(8) & kCopy) != 0;
-      event.args = batch->owned.emplace_back(events_.Text(9));
-      bytes += event.args.size();
+      event.args = batch->PlaceOf(events_.Text(9));
+      bytes += event.args.size;
       if (bytes > kMostBytesOfBatch) db_.FailDamaged("a batch has more text than an analysis writes");
       event.line = events_.Int(10);
       event.source = std::max<uint32_t>(Id<uint32_t>(events_, 11), 1) - 1;
-      if (!event.copy) event.payload = decoder_->Decode(event.name, event.args);
+      if (!event.copy) event.payload = decoder_->Decode(event.name, batch->Args(event));
       batch->events.push_back(event);
     }
   }

@@ -117,7 +117,7 @@ void EventColumn(const void* rows, size_t row, int column, sqlite3_context* to) 
     case 6:
       return Set(to, int64_t{event.kind});
     case 7:
-      return Set(to, event.args);
+      return Set(to, replayed.batch.Args(event));
     case 8:
       return Set(to, event.line);
     case 9:

@@ -112,6 +112,8 @@ class TraceStore {
 
   // Typed fields are stored with the events.
   bool keeps_fields() const { return !spool_; }
+  // What a batch's text holds is taken from the trace's file, if it is there.
+  bool reads_text_of_file() const { return spool_ && spool_->reads_text_of_file(); }
   // Where events may keep their arguments as records; nullptr: nowhere, their text is stored.
   RecordLayouts* layouts() { return spool_ ? spool_->layouts() : nullptr; }
 

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <memory>
 #include <new>
 #include <optional>
@@ -85,22 +86,53 @@ struct Batch {
     markers.clear();
     frames.clear();
     fields.clear();
+    released_ = 0;
   }
 
-  // About how much memory it takes.
+  // The arguments of one of its events, borrowed. Of a text that was released only their place is known.
+  std::string_view Args(const Event& event) const {
+    if (event.args.is_owned()) return owned[event.args.at & ~ArgsPlace::kOwned];
+    if (released_ > 0) return {};
+    return {text.data() + event.args.at, event.args.size};
+  }
+  // Where they are if they stand in the text, else of a copy.
+  ArgsPlace PlaceOf(std::string_view args) {
+    if (args.empty()) return {};
+    auto size = static_cast<uint32_t>(args.size());
+    std::less<> before;
+    bool within = !before(args.data(), text.data()) && !before(text.data() + text.size(), args.data());
+    if (within) return {static_cast<uint32_t>(args.data() - text.data()), size};
+    owned.emplace_back(args);
+    return {static_cast<uint32_t>(owned.size() - 1) | ArgsPlace::kOwned, size};
+  }
+
+  // Hands the text's memory to another batch: for who reads arguments from the trace's file. Fields and
+  // frames go, too.
+  void ReleaseText(TextBuffer* to) {
+    fields.clear();
+    frames.clear();
+    released_ = text.size();
+    *to = std::exchange(text, {});
+  }
+
+  // About how much memory it takes, a text included that was released: how far a run looks ahead must not
+  // depend on that.
   size_t Weight() const {
-    return text.size() + owned.size() * 64 + events.size() * sizeof(Event) +
+    return text.size() + released_ + owned.size() * 64 + events.size() * sizeof(Event) +
            markers.size() * sizeof(LossMarker) + frames.size() * sizeof(StackFrame) +
            fields.size() * sizeof(FieldValue);
   }
 
-  TextBuffer text;                  // what the views in events and frames borrow from
+  TextBuffer text;                  // what arguments, fields and frames borrow from
   std::optional<uint64_t> text_at;  // where text begins in the trace's file, if it is there as it stands
   std::deque<std::string> owned;    // and texts that are not in the input as they stand
   std::vector<Event> events;
   std::vector<LossMarker> markers;
   std::vector<StackFrame> frames;
   std::vector<FieldValue> fields;  // of all events, see Event::first_field
+
+ private:
+  size_t released_ = 0;  // bytes
 };
 
 // Calls see(marker) and see(event) in the order in which they stand in the trace. `batch` is a Batch or a

@@ -278,6 +278,16 @@ using Payload = std::variant<Opaque, PageRef, PageAlloc, PageFree, PageCacheEven
                              SchedSwitch, SchedWaking, SchedFork, MigratePages, MigrationEntry, FunctionEntry,
                              FunctionReturn>;
 
+// Where the arguments of an event are, verbatim: see Batch::Args.
+struct ArgsPlace {
+  static constexpr uint32_t kOwned = uint32_t{1} << 31;
+
+  uint32_t at = 0;  // in the batch's text; with kOwned: which of its owned texts they are
+  uint32_t size = 0;
+
+  bool is_owned() const { return (at & kOwned) != 0; }
+};
+
 struct Event {
   EventId id;
   std::optional<int64_t> ts;  // ns, or ticks of an integer clock
@@ -287,9 +297,9 @@ struct Event {
   StringId comm;
   StringId name;
   StringId context;  // the flag columns verbatim, empty where not printed
-  // Not 0: `args` is the binary record, of which RecordLayouts::Text() makes the text.
+  // Not 0: the arguments are the binary record, of which RecordLayouts::Text() makes the text.
   uint32_t layout = 0;
-  std::string_view args;  // verbatim, borrowed from the batch
+  ArgsPlace args;
   int64_t line;
   Payload payload;
   uint32_t source = 0;  // of several files that make up the trace; `line` counts in it
@@ -301,7 +311,7 @@ struct Event {
   bool copy = false;          // the same event was recorded in another buffer, too: its payload is Opaque
 };
 // There are as many in memory as 16 MiB of a trace hold, each is written and read by three threads.
-static_assert(sizeof(Event) == 160);
+static_assert(sizeof(Event) == 152);
 
 // One typed field of an event.
 struct FieldValue {

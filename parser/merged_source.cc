@@ -1,7 +1,6 @@
 #include "parser/merged_source.h"
 
 #include <algorithm>
-#include <functional>
 #include <limits>
 #include <utility>
 
@@ -14,17 +13,6 @@ constexpr size_t kFrameWindow = 1024;
 // Of one batch, about as many as in a batch of lines: of these only the arguments are copied.
 constexpr size_t kMostEvents = 8192;
 constexpr size_t kMostText = kBatchBytes / 2;
-
-// The payload may borrow from the arguments, which have moved: a reason that was printed as a number is a
-// name of our own.
-void Rebase(std::string_view from, std::string_view to, Payload* payload) {
-  auto* migrate = std::get_if<MigratePages>(payload);
-  if (!migrate || migrate->reason.empty()) return;
-  const char* reason = migrate->reason.data();
-  std::less<> before;
-  if (before(reason, from.data()) || !before(reason, from.data() + from.size())) return;
-  migrate->reason = to.substr(static_cast<size_t>(reason - from.data()), migrate->reason.size());
-}
 
 void Add(const LineCounts& part, LineCounts* sum) {
   sum->total += part.total;
@@ -114,11 +102,12 @@ void MergedSource::Take(Part* part, uint32_t index, Batch* batch) {
   Event event = part->batch.events[part->event++];
   EventId own_id = event.id;
   TakeMarkers(part, own_id, batch);
-  std::string_view args = event.args;
+  std::string_view args = part->batch.Args(event);
   size_t begin = batch->text.size();
   batch->text.insert(batch->text.end(), args.begin(), args.end());
-  event.args = std::string_view(batch->text.data() + begin, args.size());
-  Rebase(args, event.args, &event.payload);
+  event.args = {static_cast<uint32_t>(begin), static_cast<uint32_t>(args.size())};
+  if (auto* migrate = std::get_if<MigratePages>(&event.payload))
+    migrate->reason = batch->owned.emplace_back(migrate->reason);
   event.id = static_cast<EventId>(next_event_++);
   event.source = index;
   if (event.ts) part->last_ts = event.ts;
@@ -144,7 +133,7 @@ bool MergedSource::Next(Batch* batch) {
     size_t index = turns_.top().second;
     Part& part = parts_[index];
     const Event& event = part.batch.events[part.event];
-    bool full = batch->text.size() + event.args.size() > kMostText || batch->events.size() == kMostEvents;
+    bool full = batch->text.size() + event.args.size > kMostText || batch->events.size() == kMostEvents;
     if (full && !batch->events.empty()) return true;
     if (auto ticks = part.source->clock_is_ticks(); ticks) {
       if (!clock_is_ticks_) clock_is_ticks_ = ticks;

@@ -797,12 +797,13 @@ void PerfDataReader::FinishBatch(Batch* batch) {
   const size_t markers = batch->markers.size();
   for (size_t i = 0; i < batch->events.size(); ++i) {
     Event& event = batch->events[i];
-    event.args = text.substr(start, ends_[i] - start);
+    std::string_view args = text.substr(start, ends_[i] - start);
+    event.args = batch->PlaceOf(args);
     start = ends_[i];
     if (event.layout != 0) continue;
-    event.payload = decoder_->Decode(event.name, event.args);
-    if (std::holds_alternative<Opaque>(event.payload) && decoder_->ShouldMean(event.name, event.args)) {
-      CountIssue(decoder_->NotUnderstoodIssue(event.name, event.args, event.line), &issues_);
+    event.payload = decoder_->Decode(event.name, args);
+    if (std::holds_alternative<Opaque>(event.payload) && decoder_->ShouldMean(event.name, args)) {
+      CountIssue(decoder_->NotUnderstoodIssue(event.name, args, event.line), &issues_);
       batch->markers.push_back(
           {LossMarker::Kind::kUnreadable, event.cpu.value_or(kAnyCpu), {}, event.line, event.id});
     }

@@ -266,15 +266,15 @@ void TraceDatReader::AddEvent(std::string_view payload, bool as_record, Batch* b
   event.name = kind.name;
   event.context = contexts_.Columns(read.flags, read.preempt_count);
   event.in_interrupt = FlagsAreInterrupt(read.flags);
-  event.args = arguments;
+  event.args = batch->PlaceOf(arguments);
   if (as_record) event.layout = kind.record_layout;
   event.line = lines_.total;
   if (!kind.buffer) kind.buffer = read.buffer;
   if (*kind.buffer == read.buffer) {
-    event.payload = as_record ? kind.records->Decode(arguments) : decoder_->Decode(event.name, event.args);
+    event.payload = as_record ? kind.records->Decode(arguments) : decoder_->Decode(event.name, arguments);
     if (!as_record && std::holds_alternative<Opaque>(event.payload) &&
-        decoder_->ShouldMean(event.name, event.args)) {
-      CountIssue(decoder_->NotUnderstoodIssue(event.name, event.args, event.line), &issues_);
+        decoder_->ShouldMean(event.name, arguments)) {
+      CountIssue(decoder_->NotUnderstoodIssue(event.name, arguments, event.line), &issues_);
       AddUnreadable(read.cpu, batch);
     }
   } else {

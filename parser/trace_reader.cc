@@ -463,7 +463,7 @@ void TraceReader::KeepWhole(const TraceBody& body, Event* event, Batch* batch) {
   meaning_left_out_ |= body.args.starts_with('(');  // a probe may be one of the model's
   std::string whole(body.name);
   if (!body.args.empty()) whole.append(": ").append(body.args);
-  event->args = batch->owned.emplace_back(std::move(whole));
+  event->args = batch->PlaceOf(whole);
 }
 
 void TraceReader::TellLeftOut(Batch* batch) {
@@ -486,12 +486,16 @@ const Event& TraceReader::StoreEvent(EventId id, const TraceLine& split, const T
   event.name = recent_->names.InternName(body.name, strings_);
   event.context = recent_->contexts.Intern(split.context, strings_);
   event.in_interrupt = ContextIsInterrupt(split.context);
-  event.args = body.args;
+  event.args = batch->PlaceOf(body.args);
   event.line = line_;
   if (strings_->IsNotKept(event.name)) KeepWhole(body, &event, batch);
-  event.payload = decoder_->Decode(event.name, event.args);
-  if (std::holds_alternative<Opaque>(event.payload) && decoder_->ShouldMean(event.name, event.args)) {
-    CountIssue(decoder_->NotUnderstoodIssue(event.name, event.args, line_), &issues_);
+  std::string_view args = batch->Args(event);
+  event.payload = decoder_->Decode(event.name, args);
+  // The text may be released.
+  if (auto* migrate = std::get_if<MigratePages>(&event.payload))
+    migrate->reason = batch->owned.emplace_back(migrate->reason);
+  if (std::holds_alternative<Opaque>(event.payload) && decoder_->ShouldMean(event.name, args)) {
+    CountIssue(decoder_->NotUnderstoodIssue(event.name, args, line_), &issues_);
     AddUnreadable(event.cpu.value_or(kAnyCpu), batch);
   }
   return event;

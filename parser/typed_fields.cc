@@ -355,15 +355,15 @@ std::string TypedFields::SystemOf(std::string_view name, EventShape shape) const
   return group == probe_groups_.end() ? std::string() : group->second;
 }
 
-uint32_t TypedFields::KindOf(const Event& event) {
+uint32_t TypedFields::KindOf(const Event& event, const Batch& batch) {
   EventShape shape = EventShape::kEvent;
   if (std::holds_alternative<FunctionReturn>(event.payload)) {
     shape = EventShape::kReturn;
   } else if (std::holds_alternative<FunctionEntry>(event.payload)) {
     shape = EventShape::kProbe;
-  } else if (event.layout == 0 && event.args.starts_with('(')) {
-    size_t close = event.args.find(')');
-    bool is_return = event.args.substr(0, close).find(" <- ") != kNotFound;
+  } else if (std::string_view args = batch.Args(event); event.layout == 0 && args.starts_with('(')) {
+    size_t close = args.find(')');
+    bool is_return = args.substr(0, close).find(" <- ") != kNotFound;
     shape = is_return ? EventShape::kReturn : EventShape::kProbe;
   }
   auto name = static_cast<size_t>(event.name);
@@ -382,13 +382,13 @@ uint32_t TypedFields::KindOf(const Event& event) {
   return known - 1;
 }
 
-void TypedFields::AssignKind(Event* event) {
-  event->kind = KindOf(*event);
+void TypedFields::AssignKind(Event* event, const Batch& batch) {
+  event->kind = KindOf(*event, batch);
   ++kinds_[event->kind].rows;
 }
 
 void TypedFields::Assign(Event* event, Batch* batch) {
-  AssignKind(event);
+  AssignKind(event, *batch);
   EventKind& kind = kinds_[event->kind];
   event->first_field = static_cast<uint32_t>(batch->fields.size());
   if (!kind.typed) return;
@@ -398,7 +398,7 @@ void TypedFields::Assign(Event* event, Batch* batch) {
   }
 
   std::string_view name = strings_->Text(event->name);
-  std::string_view args = event->args;
+  std::string_view args = batch->Args(*event);
   if (kind.shape != EventShape::kEvent) {
     size_t close = args.find(')');
     args = close == kNotFound ? std::string_view() : args.substr(close + 1);

@@ -70,7 +70,7 @@ class TypedFields {
   // Gives the event its kind, and appends its field values to the batch.
   void Assign(Event* event, Batch* batch);
   // Its kind only: kinds() then have no fields.
-  void AssignKind(Event* event);
+  void AssignKind(Event* event, const Batch& batch);
 
   // Index is the kind of the events.
   const std::vector<EventKind>& kinds() const { return kinds_; }
@@ -78,7 +78,7 @@ class TypedFields {
   int64_t untyped_fields() const { return untyped_fields_; }
 
  private:
-  uint32_t KindOf(const Event& event);
+  uint32_t KindOf(const Event& event, const Batch& batch);
   std::string SystemOf(std::string_view name, EventShape shape) const;
 
   const StringTable* strings_;

@@ -26,7 +26,7 @@ void ReadAllOf(EventSource* source, const StringTable& strings, BinaryRead* read
     for (const Event& event : batch.events) {
       CHECK(Value(event.id) == static_cast<int64_t>(read->events.size()) + 1);
       read->events.push_back({.name = std::string(strings.Text(event.name)),
-                              .args = std::string(event.args),
+                              .args = std::string(batch.Args(event)),
                               .comm = std::string(strings.Text(event.comm)),
                               .ts = event.ts,
                               .cpu = event.cpu,

@@ -43,7 +43,7 @@ Reading Read(const OpenSource& open, const std::vector<ProbeDefinition>& probes,
         reading.records += record;
         reading.lines.push_back(
             {.event = event,
-             .text = record ? layouts.Text(event.layout, event.args) : std::string(event.args),
+             .text = record ? layouts.Text(event.layout, batch.Args(event)) : std::string(batch.Args(event)),
              .comm = std::string(strings.Text(event.comm)),
              .name = std::string(strings.Text(event.name)),
              .context = std::string(strings.Text(event.context)),

@@ -94,7 +94,7 @@ class Stages {
     Decoder decoder(&strings_, recording_.probes, {});
     for (const ReplayedBatch& replayed : batches_) {
       for (const Event& event : replayed.batch.events) {
-        Payload payload = decoder.Decode(event.name, event.args);
+        Payload payload = decoder.Decode(event.name, replayed.batch.Args(event));
         benchmark::DoNotOptimize(payload);
       }
     }

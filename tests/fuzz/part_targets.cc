@@ -64,7 +64,7 @@ void DecodeLines(std::string_view input, bool user_space_text) {
                 .comm = name,
                 .name = name,
                 .context = name,
-                .args = body.args,
+                .args = batch.PlaceOf(body.args),
                 .line = id,
                 .payload = decoder.Decode(name, body.args)};
     fields.Assign(&event, &batch);

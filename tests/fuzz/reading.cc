@@ -37,7 +37,9 @@ void CheckNames(const Event& event, const StringTable& strings) {
 void CheckBatch(const Batch& batch, const StringTable& strings) {
   for (const Event& event : batch.events) {
     CheckNames(event, strings);
-    CheckBorrowed(event.args, batch, "arguments are in the batch's text");
+    Require(event.args.is_owned() ? (event.args.at & ~ArgsPlace::kOwned) < batch.owned.size()
+                                  : size_t{event.args.at} + event.args.size <= batch.text.size(),
+            "arguments are in the batch's text");
     // In the text or static: a sanitizer sees whether it may be read.
     if (const auto* migrate = std::get_if<MigratePages>(&event.payload))
       Require(migrate->reason.find("never a reason") == std::string_view::npos,
