@@ -334,10 +334,25 @@ std::optional<bool> IsPacked(const SeekableFile& file, uint64_t section) {
   return cursor.ok() && id == kBuffer ? std::optional(packed) : std::nullopt;
 }
 
-// The size in the file's table leaves out the number of the pieces in front of them.
-void SetPacked(bool packed, TraceDatCpu* cpu) {
+// Where the packed pieces of a cpu end, by their number and their sizes; nullopt where these lead nowhere.
+std::optional<uint64_t> EndOfPieces(const SeekableFile& file, uint64_t offset) {
+  constexpr uint32_t kMostPieces = 1'000'000;
+  FileCursor cursor(file, offset);
+  auto pieces = cursor.Read<uint32_t>();
+  for (uint32_t i = 0; i < std::min(pieces, kMostPieces) && cursor.ok(); ++i) {
+    auto packed_size = cursor.Read<uint32_t>();
+    cursor.Read<uint32_t>();
+    cursor.Skip(packed_size);
+  }
+  return cursor.ok() && pieces <= kMostPieces ? std::optional(cursor.offset()) : std::nullopt;
+}
+
+// The size in the file's table leaves out the number of the pieces in front of them (trace-cmd 3.1), or has
+// it (3.3 and 3.4).
+void SetPacked(const SeekableFile& file, bool packed, TraceDatCpu* cpu) {
   cpu->packed = packed;
-  if (packed && cpu->size > 0) cpu->size += sizeof(uint32_t);
+  if (packed && cpu->size > 0 && EndOfPieces(file, cpu->offset) != cpu->offset + cpu->size)
+    cpu->size += sizeof(uint32_t);
 }
 
 // What is aligned to a page is so to none that is larger than this.
@@ -370,7 +385,7 @@ uint64_t ReadVersion7(const SeekableFile& file, FileCursor* cursor, Options* opt
         auto packed = IsPacked(file, options->buffers.back().section);
         header->tables_contradict |= !packed || (*packed && header->compression == "none");
         for (size_t i = first; i < header->cpus.size(); ++i)
-          SetPacked(packed.value_or(header->compression != "none"), &header->cpus[i]);
+          SetPacked(file, packed.value_or(header->compression != "none"), &header->cpus[i]);
       }
       // The data of the last option are where the next section is.
       if (id == kDone) {

@@ -178,6 +178,7 @@ const Expectation* FindExpectation(const std::string& name) {
       Expectation{"lab-arm64-fired", 1, true, true},
       Expectation{"x86-panic", 1, false, true},
       Expectation{"x86-dat-fired", 1, false, true},
+      Expectation{"x86-dat-3.3", 1, false, true},
       Expectation{"arm64-dat", 3, false, false},
       Expectation{"x86-dat-buffers", 3, true, false},
       Expectation{"x86-dat-lost", 1, true, true},

@@ -18,7 +18,8 @@ std::string TraceDat(const std::string& name) {
 }  // namespace
 
 TEST_CASE("a trace.dat holds what trace-cmd report prints", "[trace_dat]") {
-  for (const char* name : {"x86-dat-fired", "arm64-dat", "x86-dat-buffers", "x86-dat-lost", "x86-dat-v6"})
+  for (const char* name :
+       {"x86-dat-fired", "x86-dat-3.3", "arm64-dat", "x86-dat-buffers", "x86-dat-lost", "x86-dat-v6"})
     CheckAgreement(SampleArchive(name));
 }
 
