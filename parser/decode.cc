@@ -22,6 +22,27 @@ struct Decoder::Binding {
   bool damaged = false;  // its place in the function cannot be read
   bool by_name = false;  // the function was taken from the event's name
   std::vector<BoundField> fields;
+  bool several = false;  // probes of one name and place fetch different fields
+  // What hits have told so far.
+  mutable uint32_t read = 0;  // of the fields, bit by bit
+  mutable int64_t keys = 0;
+
+  struct Told {
+    uint32_t read = 0;     // these have a value
+    uint32_t garbled = 0;  // what these have is none
+  };
+  // A probe fetches the same in each hit: one that lacks what others told is cut off, or was written over.
+  bool IsCut(const Told& told, std::string_view args) const {
+    if (several || (read & ~told.read) == 0) return false;
+    return (read & told.garbled) != 0 || std::count(args.begin(), args.end(), '=') < keys;
+  }
+  void See(const Told& told, std::string_view args) const {
+    if ((told.read & ~read) == 0) return;
+    read |= told.read;
+    keys = std::max<int64_t>(keys, std::count(args.begin(), args.end(), '='));
+  }
+  // What a hit's fields are, behind its place.
+  Told Read(std::string_view args, ProbeFields* values) const;
 };
 
 namespace {
@@ -497,9 +518,20 @@ bool Decoder::Concerns(std::string_view text) const {
   return false;
 }
 
-TraceIssue Decoder::RejectedIssue(std::string_view kind, int64_t line, std::string_view concerning,
-                                  std::string text) const {
-  if (Concerns(concerning))
+// By its definition, or by hits that were read before, a probe on a function that means something.
+bool Decoder::IsProbe(StringId name) {
+  auto index = static_cast<size_t>(name);
+  if (index >= is_probe_.size()) is_probe_.resize(strings_->size());
+  if (!is_probe_[index]) is_probe_[index] = probes_that_count_.contains(strings_->Text(name));
+  return *is_probe_[index];
+}
+
+TraceIssue Decoder::RejectedIssue(std::string_view kind, int64_t line,
+                                  std::optional<std::string_view> concerning, std::string text) const {
+  if (!concerning)
+    return {TraceIssue::Severity::kError, "event rejected", line, 1,
+            "an event that may count is missing: " + text};
+  if (Concerns(*concerning))
     return {TraceIssue::Severity::kError, "event rejected", line, 1,
             "an event that counts is missing: " + text};
   return {TraceIssue::Severity::kWarning, std::string(kind), line, 1, std::move(text)};
@@ -622,6 +654,62 @@ Payload Decoder::Decode(StringId name, std::string_view args) {
   return Opaque{};
 }
 
+namespace {
+
+// What FindField finds of each of a probe's fields, in one pass.
+class FoundFields {
+ public:
+  FoundFields(std::string_view args, const std::vector<BoundField>& fields) : args_(args), fields_(fields) {
+    size_t open = std::min(fields.size(), kMost);
+    const char* end = args.data() + args.size();
+    for (size_t word = 0; word < args.size();) {
+      for (size_t i = 0; i < fields.size() && i < kMost; ++i) {
+        std::string_view key = fields[i].name;
+        size_t equals = word + key.size();
+        if (equals_[i] != 0 || equals >= args.size() || args[equals] != '=') continue;
+        if (!SameText(args.substr(word, key.size()), key)) continue;
+        equals_[i] = equals + 1;
+        --open;
+      }
+      if (open == 0) break;
+      word = static_cast<size_t>(FindNear(args.data() + word, end, ' ') - args.data()) + 1;
+    }
+  }
+
+  std::optional<std::string_view> Text(size_t i) const {
+    if (i >= kMost) return FindField(args_, fields_[i].name);
+    if (equals_[i] == 0) return std::nullopt;
+    return FieldAt(args_, equals_[i] - 1);
+  }
+
+ private:
+  static constexpr size_t kMost = ProbeFields::kMax;
+  std::string_view args_;
+  const std::vector<BoundField>& fields_;
+  std::array<size_t, kMost> equals_{};  // behind the '=' of each; 0: not found
+};
+
+}  // namespace
+
+Decoder::Binding::Told Decoder::Binding::Read(std::string_view args, ProbeFields* values) const {
+  constexpr size_t kBits = 32;
+  Told told;
+  FoundFields found(args, fields);
+  for (size_t i = 0; i < fields.size(); ++i) {
+    auto text = found.Text(i);
+    if (!text) continue;
+    auto bits = ParseUnsigned(*text);  // x64, u64
+    auto value = bits ? std::nullopt : ParseSigned(*text);
+    if (bits) values->Set(fields[i].role, *bits);
+    if (value) values->Set(fields[i].role, static_cast<uint64_t>(*value));
+    if (i >= kBits) continue;
+    // kernel/trace/trace_probe_kernel.h: what cannot be fetched is printed so.
+    bool is_value = bits || value || *text == "(fault)";
+    (is_value ? told.read : told.garbled) |= uint32_t{1} << i;
+  }
+  return told;
+}
+
 TraceIssue Decoder::NotUnderstoodIssue(StringId name, std::string_view args, int64_t line) const {
   return {TraceIssue::Severity::kError, "arguments not understood", line, 1,
           "what an event that counts tells could not be read: " + std::string(strings_->Text(name)) + ": " +
@@ -631,10 +719,14 @@ TraceIssue Decoder::NotUnderstoodIssue(StringId name, std::string_view args, int
 bool Decoder::ShouldMean(StringId name, std::string_view args) {
   if (BeginsWithPlace(args)) {
     if (args[0] == '(' && args.find(')') == kNotFound)
-      return args.find("+0x") != kNotFound && Concerns(strings_->Text(name));
-    const Binding* binding = BindingOf(name, args, nullptr);
-    return binding && binding->damaged;
+      return (args.find("+0x") != kNotFound || IsProbe(name)) && Concerns(strings_->Text(name));
+    std::string_view rest;
+    const Binding* binding = BindingOf(name, args, &rest);
+    if (!binding) return false;
+    ProbeFields fields;
+    return binding->damaged || (binding->at_entry && binding->IsCut(binding->Read(rest, &fields), rest));
   }
+  if (IsProbe(name)) return true;
   // Older kernels print some of them otherwise, functions have the names of others, and what is printed in
   // them (trace_printk) is anything: of those it must have the shape.
   switch (TracepointOf(name)) {
@@ -810,6 +902,7 @@ const Decoder::Binding* Decoder::Bind(StringId name, std::string_view place) {
       binding->by_name = true;
     }
   }
+  binding->several = definitions.size() > 1;
   binding->symbol = strings_->InternName(probed.symbol);
   binding->function = FunctionOfSymbol(probed.symbol);
   binding->damaged = probed.damaged && binding->function != KernelFunction::kOther;
@@ -824,45 +917,10 @@ const Decoder::Binding* Decoder::Bind(StringId name, std::string_view place) {
       }
     }
   }
+  if (binding->at_entry && binding->function != KernelFunction::kOther && !IsProbe(name))
+    is_probe_[static_cast<size_t>(name)] = true;
   return known.emplace(place, std::move(binding)).first->second.get();
 }
-
-namespace {
-
-// What FindField finds of each of a probe's fields, in one pass.
-class FoundFields {
- public:
-  FoundFields(std::string_view args, const std::vector<BoundField>& fields) : args_(args), fields_(fields) {
-    size_t open = std::min(fields.size(), kMost);
-    const char* end = args.data() + args.size();
-    for (size_t word = 0; word < args.size();) {
-      for (size_t i = 0; i < fields.size() && i < kMost; ++i) {
-        std::string_view key = fields[i].name;
-        size_t equals = word + key.size();
-        if (equals_[i] != 0 || equals >= args.size() || args[equals] != '=') continue;
-        if (!SameText(args.substr(word, key.size()), key)) continue;
-        equals_[i] = equals + 1;
-        --open;
-      }
-      if (open == 0) break;
-      word = static_cast<size_t>(FindNear(args.data() + word, end, ' ') - args.data()) + 1;
-    }
-  }
-
-  std::optional<std::string_view> Text(size_t i) const {
-    if (i >= kMost) return FindField(args_, fields_[i].name);
-    if (equals_[i] == 0) return std::nullopt;
-    return FieldAt(args_, equals_[i] - 1);
-  }
-
- private:
-  static constexpr size_t kMost = ProbeFields::kMax;
-  std::string_view args_;
-  const std::vector<BoundField>& fields_;
-  std::array<size_t, kMost> equals_{};  // behind the '=' of each; 0: not found
-};
-
-}  // namespace
 
 // wait: (wait_on_page_bit+0x0/0x100) page=0xffffea0000a00000 bit=0 flags=0x1fff00000000000 ref=0
 // wait_r: (do_huge_pmd_numa_page+0x3fa/0x7e0 <- wait_on_page_bit)
@@ -873,17 +931,9 @@ Payload Decoder::DecodeProbe(StringId name, std::string_view args) {
   probes_bound_by_name_ += binding->by_name;
 
   ProbeFields fields;
-  FoundFields found(rest, binding->fields);
-  for (size_t i = 0; i < binding->fields.size(); ++i) {
-    const BoundField& field = binding->fields[i];
-    auto text = found.Text(i);
-    if (!text) continue;
-    if (auto bits = ParseUnsigned(*text)) {  // x64, u64
-      fields.Set(field.role, *bits);
-    } else if (auto value = ParseSigned(*text)) {
-      fields.Set(field.role, static_cast<uint64_t>(*value));
-    }
-  }
+  Binding::Told told = binding->Read(rest, &fields);
+  if (binding->IsCut(told, rest)) return Opaque{};
+  binding->See(told, rest);
   if (binding->is_return) return FunctionReturn{binding->function, binding->caller, binding->symbol, fields};
   return FunctionEntry{binding->function, binding->symbol, fields};
 }

@@ -53,8 +53,8 @@ class Decoder {
   bool Concerns(std::string_view text) const;
 
   // The issue of a line or record that could not be read, of the kind `kind` unless what it is about
-  // (`concerning`) means something: then it is an error.
-  TraceIssue RejectedIssue(std::string_view kind, int64_t line, std::string_view concerning,
+  // (`concerning`; nullopt where that cannot be told) means something: then it is an error.
+  TraceIssue RejectedIssue(std::string_view kind, int64_t line, std::optional<std::string_view> concerning,
                            std::string text) const;
 
   const std::vector<ProbeDefinition>& probes() const { return probes_; }
@@ -86,6 +86,7 @@ class Decoder {
   };
 
   Tracepoint TracepointOf(StringId name);
+  bool IsProbe(StringId name);
   Payload DecodeProbe(StringId name, std::string_view args);
   Payload DecodePageRef(PageRefOp op, std::string_view args);
   Payload DecodeLock(LockStep step, std::string_view args);
@@ -104,6 +105,7 @@ class Decoder {
   Known known_;
   std::vector<std::optional<Tracepoint>> tracepoints_;  // by StringId
   // By StringId of the name, and place.
+  std::vector<std::optional<bool>> is_probe_;  // by name
   std::unordered_map<uint32_t, std::map<std::string, std::unique_ptr<Binding>, std::less<>>> bindings_;
 };
 

@@ -258,6 +258,7 @@ bool TraceLineSplitter::Split(std::string_view line, TraceLine* out) {
 }
 
 TraceBody SplitTraceBody(std::string_view body) {
+  while (body.starts_with(' ')) body.remove_prefix(1);
   if (body.starts_with('<')) {
     if (body.starts_with("<stack trace>")) return {"kernel_stack", body};
     if (body.starts_with("<user stack trace>")) return {"user_stack", body};

@@ -1,5 +1,10 @@
 #include "parser/line_format.h"
 
+#include <re2/re2.h>
+
+#include <set>
+#include <string>
+
 #include "parser/console_log.h"
 #include "parser/function_graph.h"
 #include "parser/latency_text.h"
@@ -217,6 +222,14 @@ class PerfScriptFormat : public LineFormat {
     if (!SplitPerfLine(line, event) || (!event->ts && timed_)) return false;
     timed_ |= event->ts.has_value();
     *body = SplitPerfBody(event->body);
+    // "numa:" is the head of an event of a group.
+    constexpr size_t kMostGroups = 64;
+    std::string_view group = event->body.substr(0, event->body.find(':'));
+    if (body->name != group) {
+      if (!groups_.contains(group) && groups_.size() < kMostGroups) groups_.emplace(group);
+    } else if (body->args.empty() && groups_.contains(group)) {
+      *body = {{}, body->name};
+    }
     in_chain_ = true;
     return true;
   }
@@ -226,7 +239,8 @@ class PerfScriptFormat : public LineFormat {
     if (IsPerfSideband(line))
       return OtherLine{.kind = LineKind::kComment, .frame = {}, .lost = {}, .ends_text = true};
     if (!in_chain_) return std::nullopt;
-    if (auto frame = ParsePerfFrame(line); frame && !HasTimeColumn(line) && !ReadsAsEvent(line))
+    if (auto frame = ParsePerfFrame(line);
+        frame && !HasTimeColumn(line) && !ReadsAsEvent(line) && !BeginsEvent(line))
       return OtherLine{.kind = LineKind::kContinuation, .frame = frame, .lost = {}, .ends_text = true};
     return std::nullopt;
   }
@@ -239,6 +253,7 @@ class PerfScriptFormat : public LineFormat {
  private:
   bool in_chain_ = false;
   bool timed_ = false;  // samples carry a time: a line without is none
+  std::set<std::string, std::less<>> groups_;
 };
 
 class FunctionGraphFormat : public LineFormat {
@@ -356,6 +371,18 @@ bool ReadsAsEvent(std::string_view line) {
   if (HasCpuColumn(line) && SplitTraceLine(line, &split)) return true;
   if (SplitLatencyReportLine(line, &split)) return true;
   return line.find(" [0") != kNotFound && SplitPerfLine(line, &split) && split.cpu;
+}
+
+bool BeginsEvent(std::string_view line) {
+  static const RE2 pattern(
+      R"(^\s*\S.{0,40}[-\s/]\d+\s+(?:\([\s\d-]+\)\s+)?\[\d{3,}\](?:\s+\S{4,8})?(?:\s+[\d.]*:?)?\s*$)");
+  return line.find(" [") != kNotFound &&
+         RE2::PartialMatch(re2::StringPiece(line.data(), line.size()), pattern);
+}
+
+bool EndsEvent(std::string_view line) {
+  static const RE2 pattern(R"(^\s*[a-z_][\w.]*: (?:\w+=\S|\([\w.]+\+0x))");
+  return RE2::PartialMatch(re2::StringPiece(line.data(), line.size()), pattern);
 }
 
 std::unique_ptr<LineFormat> MakeLineFormat(InputFormat format, std::shared_ptr<TraceLineSplitter> splitter) {

@@ -20,8 +20,25 @@ bool CarriesFreeText(std::string_view name, std::string_view args) {
          (!args.empty() && args[0] != '(' && args.find('=') == std::string_view::npos);
 }
 
+constexpr const char* kLastLineIsCut = "the last line is cut off: the file is not complete";
+constexpr const char* kCut = "a line is a piece of an event";
 constexpr const char* kSeveral = "a line holds several events";
 constexpr const char* kOtherForm = "a line is an event in another form than the trace's own";
+
+bool IsNameChar(char c) {
+  return IsDigit(c) || c == '_' || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+}
+
+// Nothing, or a word and no colon, behind an event's time. What tracers print there besides has blanks.
+bool NameIsCut(const TraceBody& body) {
+  return body.name.empty() && std::all_of(body.args.begin(), body.args.end(), IsNameChar);
+}
+
+// A line that could not be read has two words that end with a colon: its time and its name.
+bool HasName(std::string_view line) {
+  size_t first = line.find(": ");
+  return first != kNotFound && (line.find(": ", first + 2) != kNotFound || line.ends_with(':'));
+}
 
 // "d..2.     5.801402: ": what follows a cpu column.
 std::optional<TimeStamp> TimeBehindCpu(std::string_view text) {
@@ -241,10 +258,10 @@ void TraceReader::AddUnreadable(int32_t cpu, Batch* batch) const {
   AddMarker({LossMarker::Kind::kUnreadable, cpu, {}, line_, {}}, batch);
 }
 
-LineKind TraceReader::Reject(std::string_view line, std::string_view concerning, const char* why,
-                             Batch* batch) {
-  TraceIssue issue = decoder_->RejectedIssue("line rejected", line_, concerning,
-                                             std::string(why) + ": " + std::string(line.substr(0, 80)));
+LineKind TraceReader::Reject(std::string_view line, std::optional<std::string_view> concerning,
+                             const char* why, Batch* batch) {
+  std::string text = std::string(why) + ": " + std::string(line.substr(0, 80));
+  TraceIssue issue = decoder_->RejectedIssue("line rejected", line_, concerning, std::move(text));
   if (issue.severity == Severity::kError) AddUnreadable(kAnyCpu, batch);
   CountIssue(std::move(issue), &issues_);
   return LineKind::kRejected;
@@ -307,6 +324,10 @@ LineKind TraceReader::Classify(std::string_view line, bool terminated, Batch* ba
       if (HasMeaning(body_)) return Reject(line, line, kSeveral, batch);
       Reject(line, body_.args, kSeveral, batch);  // the others: what carries a text is kept
     }
+    // Where mails wrap lines the name is in the next one.
+    if (terminated && NameIsCut(body_) && (native_ || !body_.args.empty()))
+      return Reject(line, std::nullopt, kCut, batch);
+    terminated_ = terminated;
     return AddEvent(split_, body_, batch);
   }
   if (auto other = format_->Classify(line)) {
@@ -336,13 +357,17 @@ LineKind TraceReader::Classify(std::string_view line, bool terminated, Batch* ba
   }
   if (format_->LooksLikeEvent(line)) {
     // A file that is cut off ends within a line: the recording ends before it.
-    return Reject(line, terminated ? line : std::string_view(),
+    auto concerning = HasName(line) ? std::optional(line) : std::nullopt;
+    return Reject(line, terminated ? concerning : std::string_view(),
                   "a line looks like an event and could not be read", batch);
   }
+  bool within = terminated && lines_.events > 0 && !text_may_continue_ && format_->in_events();
+  if (within && (BeginsEvent(line) || (native_ && EndsEvent(line))))
+    return Reject(line, std::nullopt, kCut, batch);
   if (ReadsAsEvent(line)) return Reject(line, line, kOtherForm, batch);
   if (text_may_continue_) return LineKind::kContinuation;
   if (!terminated && native_) {
-    Note(Severity::kWarning, "truncated", "the last line is cut off: the file is not complete");
+    Note(Severity::kWarning, "truncated", kLastLineIsCut);
     return LineKind::kRejected;
   }
   if (native_) {
@@ -495,6 +520,10 @@ const Event& TraceReader::StoreEvent(EventId id, const TraceLine& split, const T
   if (auto* migrate = std::get_if<MigratePages>(&event.payload))
     migrate->reason = batch->owned.emplace_back(migrate->reason);
   if (std::holds_alternative<Opaque>(event.payload) && decoder_->ShouldMean(event.name, args)) {
+    if (!terminated_) {
+      Note(Severity::kWarning, "truncated", kLastLineIsCut);
+      return event;
+    }
     CountIssue(decoder_->NotUnderstoodIssue(event.name, args, line_), &issues_);
     AddUnreadable(event.cpu.value_or(kAnyCpu), batch);
   }

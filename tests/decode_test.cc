@@ -188,13 +188,41 @@ TEST_CASE("without definitions the kernel's own names tell", "[decode]") {
   CHECK(call.fields.Get(ProbeRole::kBit) == 0u);
   CHECK(call.fields.Get(ProbeRole::kPageCount) == 0u);
   CHECK(call.fields.Get(ProbeRole::kPageFlags) == 0x1fff00000000000u);
-  call = f.As<FunctionEntry>("wait", "(wait_on_page_bit+0x0/0x100) mystery=0xffffea0000a00000");
-  CHECK_FALSE(call.fields.Get(ProbeRole::kPage));
   // page=$arg1:u64
-  call = f.As<FunctionEntry>("wait", "(wait_on_page_bit+0x0/0x100) page=18446719884466552832 bit=0");
+  call = Fixture().As<FunctionEntry>("wait", "(wait_on_page_bit+0x0/0x100) page=18446719884466552832 bit=0");
   CHECK(call.fields.Get(ProbeRole::kPage) == 18446719884466552832u);
-  call = f.As<FunctionEntry>("wait", "(wait_on_page_bit+0x0/0x100) page=-24189242998784 bit=0");
+  call = Fixture().As<FunctionEntry>("wait", "(wait_on_page_bit+0x0/0x100) page=-24189242998784 bit=0");
   CHECK(call.fields.Get(ProbeRole::kPage) == 18446719884466552832u);
+  call = Fixture().As<FunctionEntry>("wait", "(wait_on_page_bit+0x0/0x100) mystery=0xffffea0000a00000");
+  CHECK_FALSE(call.fields.Get(ProbeRole::kPage));
+}
+
+TEST_CASE("a probe's hit that lacks what others told is cut off", "[decode]") {
+  Fixture f;
+  const std::string place = "(folio_unlock+0x0/0x30)";
+  const std::string whole = place + " folio=0xffffea0000160000 flags=0x4ffe000000b000d ref=6";
+  auto understood = [&](const std::string& args) {
+    StringId name = f.strings.Intern("folio_unlock");
+    bool opaque = f.IsOpaque("folio_unlock", args);
+    CHECK(f.decoder.ShouldMean(name, args) == opaque);
+    return !opaque;
+  };
+  CHECK(understood(place + " folio=0xffffea0000160000"));  // nothing is known yet
+  CHECK(understood(whole));
+  CHECK_FALSE(understood(place + " folio=0xffffea0000160000 flags=0xffe"));
+  CHECK_FALSE(understood(place + " folio=0xffffea0000160000 flags=0x4ffe000000b000d ref="));
+  CHECK_FALSE(understood(place + " folio=0xffffea0000160000 flags=0x4ffe000000b000d ref=x"));
+  CHECK_FALSE(understood(place));
+  CHECK_FALSE(understood("(folio_unl"));
+  CHECK_FALSE(understood(""));
+  CHECK_FALSE(understood("????"));
+  CHECK(understood(place + " folio=0xffffea0000160000 flags=(fault) ref=(fault)"));
+  CHECK(understood(whole));
+  // Two probes of one name: each fetches its own.
+  Fixture two(
+      "p:a/folio_unlock folio_unlock folio=%di ref=+52(%di):s32\np:b/folio_unlock folio_unlock folio=%di\n");
+  CHECK_FALSE(two.IsOpaque("folio_unlock", place + " folio=0xffffea0000160000 ref=6"));
+  CHECK_FALSE(two.IsOpaque("folio_unlock", place + " folio=0xffffea0000160000"));
 }
 
 TEST_CASE("struct layouts follow the release, and stay open without one", "[decode]") {

@@ -405,4 +405,56 @@ TEST_CASE("perf script with the time of day and perf's own records says the same
   }
 }
 
+TEST_CASE("a line that was cut off anywhere is told, and no wait is safe for it", "[rendering]") {
+  struct Cut {
+    const char* what;
+    std::function<std::string(const std::string&)> of;
+  };
+  auto upto = [](const char* text, size_t more) {
+    return [=](const std::string& line) { return line.substr(0, line.find(text) + more); };
+  };
+  const Cut cuts[] = {
+      {"within the name", upto(": wait: ", 4)},
+      {"before the name", upto(": wait: ", 1)},
+      {"behind the name", upto(": wait: ", 7)},
+      {"within the place", upto(": wait: (", 16)},
+      {"before the time", upto("] ", 1)},
+      {"within the time", upto(".", 2)},
+      {"its head is lost", [](const std::string& line) { return line.substr(line.find(": wait: ") + 2); }},
+      {"overwritten", [&](const std::string& line) { return upto(": wait: ", 8)(line) + "????"; }},
+  };
+  // In the sample of 4.10 every wait is one of wait_on_page_bit.
+  SampleFiles files = ReadSample("410-x86-held0", "trace.txt");
+  REQUIRE(Judge(files, Join(files.trace)).Of("benign") == 78);
+  for (const Cut& cut : cuts) {
+    int64_t count = 0;
+    Lines lines = Changed(files.trace, [&](const std::string& line) {
+      if (!IsEventLine(line) || line.find(": wait: (wait_on_page_bit+0x0") == std::string::npos) return line;
+      ++count;
+      return cut.of(line);
+    });
+    REQUIRE(count == 78);
+    Verdicts verdicts = Judge(files, Join(lines));
+    CAPTURE(cut.what, verdicts.grades, verdicts.issues);
+    CHECK(verdicts.exit_code == 3);
+    CHECK(verdicts.Of("benign") + verdicts.Of("latent") + verdicts.Of("probable") +
+              verdicts.Of("confirmed") ==
+          0);
+  }
+}
+
+TEST_CASE("one line that was cut off accuses nobody", "[rendering]") {
+  SampleFiles files = ReadSample("410-x86-held0", "trace.txt");
+  for (size_t at = 500; at < files.trace.size(); at += 97) {
+    Lines lines = files.trace;
+    std::string& line = lines[at];
+    if (!IsEventLine(line)) continue;
+    line.resize(line.size() / 4 + at % (line.size() * 3 / 4));
+    Verdicts verdicts = Judge(files, Join(lines));
+    CAPTURE(line, verdicts.grades, verdicts.issues);
+    CHECK(verdicts.Of("probable") + verdicts.Of("confirmed") == 0);
+    CHECK(verdicts.Of("latent") == 0);
+  }
+}
+
 }  // namespace mmreplay
