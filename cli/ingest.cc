@@ -185,7 +185,8 @@ ReplayOptions OptionsOf(const Recording& recording, const EventSource& source, c
     (probe.is_return ? options.return_probes : options.entry_probes).push_back(function);
   }
   for (const CpuStats& cpu : recording.cpu_stats) {
-    if (cpu.overrun > 0 || cpu.commit_overrun > 0) options.overwritten_cpus.push_back(cpu.cpu);
+    bool overwritten = cpu.overrun > 0 || cpu.commit_overrun > 0;
+    (overwritten ? options.overwritten_cpus : options.whole_cpus).push_back(cpu.cpu);
     if (cpu.dropped > 0) options.full_cpus.push_back(cpu.cpu);
   }
   const TraceHeader& header = source.header();

@@ -69,6 +69,9 @@ void ClockLearner::OnSwitch(const SchedSwitch& sched, const Moment& at) {
       HandOver(at, *prev.in);
     prev.out = at;
     prev.slept = sched.prev_state == SleepState::kUninterruptible || sched.prev_state == SleepState::kOther;
+    // kernel/sched/core.c:try_to_wake_up (6.1) emits sched_waking as soon as the task has said that it will
+    // sleep, and only then waits for it to have left its cpu.
+    prev.may_be_woken = prev.woken.has_value();
     prev.woken.reset();
     prev.ran_unwoken = false;
   }
@@ -76,8 +79,9 @@ void ClockLearner::OnSwitch(const SchedSwitch& sched, const Moment& at) {
     Running& next = tasks_[Value(sched.next)];
     if (next.out && (!next.in || Value(next.in->event) < Value(next.out->event))) HandOver(*next.out, at);
     if (next.slept && next.woken) HandOver(*next.woken, at);
-    next.ran_unwoken = next.slept && !next.woken;
+    next.ran_unwoken = next.slept && !next.woken && !next.may_be_woken;
     next.slept = false;
+    next.woken.reset();
     next.in = at;
   }
 }

@@ -41,7 +41,8 @@ class ClockLearner {
     std::optional<Moment> in;   // put on a cpu
     std::optional<Moment> out;  // taken off it
     bool slept = false;         // asleep when it was
-    std::optional<Moment> woken;
+    std::optional<Moment> woken;  // since it came to where it is, on a cpu or off it
+    bool may_be_woken = false;    // it was woken while it was on its way to sleep
     bool ran_unwoken = false;
   };
 

@@ -27,6 +27,8 @@ struct ReplayOptions {
   // every cpu where the list is empty.
   bool head_overwritten = false;
   std::vector<int32_t> overwritten_cpus;
+  // Whose statistics say that nothing was, beside those of others that were overwritten.
+  std::vector<int32_t> whole_cpus;
   // Events at the end found these cpus' buffers full (options/overwrite 0).
   std::vector<int32_t> full_cpus;
   MemoryBudget memory = MemoryBudget();

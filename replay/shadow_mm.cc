@@ -223,7 +223,7 @@ void ShadowMm::Replay(const LossMarker& marker) {
     return;
   }
   CpuState& cpu = CpuOf(marker.cpu);
-  if (marker.kind == LossMarker::Kind::kBufferStarted && cpu.seen) return;
+  if (marker.kind == LossMarker::Kind::kBufferStarted && (cpu.seen || IsWhole(marker.cpu))) return;
   cpu.seen = true;
   if (!cpu.open_gap) {
     ++open_gaps_;
@@ -232,6 +232,13 @@ void ShadowMm::Replay(const LossMarker& marker) {
   MissOn(marker.cpu);
   pages_.OnGap();
   migrations_.OnGap();
+}
+
+// Once one cpu's buffer was overwritten, kernel/trace/trace.c:test_cpu_buff_start (6.1) tells of each but the
+// first that it started.
+bool ShadowMm::IsWhole(int32_t cpu) const {
+  const auto& whole = options_.whole_cpus;
+  return !options_.overwritten_cpus.empty() && std::find(whole.begin(), whole.end(), cpu) != whole.end();
 }
 
 // Events that would show a reference of the task may be missing since then.

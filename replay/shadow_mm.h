@@ -93,6 +93,7 @@ class ShadowMm {
   // Returns of the function are probed.
   bool ReturnKnown(std::optional<KernelFunction> function) const;
   void Cut(const LossMarker& marker);
+  bool IsWhole(int32_t cpu) const;
   bool GapSince(const Task& task, EventId since) const;
   void CloseGap(const Event& event);
   void MissOn(int32_t cpu);

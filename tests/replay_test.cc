@@ -228,6 +228,24 @@ TEST_CASE("locks, migrating tasks and wake-ups show it", "[order]") {
     event(1'507'000, 1, 2, lock(LockStep::kAcquired));
     CHECK(clock.learned() == 0);
   }
+  SECTION("a task that is woken while it is on its way to sleep") {
+    auto switched = [&](int64_t ts, int32_t cpu, int32_t from, int32_t to, SleepState state) {
+      event(ts, cpu, from, SchedSwitch{pid(from), pid(to), state});
+    };
+    switched(1'000'000, 3, 0, 7, SleepState::kRunning);
+    event(2'000'000, 0, 8, SchedWaking{pid(7), false});
+    switched(2'028'000, 3, 7, 0, SleepState::kUninterruptible);
+    switched(2'118'000, 3, 0, 7, SleepState::kRunning);
+    event(9'000'000, 0, 8, SchedWaking{pid(7), false});
+    switched(9'010'000, 3, 7, 0, SleepState::kUninterruptible);
+    switched(9'100'000, 3, 0, 7, SleepState::kRunning);
+    CHECK(clock.learned() == 0);
+    // One that has slept and runs before it is woken.
+    switched(9'200'000, 3, 7, 0, SleepState::kUninterruptible);
+    switched(9'300'000, 3, 0, 7, SleepState::kRunning);
+    event(9'305'000, 0, 8, SchedWaking{pid(7), false});
+    CHECK(clock.learned() == 5'000);
+  }
   SECTION("a task on two cpus at a time") {
     event(1'000'000, 0, 0, SchedSwitch{pid(0), pid(7), SleepState::kRunning});
     event(2'000'000, 1, 0, SchedSwitch{pid(0), pid(7), SleepState::kRunning});
