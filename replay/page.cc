@@ -128,6 +128,7 @@ void PageTracker::BeginLife(Page* page, const Moment& at, bool unseen) {
   fresh.life = static_cast<LifetimeId>(next_life_++);
   fresh.first_event = at.event;
   fresh.previous_life = page->life;
+  fresh.refs_on_record = page->refs_on_record;
   fresh.previous_death = page->death;
   fresh.previous_takers = std::move(page->takers);
   fresh.gaps_before = gaps_;
@@ -289,6 +290,7 @@ Page* PageTracker::SplitOff(Page* block, Pfn pfn, uint32_t order, const Moment& 
     }
     Page& fresh = NewPage(static_cast<Pfn>(head), part_order, LifetimeQuality::kSplit, at);
     fresh.alloc = block->alloc;
+    fresh.refs_on_record = block->refs_on_record;
     return &fresh;
   };
   if (block->quality == LifetimeQuality::kOpen) block->quality = LifetimeQuality::kSplit;
@@ -702,6 +704,7 @@ void PageTracker::OnRef(const PageRef& ref, const Moment& at, const Task* task, 
     if (!page->alloc && page->quality == LifetimeQuality::kOpen) page->alloc = at;
     page->count = ref.val;
     page->last_ref = at.event;
+    page->refs_on_record = true;
     page->frozen = false;
     page->frozen_at.reset();
     page->last_locked.reset();
@@ -857,6 +860,7 @@ void PageTracker::OnRef(const PageRef& ref, const Moment& at, const Task* task, 
     page->excess_run = 0;
   }
   page->last_ref = at.event;
+  page->refs_on_record = true;
   emit_(PageRefResult{.event = at.event,
                       .lifetime = page->life,
                       .pfn = ref.pfn,

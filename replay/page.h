@@ -97,6 +97,7 @@ struct Page {
   int32_t excess_run = 0;
   EventId excess_after{};  // last event before the first with an excess
   EventId last_ref{};
+  bool refs_on_record = false;  // reference events of this frame, in this life or one before
   int64_t gaps_before = 0;
   std::unique_ptr<Contradiction> unsettled;
   std::unique_ptr<Anomaly> pending;  // a second free, until the page's next event

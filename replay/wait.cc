@@ -60,6 +60,7 @@ bool MayWaitInLookup(KernelFunction function) {
 
 // For so long a waiter that is not seen to sleep is taken to wait, ns. Migrations take milliseconds, under
 // emulation 100 ms; ones that stall are told by their sleepers.
+constexpr int32_t kMostInFlight = 1;
 constexpr int64_t kLongestUnseenWait = 200'000'000;
 
 // Of a clock that counts ticks it is certain only beyond what the fastest counts meanwhile.
@@ -225,7 +226,7 @@ Shield ShieldOf(const WaitFacts& f, const Fate& fate) {
                     ") that it must have held, though its taking is not on record"};
       }
       if (f.cut_off_after) return cut_off;
-      if (f.unrecorded_reference) break;
+      if (f.unrecorded_reference || f.references_left_out) break;
       // What a task did last under a page-table lock need not be the look-up of this page.
       if (contract && f.lookup == PageLookup::kUnderLock) break;
       if (lookup_seen && !f.gap_in_lookup && !f.lookup_cut) {
@@ -287,6 +288,11 @@ Shield ShieldOf(const WaitFacts& f, const Fate& fate) {
   if (f.own == OwnReference::kPerhapsOlder)
     return unknown("an older reference may still be held",
                    "the waiter took references on this page earlier that may still be its own" + own_event);
+  if (f.own == OwnReference::kNone && f.references_left_out)
+    return unknown(
+        "no reference event of the page is on record",
+        "other pages' reference events are on record, and of this one none: a filter of the recording "
+        "may have left them out");
   if (f.own == OwnReference::kNone && f.unrecorded_reference)
     return unknown("a reference was taken that is not on record",
                    "the page's counts show a reference that nobody is seen to take: it may be the waiter's");
@@ -469,7 +475,10 @@ WaitJudgement JudgeWait(const WaitFacts& f, const ClockError& clock) {
   // another life since: unless the waiter is seen to find it before that.
   bool same_life = fate.outcome == WaitOutcome::kFreedWhileQueued ||
                    !(f.gap_before_wait || f.gap_in_lookup || f.pooled || MayHaveBeenReborn(f, clock));
-  if (open_to_proof && !exempt && fate.proven_before_end && same_life) {
+  // The end that is on record may be that of a later wait, where its own and the beginning of that one were
+  // lost.
+  bool end_may_be_lost = fate.outcome == WaitOutcome::kFreedWhileQueued && f.gap_in_wait;
+  if (open_to_proof && !exempt && fate.proven_before_end && same_life && !end_may_be_lost) {
     shield.protection = Protection::kNone;
     shield.reason = "the page was freed under the waiter";
     shield.why = "the page's last reference went (" + EventText(f.death->at.event) +
@@ -614,10 +623,23 @@ void WaitTracker::Begin(Task* task, const Moment& at, const Entry& entry) {
         record.lifetime == page->life ? page->takers : page->previous_takers;
     facts.page_cache = page->in_page_cache;
     if (entry.references_recordable) facts.own = OwnReferenceOf(takers, *task, facts, &facts.own_event);
+    bool events_missing = false;
+    // An event filter of the recording may leave out a page's reference events (events/page_ref/filter): what
+    // is migrated has some, from its isolation on. Nor are all of them there where the probe counts more.
+    bool of_life = record.lifetime == page->life;
+    facts.references_left_out = of_life && page->alive && !page->refs_on_record;
+    // The frame's present life, whichever was found.
+    bool counted = own_count && entry.references_recordable && !page->frozen;
+    bool more =
+        counted && page->alive && page->count && entry.count.value_or(0) > *page->count + kMostInFlight;
+    bool reborn_unseen = counted && !page->alive && entry.count.value_or(0) > 0;
+    facts.unrecorded_reference |= more || reborn_unseen;
+    events_missing = more || reborn_unseen;
     // Among events lost since the page was found may be an allocation that gave it a new owner.
     facts.gap_before_wait =
         facts.death && entry.last_gap &&
         Value(*entry.last_gap) > Value(not_before ? not_before->event : facts.death->at.event);
+    if (events_missing) facts.gap_before_wait = facts.gap_in_lookup = true;
     // While the page is locked for migration, the migrating task's reference is not the waiter's.
     bool being_migrated = entry.locked ? *entry.locked : !page->migration_ending;
     if (page->migrating_by && page->migrating_by != task->pid && being_migrated)
@@ -823,10 +845,15 @@ void WaitTracker::OnUnrecordedReference(const Page& page, EventId after) {
 void WaitTracker::OnUnmatchedPut(const Page& page, const Task& task, const Moment& at) {
   for (WaitId id : page.waits) {
     Wait* wait = Get(id);
-    if (!wait || wait->task != &task || !wait->closed || wait->record.lifetime != page.life) continue;
+    if (!wait || wait->task != &task || !wait->closed) continue;
+    bool same_life = wait->record.lifetime == page.life;
+    if (!same_life && wait->record.frame_life != page.life) continue;
     bool same_call = wait->scope == task.scope && !task.frames.empty();
     bool directly = wait->facts.end && Directly(task, *wait->facts.end, at);
-    if ((same_call || directly) && !wait->facts.put_after) wait->facts.put_after = at.event;
+    if ((!same_call && !directly) || wait->facts.put_after) continue;
+    wait->facts.put_after = at.event;
+    // It had found the frame in its present life.
+    if (!same_life) wait->facts.gap_in_lookup = wait->facts.gap_before_wait = true;
   }
 }
 

@@ -61,6 +61,7 @@ struct WaitFacts {
   bool page_cache = false;                // the page was in the page cache
   bool freed_by_waiter = false;           // the waiter dropped the last reference, in the same call
   std::optional<EventId> put_after;       // the waiter dropped a reference after the wait, taken unseen
+  bool references_left_out = false;       // no reference event of the page's life is on record
   bool unrecorded_reference = false;      // counts show a reference taken that is not on record
   std::optional<int64_t> count_at_entry;  // fetched by the probe
   int32_t counted_owners = 0;             // references at entry that are known to be others'

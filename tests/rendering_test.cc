@@ -457,4 +457,38 @@ TEST_CASE("one line that was cut off accuses nobody", "[rendering]") {
   }
 }
 
+TEST_CASE("reference events that a filter left out accuse nobody", "[rendering]") {
+  // echo 'pfn >= X' > events/page_ref/filter
+  SampleFiles files = ReadSample("410-x86-held0", "trace.txt");
+  for (uint64_t least : {uint64_t{0x5d000}, uint64_t{0x5f000}, uint64_t{0x80000}}) {
+    Lines lines;
+    for (const std::string& line : files.trace) {
+      size_t at = line.find(" pfn=");
+      bool is_ref = line.find(": page_ref_") != std::string::npos && at != std::string::npos;
+      if (!is_ref || std::stoull(line.substr(at + 5), nullptr, 0) >= least) lines.push_back(line);
+    }
+    REQUIRE(lines.size() < files.trace.size());
+    Verdicts verdicts = Judge(files, Join(lines));
+    CAPTURE(least, verdicts.grades, verdicts.issues);
+    CHECK(verdicts.Of("latent") + verdicts.Of("probable") + verdicts.Of("confirmed") == 0);
+  }
+}
+
+TEST_CASE("lines that were cut out of the middle make nothing certain", "[rendering]") {
+  for (const char* sample : {"x86-fixed", "410-x86-held0"}) {
+    SampleFiles files = ReadSample(sample, "trace.txt");
+    size_t size = files.trace.size();
+    for (size_t missing : {500, 2000}) {
+      for (size_t from = size / 8; from + missing < size; from += size / 8) {
+        Lines lines = files.trace;
+        auto begin = lines.begin() + static_cast<std::ptrdiff_t>(from);
+        lines.erase(begin, begin + static_cast<std::ptrdiff_t>(missing));
+        Verdicts verdicts = Judge(files, Join(lines));
+        CAPTURE(sample, from, missing, verdicts.grades, verdicts.issues);
+        CHECK(verdicts.Of("probable") + verdicts.Of("confirmed") == 0);
+      }
+    }
+  }
+}
+
 }  // namespace mmreplay

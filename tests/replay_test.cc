@@ -264,7 +264,10 @@ TEST_CASE("locks, migrating tasks and wake-ups show it", "[order]") {
       event(INT64_MIN, 1, 0, SchedSwitch{pid(0), pid(7), SleepState::kRunning});
       event(INT64_MAX, 0, 1, SchedWaking{pid(7), false});
     }
-    CHECK(clock.learned() > 0);
+    event(INT64_MIN, 1, 9, SchedSwitch{pid(9), pid(0), SleepState::kUninterruptible});
+    event(INT64_MIN, 1, 0, SchedSwitch{pid(0), pid(9), SleepState::kRunning});
+    event(INT64_MIN + 9'000, 0, 1, SchedWaking{pid(9), false});
+    CHECK(clock.learned() == 9'000);
   }
 }
 
