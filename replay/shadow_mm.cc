@@ -571,7 +571,11 @@ void ShadowMm::OnEntry(const FunctionEntry& call, StringId probe, const Moment& 
     case Function::kFreeCompoundPage:
     case Function::kPutPageFinal:
       if (flags) summary_.flags_at_last_put = true;
-      if (pfn) pages_.OnLastPut(*pfn, at, task, flags && (*flags & 1) != 0);
+      if (!pfn) break;
+      // A tail has no last reference of its own (mm/swap.c): the block came apart.
+      if (const Page* block = pages_.Find(*pfn); block && block->alive && block->pfn != *pfn)
+        pages_.OnFoundSplit(*block, *pfn, at);
+      pages_.OnLastPut(*pfn, at, task, flags && (*flags & 1) != 0);
       break;
     default:
       break;

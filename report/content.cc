@@ -481,7 +481,20 @@ bool IsMissing(const ReportContent& content, std::string_view name) {
   });
 }
 
+// There may be some without a finding: a rule of the user's may have the name of wait_on_freed_page.
+int64_t UnprotectedWaits(const ReportContent& content) {
+  int64_t count = 0;
+  for (const WaitClass& one : content.waits) {
+    if (one.verdict != "benign" && one.verdict != "unknown") count += one.count;
+  }
+  return count;
+}
+
 }  // namespace
+
+bool AllWaitsAreSafe(const ReportContent& content) {
+  return content.verdict.ExitCode() == 0 && content.verdict.waits > 0 && UnprotectedWaits(content) == 0;
+}
 
 std::string VerdictText(const ReportContent& content) {
   const Verdict& verdict = content.verdict;
@@ -513,6 +526,9 @@ std::string VerdictText(const ReportContent& content) {
                          Plural(verdict.waits_in_gaps, "wait", "waits"));
     default:
       if (verdict.waits == 0) return "NO FINDING: no task waited on a page in this recording";
+      if (int64_t blamed = UnprotectedWaits(content); blamed > 0)
+        return fmt::format("NO FINDING: no rule reports any of {} on pages, {} of them without protection",
+                           Plural(verdict.waits, "wait", "waits"), CountText(blamed));
       return fmt::format("NO FINDING: {} on pages, every one of them safe",
                          Plural(verdict.waits, "wait", "waits"));
   }

@@ -245,6 +245,7 @@ std::string VerdictText(const ReportContent& content);
 
 // What makes a wait safe, where every wait was.
 extern const char* const kSafeWaits;
+bool AllWaitsAreSafe(const ReportContent& content);
 
 // "12,562 = 1,234 kept + 11,000 left out by --time 5.7..5.8 + 328 left out by --pid 67"; empty where no
 // filter was given.

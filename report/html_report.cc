@@ -111,8 +111,7 @@ void WriteVerdict(const ReportContent& content, const WriteFn& write) {
                     Html(colon == std::string::npos ? "" : text.substr(colon + 2))));
   if (std::string badges = Badges(content.grades); !badges.empty())
     write("<p class=\"badges\">" + badges + "</p>\n");
-  if (content.verdict.ExitCode() == 0 && content.verdict.waits > 0)
-    write("<p>" + Html(kSafeWaits) + "</p>\n");
+  if (AllWaitsAreSafe(content)) write("<p>" + Html(kSafeWaits) + "</p>\n");
   write("<p class=\"source\">" + Html(Source(content)) + "</p>\n</header>\n");
   write("<nav aria-label=\"sections\"><a href=\"#evidence\">evidence</a>");
   if (!content.groups.empty()) write("<a href=\"#causes\">causes</a>");

@@ -259,7 +259,7 @@ void WriteBelowFindings(const Database& database, const ReportContent& content, 
 void WriteTextReport(const Database& database, TextStyle style, bool near_misses, const WriteFn& write) {
   ReportContent content = ReadContent(database);
   write(Coloured(VerdictText(content), content.verdict.ExitCode(), style) + "\n");
-  if (content.verdict.ExitCode() == 0 && content.verdict.waits > 0) write(Wrap(kSafeWaits, 2, 2));
+  if (AllWaitsAreSafe(content)) write(Wrap(kSafeWaits, 2, 2));
   WriteGroups(content, style, write);
   WriteFindings(database, content, write);
   WriteBelowFindings(database, content, near_misses, write);

@@ -388,6 +388,19 @@ TEST_CASE("a database of odd fields and of very long stacks is one of ours", "[h
   CHECK(Execute({"replay", db, "-o", folder.path() + "/again.db"}).exit_code == 3);
 }
 
+TEST_CASE("findings and events that were taken out are missed", "[hostile]") {
+  Victim victim;
+  CHECK(Execute({"report", victim.path()}).exit_code == 0);
+  for (const char* sql : {"DELETE FROM finding", "DELETE FROM finding WHERE id = 1",
+                          "DELETE FROM rule_result", "DELETE FROM event", "DELETE FROM event WHERE id > 3"}) {
+    victim.Change(sql);
+    CAPTURE(sql);
+    Run run = Execute({"report", victim.path()});
+    CHECK(run.exit_code == 2);
+    CHECK(run.err.find("add up") != std::string::npos);
+  }
+}
+
 TEST_CASE("a replay in place keeps a database it cannot make anew", "[hostile]") {
   Victim victim;
   std::string earlier = ReadFile(MMREPLAY_SOURCE_DIR "/tests/schema_3.sql");
