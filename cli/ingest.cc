@@ -190,7 +190,7 @@ ReplayOptions OptionsOf(const Recording& recording, const EventSource& source, c
     if (cpu.dropped > 0) options.full_cpus.push_back(cpu.cpu);
   }
   const TraceHeader& header = source.header();
-  options.head_overwritten = !options.overwritten_cpus.empty() ||
+  options.head_overwritten = !options.overwritten_cpus.empty() || header.keeps_last ||
                              (header.entries && header.written && *header.written > *header.entries);
   return options;
 }

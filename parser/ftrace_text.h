@@ -88,6 +88,7 @@ struct TraceHeader {
   std::optional<int64_t> entries;  // entries-in-buffer
   std::optional<int64_t> written;  // entries-written; more than entries: the head is lost
   std::optional<int32_t> cpus;     // #P:4
+  bool keeps_last = false;         // only the last events were kept: the head may be lost
 };
 // Reads one line that starts with '#' into the header; ignores what says nothing.
 void ParseHeaderLine(std::string_view line, TraceHeader* header);

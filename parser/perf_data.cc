@@ -207,6 +207,11 @@ PerfDataReader::PerfDataReader(std::shared_ptr<SeekableFile> file, StringTable* 
       perf_(ReadPerfHeader(*file_)),
       records_(file_, perf_.data_offset, perf_.data_end) {
   trace_header_.cpus = perf_.cpus;
+  trace_header_.keeps_last = std::any_of(perf_.attrs.begin(), perf_.attrs.end(),
+                                         [](const PerfAttr& attr) { return attr.overwrites; });
+  if (trace_header_.keeps_last)
+    Note(Severity::kWarning, "head may be overwritten", 0,
+         "perf record --overwrite keeps the last events only: what each cpu did before may be missing");
   for (const PerfAttr& attr : perf_.attrs) shapes_.emplace_back(attr.sample_type);
   CheckFormats();
   has_identifier_ = std::all_of(perf_.attrs.begin(), perf_.attrs.end(), [](const PerfAttr& attr) {

@@ -59,6 +59,7 @@ PerfAttr ReadAttr(std::string_view bytes) {
   attr.read_format = reader.U64();
   uint64_t flags = reader.U64();
   attr.sample_id_all = (flags >> 18 & 1) != 0;
+  attr.overwrites = (flags >> 27 & 1) != 0;
   reader.Bytes(92 - 48);
   auto clockid = reader.Read<int32_t>();
   if (flags >> 25 & 1) attr.clockid = clockid;

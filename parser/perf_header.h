@@ -47,6 +47,7 @@ struct PerfAttr {
   uint64_t sample_type = 0;
   uint64_t read_format = 0;
   bool sample_id_all = false;  // other records than samples have an id, time and cpu too
+  bool overwrites = false;     // perf record --overwrite (write_backward): only the last events are kept
   std::optional<int32_t> clockid;
   std::string name;  // "kmem:mm_page_free", empty where not known
 };

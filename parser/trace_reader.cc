@@ -13,11 +13,15 @@ namespace {
 
 using Severity = TraceIssue::Severity;
 
+// What these print anybody may have written.
+bool PrintsText(std::string_view name) {
+  return name == "tracing_mark_write" || name == "print" || name == "bprint" || name == "bputs" ||
+         name == "console" || name == "bpf_trace_printk";
+}
+
 // Text of users and drivers, which may run over several lines.
 bool CarriesFreeText(std::string_view name, std::string_view args) {
-  return name == "tracing_mark_write" || name == "print" || name == "bprint" || name == "bputs" ||
-         name == "console" || name == "bpf_trace_printk" ||
-         (!args.empty() && args[0] != '(' && args.find('=') == std::string_view::npos);
+  return PrintsText(name) || (!args.empty() && args[0] != '(' && args.find('=') == std::string_view::npos);
 }
 
 constexpr const char* kLastLineIsCut = "the last line is cut off: the file is not complete";
@@ -247,7 +251,6 @@ bool TraceReader::HoldsAnotherEvent() const {
     second = TimeOfSecondEvent(body_.args);
   }
   if (!second) return false;
-  // A text may quote what was printed before.
   constexpr int64_t kLongest = 60'000'000'000;  // ns
   if (!split_.ts || split_.ts->is_ticks != second->is_ticks) return true;
   return second->value >= split_.ts->value && second->value - split_.ts->value <= kLongest;
@@ -320,7 +323,7 @@ void TraceReader::Count(LineKind kind) {
 
 LineKind TraceReader::Classify(std::string_view line, bool terminated, Batch* batch) {
   if (format_->Split(line, &batch->owned, &split_, &body_)) {
-    if (HoldsAnotherEvent()) {
+    if (!PrintsText(body_.name) && HoldsAnotherEvent()) {
       if (HasMeaning(body_)) return Reject(line, line, kSeveral, batch);
       Reject(line, body_.args, kSeveral, batch);  // the others: what carries a text is kept
     }

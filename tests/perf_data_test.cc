@@ -46,6 +46,23 @@ TEST_CASE("most samples need no text", "[perf_data]") {
   }
 }
 
+TEST_CASE("what perf record --overwrite keeps has no beginning", "[perf_data]") {
+  constexpr uint64_t kSampleIdAll = uint64_t{1} << 18;
+  constexpr uint64_t kWriteBackward = uint64_t{1} << 27;
+  for (uint64_t flags : {kSampleIdAll, kSampleIdAll | kWriteBackward}) {
+    TemporaryFolder folder;
+    Analysis analysis(
+        {.inputs = {folder.Write("perf.data", PerfPipeHead(flags) + PerfFreeSample(5607700123, 3, 0x39ed0))},
+         .dmesg = {},
+         .probes = {}});
+    CAPTURE(flags);
+    bool backward = (flags & kWriteBackward) != 0;
+    CHECK(analysis.Count("SELECT count(*) FROM gaps WHERE cpu = 3 AND from_ts IS NULL") == backward);
+    CHECK(analysis.Count("SELECT count(*) FROM trace_issues WHERE kind = 'head may be overwritten'") ==
+          backward);
+  }
+}
+
 TEST_CASE("a sample with its raw fields", "[perf_data]") {
   BinaryRead read = ReadBinary(PerfPipeHead() + PerfFreeSample(5607700123, 3, 0x39ed0));
   REQUIRE(read.error.empty());

@@ -88,9 +88,12 @@ TEST_CASE("user text may look like events and run over lines", "[trace_reader]")
   Read read = ReadText(
       "   a-1   [000] ....  1.000001: tracing_mark_write: first\nsecond line\n"
       "   a-1   [000] ....  1.000002: tracing_mark_write: mm_page_free: page=0 pfn=0x1 order=0\n"
-      "   a-1   [000] ....  1.000003: pmd_migration_entry_wait: note pfn=39a00 count=1\n");
-  CHECK(read.names ==
-        std::vector<std::string>{"tracing_mark_write", "tracing_mark_write", "pmd_migration_entry_wait"});
+      "   a-1   [000] ....  1.000003: pmd_migration_entry_wait: note pfn=39a00 count=1\n"
+      "   a-1   [000] ....  1.000004: tracing_mark_write: saw b-2 [001] ....  1.000005: mm_page_free: "
+      "pfn=0x1\n");
+  CHECK(read.names == std::vector<std::string>{"tracing_mark_write", "tracing_mark_write",
+                                               "pmd_migration_entry_wait", "tracing_mark_write"});
+  CHECK(read.issues.empty());
   CHECK(read.lines.continuations == 1);
 }
 
