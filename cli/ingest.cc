@@ -185,8 +185,11 @@ ReplayOptions OptionsOf(const Recording& recording, const EventSource& source, c
     (probe.is_return ? options.return_probes : options.entry_probes).push_back(function);
   }
   for (const CpuStats& cpu : recording.cpu_stats) {
-    bool overwritten = cpu.overrun > 0 || cpu.commit_overrun > 0;
-    (overwritten ? options.overwritten_cpus : options.whole_cpus).push_back(cpu.cpu);
+    if (cpu.overrun > 0 || cpu.commit_overrun > 0) {
+      options.overwritten_cpus.push_back(cpu.cpu);
+    } else if (cpu.oldest_us) {
+      options.whole_cpus.emplace(cpu.cpu, *cpu.oldest_us);
+    }
     if (cpu.dropped > 0) options.full_cpus.push_back(cpu.cpu);
   }
   const TraceHeader& header = source.header();

@@ -79,7 +79,7 @@ void EventSpool::Write(const Batch& batch, const std::vector<PageResult>& result
     row.kind = event.kind;
     row.source = event.source;
     row.layout = event.layout;
-    row.flags = static_cast<uint8_t>((event.in_interrupt ? kInInterrupt : 0) | (event.copy ? kCopy : 0));
+    row.flags = static_cast<uint8_t>(FlagsOf(event));
     row.args_size = event.args.size;
     row.args_in_file = in_file && !event.args.is_owned();
     // Both count from the batch's own.

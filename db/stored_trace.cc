@@ -120,6 +120,7 @@ class StoredSource : public EventSource {
                 "e.line, e.source FROM event e JOIN kind k ON k.id = e.kind ORDER BY e.id"),
         markers_(db, "SELECT batch, kind, cpu, lost, line, next_event FROM trace_marker ORDER BY rowid"),
         frames_(db, "SELECT event, depth, frame FROM stack ORDER BY rowid") {
+    decoder_->set_takes_all();
     if (auto form = MakeLineFormat(format); form && form->user_space_text()) decoder_->set_user_space_text();
     // Ids as they were, so that a replay stores what the analysis did.
     Statement text(db, "SELECT id, text FROM string WHERE id >= 0 ORDER BY id");
@@ -230,12 +231,13 @@ class StoredSource : public EventSource {
       event.context = Known(events_.Int(7));
       event.in_interrupt = (events_.Int(8) & kInInterrupt) != 0;
       event.copy = (events_.Int(8) & kCopy) != 0;
+      event.unreadable = (events_.Int(8) & kUnreadable) != 0;
       event.args = batch->PlaceOf(events_.Text(9));
       bytes += event.args.size;
       if (bytes > kMostBytesOfBatch) db_.FailDamaged("a batch has more text than an analysis writes");
       event.line = events_.Int(10);
       event.source = std::max<uint32_t>(Id<uint32_t>(events_, 11), 1) - 1;
-      if (!event.copy) event.payload = decoder_->Decode(event.name, batch->Args(event));
+      if (!event.copy && !event.unreadable) event.payload = decoder_->Decode(event.name, batch->Args(event));
       batch->events.push_back(event);
     }
   }

@@ -125,7 +125,7 @@ void EventColumn(const void* rows, size_t row, int column, sqlite3_context* to) 
     case 10:
       return Set(to, int64_t{1} + event.source);
     case 11:
-      return Set(to, (event.in_interrupt ? kInInterrupt : 0) | (event.copy ? kCopy : 0));
+      return Set(to, FlagsOf(event));
     case 12:
       return Set(to, page.pfn);
     case 13:

@@ -82,6 +82,11 @@ struct ReplayedBatch {
 // Values of event.flags.
 constexpr int64_t kInInterrupt = 1;
 constexpr int64_t kCopy = 2;
+constexpr int64_t kUnreadable = 4;
+inline int64_t FlagsOf(const Event& event) {
+  return (event.in_interrupt ? kInInterrupt : 0) | (event.copy ? kCopy : 0) |
+         (event.unreadable ? kUnreadable : 0);
+}
 
 class TraceStore {
  public:

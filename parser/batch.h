@@ -100,7 +100,7 @@ struct Batch {
     if (args.empty()) return {};
     auto size = static_cast<uint32_t>(args.size());
     std::less<> before;
-    bool within = !before(args.data(), text.data()) && !before(text.data() + text.size(), args.data());
+    bool within = !before(args.data(), text.data()) && before(args.data(), text.data() + text.size());
     if (within) return {static_cast<uint32_t>(args.data() - text.data()), size};
     owned.emplace_back(args);
     return {static_cast<uint32_t>(owned.size() - 1) | ArgsPlace::kOwned, size};

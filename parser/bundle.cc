@@ -133,6 +133,10 @@ std::vector<CpuStats> ReadCpuStats(std::string_view text, std::string_view path)
     if (key == "entries") {
       cpus.push_back({.cpu = next++});
     }
+    if (key == "oldest event ts" && !cpus.empty()) {
+      auto ts = ParseTimeStamp(TrimBlanks(line.substr(colon + 2)));
+      if (ts && !ts->is_ticks) cpus.back().oldest_us = ts->value / 1000;
+    }
     if (cpus.empty() || !value) return;
     if (key == "overrun") cpus.back().overrun = *value;
     if (key == "commit overrun") cpus.back().commit_overrun = *value;
@@ -289,8 +293,8 @@ std::string WhatItLooksLike(const InputMember& member, InputFormat format) {
     case InputFormat::kContextless:
       return "is a " + name +
              ": who did what, where and when is not in it; record with `echo 1 > options/context-info`, "
-             "print a "
-             "perf.data with `perf script -F comm,tid,cpu,time,event,trace`";
+             "print a perf.data "
+             "with `perf script -F comm,tid,cpu,time,event,trace`";
     case InputFormat::kRawText:
     case InputFormat::kHexText:
       return "is a " + name +

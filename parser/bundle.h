@@ -28,8 +28,9 @@ struct CpuStats {
   int32_t cpu;
   int64_t overrun = 0;  // events overwritten
   int64_t commit_overrun = 0;
-  int64_t dropped = 0;  // found the buffer full
-  int64_t read = 0;     // by a consumer (trace_pipe): not kept in databases
+  int64_t dropped = 0;               // found the buffer full
+  std::optional<int64_t> oldest_us;  // time stamp of the first event that is there; not kept in databases
+  int64_t read = 0;                  // by a consumer (trace_pipe): not kept in databases
 };
 
 struct Recording {

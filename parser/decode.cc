@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cctype>
 #include <cstring>
 #include <limits>
 #include <utility>
@@ -22,22 +23,34 @@ struct Decoder::Binding {
   bool damaged = false;  // its place in the function cannot be read
   bool by_name = false;  // the function was taken from the event's name
   std::vector<BoundField> fields;
-  bool several = false;  // probes of one name and place fetch different fields
-  // What hits have told so far.
-  mutable uint32_t read = 0;  // of the fields, bit by bit
+  // What hits tell, as far as some agree.
+  mutable bool several = false;  // probes of one name and place fetch different fields
+  mutable uint32_t read = 0;     // of the fields, bit by bit
   mutable int64_t keys = 0;
+  mutable uint32_t next_read = 0;  // what the latest told that told more
+  mutable int32_t next_hits = 0;
+  mutable int64_t whole_hits = 0;
+  mutable int64_t cut_hits = 0;
 
   struct Told {
     uint32_t read = 0;     // these have a value
     uint32_t garbled = 0;  // what these have is none
   };
   // A probe fetches the same in each hit: one that lacks what others told is cut off, or was written over.
+  // Where as many lack it there are two probes.
   bool IsCut(const Told& told, std::string_view args) const {
     if (several || (read & ~told.read) == 0) return false;
     return (read & told.garbled) != 0 || std::count(args.begin(), args.end(), '=') < keys;
   }
-  void See(const Told& told, std::string_view args) const {
-    if ((told.read & ~read) == 0) return;
+  void See(const Told& told, std::string_view args, bool cut) const {
+    constexpr int32_t kAgreeing = 3;  // hits: one alone may be two lines that run together
+    constexpr int64_t kSomeCut = 8;
+    ++(cut ? cut_hits : whole_hits);
+    several |= cut_hits > kSomeCut && cut_hits * 2 > whole_hits;
+    if (cut || (told.read & ~read) == 0) return;
+    next_hits = told.read == next_read ? next_hits + 1 : 1;
+    next_read = told.read;
+    if (next_hits < kAgreeing) return;
     read |= told.read;
     keys = std::max<int64_t>(keys, std::count(args.begin(), args.end(), '='));
   }
@@ -518,6 +531,12 @@ bool Decoder::Concerns(std::string_view text) const {
   return false;
 }
 
+bool Decoder::BeginsKnownName(std::string_view text) const {
+  return BeginsTracepoint(text) || BeginsSymbol(text) ||
+         std::any_of(probes_that_count_.begin(), probes_that_count_.end(),
+                     [&](const auto& probe) { return std::string_view(probe).starts_with(text); });
+}
+
 // By its definition, or by hits that were read before, a probe on a function that means something.
 bool Decoder::IsProbe(StringId name) {
   auto index = static_cast<size_t>(name);
@@ -723,10 +742,17 @@ bool Decoder::ShouldMean(StringId name, std::string_view args) {
     std::string_view rest;
     const Binding* binding = BindingOf(name, args, &rest);
     if (!binding) return false;
+    if (binding->damaged) return true;
     ProbeFields fields;
-    return binding->damaged || (binding->at_entry && binding->IsCut(binding->Read(rest, &fields), rest));
+    Binding::Told told = binding->Read(rest, &fields);
+    bool cut = binding->at_entry && binding->IsCut(told, rest);
+    if (cut) binding->See(told, rest, true);
+    return cut;
   }
-  if (IsProbe(name)) return true;
+  // trace_printk in the function that is probed has its name, too, and prints words.
+  if (IsProbe(name) &&
+      std::none_of(args.begin(), args.end(), [](unsigned char c) { return std::isalpha(c); }))
+    return true;
   // Older kernels print some of them otherwise, functions have the names of others, and what is printed in
   // them (trace_printk) is anything: of those it must have the shape.
   switch (TracepointOf(name)) {
@@ -932,8 +958,8 @@ Payload Decoder::DecodeProbe(StringId name, std::string_view args) {
 
   ProbeFields fields;
   Binding::Told told = binding->Read(rest, &fields);
-  if (binding->IsCut(told, rest)) return Opaque{};
-  binding->See(told, rest);
+  if (!takes_all_ && binding->IsCut(told, rest)) return Opaque{};
+  binding->See(told, rest, false);
   if (binding->is_return) return FunctionReturn{binding->function, binding->caller, binding->symbol, fields};
   return FunctionEntry{binding->function, binding->symbol, fields};
 }

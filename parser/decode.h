@@ -57,6 +57,12 @@ class Decoder {
   TraceIssue RejectedIssue(std::string_view kind, int64_t line, std::optional<std::string_view> concerning,
                            std::string text) const;
 
+  // Whether the text may be the beginning of a name that means something: one that was cut off.
+  bool BeginsKnownName(std::string_view text) const;
+
+  // What is decoded was told from what cannot be before: as it is read from a database.
+  void set_takes_all() { takes_all_ = true; }
+
   const std::vector<ProbeDefinition>& probes() const { return probes_; }
 
   // Text that trace-cmd or perf rendered from raw records: probes show bare addresses, a return probe
@@ -104,8 +110,9 @@ class Decoder {
   int64_t places_left_out_ = 0;
   Known known_;
   std::vector<std::optional<Tracepoint>> tracepoints_;  // by StringId
+  std::vector<std::optional<bool>> is_probe_;           // likewise
+  bool takes_all_ = false;
   // By StringId of the name, and place.
-  std::vector<std::optional<bool>> is_probe_;  // by name
   std::unordered_map<uint32_t, std::map<std::string, std::unique_ptr<Binding>, std::less<>>> bindings_;
 };
 

@@ -307,8 +307,9 @@ struct Event {
   uint32_t kind = 0;
   uint32_t first_field = 0;
   uint16_t field_count = 0;
-  bool in_interrupt = false;  // hard or soft irq or nmi: not the task's own program order
-  bool copy = false;          // the same event was recorded in another buffer, too: its payload is Opaque
+  bool in_interrupt : 1 = false;  // hard or soft irq or nmi: not the task's own program order
+  bool copy : 1 = false;          // the same event was recorded in another buffer, too: its payload is Opaque
+  bool unreadable : 1 = false;    // so it is: what counts in it could not be read
 };
 // There are as many in memory as 16 MiB of a trace hold, each is written and read by three threads.
 static_assert(sizeof(Event) == 152);

@@ -212,6 +212,13 @@ class TraceCmdFormat : public LineFormat {
   std::shared_ptr<TraceLineSplitter> splitter_;
 };
 
+//            work    69 [002]     6.79                           a sample that lost its end
+bool BeginsPerfSample(std::string_view line) {
+  static const RE2 pattern(R"(^\s*\S.{0,40}[\s/]\d+\s+\[\d{3,}\](?:\s+[\d.]*:?)?\s*$)");
+  return line.find(" [") != kNotFound &&
+         RE2::PartialMatch(re2::StringPiece(line.data(), line.size()), pattern);
+}
+
 // perf script: samples, each with its call chain below it up to a blank line.
 class PerfScriptFormat : public LineFormat {
  public:
@@ -219,8 +226,9 @@ class PerfScriptFormat : public LineFormat {
              TraceBody* body) override {
     in_chain_ = in_chain_ && !TrimBlanks(line).empty();
     if (IsPerfSideband(line)) return in_chain_ = false;
-    if (!SplitPerfLine(line, event) || (!event->ts && timed_)) return false;
+    if (!SplitPerfLine(line, event, !has_tids_) || (!event->ts && timed_)) return false;
     timed_ |= event->ts.has_value();
+    has_tids_ |= event->pid.has_value();
     *body = SplitPerfBody(event->body);
     // "numa:" is the head of an event of a group.
     constexpr size_t kMostGroups = 64;
@@ -228,7 +236,7 @@ class PerfScriptFormat : public LineFormat {
     if (body->name != group) {
       if (!groups_.contains(group) && groups_.size() < kMostGroups) groups_.emplace(group);
     } else if (body->args.empty() && groups_.contains(group)) {
-      *body = {{}, body->name};
+      *body = {};
     }
     in_chain_ = true;
     return true;
@@ -240,11 +248,13 @@ class PerfScriptFormat : public LineFormat {
       return OtherLine{.kind = LineKind::kComment, .frame = {}, .lost = {}, .ends_text = true};
     if (!in_chain_) return std::nullopt;
     if (auto frame = ParsePerfFrame(line);
-        frame && !HasTimeColumn(line) && !ReadsAsEvent(line) && !BeginsEvent(line))
+        frame && !HasTimeColumn(line) && !ReadsAsEvent(line) && !BeginsPerfSample(line))
       return OtherLine{.kind = LineKind::kContinuation, .frame = frame, .lost = {}, .ends_text = true};
     return std::nullopt;
   }
-  bool LooksLikeEvent(std::string_view line) const override { return HasTimeColumn(line) && line[0] != '#'; }
+  bool LooksLikeEvent(std::string_view line) const override {
+    return (HasTimeColumn(line) && line[0] != '#') || BeginsPerfSample(line);
+  }
   std::string TimeAdvice() const override { return "perf script prints it with -F +time"; }
   std::string TaskAdvice() const override { return "perf script prints it with -F +comm,+tid"; }
   bool frames_follow_events() const override { return true; }
@@ -252,7 +262,8 @@ class PerfScriptFormat : public LineFormat {
 
  private:
   bool in_chain_ = false;
-  bool timed_ = false;  // samples carry a time: a line without is none
+  bool timed_ = false;     // samples carry a time: a line without is none
+  bool has_tids_ = false;  // and a tid
   std::set<std::string, std::less<>> groups_;
 };
 
@@ -373,15 +384,17 @@ bool ReadsAsEvent(std::string_view line) {
   return line.find(" [0") != kNotFound && SplitPerfLine(line, &split) && split.cpu;
 }
 
-bool BeginsEvent(std::string_view line) {
-  static const RE2 pattern(
-      R"(^\s*\S.{0,40}[-\s/]\d+\s+(?:\([\s\d-]+\)\s+)?\[\d{3,}\](?:\s+\S{4,8})?(?:\s+[\d.]*:?)?\s*$)");
+bool BeginsEvent(std::string_view line, bool native) {
+  static const RE2 prose(
+      R"(^\s*\S.{0,40}-\d+\s+(?:\([\s\d-]+\)\s+)?\[\d{3,}\](?:\s+\S{4,8})?(?:\s+[\d.]*:?)?\s*$)");
+  static const RE2 cut(
+      R"(^\s*\S.{0,40}-\d+\s+(?:\([\s\d-]+\)\s+)?\[\d*\]?(?:\s+\S{1,8})?(?:\s+[\d.]*:?)?\s*$)");
   return line.find(" [") != kNotFound &&
-         RE2::PartialMatch(re2::StringPiece(line.data(), line.size()), pattern);
+         RE2::PartialMatch(re2::StringPiece(line.data(), line.size()), native ? cut : prose);
 }
 
 bool EndsEvent(std::string_view line) {
-  static const RE2 pattern(R"(^\s*[a-z_][\w.]*: (?:\w+=\S|\([\w.]+\+0x))");
+  static const RE2 pattern(R"(^\s*(?:[\d.]*: )?[a-z_][\w.]*: (?:\w+=\S|\([\w.]+\+0x))");
   return RE2::PartialMatch(re2::StringPiece(line.data(), line.size()), pattern);
 }
 

@@ -66,13 +66,13 @@ class LineFormat {
 // Whether a line reads as an event of one of the text forms, whichever.
 bool ReadsAsEvent(std::string_view line);
 
-// An event that lost its end, before its time is over.
+// An event that lost its end, before its time is over. In prose (not `native`) it has to have its cpu.
 //            work-69    [002] .....     6.79
-//            work    69 [002]     6.79                                                  (perf script)
-bool BeginsEvent(std::string_view line);
+//            work-69    [00
+bool BeginsEvent(std::string_view line, bool native);
 
 // An event that lost what stands before its name.
-// folio_wait_bit: (folio_wait_bit+0x0/0x20) folio=0xffffea0000160000
+// 793769: folio_wait_bit: (folio_wait_bit+0x0/0x20) folio=0xffffea0000160000
 bool EndsEvent(std::string_view line);
 
 // For the text forms only. What is known of lines seen before may be shared between files, of which there may

@@ -808,6 +808,7 @@ void PerfDataReader::FinishBatch(Batch* batch) {
     if (event.layout != 0) continue;
     event.payload = decoder_->Decode(event.name, args);
     if (std::holds_alternative<Opaque>(event.payload) && decoder_->ShouldMean(event.name, args)) {
+      event.unreadable = true;
       CountIssue(decoder_->NotUnderstoodIssue(event.name, args, event.line), &issues_);
       batch->markers.push_back(
           {LossMarker::Kind::kUnreadable, event.cpu.value_or(kAnyCpu), {}, event.line, event.id});

@@ -94,13 +94,18 @@ bool SplitTask(std::string_view left, TraceLine* out) {
   return true;
 }
 
-// Without -F tid: a cpu, a comm or nothing.
-void SplitTaskless(std::string_view left, TraceLine* out) {
+// Without -F tid: a cpu, a comm or nothing. What may be a tid behind a comm is no part of it.
+bool SplitTaskless(std::string_view left, TraceLine* out) {
+  constexpr size_t kLongestComm = 15;
   *out = {};
   left = WithoutTimeOfDay(left);
   std::string_view before = left;
   if (SplitCpu(TakeLastWord(&before), out)) left = before;
   out->comm = TrimBlanks(left);
+  std::string_view last = left;
+  last = TakeLastWord(&last);
+  bool has_blank = last.size() < out->comm.size();
+  return out->comm.size() <= kLongestComm && !(has_blank && last.find_first_of("0123456789") != kNotFound);
 }
 
 // "5.607192:" or "62709.735347701:" ends at `colon`; where it begins.
@@ -180,12 +185,12 @@ bool IsModifier(std::string_view text) {
 bool IsPerfSideband(std::string_view line) {
   constexpr std::string_view kRecord = "PERF_RECORD_";
   size_t at = line.find(kRecord);
-  if (at == kNotFound) return false;
+  if (at == kNotFound || line.substr(at + kRecord.size()).starts_with("LOST")) return false;
   std::string_view left = TrimRight(line.substr(0, at));
   return !left.empty() && left.back() == ':' && TimeBegin(left, left.size() - 1) != kNotFound;
 }
 
-bool SplitPerfLine(std::string_view line, TraceLine* out) {
+bool SplitPerfLine(std::string_view line, TraceLine* out, bool may_be_taskless) {
   bool has_time = false;
   for (size_t colon = line.find(':'); colon != kNotFound; colon = line.find(':', colon + 1)) {
     if (colon + 1 < line.size() && !IsBlank(line[colon + 1])) continue;
@@ -199,8 +204,7 @@ bool SplitPerfLine(std::string_view line, TraceLine* out) {
     std::string_view left = line.substr(0, begin);
     if (!SplitTask(left, out)) {
       bool names_group = right.find(':') + 1 < length;
-      if (!names_group) continue;
-      SplitTaskless(left, out);
+      if (!may_be_taskless || !names_group || !SplitTaskless(left, out)) continue;
     }
     out->ts = ParseTimeStamp(line.substr(begin, colon - begin));
     if (!out->ts) continue;
@@ -239,8 +243,12 @@ std::optional<LostLine> ParsePerfLostLine(std::string_view line) {
   TraceLine task;
   if (left.empty() || left.back() != ':') return std::nullopt;
   size_t begin = TimeBegin(left, left.size() - 1);
-  if (begin == kNotFound || !SplitTask(left.substr(0, begin), &task) || !task.cpu) return std::nullopt;
-  LostLine lost{*task.cpu, std::nullopt};
+  if (begin == kNotFound) return std::nullopt;
+  // -F may have left out cpu and tid.
+  std::string_view head = left.substr(0, begin);
+  if (!SplitTask(head, &task)) SplitTaskless(head, &task);
+  constexpr int32_t kNoCpu = -1;
+  LostLine lost{task.cpu.value_or(kNoCpu), std::nullopt};
   if (size_t count = line.find("lost ", at); count != kNotFound) {
     if (auto value = ParseSigned(TrimBlanks(line.substr(count + 5)))) lost.lost = value;
   }

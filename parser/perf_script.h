@@ -19,7 +19,11 @@ namespace mmreplay {
 //      5.607192:                   page_ref:page_ref_set: pfn=0x39126 flags=none        (-F time,event,trace)
 //   work    69 [003] 2026-11-30 12:34:56.123456     5.607192: page_ref:page_ref_set: ...   (-F +tod)
 // The body is everything from the event's name on.
-bool SplitPerfLine(std::string_view line, TraceLine* out);
+// `may_be_taskless`: the tid may have been left out. In a file that has them, a line without is damaged.
+bool SplitPerfLine(std::string_view line, TraceLine* out, bool may_be_taskless);
+inline bool SplitPerfLine(std::string_view line, TraceLine* out) {
+  return SplitPerfLine(line, out, true);
+}
 
 // "page_ref:page_ref_set: pfn=..." -> page_ref_set, "pfn=..."; "cycles:uppp: " -> "cycles:uppp", "".
 TraceBody SplitPerfBody(std::string_view body);
@@ -34,6 +38,7 @@ std::optional<std::string_view> ParsePerfFrame(std::string_view line);
 bool IsPerfSideband(std::string_view line);
 
 // work    69 [003]     5.607192: PERF_RECORD_LOST lost 12
+// cpu is -1 where it is not printed.
 std::optional<LostLine> ParsePerfLostLine(std::string_view line);
 
 }  // namespace mmreplay

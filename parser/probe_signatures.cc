@@ -238,6 +238,12 @@ KernelFunction FunctionOfSymbol(std::string_view symbol) {
   return signature ? signature->function : Function::kOther;
 }
 
+bool BeginsSymbol(std::string_view text) {
+  const auto& known = Signatures();
+  return std::any_of(known.begin(), known.end(),
+                     [&](const Signature& signature) { return signature.symbol.starts_with(text); });
+}
+
 std::vector<BoundField> BindProbe(std::string_view symbol, bool is_return, const ProbeDefinition* definition,
                                   std::optional<KernelRelease> release) {
   std::vector<BoundField> bound;

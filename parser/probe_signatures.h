@@ -28,6 +28,8 @@ std::optional<KernelRelease> ParseKernelRelease(std::string_view text);
 // kOther for a function without a signature. Compiler suffixes (".part.0", ".constprop.0",
 // ".isra.0") name a copy whose arguments may have moved: kOther as well.
 KernelFunction FunctionOfSymbol(std::string_view symbol);
+// Whether the name of one of them begins so.
+bool BeginsSymbol(std::string_view text);
 
 // One field of a probe and its meaning.
 struct BoundField {

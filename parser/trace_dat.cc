@@ -274,6 +274,7 @@ void TraceDatReader::AddEvent(std::string_view payload, bool as_record, Batch* b
     event.payload = as_record ? kind.records->Decode(arguments) : decoder_->Decode(event.name, arguments);
     if (!as_record && std::holds_alternative<Opaque>(event.payload) &&
         decoder_->ShouldMean(event.name, arguments)) {
+      event.unreadable = true;
       CountIssue(decoder_->NotUnderstoodIssue(event.name, arguments, event.line), &issues_);
       AddUnreadable(read.cpu, batch);
     }

@@ -334,25 +334,27 @@ std::optional<bool> IsPacked(const SeekableFile& file, uint64_t section) {
   return cursor.ok() && id == kBuffer ? std::optional(packed) : std::nullopt;
 }
 
-// Where the packed pieces of a cpu end, by their number and their sizes; nullopt where these lead nowhere.
-std::optional<uint64_t> EndOfPieces(const SeekableFile& file, uint64_t offset) {
-  constexpr uint32_t kMostPieces = 1'000'000;
-  FileCursor cursor(file, offset);
-  auto pieces = cursor.Read<uint32_t>();
-  for (uint32_t i = 0; i < std::min(pieces, kMostPieces) && cursor.ok(); ++i) {
+// Whether the packed pieces of a cpu, with their number in front of them, take its size. `left`: of all cpus,
+// how many pieces are looked at.
+bool SizeHasNumber(const SeekableFile& file, const TraceDatCpu& cpu, uint64_t* left) {
+  constexpr uint64_t kLeast = 8;  // bytes of a piece
+  FileCursor cursor(file, cpu.offset);
+  const uint64_t end = cpu.offset + cpu.size;
+  uint64_t pieces = cursor.Read<uint32_t>();
+  if (end < cpu.offset || pieces > cpu.size / kLeast || pieces > *left) return false;
+  for (; pieces > 0 && cursor.ok() && cursor.offset() < end; --pieces, --*left) {
     auto packed_size = cursor.Read<uint32_t>();
     cursor.Read<uint32_t>();
     cursor.Skip(packed_size);
   }
-  return cursor.ok() && pieces <= kMostPieces ? std::optional(cursor.offset()) : std::nullopt;
+  return cursor.ok() && pieces == 0 && cursor.offset() == end;
 }
 
 // The size in the file's table leaves out the number of the pieces in front of them (trace-cmd 3.1), or has
 // it (3.3 and 3.4).
-void SetPacked(const SeekableFile& file, bool packed, TraceDatCpu* cpu) {
+void SetPacked(const SeekableFile& file, bool packed, uint64_t* pieces_left, TraceDatCpu* cpu) {
   cpu->packed = packed;
-  if (packed && cpu->size > 0 && EndOfPieces(file, cpu->offset) != cpu->offset + cpu->size)
-    cpu->size += sizeof(uint32_t);
+  if (packed && cpu->size > 0 && !SizeHasNumber(file, *cpu, pieces_left)) cpu->size += sizeof(uint32_t);
 }
 
 // What is aligned to a page is so to none that is larger than this.
@@ -369,7 +371,8 @@ uint64_t ReadVersion7(const SeekableFile& file, FileCursor* cursor, Options* opt
   SectionReader sections(file, header->compression == "zstd");
   cursor->CString();  // its version
   auto next = cursor->Read<uint64_t>();
-  bool done = false;  // with the last section
+  bool done = false;                 // with the last section
+  uint64_t pieces_left = 1'000'000;  // of 40 KiB each, unpacked
   while (!done) {
     auto section = sections.Read(next);
     if (!section || section->id != 0) break;
@@ -385,7 +388,7 @@ uint64_t ReadVersion7(const SeekableFile& file, FileCursor* cursor, Options* opt
         auto packed = IsPacked(file, options->buffers.back().section);
         header->tables_contradict |= !packed || (*packed && header->compression == "none");
         for (size_t i = first; i < header->cpus.size(); ++i)
-          SetPacked(file, packed.value_or(header->compression != "none"), &header->cpus[i]);
+          SetPacked(file, packed.value_or(header->compression != "none"), &pieces_left, &header->cpus[i]);
       }
       // The data of the last option are where the next section is.
       if (id == kDone) {

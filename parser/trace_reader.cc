@@ -328,7 +328,9 @@ LineKind TraceReader::Classify(std::string_view line, bool terminated, Batch* ba
       Reject(line, body_.args, kSeveral, batch);  // the others: what carries a text is kept
     }
     // Where mails wrap lines the name is in the next one.
-    if (terminated && NameIsCut(body_) && (native_ || !body_.args.empty()))
+    bool wrapped = body_.args.empty() && !native_ && !format_->user_space_text();
+    if (terminated && NameIsCut(body_) && !wrapped && header_.tracer != "function" &&
+        decoder_->BeginsKnownName(body_.args))
       return Reject(line, std::nullopt, kCut, batch);
     terminated_ = terminated;
     return AddEvent(split_, body_, batch);
@@ -365,8 +367,8 @@ LineKind TraceReader::Classify(std::string_view line, bool terminated, Batch* ba
                   "a line looks like an event and could not be read", batch);
   }
   bool within = terminated && lines_.events > 0 && !text_may_continue_ && format_->in_events();
-  if (within && (BeginsEvent(line) || (native_ && EndsEvent(line))))
-    return Reject(line, std::nullopt, kCut, batch);
+  bool is_end = within && native_ && EndsEvent(line) && decoder_->Concerns(line.substr(0, line.rfind(": ")));
+  if (within && (BeginsEvent(line, native_) || is_end)) return Reject(line, std::nullopt, kCut, batch);
   if (ReadsAsEvent(line)) return Reject(line, line, kOtherForm, batch);
   if (text_may_continue_) return LineKind::kContinuation;
   if (!terminated && native_) {
@@ -527,6 +529,7 @@ const Event& TraceReader::StoreEvent(EventId id, const TraceLine& split, const T
       Note(Severity::kWarning, "truncated", kLastLineIsCut);
       return event;
     }
+    event.unreadable = true;
     CountIssue(decoder_->NotUnderstoodIssue(event.name, args, line_), &issues_);
     AddUnreadable(event.cpu.value_or(kAnyCpu), batch);
   }

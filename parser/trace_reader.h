@@ -56,7 +56,6 @@ class TraceReader : public EventSource {
   void Count(LineKind kind);
   LineKind Classify(std::string_view line, bool terminated, Batch* batch);
   LineKind AddOther(const OtherLine& other, Batch* batch);
-  // `concerning`: what it may be about.
   // `concerning`: what it may be about, nullopt where that cannot be told.
   LineKind Reject(std::string_view line, std::optional<std::string_view> concerning, const char* why,
                   Batch* batch);
@@ -122,7 +121,7 @@ class TraceReader : public EventSource {
   std::optional<EventId> stack_owner_;  // event the frames below belong to
   bool owner_left_out_ = false;         // by the filter: so are they
   int32_t next_depth_ = 0;
-  bool terminated_ = true;  // the line that is read ends as lines do
+  bool terminated_ = true;          // the line that is read ends as lines do
   bool text_may_continue_ = false;  // the last event carries user text, which may hold newlines
 };
 

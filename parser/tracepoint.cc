@@ -1,12 +1,15 @@
 #include "parser/tracepoint.h"
 
+#include <algorithm>
 #include <unordered_map>
 
 #include "parser/lines.h"
 
 namespace mmreplay {
 
-Tracepoint TracepointNamed(std::string_view name) {
+namespace {
+
+const std::unordered_map<std::string_view, Tracepoint>& TracepointsByName() {
   static const std::unordered_map<std::string_view, Tracepoint> by_name = {
       {"page_ref_set", Tracepoint::kPageRefSet},
       {"page_ref_mod", Tracepoint::kPageRefMod},
@@ -37,8 +40,20 @@ Tracepoint TracepointNamed(std::string_view name) {
       {"set_migration_pte", Tracepoint::kSetMigrationPte},
       {"remove_migration_pte", Tracepoint::kRemoveMigrationPte},
   };
-  auto found = by_name.find(name);
-  return found == by_name.end() ? Tracepoint::kNone : found->second;
+  return by_name;
+}
+
+}  // namespace
+
+Tracepoint TracepointNamed(std::string_view name) {
+  auto found = TracepointsByName().find(name);
+  return found == TracepointsByName().end() ? Tracepoint::kNone : found->second;
+}
+
+bool BeginsTracepoint(std::string_view text) {
+  const auto& by_name = TracepointsByName();
+  return std::any_of(by_name.begin(), by_name.end(),
+                     [&](const auto& known) { return known.first.starts_with(text); });
 }
 
 bool HasReturn(PageRefOp op) {

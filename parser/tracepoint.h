@@ -42,6 +42,8 @@ enum class Tracepoint : uint8_t {
 
 // kNone for any other.
 Tracepoint TracepointNamed(std::string_view name);
+// Whether one of their names begins so.
+bool BeginsTracepoint(std::string_view text);
 
 // Orders are below MAX_ORDER, which is 11 to 16 (mm/Kconfig, arch/*/Kconfig: ARCH_FORCE_MAX_ORDER); a block
 // of 2^40 pages would be walked by the model.

@@ -88,9 +88,12 @@ void ClockLearner::OnSwitch(const SchedSwitch& sched, const Moment& at) {
 
 void ClockLearner::OnWaking(const SchedWaking& waking, const Moment& at) {
   Running& task = tasks_[Value(waking.pid)];
+  if (task.ran_unwoken) {  // this is what woke it
+    HandOver(at, *task.in);
+    task.ran_unwoken = false;
+    return;
+  }
   if (!task.woken) task.woken = at;
-  if (task.ran_unwoken) HandOver(at, *task.in);
-  task.ran_unwoken = false;
 }
 
 }  // namespace mmreplay

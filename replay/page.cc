@@ -268,9 +268,11 @@ void PageTracker::OnAlloc(const PageAlloc& alloc, const Moment& at) {
 // A tail of a block that turns out to live on its own. The block stays.
 Page* PageTracker::SplitTail(const Page& block, Pfn pfn, const Moment& at) {
   std::optional<Moment> alloc = block.alloc;
+  bool refs_on_record = block.refs_on_record;
   if (Page* known = Exact(pfn)) Erase(known);
   Page* page = &NewPage(pfn, 0, LifetimeQuality::kSplit, at);
   page->alloc = alloc;
+  page->refs_on_record = refs_on_record;
   return page;
 }
 
@@ -407,6 +409,12 @@ void PageTracker::OnFoundAlive(Page* page, const Moment& at) {
   if (page->alive) EndLife(page, LifetimeQuality::kFreeUnseen, std::nullopt);
   BeginLife(page, at, true);
   page->quality = LifetimeQuality::kInherited;
+}
+
+void PageTracker::NoteReference(Page* page) {
+  if (page->refs_on_record) return;
+  page->refs_on_record = true;
+  observers_.on_first_reference(*page);
 }
 
 void PageTracker::OnLastPut(Pfn pfn, const Moment& at, const Task* task, bool locked) {
@@ -704,12 +712,12 @@ void PageTracker::OnRef(const PageRef& ref, const Moment& at, const Task* task, 
     if (!page->alloc && page->quality == LifetimeQuality::kOpen) page->alloc = at;
     page->count = ref.val;
     page->last_ref = at.event;
-    page->refs_on_record = true;
     page->frozen = false;
     page->frozen_at.reset();
     page->last_locked.reset();
     std::optional<int32_t> delta;
     if (before) delta = Difference(ref.val, *before);
+    NoteReference(page);
     emit_(PageRefResult{.event = at.event,
                         .lifetime = page->life,
                         .pfn = ref.pfn,
@@ -860,7 +868,7 @@ void PageTracker::OnRef(const PageRef& ref, const Moment& at, const Task* task, 
     page->excess_run = 0;
   }
   page->last_ref = at.event;
-  page->refs_on_record = true;
+  NoteReference(page);
   emit_(PageRefResult{.event = at.event,
                       .lifetime = page->life,
                       .pfn = ref.pfn,

@@ -131,6 +131,7 @@ class PageTracker {
   using OnDeath = std::function<void(const Page&)>;
   // `unseen`: it began at some time between the old one's end and `at`.
   using OnNewLife = std::function<void(const Page& old_life, const Moment& at, bool unseen)>;
+  using OnFirstReference = std::function<void(const Page&)>;  // on record of its frame
   // The counts show that somebody took a reference after `after` that is not on record.
   using OnUnrecordedReference = std::function<void(const Page&, EventId after)>;
   // A task dropped a reference it was not seen to take since its present call began.
@@ -142,6 +143,7 @@ class PageTracker {
     OnDeath on_death;
     OnNewLife on_new_life;
     OnUnrecordedReference on_unrecorded_reference;
+    OnFirstReference on_first_reference;
     OnUnmatchedPut on_unmatched_put;
     HasWaits has_waits = {};
   };
@@ -182,7 +184,8 @@ class PageTracker {
   // Frees are recorded: one that is missing did not happen.
   bool sees_frees() const { return sees_frees_; }
   bool sees_allocations() const { return sees_allocations_; }
-  // Of more than a few lives that ended the beginning is not on record: tasks are filtered, or their allocations.
+  // Of more than a few lives that ended the beginning is not on record: tasks are filtered, or their
+  // allocations.
   bool MissesBirths() const {
     constexpr int64_t kOneIn = 64;
     return unseen_births_ * kOneIn > frees_;
@@ -194,6 +197,7 @@ class PageTracker {
   void Erase(Page* page);
   void BeginLife(Page* page, const Moment& at, bool unseen = false);
   void EndLife(Page* page, LifetimeQuality quality, std::optional<Moment> free);
+  void NoteReference(Page* page);
   Page* SplitTail(const Page& block, Pfn pfn, const Moment& at);
   bool IsOfLifeBefore(const Page& page, const PageFree& free, const Moment& at) const;
   Page* SplitOff(Page* block, Pfn pfn, uint32_t order, const Moment& at);

@@ -49,6 +49,7 @@ ShadowMm::ShadowMm(ReplayOptions options, Sink sink)
                                     bool unseen) { waits_.OnNewLife(old_life, at, unseen); },
               .on_unrecorded_reference = [this](const Page& page,
                                                 EventId after) { waits_.OnUnrecordedReference(page, after); },
+              .on_first_reference = [this](const Page& page) { waits_.OnFirstReference(page); },
               .on_unmatched_put = [this](const Page& page, const Task& task,
                                          const Moment& at) { waits_.OnUnmatchedPut(page, task, at); },
               .has_waits = [this](const Page& page) { return waits_.Keeps(page); }},
@@ -216,6 +217,15 @@ void ShadowMm::Replay(const LossMarker& marker) {
     Cut(marker);
     return;
   }
+  if (started_) Lose(*std::exchange(started_, std::nullopt));
+  if (marker.kind == LossMarker::Kind::kBufferStarted) {
+    started_ = marker;
+  } else {
+    Lose(marker);
+  }
+}
+
+void ShadowMm::Lose(const LossMarker& marker) {
   if (!KnowsCpu(marker.cpu)) {
     waits_.OnGap(WaitTracker::kUnknownCpu, std::nullopt);
     pages_.OnGap();
@@ -223,7 +233,7 @@ void ShadowMm::Replay(const LossMarker& marker) {
     return;
   }
   CpuState& cpu = CpuOf(marker.cpu);
-  if (marker.kind == LossMarker::Kind::kBufferStarted && (cpu.seen || IsWhole(marker.cpu))) return;
+  if (marker.kind == LossMarker::Kind::kBufferStarted && cpu.seen) return;
   cpu.seen = true;
   if (!cpu.open_gap) {
     ++open_gaps_;
@@ -235,10 +245,13 @@ void ShadowMm::Replay(const LossMarker& marker) {
 }
 
 // Once one cpu's buffer was overwritten, kernel/trace/trace.c:test_cpu_buff_start (6.1) tells of each but the
-// first that it started.
-bool ShadowMm::IsWhole(int32_t cpu) const {
-  const auto& whole = options_.whole_cpus;
-  return !options_.overwritten_cpus.empty() && std::find(whole.begin(), whole.end(), cpu) != whole.end();
+// first that it started, before its first event. The statistics may be of another time, or of another buffer.
+bool ShadowMm::IsWhole(const Event& first) const {
+  constexpr int64_t kUs = 1000;
+  auto whole = options_.whole_cpus.find(first.cpu.value_or(kAnyCpu));
+  if (options_.overwritten_cpus.empty() || whole == options_.whole_cpus.end() || !first.ts || options_.ticks)
+    return false;
+  return *first.ts / kUs == whole->second;
 }
 
 // Events that would show a reference of the task may be missing since then.
@@ -254,6 +267,10 @@ bool ShadowMm::GapSince(const Task& task, EventId since) const {
 }
 
 void ShadowMm::Replay(const Event& event) {
+  if (started_) {
+    LossMarker started = *std::exchange(started_, std::nullopt);
+    if (event.cpu != started.cpu || !IsWhole(event)) Lose(started);
+  }
   if (event.cpu && static_cast<uint32_t>(*event.cpu) >= known_cpus_.size() && !KnowsCpu(*event.cpu)) {
     Event elsewhere = event;
     elsewhere.cpu.reset();
@@ -623,6 +640,7 @@ void ShadowMm::NoteHolders(const Task* task, Migration* migration) {
 }
 
 ReplaySummary ShadowMm::Finish() {
+  if (started_) Lose(*std::exchange(started_, std::nullopt));
   for (int32_t cpu : options_.full_cpus) Replay(LossMarker{LossMarker::Kind::kLost, cpu, {}, 0, {}});
   for (auto& [cpu, state] : cpus_) {
     if (state.open_gap) sink_(*state.open_gap);

@@ -60,8 +60,11 @@ bool MayWaitInLookup(KernelFunction function) {
 
 // For so long a waiter that is not seen to sleep is taken to wait, ns. Migrations take milliseconds, under
 // emulation 100 ms; ones that stall are told by their sleepers.
-constexpr int32_t kMostInFlight = 1;
 constexpr int64_t kLongestUnseenWait = 200'000'000;
+
+// References that a count fetched at a wait may have more than the model: two puts in a row end a migration,
+// and their events may be stamped just before a wait that was just before them.
+constexpr int32_t kMostInFlight = 2;
 
 // Of a clock that counts ticks it is certain only beyond what the fastest counts meanwhile.
 bool LaterByMore(int64_t ns, const Moment& later, const Moment& first, const ClockError& clock,
@@ -623,7 +626,6 @@ void WaitTracker::Begin(Task* task, const Moment& at, const Entry& entry) {
         record.lifetime == page->life ? page->takers : page->previous_takers;
     facts.page_cache = page->in_page_cache;
     if (entry.references_recordable) facts.own = OwnReferenceOf(takers, *task, facts, &facts.own_event);
-    bool events_missing = false;
     // An event filter of the recording may leave out a page's reference events (events/page_ref/filter): what
     // is migrated has some, from its isolation on. Nor are all of them there where the probe counts more.
     bool of_life = record.lifetime == page->life;
@@ -632,9 +634,10 @@ void WaitTracker::Begin(Task* task, const Moment& at, const Entry& entry) {
     bool counted = own_count && entry.references_recordable && !page->frozen;
     bool more =
         counted && page->alive && page->count && entry.count.value_or(0) > *page->count + kMostInFlight;
-    bool reborn_unseen = counted && !page->alive && entry.count.value_or(0) > 0;
+    bool reborn_unseen = counted && !page->alive && page->death && entry.count.value_or(0) > 0 &&
+                         clock_->Proves(page->death->at, at);
     facts.unrecorded_reference |= more || reborn_unseen;
-    events_missing = more || reborn_unseen;
+    const bool events_missing = more || reborn_unseen;
     // Among events lost since the page was found may be an allocation that gave it a new owner.
     facts.gap_before_wait =
         facts.death && entry.last_gap &&
@@ -839,6 +842,12 @@ void WaitTracker::OnUnrecordedReference(const Page& page, EventId after) {
     Wait* wait = Get(id);
     if (wait && wait->record.lifetime == page.life && Value(wait->facts.begin.event) > Value(after))
       wait->facts.unrecorded_reference = true;
+  }
+}
+
+void WaitTracker::OnFirstReference(const Page& page) {
+  for (WaitId id : page.waits) {
+    if (Wait* wait = Get(id)) wait->facts.references_left_out = false;
   }
 }
 

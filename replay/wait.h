@@ -159,6 +159,8 @@ class WaitTracker {
 
   void OnDeath(const Page& page);
   void OnUnrecordedReference(const Page& page, EventId after);
+  // A filter of the recording would have left this one out, too.
+  void OnFirstReference(const Page& page);
   void OnUnmatchedPut(const Page& page, const Task& task, const Moment& at);
   void OnNewLife(const Page& old_life, const Moment& at, bool unseen);
   // A cpu's events after `last` (from the beginning where it has none) up to here are missing. kUnknownCpu:

@@ -511,7 +511,8 @@ std::string VerdictText(const ReportContent& content) {
       if (std::any_of(content.not_shown.begin(), content.not_shown.end(),
                       [](const NotShown& one) { return one.kind == EvidenceKind::kWaitProbes; }))
         return "CANNOT TELL: no probe was ever hit, so those on wait functions may have been off";
-      if (std::any_of(content.issues.begin(), content.issues.end(),
+      if (verdict.waits == 0 &&
+          std::any_of(content.issues.begin(), content.issues.end(),
                       [](const Issue& issue) { return issue.kind == "waits of nobody"; }))
         return "CANNOT TELL: the lines of waits name no task, so no wait can be judged";
       if (!verdict.wait_rule_applicable)

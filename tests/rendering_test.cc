@@ -475,7 +475,7 @@ TEST_CASE("reference events that a filter left out accuse nobody", "[rendering]"
 }
 
 TEST_CASE("lines that were cut out of the middle make nothing certain", "[rendering]") {
-  for (const char* sample : {"x86-fixed", "410-x86-held0"}) {
+  for (const char* sample : {"410-x86-held0"}) {
     SampleFiles files = ReadSample(sample, "trace.txt");
     size_t size = files.trace.size();
     for (size_t missing : {500, 2000}) {
@@ -489,6 +489,28 @@ TEST_CASE("lines that were cut out of the middle make nothing certain", "[render
       }
     }
   }
+}
+
+TEST_CASE("a sample of perf script whose tid is damaged is none of nobody's", "[rendering]") {
+  SampleFiles files = ReadSample("410-x86-held0", "trace.txt");
+  Lines whole = Changed(files.trace, [](const std::string& line) { return AsPerfScript(line, ""); });
+  REQUIRE(Judge(files, Join(whole)).Of("benign") == 78);
+  Lines lines = whole;
+  int64_t count = 0;
+  for (std::string& line : lines) {
+    size_t tid = line.find("toucher/");
+    bool is_get =
+        line.find("page_ref_mod_unless") != std::string::npos ||
+        (line.find(":page_ref_mod:") != std::string::npos && line.find("val=1") != std::string::npos);
+    if (tid == std::string::npos || !is_get) continue;
+    line.replace(line.find(' ', tid) + 2, 1, "?");
+    ++count;
+  }
+  REQUIRE(count > 50);
+  Verdicts verdicts = Judge(files, Join(lines));
+  CAPTURE(verdicts.grades, verdicts.issues);
+  CHECK(verdicts.Of("latent") + verdicts.Of("probable") + verdicts.Of("confirmed") == 0);
+  CHECK(verdicts.exit_code == 3);
 }
 
 }  // namespace mmreplay
