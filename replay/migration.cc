@@ -34,6 +34,7 @@ MigrationTracker::Open& MigrationTracker::Begin(const Task* task, std::optional<
   open.migration.comm = task->comm;
   open.migration.source = source;
   open.migration.reason = of.reason;
+  open.in_batch = !of.reason.empty();
   open.migration.begin = at;
   return of.open.emplace_back(std::move(open));
 }
@@ -50,6 +51,7 @@ MigrationTracker::Open* MigrationTracker::FindSource(const Task* task, std::opti
 void MigrationTracker::OnBatchStart(const Task* task, std::string_view reason, const Moment& at) {
   OnBatchEnd(task, {}, at);
   tasks_[task].reason = reason;
+  batch_starts_seen_ = true;
 }
 
 void MigrationTracker::OnBatchEnd(const Task* task, std::string_view reason, const Moment& at) {
@@ -195,7 +197,11 @@ void MigrationTracker::Emit1(Open open, std::optional<Moment> end) {
     else if (!open.huge_call && end)
       migration.result = MigrationResult::kMigrated;
   }
-  emit_(std::move(migration));
+  // mm/huge_memory.c:split_huge_page_to_list (6.1) sets migration entries, too, and has them back: no page
+  // was to move.
+  bool split = migration.result == MigrationResult::kFailed && batch_starts_seen_ && !open.in_batch &&
+               !open.mapping_seen && !open.huge_call;
+  if (!split) emit_(std::move(migration));
 }
 
 // I13. A process that exits takes its entries along, and a removal may be lost.

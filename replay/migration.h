@@ -75,6 +75,7 @@ class MigrationTracker {
     bool mapping_seen = false;
     int64_t mapping_ret = 0;
     bool huge_call = false;
+    bool in_batch = false;  // begun between mm_migrate_pages_start and mm_migrate_pages of its task
   };
   struct OfTask {
     std::string reason;
@@ -89,6 +90,7 @@ class MigrationTracker {
 
   Emit emit_;
   bool removals_seen_ = false;
+  bool batch_starts_seen_ = false;
   int64_t gaps_ = 0;
   std::unordered_map<const Task*, OfTask> tasks_;
   size_t open_limit_;
