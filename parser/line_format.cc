@@ -196,7 +196,7 @@ class TraceCmdFormat : public LineFormat {
     if (auto frame = ParseStackFrame(line))
       return OtherLine{.kind = LineKind::kContinuation, .frame = frame, .lost = {}, .ends_text = false};
     // foo: CPU:3 [5255 EVENTS DROPPED]       of several files
-    if (size_t name = line.find(": CPU:"); name != kNotFound && name < 64) {
+    if (size_t name = line.find(": CPU:"); name < 64) {
       if (auto lost = ParseLostLine(line.substr(name + 2)))
         return OtherLine{.kind = LineKind::kMarker, .frame = {}, .lost = lost, .ends_text = true};
     }
