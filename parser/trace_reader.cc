@@ -323,7 +323,7 @@ void TraceReader::Count(LineKind kind) {
 
 LineKind TraceReader::Classify(std::string_view line, bool terminated, Batch* batch) {
   if (format_->Split(line, &batch->owned, &split_, &body_)) {
-    if (!PrintsText(body_.name) && HoldsAnotherEvent()) {
+    if (HoldsAnotherEvent() && !PrintsText(body_.name)) {
       if (HasMeaning(body_)) return Reject(line, line, kSeveral, batch);
       Reject(line, body_.args, kSeveral, batch);  // the others: what carries a text is kept
     }
