@@ -106,6 +106,12 @@ struct Batch {
     return {static_cast<uint32_t>(owned.size() - 1) | ArgsPlace::kOwned, size};
   }
 
+  // What the event's payload borrows will stay, whatever becomes of the text it is in.
+  void KeepTextOf(Event* event) {
+    if (auto* migrate = std::get_if<MigratePages>(&event->payload))
+      migrate->reason = owned.emplace_back(migrate->reason);
+  }
+
   // Hands the text's memory to another batch: for who reads arguments from the trace's file. Fields and
   // frames go, too.
   void ReleaseText(TextBuffer* to) {

@@ -293,8 +293,7 @@ std::string WhatItLooksLike(const InputMember& member, InputFormat format) {
     case InputFormat::kContextless:
       return "is a " + name +
              ": who did what, where and when is not in it; record with `echo 1 > options/context-info`, "
-             "print a perf.data "
-             "with `perf script -F comm,tid,cpu,time,event,trace`";
+             "print a perf.data with `perf script -F comm,tid,cpu,time,event,trace`";
     case InputFormat::kRawText:
     case InputFormat::kHexText:
       return "is a " + name +

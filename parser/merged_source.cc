@@ -106,8 +106,7 @@ void MergedSource::Take(Part* part, uint32_t index, Batch* batch) {
   size_t begin = batch->text.size();
   batch->text.insert(batch->text.end(), args.begin(), args.end());
   event.args = {static_cast<uint32_t>(begin), static_cast<uint32_t>(args.size())};
-  if (auto* migrate = std::get_if<MigratePages>(&event.payload))
-    migrate->reason = batch->owned.emplace_back(migrate->reason);
+  batch->KeepTextOf(&event);
   event.id = static_cast<EventId>(next_event_++);
   event.source = index;
   if (event.ts) part->last_ts = event.ts;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "parser/event.h"
 #include "parser/lines.h"
 #include "parser/numbers.h"
 
@@ -247,8 +248,7 @@ std::optional<LostLine> ParsePerfLostLine(std::string_view line) {
   // -F may have left out cpu and tid.
   std::string_view head = left.substr(0, begin);
   if (!SplitTask(head, &task)) SplitTaskless(head, &task);
-  constexpr int32_t kNoCpu = -1;
-  LostLine lost{task.cpu.value_or(kNoCpu), std::nullopt};
+  LostLine lost{task.cpu.value_or(kAnyCpu), std::nullopt};
   if (size_t count = line.find("lost ", at); count != kNotFound) {
     if (auto value = ParseSigned(TrimBlanks(line.substr(count + 5)))) lost.lost = value;
   }

@@ -38,7 +38,7 @@ std::optional<std::string_view> ParsePerfFrame(std::string_view line);
 bool IsPerfSideband(std::string_view line);
 
 // work    69 [003]     5.607192: PERF_RECORD_LOST lost 12
-// cpu is -1 where it is not printed.
+// cpu is kAnyCpu where it is not printed.
 std::optional<LostLine> ParsePerfLostLine(std::string_view line);
 
 }  // namespace mmreplay

@@ -521,9 +521,7 @@ const Event& TraceReader::StoreEvent(EventId id, const TraceLine& split, const T
   if (strings_->IsNotKept(event.name)) KeepWhole(body, &event, batch);
   std::string_view args = batch->Args(event);
   event.payload = decoder_->Decode(event.name, args);
-  // The text may be released.
-  if (auto* migrate = std::get_if<MigratePages>(&event.payload))
-    migrate->reason = batch->owned.emplace_back(migrate->reason);
+  batch->KeepTextOf(&event);
   if (std::holds_alternative<Opaque>(event.payload) && decoder_->ShouldMean(event.name, args)) {
     if (!terminated_) {
       Note(Severity::kWarning, "truncated", kLastLineIsCut);

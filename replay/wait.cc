@@ -636,8 +636,8 @@ void WaitTracker::Begin(Task* task, const Moment& at, const Entry& entry) {
         counted && page->alive && page->count && entry.count.value_or(0) > *page->count + kMostInFlight;
     bool reborn_unseen = counted && !page->alive && page->death && entry.count.value_or(0) > 0 &&
                          clock_->Proves(page->death->at, at);
-    facts.unrecorded_reference |= more || reborn_unseen;
     const bool events_missing = more || reborn_unseen;
+    facts.unrecorded_reference |= events_missing;
     // Among events lost since the page was found may be an allocation that gave it a new owner.
     facts.gap_before_wait =
         facts.death && entry.last_gap &&
