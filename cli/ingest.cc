@@ -13,6 +13,7 @@
 #include <utility>
 
 #include "cli/channel.h"
+#include "parser/buffer_starts.h"
 #include "parser/console_timeline.h"
 #include "parser/decode.h"
 #include "parser/event_source.h"
@@ -63,8 +64,8 @@ class BatchPool {
 };
 
 // Reads on a thread of its own: lines are split and decoded, events get their kinds and, where they are
-// stored, their typed fields. Only this thread uses the string table, the decoder, the fields and the
-// console's timeline until it has ended.
+// stored, their typed fields. Only this thread uses the string table, the decoder, the fields, the buffers'
+// starts and the console's timeline until it has ended.
 class ReaderThread {
  public:
   // What is done for the store with the events of a batch.
@@ -74,17 +75,23 @@ class ReaderThread {
   };
   // `replay_options` is called when the first batch has been read.
   ReaderThread(EventSource* source, TypedFields* fields, Wanted wanted,
-               const std::function<ReplayOptions()>& replay_options, ConsoleTimeline* console,
-               BatchPool* pool)
+               const std::function<ReplayOptions()>& replay_options, BufferStarts* starts,
+               ConsoleTimeline* console, BatchPool* pool)
       : thread_([=, this] {
           pthread_setname_np(pthread_self(), "mmreplay-read");
           TextBuffer released;  // memory of the last batch's text
           try {
-            for (bool first = true;; first = false) {
+            for (bool first = true, more = true; more; first = false) {
               ReadBatch read{.work = pool->Take(), .replay_options = {}};
               Batch& batch = read.work.batch;
               if (batch.text.capacity() == 0) batch.text = std::exchange(released, {});
-              if (!source->Next(&batch)) break;
+              more = source->Next(&batch);
+              if (more) {
+                starts->Sort(source->clock_is_ticks().value_or(false), &batch);
+              } else {
+                starts->Finish(&batch);
+                if (batch.markers.empty()) break;
+              }
               if (first) read.replay_options = replay_options();
               auto see_event = [&](Event& event) {
                 console->See(event);
@@ -185,11 +192,7 @@ ReplayOptions OptionsOf(const Recording& recording, const EventSource& source, c
     (probe.is_return ? options.return_probes : options.entry_probes).push_back(function);
   }
   for (const CpuStats& cpu : recording.cpu_stats) {
-    if (cpu.overrun > 0 || cpu.commit_overrun > 0) {
-      options.overwritten_cpus.push_back(cpu.cpu);
-    } else if (cpu.oldest_us) {
-      options.whole_cpus.emplace(cpu.cpu, *cpu.oldest_us);
-    }
+    if (cpu.overrun > 0 || cpu.commit_overrun > 0) options.overwritten_cpus.push_back(cpu.cpu);
     if (cpu.dropped > 0) options.full_cpus.push_back(cpu.cpu);
   }
   const TraceHeader& header = source.header();
@@ -415,6 +418,7 @@ TraceFacts Ingest(const Recording& recording, TraceStore* store, const IngestOpt
   // other thread uses it.
   malloc_trim(0);
 
+  BufferStarts starts(recording.cpu_stats);
   ConsoleTimeline console(recording.console.reports);
   ReplayedBatch last;                   // what is told when the trace has ended
   ReplayedBatch* current = nullptr;     // whose events are being replayed
@@ -425,7 +429,7 @@ TraceFacts Ingest(const Recording& recording, TraceStore* store, const IngestOpt
   auto replay_options = [&] { return OptionsOf(recording, *reader, options.memory); };
   ReaderThread batches(reader.get(), &fields,
                        {.fields = store->keeps_fields(), .text = !store->reads_text_of_file()},
-                       replay_options, &console, &pool);
+                       replay_options, &starts, &console, &pool);
   std::deque<ReplayedBatch> ahead;
   size_t ahead_weight = 0;
   auto push_records = [&](ReplayedBatch* of) {

@@ -2,7 +2,6 @@
 #pragma once
 
 #include <cstdint>
-#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -28,9 +27,6 @@ struct ReplayOptions {
   // every cpu where the list is empty.
   bool head_overwritten = false;
   std::vector<int32_t> overwritten_cpus;
-  // Whose statistics say that nothing was, beside those of others that were overwritten; and which event they
-  // call the oldest, us.
-  std::map<int32_t, int64_t> whole_cpus;
   // Events at the end found these cpus' buffers full (options/overwrite 0).
   std::vector<int32_t> full_cpus;
   MemoryBudget memory = MemoryBudget();

@@ -217,15 +217,6 @@ void ShadowMm::Replay(const LossMarker& marker) {
     Cut(marker);
     return;
   }
-  if (started_) Lose(*std::exchange(started_, std::nullopt));
-  if (marker.kind == LossMarker::Kind::kBufferStarted) {
-    started_ = marker;
-  } else {
-    Lose(marker);
-  }
-}
-
-void ShadowMm::Lose(const LossMarker& marker) {
   if (!KnowsCpu(marker.cpu)) {
     waits_.OnGap(WaitTracker::kUnknownCpu, std::nullopt);
     pages_.OnGap();
@@ -244,16 +235,6 @@ void ShadowMm::Lose(const LossMarker& marker) {
   migrations_.OnGap();
 }
 
-// Once one cpu's buffer was overwritten, kernel/trace/trace.c:test_cpu_buff_start (6.1) tells of each but the
-// first that it started, before its first event. The statistics may be of another time, or of another buffer.
-bool ShadowMm::IsWhole(const Event& first) const {
-  constexpr int64_t kUs = 1000;
-  auto whole = options_.whole_cpus.find(first.cpu.value_or(kAnyCpu));
-  if (options_.overwritten_cpus.empty() || whole == options_.whole_cpus.end() || !first.ts || options_.ticks)
-    return false;
-  return *first.ts / kUs == whole->second;
-}
-
 // Events that would show a reference of the task may be missing since then.
 bool ShadowMm::GapSince(const Task& task, EventId since) const {
   auto after = [&](bool open, const std::optional<EventId>& last) {
@@ -267,10 +248,6 @@ bool ShadowMm::GapSince(const Task& task, EventId since) const {
 }
 
 void ShadowMm::Replay(const Event& event) {
-  if (started_) {
-    LossMarker started = *std::exchange(started_, std::nullopt);
-    if (event.cpu != started.cpu || !IsWhole(event)) Lose(started);
-  }
   if (event.cpu && static_cast<uint32_t>(*event.cpu) >= known_cpus_.size() && !KnowsCpu(*event.cpu)) {
     Event elsewhere = event;
     elsewhere.cpu.reset();
@@ -640,7 +617,6 @@ void ShadowMm::NoteHolders(const Task* task, Migration* migration) {
 }
 
 ReplaySummary ShadowMm::Finish() {
-  if (started_) Lose(*std::exchange(started_, std::nullopt));
   for (int32_t cpu : options_.full_cpus) Replay(LossMarker{LossMarker::Kind::kLost, cpu, {}, 0, {}});
   for (auto& [cpu, state] : cpus_) {
     if (state.open_gap) sink_(*state.open_gap);

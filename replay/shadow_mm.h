@@ -93,8 +93,6 @@ class ShadowMm {
   // Returns of the function are probed.
   bool ReturnKnown(std::optional<KernelFunction> function) const;
   void Cut(const LossMarker& marker);
-  bool IsWhole(const Event& first) const;
-  void Lose(const LossMarker& marker);
   bool GapSince(const Task& task, EventId since) const;
   void CloseGap(const Event& event);
   void MissOn(int32_t cpu);
@@ -130,7 +128,6 @@ class ShadowMm {
   std::array<CpuState*, 1024> known_cpus_{};  // of them, for every event's look-up
   std::vector<int32_t> ran_;                  // cpus with events since something of any cpu could not be read
   std::optional<EventId> last_gap_;
-  std::optional<LossMarker> started_;  // a cpu's buffer, whose first event comes next
   int64_t open_gaps_ = 0;
 
   // Pages a task has locked for migration, see Page::migrating_by.

@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <map>
 
+#include "parser/buffer_starts.h"
 #include "parser/lines.h"
 #include "tests/analysis.h"
 #include "tests/binary.h"
@@ -159,6 +160,53 @@ TEST_CASE("each cpu's stats are its own", "[per_cpu]") {
                      "\ncommit overrun: 0\nbytes: 60004\noldest event ts:     4.937965\n");
   }
   CHECK(Analysis(Folder(folder)).Text("SELECT group_concat(cpu) FROM gaps") == "2");
+}
+
+TEST_CASE("a cpu whose statistics call its first event the oldest lost nothing before it", "[per_cpu]") {
+  const CpuStats overwritten{.cpu = 0, .overrun = 7, .oldest_us = 5};
+  const CpuStats whole{.cpu = 1, .oldest_us = 12};
+  auto batch_of = [](std::vector<LossMarker> markers, std::vector<Event> events) {
+    Batch batch;
+    batch.markers = std::move(markers);
+    batch.events = std::move(events);
+    return batch;
+  };
+  auto start = [](int32_t cpu, int64_t next) {
+    return LossMarker{LossMarker::Kind::kBufferStarted, cpu, {}, 1, static_cast<EventId>(next)};
+  };
+  auto event = [](int64_t id, int32_t cpu, int64_t ts) {
+    return Event{.id = static_cast<EventId>(id), .ts = ts, .cpu = cpu};
+  };
+
+  BufferStarts starts({overwritten, whole});
+  // What tells of no loss goes: with its event, or with the event that only the next batch has.
+  Batch first = batch_of({start(0, 1), start(1, 2), start(1, 3), start(1, 4)},
+                         {event(1, 0, 5'000), event(2, 1, 12'345), event(3, 1, 13'000)});
+  starts.Sort(false, &first);
+  REQUIRE(first.markers.size() == 2);
+  CHECK(first.markers[0].cpu == 0);
+  CHECK(first.markers[1].next_event == EventId{3});
+  Batch empty = batch_of({start(0, 4)}, {});
+  starts.Sort(false, &empty);
+  CHECK(empty.markers.empty());
+  Batch next = batch_of({}, {event(4, 1, 12'999)});
+  starts.Sort(false, &next);
+  REQUIRE(next.markers.size() == 1);
+  CHECK(next.markers[0].cpu == 0);
+  // A trace that ends with one has it at its end.
+  Batch last = batch_of({start(1, 6)}, {event(5, 0, 14'000)});
+  starts.Sort(false, &last);
+  CHECK(last.markers.empty());
+  Batch rest;
+  starts.Finish(&rest);
+  CHECK(rest.markers.size() == 1);
+
+  // Nothing was overwritten: the statistics are of another time. Ticks are no microseconds.
+  Batch same = batch_of({start(1, 1)}, {event(1, 1, 12'345)});
+  BufferStarts({whole}).Sort(false, &same);
+  CHECK(same.markers.size() == 1);
+  starts.Sort(true, &same);
+  CHECK(same.markers.size() == 1);
 }
 
 TEST_CASE("events that found a buffer full are lost at its end", "[per_cpu]") {

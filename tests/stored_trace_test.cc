@@ -8,6 +8,7 @@
 #include "parser/error.h"
 #include "rules/rule.h"
 #include "tests/analysis.h"
+#include "tests/case_files.h"
 #include "tests/program.h"
 
 namespace mmreplay {
@@ -89,6 +90,20 @@ TEST_CASE("a replay of the database alone equals the analysis of the files", "[s
     Replay(first, first);
     Replay(first, first);
     CHECK(Dump(first) == expected);
+  }
+}
+
+TEST_CASE("every case is replayed from its database as it was analysed", "[stored_trace]") {
+  for (const Case& one : AllCases()) {
+    CAPTURE(one.path);
+    TemporaryFolder recording;
+    TemporaryFolder databases;
+    for (const auto& [name, content] : one.files) recording.Write(name, content);
+    std::string first = databases.path() + "/first.db";
+    std::string second = databases.path() + "/second.db";
+    AnalyseInto({recording.path()}, first);
+    Replay(first, second);
+    CHECK(Dump(second) == Dump(first));
   }
 }
 
