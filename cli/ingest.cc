@@ -37,30 +37,38 @@ constexpr size_t kMostRecords = 2048;
 
 // A batch as it was read.
 struct ReadBatch {
-  ReplayedBatch work;
+  Batch batch;
   std::optional<ReplayOptions> replay_options;  // with the first one
   int64_t left_out = 0;                         // by filters, so far
 };
 
-// Batches whose memory is used again.
+// Batches whose memory is used again, and that of what the replay makes of one: many batches are waiting for
+// the replay, few are replayed.
 class BatchPool {
  public:
-  ReplayedBatch Take() {
+  Batch TakeBatch() { return Take(&batches_); }
+  ReplayedBatch TakeReplayed() { return Take(&replayed_); }
+  void Give(ReplayedBatch replayed) {
+    bool has_batch = !replayed.only_records;
+    replayed.Clear();
     std::lock_guard lock(mutex_);
-    if (batches_.empty()) return {};
-    ReplayedBatch batch = std::move(batches_.back());
-    batches_.pop_back();
-    return batch;
-  }
-  void Give(ReplayedBatch batch) {
-    batch.Clear();
-    std::lock_guard lock(mutex_);
-    batches_.push_back(std::move(batch));
+    if (has_batch) batches_.push_back(std::exchange(replayed.batch, {}));
+    replayed_.push_back(std::move(replayed));
   }
 
  private:
+  template <typename AnyBatch>
+  AnyBatch Take(std::vector<AnyBatch>* of) {
+    std::lock_guard lock(mutex_);
+    if (of->empty()) return {};
+    AnyBatch batch = std::move(of->back());
+    of->pop_back();
+    return batch;
+  }
+
   std::mutex mutex_;
-  std::vector<ReplayedBatch> batches_;
+  std::vector<Batch> batches_;
+  std::vector<ReplayedBatch> replayed_;  // without batches
 };
 
 // Reads on a thread of its own: lines are split and decoded, events get their kinds and, where they are
@@ -82,8 +90,8 @@ class ReaderThread {
           TextBuffer released;  // memory of the last batch's text
           try {
             for (bool first = true, more = true; more; first = false) {
-              ReadBatch read{.work = pool->Take(), .replay_options = {}};
-              Batch& batch = read.work.batch;
+              ReadBatch read{.batch = pool->TakeBatch(), .replay_options = {}};
+              Batch& batch = read.batch;
               if (batch.text.capacity() == 0) batch.text = std::exchange(released, {});
               more = source->Next(&batch);
               if (more) {
@@ -141,7 +149,7 @@ class StoreThread {
             store->Begin();
             while (auto replayed = batches_.Pop()) {
               store->Write(*replayed);
-              if (!replayed->only_records) pool->Give(std::move(*replayed));
+              pool->Give(std::move(*replayed));
             }
             if (last_) last_();
           } catch (...) {
@@ -430,16 +438,17 @@ TraceFacts Ingest(const Recording& recording, TraceStore* store, const IngestOpt
   ReaderThread batches(reader.get(), &fields,
                        {.fields = store->keeps_fields(), .text = !store->reads_text_of_file()},
                        replay_options, &starts, &console, &pool);
-  std::deque<ReplayedBatch> ahead;
+  std::deque<Batch> ahead;
   size_t ahead_weight = 0;
   auto push_records = [&](ReplayedBatch* of) {
-    ReplayedBatch portion;
-    portion.records = std::exchange(of->records, {});
+    ReplayedBatch portion = pool.TakeReplayed();
+    std::swap(portion.records, of->records);
     portion.only_records = true;
     writer.Push(std::move(portion));
   };
   auto replay_front = [&] {
-    ReplayedBatch replayed = std::move(ahead.front());
+    ReplayedBatch replayed = pool.TakeReplayed();
+    replayed.batch = std::move(ahead.front());
     ahead.pop_front();
     ahead_weight -= replayed.batch.Weight();
     replayed.Begin();
@@ -452,7 +461,7 @@ TraceFacts Ingest(const Recording& recording, TraceStore* store, const IngestOpt
   TraceFacts facts;
   int64_t events = 0;
   while (auto read = batches.Next()) {
-    const Batch& batch = read->work.batch;
+    const Batch& batch = read->batch;
     if (read->replay_options) {
       learner.emplace(*read->replay_options);
       model = std::make_unique<ShadowMm>(std::move(*read->replay_options), [&](Record&& record) {
@@ -468,7 +477,7 @@ TraceFacts Ingest(const Recording& recording, TraceStore* store, const IngestOpt
     model->Learn(learner->Take());
     if (options.progress) options.progress(events + read->left_out);
     ahead_weight += batch.Weight();
-    ahead.push_back(std::move(read->work));
+    ahead.push_back(std::move(read->batch));
     while (ahead.size() > kBatchesAhead || (ahead.size() > 1 && ahead_weight > options.memory.batches()))
       replay_front();
   }

@@ -176,6 +176,7 @@ bool TraceReader::Next(Batch* batch) {
   }
 
   batch->text_at = text_at_;
+  batch->events.reserve(events_in_last_ + events_in_last_ / 32);
   std::string_view rest(batch->text.data(), batch->text.size());
   if (!quoted_printable_) quoted_printable_ = LooksQuotedPrintable(rest);
   if (!colored_) colored_ = LooksColored(rest);
@@ -201,6 +202,7 @@ bool TraceReader::Next(Batch* batch) {
   text_at_ += batch->text.size() - rest.size();
   if (!rest.empty()) carry_.insert(0, rest);
   TellLeftOut(batch);
+  events_in_last_ = batch->events.size();
   if (input_ended_ && carry_.empty() && folded_lines_ > 0) FinishFolded(batch);
   return true;
 }

@@ -92,6 +92,7 @@ class TraceReader : public EventSource {
   TraceHeader header_;
   bool native_ = false;  // a `trace` file with its header: foreign lines are damage, not prose
   int64_t next_event_ = 1;
+  size_t events_in_last_ = 0;  // batch
   std::optional<bool> clock_is_ticks_;
   bool without_time_ = false;  // an event had no time stamp
   bool without_task_ = false;

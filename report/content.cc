@@ -239,16 +239,14 @@ const std::vector<RecordableEvidence>& RecordableKinds() {
   return kinds;
 }
 
-std::vector<NotShown> ReadNotShown(const Database& db, const Verdict& verdict, const InputFacts& input,
-                                   const std::vector<SourceFile>& sources) {
+std::vector<NotShown> ReadNotShown(const Database& db, const ReportContent& content) {
   std::set<std::string, std::less<>> recordable;
   Statement query(db, ReportSql("recordable"));
   while (query.Step()) recordable.emplace(query.Text(0));
 
   std::vector<NotShown> missing;
-  Statement functions(db, ReportSql("wait functions"));
   std::set<std::string> watched;
-  while (functions.Step()) watched.emplace(functions.Text(0));
+  for (const WaitClass& waits : content.waits) watched.insert(waits.function);
   for (const std::string& name : recordable) {
     if (IsWaitFunction(FunctionOfSymbol(name))) watched.insert(name);
   }
@@ -279,14 +277,14 @@ std::vector<NotShown> ReadNotShown(const Database& db, const Verdict& verdict, c
     if (!shown) missing.push_back({kind.kind, kind.what, kind.consequence, kind.record});
   }
   Statement ended(db, ReportSql("waits that ended"));
-  if (verdict.waits > 0 && ended.Step() && ended.Int(0) == 0) {
+  if (content.verdict.waits > 0 && ended.Step() && ended.Int(0) == 0) {
     missing.push_back({EvidenceKind::kWaitEnds, "the ends of waits",
                        "whether a page was freed during a wait or after it stays open",
                        "return probes on the wait functions (r256:..., they block for long)"});
   }
-  bool console =
-      input.format == FormatName(InputFormat::kConsoleLog) ||
-      std::any_of(sources.begin(), sources.end(), [](const SourceFile& s) { return s.role == "console"; });
+  bool console = content.input.format == FormatName(InputFormat::kConsoleLog) ||
+                 std::any_of(content.sources.begin(), content.sources.end(),
+                             [](const SourceFile& s) { return s.role == "console"; });
   if (!console)
     missing.push_back({EvidenceKind::kConsole, "the console",
                        "what the kernel itself reported about pages is not known", "dmesg, with --dmesg"});
@@ -453,7 +451,7 @@ ReportContent ReadContent(const Database& database) {
                              .why = String(rules.Text(6)),
                              .reference = String(rules.Text(7))});
   }
-  content.not_shown = ReadNotShown(database, content.verdict, content.input, content.sources);
+  content.not_shown = ReadNotShown(database, content);
   content.fidelity = ReadFidelity(database);
   content.anomalies = CountNames(database, "anomalies");
   Statement gaps(database, ReportSql("gaps"));

@@ -6,11 +6,14 @@ SELECT
   (SELECT lines_events FROM traces) AS events,
   (SELECT coalesce(sum(findings), 0) FROM rule_results WHERE severity IN ('error', 'warning')) AS findings,
   (SELECT count(*) FROM rule_results WHERE rule = 'wait_on_freed_page' AND applicable) AS wait_rule_applicable,
-  (SELECT count(*) FROM page_wait) AS waits,
-  (SELECT count(*) FROM page_wait WHERE protection = 0 AND judged) AS unknown_waits,
-  (SELECT count(*) FROM page_wait WHERE gap = 1) AS waits_in_gaps,
+  waits,
+  unknown_waits,
+  waits_in_gaps,
   EXISTS (SELECT 1 FROM trace_issues WHERE severity = 'error') AS incomplete,
-  EXISTS (SELECT 1 FROM trace_issues WHERE kind = 'events in disorder') AS in_disorder;
+  EXISTS (SELECT 1 FROM trace_issues WHERE kind = 'events in disorder') AS in_disorder
+FROM (SELECT count(*) AS waits, coalesce(sum(protection = 0 AND judged), 0) AS unknown_waits,
+             coalesce(sum(gap = 1), 0) AS waits_in_gaps
+      FROM page_wait);
 
 -- name: clock
 SELECT clock, clock_unit = 'ticks', clock_error FROM trace;
@@ -112,14 +115,14 @@ WHERE w.id = ?1;
 -- name: waits that ended
 SELECT EXISTS (SELECT 1 FROM page_wait WHERE end_event IS NOT NULL);
 
--- name: wait functions
-SELECT text FROM string WHERE id IN (SELECT function FROM page_wait) ORDER BY 1;
-
 -- By result, in the order of their names.
 -- name: migrations
-SELECT 'failed', (SELECT count(*) FROM migration WHERE result = 2)
-UNION ALL SELECT 'migrated', (SELECT count(*) FROM migration WHERE result = 1)
-UNION ALL SELECT 'unknown', (SELECT count(*) FROM migration WHERE result = 0);
+WITH results AS MATERIALIZED (
+  SELECT sum(result = 2) AS failed, sum(result = 1) AS migrated, sum(result = 0) AS unknown FROM migration
+)
+SELECT 'failed', failed FROM results
+UNION ALL SELECT 'migrated', migrated FROM results
+UNION ALL SELECT 'unknown', unknown FROM results;
 
 -- name: reports
 SELECT count(*) FROM console_reports;
