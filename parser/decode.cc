@@ -735,6 +735,13 @@ TraceIssue Decoder::NotUnderstoodIssue(StringId name, std::string_view args, int
               std::string(args.substr(0, 80))};
 }
 
+bool Decoder::Understand(std::string_view args, Event* event) {
+  event->payload = Decode(event->name, args);
+  event->unreadable = std::holds_alternative<Opaque>(event->payload) && ShouldMean(event->name, args);
+  return !event->unreadable;
+}
+
+// Of an event that became Opaque.
 bool Decoder::ShouldMean(StringId name, std::string_view args) {
   if (BeginsWithPlace(args)) {
     if (args[0] == '(' && args.find(')') == kNotFound)

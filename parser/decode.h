@@ -35,18 +35,19 @@ class Decoder {
   // from `args`.
   Payload Decode(StringId name, std::string_view args);
 
+  // Gives an event its payload. False: it is unreadable, having the name of one that means something, or the
+  // place of such a probe, and arguments that are none of that. An allocation that failed is what it should
+  // be.
+  bool Understand(std::string_view args, Event* event);
+  // The issue of such an event.
+  TraceIssue NotUnderstoodIssue(StringId name, std::string_view args, int64_t line) const;
+
   // What the hits of one entry probe are: records of one layout, all at one place.
   class ProbeRecords;
   // At `place` ("(folio_wait_bit+0x0)"); nullopt where the text of its hits is needed.
   std::optional<ProbeRecords> BindRecords(StringId name, std::string_view place, const EventLayout& layout);
   // The same as Decode() of the place and the fields. `record` is one that probe.Holds().
   Payload Decode(const ProbeRecords& probe, std::string_view record);
-
-  // Of an event that became Opaque: it has the name of one that means something, or the place of such a
-  // probe, and its arguments are none of that. An allocation that failed is what it should be.
-  bool ShouldMean(StringId name, std::string_view args);
-  // The issue of such an event.
-  TraceIssue NotUnderstoodIssue(StringId name, std::string_view args, int64_t line) const;
 
   // Whether a word of a text that could not be read names an event or a function that means something: what
   // it told is missing.
@@ -93,6 +94,7 @@ class Decoder {
 
   Tracepoint TracepointOf(StringId name);
   bool IsProbe(StringId name);
+  bool ShouldMean(StringId name, std::string_view args);
   Payload DecodeProbe(StringId name, std::string_view args);
   Payload DecodePageRef(PageRefOp op, std::string_view args);
   Payload DecodeLock(LockStep step, std::string_view args);

@@ -806,9 +806,7 @@ void PerfDataReader::FinishBatch(Batch* batch) {
     event.args = batch->PlaceOf(args);
     start = ends_[i];
     if (event.layout != 0) continue;
-    event.payload = decoder_->Decode(event.name, args);
-    if (std::holds_alternative<Opaque>(event.payload) && decoder_->ShouldMean(event.name, args)) {
-      event.unreadable = true;
+    if (!decoder_->Understand(args, &event)) {
       CountIssue(decoder_->NotUnderstoodIssue(event.name, args, event.line), &issues_);
       batch->markers.push_back(
           {LossMarker::Kind::kUnreadable, event.cpu.value_or(kAnyCpu), {}, event.line, event.id});

@@ -271,10 +271,9 @@ void TraceDatReader::AddEvent(std::string_view payload, bool as_record, Batch* b
   event.line = lines_.total;
   if (!kind.buffer) kind.buffer = read.buffer;
   if (*kind.buffer == read.buffer) {
-    event.payload = as_record ? kind.records->Decode(arguments) : decoder_->Decode(event.name, arguments);
-    if (!as_record && std::holds_alternative<Opaque>(event.payload) &&
-        decoder_->ShouldMean(event.name, arguments)) {
-      event.unreadable = true;
+    if (as_record) {
+      event.payload = kind.records->Decode(arguments);
+    } else if (!decoder_->Understand(arguments, &event)) {
       CountIssue(decoder_->NotUnderstoodIssue(event.name, arguments, event.line), &issues_);
       AddUnreadable(read.cpu, batch);
     }

@@ -522,14 +522,14 @@ const Event& TraceReader::StoreEvent(EventId id, const TraceLine& split, const T
   event.line = line_;
   if (strings_->IsNotKept(event.name)) KeepWhole(body, &event, batch);
   std::string_view args = batch->Args(event);
-  event.payload = decoder_->Decode(event.name, args);
+  bool understood = decoder_->Understand(args, &event);
   batch->KeepTextOf(&event);
-  if (std::holds_alternative<Opaque>(event.payload) && decoder_->ShouldMean(event.name, args)) {
+  if (!understood) {
     if (!terminated_) {
+      event.unreadable = false;
       Note(Severity::kWarning, "truncated", kLastLineIsCut);
       return event;
     }
-    event.unreadable = true;
     CountIssue(decoder_->NotUnderstoodIssue(event.name, args, line_), &issues_);
     AddUnreadable(event.cpu.value_or(kAnyCpu), batch);
   }
