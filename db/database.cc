@@ -74,7 +74,9 @@ void RequireAccounting(const Database& database) {
                  "(SELECT coalesce(sum(events), 0) FROM trace_batch), "
                  "(SELECT coalesce(sum(count), 0) FROM trace_issue WHERE of_input AND kind = ?1), "
                  "lines_total = (SELECT coalesce(sum(lines_total), 0) FROM source WHERE part IS NOT NULL), "
-                 "(SELECT count(*) FROM finding) = (SELECT coalesce(sum(findings), 0) FROM rule_result) "
+                 "(SELECT count(*) FROM finding) = (SELECT coalesce(sum(findings), 0) FROM rule_result) AND "
+                 "NOT EXISTS (SELECT 1 FROM (SELECT rule, count(*) AS findings FROM finding GROUP BY rule) f "
+                 "LEFT JOIN rule_result r ON r.rule = f.rule WHERE r.findings IS NOT f.findings) "
                  "FROM trace");
   sums.Bind(1, kFilteredIssue);
   if (!sums.Step()) database.FailDamaged("it holds no trace");
@@ -84,6 +86,26 @@ void RequireAccounting(const Database& database) {
   if (!hold) database.FailDamaged("its lines do not add up");
   if (sums.Int(6) == 0) database.FailDamaged("its findings do not add up");
   if (sums.Step()) database.FailDamaged("it holds several traces");
+}
+
+// What verdicts rest on has the values that are written: another one is no finding's grade, and no error.
+void RequireKnownValues(const Database& database) {
+  Statement values(
+      database,
+      "SELECT (SELECT severity FROM rule_result WHERE severity NOT IN ('error', 'warning', 'info')), "
+      "(SELECT severity FROM trace_issue WHERE severity NOT IN ('error', 'warning', 'info')), "
+      "(SELECT grade FROM finding WHERE grade NOT IN ('confirmed', 'probable', 'latent')), "
+      "(SELECT applicable FROM rule_result WHERE applicable NOT IN (0, 1)), "
+      "(SELECT of_input FROM trace_issue WHERE of_input NOT IN (0, 1))");
+  if (!values.Step()) return;
+  static constexpr std::array<const char*, 5> kWhat = {"a rule's severity", "an issue's severity",
+                                                       "a finding's grade", "a rule that is applicable",
+                                                       "an issue of the input"};
+  for (size_t i = 0; i < kWhat.size(); ++i) {
+    int column = static_cast<int>(i);
+    if (!values.IsNull(column))
+      database.FailDamaged(std::string(kWhat[i]) + " has a value that no analysis writes");
+  }
 }
 
 }  // namespace
@@ -500,6 +522,7 @@ std::unique_ptr<Database> OpenTraceDatabase(const std::string& path, Database::M
   RequireFewRows(*database);
   RequireKindViews(*database);
   RequireAccounting(*database);
+  RequireKnownValues(*database);
   return database;
 }
 

@@ -140,16 +140,26 @@ std::string_view LogStatusName(LogStatus status) {
   return kStatusNames[static_cast<size_t>(status)];
 }
 
+namespace {
+
+// Of a log: it was judged, and its findings are as they were written. Where somebody deleted or changed them
+// it is judged again.
+constexpr const char* kJudged =
+    "status IN ('found', 'clean', 'cannot tell') AND "
+    "(status <> 'found' OR EXISTS (SELECT 1 FROM finding f WHERE f.log = log.id)) AND "
+    "NOT EXISTS (SELECT 1 FROM finding f WHERE f.log = log.id AND "
+    "(f.grade NOT IN ('confirmed', 'probable', 'latent') OR f.severity NOT IN ('error', 'warning', 'info')))";
+
+}  // namespace
+
 struct FleetStore::Statements {
   explicit Statements(const Database& db)
       : find(db,
              "SELECT id, path, content, status, reason, format, kernel_release, machine, files, "
              "files_unused, lines, events, "
-             "rejected, waits, unknown_waits, milliseconds FROM log WHERE content = ?1 AND analysis = ?2 AND "
-             "status IN ('found', 'clean', 'cannot tell') AND "
-             // Found, and nothing there: somebody deleted it. It is judged again.
-             "(status <> 'found' OR EXISTS (SELECT 1 FROM finding f WHERE f.log = log.id)) "
-             "ORDER BY path <> ?3, id LIMIT 1"),
+             "rejected, waits, unknown_waits, milliseconds FROM log WHERE content = ?1 AND analysis = ?2 "
+             "AND " +
+                 std::string(kJudged) + " ORDER BY path <> ?3, id LIMIT 1"),
         findings(
             db,
             "SELECT rule, severity, grade, fingerprint, member, function, outcome, comm, pid, pfn, summary, "
@@ -176,10 +186,8 @@ struct FleetStore::Statements {
             "pid, pfn, summary, path, line) SELECT ?2, rule, severity, grade, fingerprint, member, "
             "function, outcome, comm, pid, pfn, summary, CASE WHEN substr(path, 1, length(?3)) = ?3 THEN "
             "?4 || substr(path, length(?3) + 1) ELSE path END, line FROM finding WHERE log = ?1 ORDER BY id"),
-        known(db,
-              "SELECT id, analysis = ?3 AND status IN ('found', 'clean', 'cannot tell') AND "
-              "(status <> 'found' OR EXISTS (SELECT 1 FROM finding f WHERE f.log = log.id)) FROM log "
-              "WHERE path = ?1 AND content = ?2"),
+        known(db, "SELECT id, analysis = ?3 AND " + std::string(kJudged) +
+                      " FROM log WHERE path = ?1 AND content = ?2"),
         drop_findings(db, "DELETE FROM finding WHERE log = ?1"),
         insert_log(db,
                    "INSERT INTO log(path, content, analysis, first_run, last_run, status, reason, format, "

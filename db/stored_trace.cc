@@ -131,6 +131,11 @@ class StoredSource : public EventSource {
         throw Error("the database has more comms and names than --max-memory allows; give it more");
       known_.push_back(id);
     }
+    Statement unexplained(
+        db,
+        "SELECT 1 FROM gap WHERE NOT EXISTS (SELECT 1 FROM trace_marker WHERE kind IN (0, 1)) AND "
+        "NOT EXISTS (SELECT 1 FROM trace_cpu_stats WHERE dropped > 0)");
+    if (unexplained.Step()) db.FailDamaged("its losses do not add up");
     marker_ = markers_.Step();
     frame_ = frames_.Step();
 
@@ -172,6 +177,7 @@ class StoredSource : public EventSource {
         db_.FailDamaged("its lines do not add up");
       return false;
     }
+    int64_t before = last_event_;
     ReadEvents(batches_.Int(1), batch);
     ReadFrames(batch);
     for (; marker_ && markers_.Int(0) <= batches_.Int(0); marker_ = markers_.Step()) {
@@ -180,6 +186,9 @@ class StoredSource : public EventSource {
                                 .lost = markers_.OptionalInt(3),
                                 .line = markers_.Int(4),
                                 .next_event = static_cast<EventId>(markers_.Int(5))});
+      // It stands in its batch, and behind the one before.
+      if (markers_.Int(5) <= before) db_.FailDamaged("a marker is not in its place");
+      before = markers_.Int(5) - 1;
     }
     return true;
   }
@@ -191,12 +200,12 @@ class StoredSource : public EventSource {
   std::vector<int64_t> part_lines() const override { return part_lines_; }
 
  private:
-  static TraceIssue::Severity SeverityNamed(std::string_view name) {
+  TraceIssue::Severity SeverityNamed(std::string_view name) const {
     using Severity = TraceIssue::Severity;
-    for (Severity severity : {Severity::kError, Severity::kWarning}) {
+    for (Severity severity : {Severity::kError, Severity::kWarning, Severity::kInfo}) {
       if (SeverityName(severity) == name) return severity;
     }
-    return Severity::kInfo;
+    db_.FailDamaged("an issue is of no known severity");
   }
 
   LossMarker::Kind MarkerKind(int64_t stored) const {

@@ -168,6 +168,8 @@ class ArchiveReader {
       reader->fed_ += piece.size();
       reader->fed_in_all_ += piece.size();
       reader->piece_ = piece;
+      size_t text = piece.find_last_not_of('\0') + 1;  // 0 where there are zeros only
+      reader->zeros_ = piece.size() - text + (text == 0 ? reader->zeros_ : 0);
       if (reader->fed_ > kDescriptionMost)
         throw Error(reader->path_ + ": describes a file in more than " +
                     std::to_string(kDescriptionMost >> 20) + " MiB" + kUnpackYourself);
@@ -206,6 +208,10 @@ class ArchiveReader {
         static_cast<size_t>(std::min<uint64_t>(fed_in_all_ - std::min(used, fed_in_all_), piece_.size()));
     std::string_view behind = piece_.substr(piece_.size() - rest);
     bool more = behind.find_first_not_of('\0') != std::string_view::npos;
+    // It may be cut off where a member ends.
+    constexpr uint64_t kBlock = 512;
+    if (!more && zeros_ < kBlock)
+      return NoteDamage(path_, "it ends without the blocks of zeros that end an archive", damage_.get());
     while (!more) {
       behind = unpacker_.Next();
       if (behind.empty()) return;
@@ -228,6 +234,7 @@ class ArchiveReader {
   std::exception_ptr failure_;
   ArchiveHandle archive_;
   uint64_t fed_in_all_ = 0;
+  uint64_t zeros_ = 0;      // at the end of what was fed
   std::string_view piece_;  // fed last; stays until the next is asked for
   uint64_t fed_ = 0;        // since libarchive was last asked for something
   std::string_view block_;  // of the file, not handed out yet; stands behind the hole

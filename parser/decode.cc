@@ -31,20 +31,26 @@ struct Decoder::Binding {
   mutable int32_t next_hits = 0;
   mutable int64_t whole_hits = 0;
   mutable int64_t cut_hits = 0;
+  mutable int32_t long_flags = 0;  // hits whose page flags have node and zone in their upper bits
+  mutable bool short_flags = false;
 
   struct Told {
-    uint32_t read = 0;     // these have a value
-    uint32_t garbled = 0;  // what these have is none
+    uint32_t read = 0;       // these have a value
+    uint32_t garbled = 0;    // what these have is none
+    size_t flag_digits = 0;  // of a page's flags, if they are among them
   };
   // A probe fetches the same in each hit: one that lacks what others told is cut off, or was written over.
   // Where as many lack it there are two probes.
   bool IsCut(const Told& told, std::string_view args) const {
+    if (IsShort(told) && !short_flags && long_flags >= kAgreeing) return true;
     if (several || (read & ~told.read) == 0) return false;
     return (read & told.garbled) != 0 || std::count(args.begin(), args.end(), '=') < keys;
   }
   void See(const Told& told, std::string_view args, bool cut) const {
-    constexpr int32_t kAgreeing = 3;  // hits: one alone may be two lines that run together
     constexpr int64_t kSomeCut = 8;
+    constexpr size_t kLongFlags = 12;
+    if (told.flag_digits >= kLongFlags) long_flags = std::min(long_flags + 1, kAgreeing);
+    short_flags |= IsShort(told) && !cut;
     ++(cut ? cut_hits : whole_hits);
     several |= cut_hits > kSomeCut && cut_hits * 2 > whole_hits;
     if (cut || (told.read & ~read) == 0) return;
@@ -54,6 +60,9 @@ struct Decoder::Binding {
     read |= told.read;
     keys = std::max<int64_t>(keys, std::count(args.begin(), args.end(), '='));
   }
+  static constexpr int32_t kAgreeing = 3;  // hits: one alone may be two lines that run together
+  // Flags that lost the end of their number: a first digit of the zone reads as PG_locked.
+  static bool IsShort(const Told& told) { return told.flag_digits > 0 && told.flag_digits <= 4; }
   // What a hit's fields are, behind its place.
   Told Read(std::string_view args, ProbeFields* values) const;
 };
@@ -246,7 +255,7 @@ template <typename AllocOrFree>
 Payload DecodePage(std::string_view args, bool user_space_text) {
   auto pfn = UnsignedField(args, "pfn");
   auto order = UnsignedField(args, "order");
-  if (!pfn || !order || *order > kHighestOrder || NamesNoPage(args, *pfn)) return Opaque{};
+  if (!pfn || !order || !IsBlock(*pfn, *order) || NamesNoPage(args, *pfn)) return Opaque{};
   AllocOrFree page{.pfn = static_cast<Pfn>(*pfn), .order = static_cast<uint32_t>(*order), .page = {}};
   if (user_space_text) return page;  // page= was computed without the kernel's vmemmap_base
   if (auto address = PointerField(args, "page")) page.page = static_cast<KernelAddress>(*address);
@@ -725,6 +734,8 @@ Decoder::Binding::Told Decoder::Binding::Read(std::string_view args, ProbeFields
     // kernel/trace/trace_probe_kernel.h: what cannot be fetched is printed so.
     bool is_value = bits || value || *text == "(fault)";
     (is_value ? told.read : told.garbled) |= uint32_t{1} << i;
+    if (fields[i].role == ProbeRole::kPageFlags && bits && text->starts_with("0x"))
+      told.flag_digits = text->size() - 2;
   }
   return told;
 }
@@ -780,7 +791,9 @@ bool Decoder::ShouldMean(StringId name, std::string_view args) {
       // An order beyond those of the page allocator is one of a huge page of the architecture's.
       bool cached = TracepointOf(name) == Tracepoint::kAddToPageCache ||
                     TracepointOf(name) == Tracepoint::kDeleteFromPageCache;
-      return !pfn || (!cached && !UnsignedField(args, "order"));
+      if (!pfn || cached) return !pfn;
+      auto order = UnsignedField(args, "order");
+      return !order || (*order <= kHighestOrder && !IsBlock(*pfn, *order));
     }
     case Tracepoint::kSetMigrationPmd:
     case Tracepoint::kRemoveMigrationPmd:

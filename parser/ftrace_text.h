@@ -21,7 +21,8 @@ struct TraceLine {
   std::optional<int32_t> cpu;
   std::string_view context;  // flag columns, empty where not printed
   std::optional<TimeStamp> ts;
-  std::string_view body;  // everything after "<time>: "
+  std::string_view body;    // everything after "<time>: "
+  std::string_view buffer;  // of a report on several buffers or files: whose event it is; empty for the first
 };
 
 // False when the line is not an event line: `out` then means nothing.

@@ -136,7 +136,10 @@ LineShapes ShapesOf(std::string_view head) {
   ForEachLine(head, [&](std::string_view line) {
     if (shapes.lines > kEnough || line.empty()) return;
     ++shapes.lines;
-    bool report_head = line.starts_with("cpus=") || line.starts_with("version = ") ||
+    // Of several files: "trace.dat: cpus=4".
+    constexpr size_t kLongestName = 64;
+    size_t name = line.find(": cpus=");
+    bool report_head = line.starts_with("cpus=") || name < kLongestName || line.starts_with("version = ") ||
                        (line.starts_with("CPU ") && line.ends_with(" is empty"));
     shapes.report_head |= report_head && shapes.lines < 10;
     shapes.console_words |= line.find("BUG: ") != std::string_view::npos ||

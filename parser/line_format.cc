@@ -181,12 +181,15 @@ class TraceCmdFormat : public LineFormat {
   bool Split(std::string_view line, std::deque<std::string>* /*owned*/, TraceLine* event,
              TraceBody* body) override {
     if (!splitter_->Split(line, event) && !SplitLatencyReportLine(line, event)) return false;
-    // Several files in one report: "trace.dat:             work-69 [002] ...". A comm has 15 characters at
-    // most.
+    // Several buffers, or files, in one report: "trace.dat:             work-69 [002] ...". A comm has 15
+    // characters at most.
     constexpr size_t kLongestComm = 15;
+    event->buffer = {};
     if (size_t colon = event->comm.rfind(": ");
-        event->comm.size() > kLongestComm && colon != std::string_view::npos)
+        event->comm.size() > kLongestComm && colon != std::string_view::npos) {
+      event->buffer = event->comm.substr(0, colon);
       event->comm = TrimBlanks(event->comm.substr(colon + 1));
+    }
     *body = SplitTraceBody(WithoutDifference(event->body));
     body->args = TrimBlanks(body->args);  // names are padded to a column
     return true;
@@ -200,13 +203,15 @@ class TraceCmdFormat : public LineFormat {
       if (auto lost = ParseLostLine(line.substr(name + 2)))
         return OtherLine{.kind = LineKind::kMarker, .frame = {}, .lost = lost, .ends_text = true};
     }
-    // cpus=4     version = 7     CPU 3 is empty
-    bool prologue = line.starts_with("cpus=") || line.starts_with("version = ") ||
+    // cpus=4     foo: cpus=4     version = 7     CPU 3 is empty
+    bool prologue = line.starts_with("cpus=") || line.find(": cpus=") < 64 ||
+                    line.starts_with("version = ") ||
                     (line.starts_with("CPU ") && line.ends_with(" is empty"));
     if (prologue) return OtherLine{.kind = LineKind::kComment, .frame = {}, .lost = {}, .ends_text = true};
     return std::nullopt;
   }
   bool user_space_text() const override { return true; }
+  bool names_buffers() const override { return true; }
 
  private:
   std::shared_ptr<TraceLineSplitter> splitter_;

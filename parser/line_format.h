@@ -60,6 +60,8 @@ class LineFormat {
   virtual bool frames_follow_events() const { return false; }
 
   // Text rendered by trace-cmd or perf instead of the kernel, see Decoder::set_user_space_text.
+  // Events of several buffers may be among each other: TraceLine::buffer tells which.
+  virtual bool names_buffers() const { return false; }
   virtual bool user_space_text() const { return false; }
 };
 

@@ -169,7 +169,7 @@ template <typename AllocOrFree>
 Payload RecordDecoder::ReadPage(std::string_view record) const {
   uint64_t pfn = Unsigned(0, record);
   uint64_t order = Unsigned(1, record);
-  if (order > kHighestOrder || pfn == kNoPfn) return Opaque{};
+  if (!IsBlock(pfn, order) || pfn == kNoPfn) return Opaque{};
   return AllocOrFree{.pfn = static_cast<Pfn>(pfn), .order = static_cast<uint32_t>(order), .page = {}};
 }
 

@@ -25,6 +25,10 @@ bool CarriesFreeText(std::string_view name, std::string_view args) {
 }
 
 constexpr const char* kLastLineIsCut = "the last line is cut off: the file is not complete";
+constexpr const char* kHole =
+    "there are NUL bytes in the place of text: what stood there is lost (blocks of a file system that were "
+    "not "
+    "written before a crash)";
 constexpr const char* kCut = "a line is a piece of an event";
 constexpr const char* kSeveral = "a line holds several events";
 constexpr const char* kOtherForm = "a line is an event in another form than the trace's own";
@@ -191,9 +195,9 @@ bool TraceReader::Next(Batch* batch) {
       continue;
     }
     if (!terminated && !input_ended_) {
-      ++lines_.total;
+      line_ = ++lines_.total;
       ++lines_.rejected;
-      Note(Severity::kWarning, "line too long", "a line of more than 1 MiB was left out");
+      LeaveOutLongLine(line, batch);
       skipping_line_ = true;
       continue;
     }
@@ -205,6 +209,19 @@ bool TraceReader::Next(Batch* batch) {
   events_in_last_ = batch->events.size();
   if (input_ended_ && carry_.empty() && folded_lines_ > 0) FinishFolded(batch);
   return true;
+}
+
+// No event has such a line: where they have begun, some are lost, with the ends of their lines.
+void TraceReader::LeaveOutLongLine(std::string_view line, Batch* batch) {
+  if (lines_.events == 0 || !format_->in_events())
+    return Note(Severity::kWarning, "line too long", "a line of more than 1 MiB was left out");
+  if (line.find('\0') != kNotFound) {
+    Note(Severity::kError, "damaged", kHole);
+  } else {
+    Note(Severity::kError, "line too long",
+         "a line of more than 1 MiB was left out: the events that stood in its place are lost");
+  }
+  AddUnreadable(kAnyCpu, batch);
 }
 
 void TraceReader::ReadLine(std::string_view line, bool terminated, Batch* batch) {
@@ -234,9 +251,7 @@ bool TraceReader::TakeHole(std::string_view* line, Batch* batch) {
   bool begins = first == 0;
   if (begins) line->remove_prefix(std::min(line->find_first_not_of('\0'), line->size()));
   if (lines_.events == 0) return false;  // a log's head
-  Note(Severity::kError, "damaged",
-       "there are NUL bytes in the place of text: what stood there is lost (blocks of a file system that "
-       "were not written before a crash)");
+  Note(Severity::kError, "damaged", kHole);
   AddUnreadable(kAnyCpu, batch);
   bool within = line->find('\0') != kNotFound;
   if (!begins || within) return format_->Split(*line, &batch->owned, &split_, &body_) || ReadsAsEvent(*line);
@@ -323,7 +338,22 @@ void TraceReader::Count(LineKind kind) {
   add(goes_on ? LineKind::kContinuation : kind, std::exchange(folded_lines_, 0));
 }
 
+void TraceReader::SeeWidth(std::string_view line) {
+  if (line.size() > width_) {
+    width_ = line.size();
+    cut_at_width_ = 0;
+  }
+  at_width_ = line.size() == width_;
+}
+
+// What such a line tells may be cut, too: a number that lost its last digits is another number.
+bool TraceReader::IsCutAtWidth() const {
+  constexpr int64_t kSome = 3;
+  return at_width_ && cut_at_width_ >= kSome;
+}
+
 LineKind TraceReader::Classify(std::string_view line, bool terminated, Batch* batch) {
+  SeeWidth(line);
   if (format_->Split(line, &batch->owned, &split_, &body_)) {
     if (HoldsAnotherEvent() && !PrintsText(body_.name)) {
       if (HasMeaning(body_)) return Reject(line, line, kSeveral, batch);
@@ -505,6 +535,27 @@ void TraceReader::TellLeftOut(Batch* batch) {
       {LossMarker::Kind::kLeftOut, -1, {}, lines_.total, static_cast<EventId>(next_event_)});
 }
 
+// Of the buffers that had an event the model sees the first one's.
+bool TraceReader::IsCopy(StringId name, std::string_view buffer) {
+  constexpr size_t kMostBuffers = 200;  // of more all others count as one
+  auto known = std::find(buffers_.begin(), buffers_.end(), buffer);
+  if (known == buffers_.end()) {
+    if (buffers_.size() < kMostBuffers) buffers_.emplace_back(buffer);
+    known = buffers_.end() - 1;
+  }
+  auto number = static_cast<uint8_t>(known - buffers_.begin());
+  auto index = static_cast<size_t>(name);
+  if (index >= buffer_of_.size()) buffer_of_.resize(strings_->size());
+  std::optional<uint8_t>& first = buffer_of_[index];
+  if (!first) first = number;
+  if (*first == number) return false;
+  auto name_of = [&](const std::string& one) { return one.empty() ? "the top buffer" : "buffer " + one; };
+  Note(Severity::kInfo, "event in two buffers",
+       std::string(strings_->Text(name)) + " was recorded in " + name_of(buffers_[*first]) + " and in " +
+           name_of(*known) + ": the second copies are stored and not replayed");
+  return true;
+}
+
 const Event& TraceReader::StoreEvent(EventId id, const TraceLine& split, const TraceBody& body,
                                      Batch* batch) {
   static const Event kBlank{};  // copied faster than made: `rep stos` is slow on two hundred bytes
@@ -521,8 +572,18 @@ const Event& TraceReader::StoreEvent(EventId id, const TraceLine& split, const T
   event.args = batch->PlaceOf(body.args);
   event.line = line_;
   if (strings_->IsNotKept(event.name)) KeepWhole(body, &event, batch);
+  if (format_->names_buffers() && IsCopy(event.name, split.buffer)) {
+    event.copy = true;
+    return event;
+  }
   std::string_view args = batch->Args(event);
   bool understood = decoder_->Understand(args, &event);
+  cut_at_width_ += !understood && at_width_;
+  if (understood && IsCutAtWidth() && !std::holds_alternative<Opaque>(event.payload)) {
+    event.payload = Opaque{};
+    event.unreadable = true;
+    understood = false;
+  }
   batch->KeepTextOf(&event);
   if (!understood) {
     if (!terminated_) {

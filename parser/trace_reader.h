@@ -60,6 +60,7 @@ class TraceReader : public EventSource {
   LineKind Reject(std::string_view line, std::optional<std::string_view> concerning, const char* why,
                   Batch* batch);
   bool TakeHole(std::string_view* line, Batch* batch);
+  void LeaveOutLongLine(std::string_view line, Batch* batch);
   bool HoldsAnotherEvent() const;
   void AddUnreadable(int32_t cpu, Batch* batch) const;
   LineKind AddMarker(const LossMarker& marker, Batch* batch) const;
@@ -68,6 +69,9 @@ class TraceReader : public EventSource {
   LineKind AddEvent(const TraceLine& split, const TraceBody& body, Batch* batch);
   void KeepWhole(const TraceBody& body, Event* event, Batch* batch);
   void TellLeftOut(Batch* batch);
+  void SeeWidth(std::string_view line);
+  bool IsCutAtWidth() const;
+  bool IsCopy(StringId name, std::string_view buffer);
   const Event& StoreEvent(EventId id, const TraceLine& split, const TraceBody& body, Batch* batch);
   LineKind AddFrame(std::string_view frame, Batch* batch);
   void Note(TraceIssue::Severity severity, std::string_view kind, std::string_view text);
@@ -93,9 +97,18 @@ class TraceReader : public EventSource {
   bool native_ = false;  // a `trace` file with its header: foreign lines are damage, not prose
   int64_t next_event_ = 1;
   size_t events_in_last_ = 0;  // batch
+  // What kept the text may have cut its lines at a width: the longest line so far, and how many events of
+  // that length lack something.
+  size_t width_ = 0;
+  int64_t cut_at_width_ = 0;
+  bool at_width_ = false;  // the line that is read has it
   std::optional<bool> clock_is_ticks_;
   bool without_time_ = false;  // an event had no time stamp
   bool without_task_ = false;
+  // Of a report on several buffers: by StringId of an event's name, the one it was met in first, and their
+  // names. An event that was on in several was recorded once for each.
+  std::vector<std::optional<uint8_t>> buffer_of_;
+  std::vector<std::string> buffers_;
   std::vector<TraceIssue> issues_;
   bool meaning_left_out_ = false;  // of events whose names were not kept
   bool left_out_told_ = false;

@@ -48,6 +48,10 @@ bool BeginsTracepoint(std::string_view text);
 // Orders are below MAX_ORDER, which is 11 to 16 (mm/Kconfig, arch/*/Kconfig: ARCH_FORCE_MAX_ORDER); a block
 // of 2^40 pages would be walked by the model.
 inline constexpr uint64_t kHighestOrder = 16;
+// Of the page allocator: its blocks begin at multiples of their size (mm/page_alloc.c: __free_one_page).
+inline bool IsBlock(uint64_t pfn, uint64_t order) {
+  return order <= kHighestOrder && (pfn & ((uint64_t{1} << order) - 1)) == 0;
+}
 
 // What an allocation that failed has in the place of its page (since 4.1).
 inline constexpr uint64_t kNoPfn = ~uint64_t{0};

@@ -355,11 +355,12 @@ void PageTracker::OnFree(const PageFree& free, const Moment& at, const Task* tas
                "freed with a replayed reference count of " + Number(*page->count) +
                    ": references were dropped that are not recorded");
   }
-  if (page->last_locked && page->last_locked->pid == at.pid) {
-    AddAnomaly("I3", "freed while locked", at, *page,
-               "freed with PG_locked set: it was locked when its last reference went (" +
-                   EventText(page->last_locked->event) + ")",
-               Certainty::kCertain, page->last_locked->event);
+  if (page->last_put && page->last_put->locked == FlagState::kSet && page->last_put->mark.pid == at.pid) {
+    EventId put = page->last_put->mark.event;
+    AddAnomaly(
+        "I3", "freed while locked", at, *page,
+        "freed with PG_locked set: it was locked when its last reference went (" + EventText(put) + ")",
+        Certainty::kCertain, put);
   }
   if (page->frozen && page->frozen_at && page->frozen_at->pid != at.pid) {
     AddAnomaly("I3", "freed while frozen", at, *page,
@@ -417,10 +418,16 @@ void PageTracker::NoteReference(Page* page) {
   observers_.on_first_reference(*page);
 }
 
-void PageTracker::OnLastPut(Pfn pfn, const Moment& at, const Task* task, bool locked) {
+void PageTracker::OnLastPut(Pfn pfn, const Moment& at, const Task* task, FlagState locked) {
   Page* page = FindOrInherit(pfn, at);
   if (!page->alive) return;
-  if (locked && page->pfn == pfn) page->last_locked = Mark{at.event, at.pid};
+  if (locked != FlagState::kUnknown && page->pfn == pfn) {
+    // Nobody locks or unlocks a page whose count is 0: of two that tell otherwise one is damaged.
+    const std::optional<LastPut>& put = page->last_put;
+    bool contradicted =
+        put && put->mark.pid == at.pid && put->locked != FlagState::kUnknown && put->locked != locked;
+    page->last_put = LastPut{{at.event, at.pid}, contradicted ? FlagState::kUnknown : locked};
+  }
   Die(page, at, task);
 }
 
@@ -482,11 +489,15 @@ void PageTracker::Settle(Page* page, const Moment& at, bool allocated) {
   page->pending.reset();
 }
 
-// A count below zero is printed by the kernel itself: no event that is missing explains it.
+// A count below zero is printed by the kernel itself: no event that is missing explains it. It got there by a
+// reference that was dropped; a line that tells otherwise than what is known of the page is damaged.
 void PageTracker::CheckCount(Page* page, const PageRef& ref, const Moment& at) {
   int32_t count = ref.count.value_or(0);
   if (ref.op == PageRefOp::kModAndReturn && ref.ret) count = std::min(count, *ref.ret);
-  if (count < 0 && !page->below_zero) {
+  bool dropped = ref.val < 0 && ref.op != PageRefOp::kSet && ref.op != PageRefOp::kUnfreeze;
+  bool denied = page->printed && page->gaps_before == gaps_ && Sum(*page->printed, ref.val) > 0;
+  page->printed = ref.count;
+  if (count < 0 && dropped && !denied && !page->below_zero) {
     page->below_zero = true;
     AddAnomaly("I6", "count below zero", at, *page,
                "the reference count is " + Number(count) + ": a reference was dropped that nobody held",
@@ -714,7 +725,7 @@ void PageTracker::OnRef(const PageRef& ref, const Moment& at, const Task* task, 
     page->last_ref = at.event;
     page->frozen = false;
     page->frozen_at.reset();
-    page->last_locked.reset();
+    page->last_put.reset();
     std::optional<int32_t> delta;
     if (before) delta = Difference(ref.val, *before);
     NoteReference(page);
@@ -761,7 +772,7 @@ void PageTracker::OnRef(const PageRef& ref, const Moment& at, const Task* task, 
   CheckCount(page, ref, at);
   if (!page->alive) page->used_while_free = true;
   std::optional<Anomaly> strange_freeze = CheckFrozen(*page, ref, old, at);
-  page->last_locked.reset();
+  page->last_put.reset();
   bool certain = ref.op != PageRefOp::kMod && (ref.ret || ref.op == PageRefOp::kUnfreeze);
   bool matched = true;
   std::optional<int32_t> now;
@@ -883,7 +894,11 @@ void PageTracker::OnRef(const PageRef& ref, const Moment& at, const Task* task, 
     taker.net_in_life += *delta;
     if (dropped && taker.net_in_scope < 0) observers_.on_unmatched_put(*page, *task, at);
     if (dropped && taker.net_in_hold > 0) taker.net_in_hold += *delta;
-    if (taken) {
+    // References are all alike: who still has one from under the lock has had one since.
+    bool kept = taken && !task->holding && taker.net_in_hold > 0;
+    if (kept) {
+      taker.net_in_hold += *delta;
+    } else if (taken) {
       if (taker.taken_in != task->holding) taker.net_in_hold = 0;
       if (task->holding) taker.net_in_hold += *delta;
       taker.last_taken = at;
@@ -897,7 +912,7 @@ void PageTracker::OnRef(const PageRef& ref, const Moment& at, const Task* task, 
     page->frozen = false;
     page->frozen_at.reset();
   }
-  if (reached_zero && ref.flags.locked == FlagState::kSet) page->last_locked = Mark{at.event, at.pid};
+  if (reached_zero) page->last_put = LastPut{{at.event, at.pid}, ref.flags.locked};
   if (reached_zero && page->alive) Die(page, at, in_interrupt ? nullptr : task);
 }
 

@@ -61,6 +61,12 @@ struct Mark {
   std::optional<Pid> pid;
 };
 
+// The count reached 0, and whether PG_locked was set.
+struct LastPut {
+  Mark mark;
+  FlagState locked;
+};
+
 // An outcome that contradicts the replayed count. An operation that is logged a moment later may have come
 // first; until the page's next events show that none did, nothing is said.
 struct Contradiction {
@@ -91,7 +97,8 @@ struct Page {
   bool below_zero = false;       // told once per life
   bool used_while_free = false;  // reference events after the free: it was allocated without a record
   bool taken_while_free = false;
-  std::optional<int32_t> count;  // known reference count
+  std::optional<int32_t> count;    // known reference count
+  std::optional<int32_t> printed;  // what the last reference event printed
   // The printed count has been above the replayed one since: a reference was taken that is not on
   // record. Counts are sampled late, so one event alone says nothing.
   int32_t excess_run = 0;
@@ -102,7 +109,7 @@ struct Page {
   std::unique_ptr<Contradiction> unsettled;
   std::unique_ptr<Anomaly> pending;  // a second free, until the page's next event
   std::vector<RefTaker> takers;
-  std::optional<Mark> last_locked;  // the count reached 0 with PG_locked set: the free follows
+  std::optional<LastPut> last_put;  // the count reached 0: the free follows
   std::optional<Death> death;       // of this life
 
   std::optional<Mark> frozen_at;    // page_ref_freeze, while frozen
@@ -164,9 +171,9 @@ class PageTracker {
   void OnFoundAlive(Page* page, const Moment& at);
   // A tail of a block is used as a page of its own: the block came apart unseen. That page.
   Page* OnFoundSplit(const Page& block, Pfn pfn, const Moment& at) { return SplitTail(block, pfn, at); }
-  // A probe shows that the count reached 0: free_transhuge_page, __folio_put. `locked`: the flags it
-  // fetched have PG_locked set.
-  void OnLastPut(Pfn pfn, const Moment& at, const Task* task, bool locked);
+  // A probe shows that the count reached 0: free_transhuge_page, __folio_put. `locked`: of the flags it
+  // fetched.
+  void OnLastPut(Pfn pfn, const Moment& at, const Task* task, FlagState locked);
   void OnPageCache(Pfn pfn, const Moment& at);
   // The page's content lives elsewhere since: somebody has to drop the references that are left.
   void OnMovedAway(Pfn pfn, EventId since, const Moment& at);

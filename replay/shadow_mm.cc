@@ -15,6 +15,12 @@ Moment MomentOf(const Event& event) {
   return {event.id, event.ts, event.cpu, event.pid, event.comm};
 }
 
+// Of page->flags as a probe fetched them; PG_locked is bit 0 in every kernel.
+FlagState LockedState(std::optional<uint64_t> flags) {
+  if (!flags) return FlagState::kUnknown;
+  return (*flags & 1) != 0 ? FlagState::kSet : FlagState::kClear;
+}
+
 // What a model still says that does not see all the events it should: what was seen to happen, not what
 // follows from nothing else having happened.
 bool SurvivesBlindness(Record* record) {
@@ -569,7 +575,7 @@ void ShadowMm::OnEntry(const FunctionEntry& call, StringId probe, const Moment& 
       // A tail has no last reference of its own (mm/swap.c): the block came apart.
       if (const Page* block = pages_.Find(*pfn); block && block->alive && block->pfn != *pfn)
         pages_.OnFoundSplit(*block, *pfn, at);
-      pages_.OnLastPut(*pfn, at, task, flags && (*flags & 1) != 0);
+      pages_.OnLastPut(*pfn, at, task, LockedState(flags));
       break;
     default:
       break;

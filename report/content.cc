@@ -116,6 +116,7 @@ std::vector<WaitClass> ReadWaits(const Database& db) {
     Kind kind;
     for (size_t i = 0; i < kind.size(); ++i) kind[i] = query.OptionalInt(static_cast<int>(i) + 1);
     if (last == kinds.end() || last->first != kind) last = kinds.try_emplace(kind).first;
+    if (!kind[3]) db.FailDamaged("a wait has a verdict that no analysis writes");
     int64_t id = query.Int(0);
     Waits& waits = last->second;
     waits.first = waits.count == 0 ? id : std::min(waits.first, id);

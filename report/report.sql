@@ -91,10 +91,11 @@ WHERE f.fingerprint = ?1 AND f.subject = 'page_waits' AND x.contract <> ''
 GROUP BY 1 ORDER BY count(*) DESC, 1 LIMIT 1;
 
 -- Of each wait what it is counted by and what its verdict rests on: of waits of which all but the id are the same, the
--- verdict is the same. Where the kernel reported, a wait on a page that was freed is its own kind.
+-- verdict is the same; NULL: of no wait that an analysis writes. Where the kernel reported, a wait on a page that was freed is its own kind.
 -- name: wait kinds
 SELECT id, function, call_function, reason,
-       judged | weakened << 1 | (event_order >= 2) << 2 | protection << 3 | outcome << 6 AS facts,
+       CASE WHEN protection IN (0, 1, 2, 4) AND outcome BETWEEN 0 AND 5
+            THEN judged | weakened << 1 | (event_order >= 2) << 2 | protection << 3 | outcome << 6 END AS facts,
        CASE WHEN EXISTS (SELECT 1 FROM console_report) AND outcome IN (2, 3, 4) THEN id END
 FROM page_wait;
 

@@ -31,6 +31,8 @@ constexpr size_t kMostFindings = 1'000'000;
 constexpr size_t kMostFingerprints = 1'000;
 // Of one finding: each is set beside each in its proof.
 constexpr size_t kMostEvidence = 64;
+constexpr size_t kUsualEvidence = 8;  // rules that come with mmreplay name no more
+constexpr size_t kPairBytes = 32;     // what the pairs of more are counted as
 
 constexpr std::array<std::string_view, 3> kGrades = {"confirmed", "probable", "latent"};
 
@@ -163,6 +165,8 @@ Found Select(const Rule& rule, const Database& db, const RuleBudget& budget, Rul
       if (row.events.size() == kMostEvidence)
         query.Fail("names more than " + std::to_string(kMostEvidence) + " events as evidence of one finding");
       count(sizeof(Evidence));
+      // Each of them makes a pair with every other one, which is to be proven.
+      if (row.events.size() >= kUsualEvidence) count(row.events.size() * kPairBytes);
       row.events.push_back({static_cast<size_t>(i), *event});
     }
     rows.push_back(std::move(row));
