@@ -4,7 +4,7 @@
 
 #include <algorithm>
 
-#include "parser/colors.h"
+#include "parser/disguise.h"
 #include "parser/latency_text.h"
 #include "parser/lines.h"
 #include "parser/numbers.h"
@@ -406,10 +406,10 @@ void DerivePfns(std::vector<ConsoleReport>* reports) {
 ConsoleFacts ReadConsoleLog(std::string_view text) {
   ConsoleFacts facts;
   ReportReader reader(&facts);
-  bool colored = LooksColored(text);
+  Disguise disguise(text);
   ForEachLine(text, [&](std::string_view line) {
-    if (colored) {
-      reader.Read(WithoutColors(line));
+    if (disguise.any() && disguise.IsOn(line)) {
+      reader.Read(disguise.TakeOff(line));
     } else {
       reader.Read(line);
     }

@@ -951,7 +951,10 @@ const Decoder::Binding* Decoder::Bind(StringId name, std::string_view place) {
   binding->several = definitions.size() > 1;
   binding->symbol = strings_->InternName(probed.symbol);
   binding->function = FunctionOfSymbol(probed.symbol);
-  binding->damaged = probed.damaged && binding->function != KernelFunction::kOther;
+  bool torn_return = !binding->is_return && place.find("<-") != kNotFound;
+  binding->damaged =
+      (probed.damaged && binding->function != KernelFunction::kOther) || (torn_return && Concerns(place));
+  binding->at_entry &= !torn_return;
   if (binding->at_entry) {
     binding->fields = BindProbe(probed.symbol, binding->is_return, definition, release_);
     for (const ProbeDefinition* other : definitions) {

@@ -5,15 +5,18 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cstdio>
 #include <filesystem>
+#include <fstream>
 #include <memory>
 #include <system_error>
 #include <utility>
 
 #include "parser/archive.h"
 #include "parser/error.h"
+#include "parser/lines.h"
 #include "parser/temporary_file.h"
 
 namespace mmreplay {
@@ -138,14 +141,34 @@ void AddFiles(const std::string& folder, std::vector<std::string>* files) {
   if (error) throw Error(folder + ": " + error.message());
 }
 
+// A trace of all cpus has nothing but its head where it was copied from another buffer, or after its events
+// were taken away (trace_pipe).
+bool IsHeadAlone(const std::string& trace) {
+  std::array<char, size_t{16} * 1024> head;
+  std::ifstream file(trace, std::ios::binary);
+  file.read(head.data(), head.size());
+  auto got = static_cast<size_t>(file.gcount());
+  if (!file.eof()) return false;
+  bool alone = true;
+  ForEachLine({head.data(), got}, [&](std::string_view line) { alone &= line.empty() || line[0] == '#'; });
+  return alone;
+}
+
 // Beside the one trace of all cpus theirs say the same. What a cpu saw is a part of the recording, also where
 // it cannot be read.
 void AddFilesOfCpus(const std::string& path, std::vector<std::string>* files) {
-  bool has_trace =
-      std::find(files->begin(), files->end(), (fs::path(path) / "trace").string()) != files->end();
+  auto trace = std::find(files->begin(), files->end(), (fs::path(path) / "trace").string());
   std::string error;
-  for (std::string& file : FilesOfCpus(path, &error)) {
-    bool is_trace = file.ends_with("/trace");
+  std::vector<std::string> of_cpus = FilesOfCpus(path, &error);
+  auto is_trace_of_cpu = [](const std::string& file) { return file.ends_with("/trace"); };
+  if (trace != files->end() && std::any_of(of_cpus.begin(), of_cpus.end(), is_trace_of_cpu) &&
+      IsHeadAlone(*trace)) {
+    files->erase(trace);
+    trace = files->end();
+  }
+  bool has_trace = trace != files->end();
+  for (std::string& file : of_cpus) {
+    bool is_trace = is_trace_of_cpu(file);
     std::error_code none;
     if (is_trace && has_trace) continue;
     if (is_trace || fs::is_regular_file(file, none)) files->push_back(std::move(file));

@@ -5,8 +5,8 @@
 #include <algorithm>
 #include <array>
 
-#include "parser/colors.h"
 #include "parser/console_log.h"
+#include "parser/disguise.h"
 #include "parser/ftrace_text.h"
 #include "parser/function_graph.h"
 #include "parser/latency_text.h"
@@ -189,16 +189,20 @@ InputFormat DetectFormat(std::string_view head) {
   // A log may begin with the room of a file system that had lost it.
   if (size_t text = head.find_first_not_of('\0'); text != std::string_view::npos) head.remove_prefix(text);
   if (LooksBinary(head)) return InputFormat::kBinary;
-  if (LooksColored(head)) {
-    std::string plain = WithoutColors(head);
-    if (!LooksColored(plain)) return DetectFormat(plain);
+  if (Disguise disguise(head); disguise.any()) {
+    std::string plain = disguise.TakeOff(head);
+    if (!Disguise(plain).any()) return DetectFormat(plain);
   }
   if (IsUname(head)) return head.size() < size_t{16} * 1024 ? InputFormat::kUname : InputFormat::kConsoleLog;
   if (IsTraceClock(head)) return InputFormat::kTraceClock;
   if (IsCpuStats(head)) return InputFormat::kCpuStats;
   if (head.starts_with("name: ") && head.find("\nformat:\n") != std::string_view::npos)
     return InputFormat::kEventFormats;
-  if (IsHtml(head)) return IsSystrace(head) ? InputFormat::kSystraceHtml : InputFormat::kHtml;
+  if (IsHtml(head)) {
+    LineShapes shapes = ShapesOf(head);
+    bool has_trace = IsSystrace(head) || shapes.ftrace * 2 > shapes.lines;  // the latter: somebody's <pre>
+    return has_trace ? InputFormat::kSystraceHtml : InputFormat::kHtml;
+  }
   if (LooksLikeProbeDefinitions(head.substr(0, size_t{64} * 1024))) return InputFormat::kProbeDefinitions;
 
   LineShapes shapes = ShapesOf(head);

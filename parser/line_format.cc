@@ -6,6 +6,7 @@
 #include <string>
 
 #include "parser/console_log.h"
+#include "parser/disguise.h"
 #include "parser/function_graph.h"
 #include "parser/latency_text.h"
 #include "parser/lines.h"
@@ -342,29 +343,6 @@ class HtmlFormat : public LineFormat {
   }
 
  private:
-  static std::string Unescape(std::string_view text) {
-    struct Entity {
-      std::string_view name;
-      char character;
-    };
-    static constexpr Entity kEntities[] = {
-        {"&lt;", '<'}, {"&gt;", '>'}, {"&quot;", '"'}, {"&#39;", '\''}, {"&amp;", '&'}};
-    std::string plain;
-    while (!text.empty()) {
-      size_t length = 1;
-      char c = text[0];
-      for (const Entity& entity : kEntities) {
-        if (c != '&' || !text.starts_with(entity.name)) continue;
-        c = entity.character;
-        length = entity.name.size();
-        break;
-      }
-      plain += c;
-      text.remove_prefix(length);
-    }
-    return plain;
-  }
-
   TraceLineSplitter splitter_;
   std::string_view text_;
   bool escaped_ = false;

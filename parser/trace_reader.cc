@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <utility>
 
-#include "parser/colors.h"
 #include "parser/latency_text.h"
 #include "parser/lines.h"
 #include "parser/numbers.h"
@@ -102,16 +101,7 @@ std::string DecodeQuotedPrintable(std::string_view text) {
     }
     decoded += text[at];
   }
-  // Mailers turn runs of blanks into no-break spaces, in UTF-8 or Latin-1.
-  std::string blanks;
-  for (size_t at = 0; at < decoded.size(); ++at) {
-    bool utf8 = decoded[at] == '\xc2' && at + 1 < decoded.size() && decoded[at + 1] == '\xa0';
-    auto before = static_cast<unsigned char>(at > 0 ? decoded[at - 1] : ' ');
-    bool latin1 = decoded[at] == '\xa0' && (before < 0x80 || before == 0xa0);
-    at += utf8;
-    blanks += utf8 || latin1 ? ' ' : decoded[at];
-  }
-  return blanks;
+  return WithBlanks(decoded);  // mailers turn runs of them into no-break spaces
 }
 
 // "> > >   kworker/0:1-44  [000] ...": what was quoted. No line of a trace begins so: comms have 15
@@ -183,7 +173,7 @@ bool TraceReader::Next(Batch* batch) {
   batch->events.reserve(events_in_last_ + events_in_last_ / 32);
   std::string_view rest(batch->text.data(), batch->text.size());
   if (!quoted_printable_) quoted_printable_ = LooksQuotedPrintable(rest);
-  if (!colored_) colored_ = LooksColored(rest);
+  if (!disguise_) disguise_ = Disguise(rest);
   has_nul_ = rest.find('\0') != kNotFound;
   for (size_t lines = 0; !rest.empty() && lines < kBatchLines; ++lines) {
     size_t end = rest.find('\n');
@@ -228,7 +218,7 @@ void TraceReader::ReadLine(std::string_view line, bool terminated, Batch* batch)
   while (!line.empty() && line.back() == '\r') line.remove_suffix(1);
   ++lines_.total;
   line_ = lines_.total;
-  if (*colored_ && line.find('\x1b') != kNotFound) line = batch->owned.emplace_back(WithoutColors(line));
+  if (disguise_->any() && disguise_->IsOn(line)) line = batch->owned.emplace_back(disguise_->TakeOff(line));
   if (line_ == 1 && line.starts_with(kByteOrderMark)) line.remove_prefix(kByteOrderMark.size());
   if (*quoted_printable_ && !Unfold(&line, !terminated, batch)) return;
   if (!native_) line = StripQuotes(line);

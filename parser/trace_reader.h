@@ -12,6 +12,7 @@
 
 #include "parser/batch.h"
 #include "parser/decode.h"
+#include "parser/disguise.h"
 #include "parser/event_filter.h"
 #include "parser/event_source.h"
 #include "parser/ftrace_text.h"
@@ -114,10 +115,10 @@ class TraceReader : public EventSource {
   bool left_out_told_ = false;
 
   // Of what the first batch shows; nullopt until it has been seen. A mail in quoted-printable: "=3D" is '=',
-  // and a line that ends in '=' goes on in the next one; a text with colours, see parser/colors.h.
+  // and a line that ends in '=' goes on in the next one.
   std::optional<bool> quoted_printable_;
-  std::optional<bool> colored_;
-  bool has_nul_ = false;  // the batch's text
+  std::optional<Disguise> disguise_;  // likewise
+  bool has_nul_ = false;              // the batch's text
   std::string folded_;
   int64_t folded_lines_ = 0;
   bool kept_any_ = false;             // of the events

@@ -92,8 +92,8 @@ void RunEventFormat(std::string_view input) {
   ParseEventFormats(text);
   auto layout = ParseEventLayout("kmem", text);
   if (!layout || end == std::string_view::npos) return;
-  auto print = [](uint64_t address, bool with_offset) {
-    return address % 2 == 0 ? std::string() : std::string(with_offset ? "f+0x1/0x2" : "f");
+  auto print = [](uint64_t address, bool with_offset) -> std::string_view {
+    return address % 2 == 0 ? "" : with_offset ? "f+0x1/0x2" : "f";
   };
   // A record of its own, so that a byte too many is seen.
   std::string record(input.substr(end + kEnd.size()));
