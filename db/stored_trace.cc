@@ -131,10 +131,10 @@ class StoredSource : public EventSource {
         throw Error("the database has more comms and names than --max-memory allows; give it more");
       known_.push_back(id);
     }
-    Statement unexplained(
-        db,
-        "SELECT 1 FROM gap WHERE NOT EXISTS (SELECT 1 FROM trace_marker WHERE kind IN (0, 1)) AND "
-        "NOT EXISTS (SELECT 1 FROM trace_cpu_stats WHERE dropped > 0)");
+    Statement unexplained(db,
+                          "SELECT 1 FROM gap WHERE from_ts IS NOT NULL AND NOT EXISTS (SELECT 1 FROM "
+                          "trace_marker WHERE kind IN (0, 1)) AND "
+                          "NOT EXISTS (SELECT 1 FROM trace_cpu_stats WHERE dropped > 0)");
     if (unexplained.Step()) db.FailDamaged("its losses do not add up");
     marker_ = markers_.Step();
     frame_ = frames_.Step();

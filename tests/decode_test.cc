@@ -202,6 +202,27 @@ TEST_CASE("without definitions the kernel's own names tell", "[decode]") {
   CHECK_FALSE(call.fields.Get(ProbeRole::kPage));
 }
 
+TEST_CASE("what is no number of its kind is damaged", "[decode]") {
+  Fixture f;
+  // A block begins at a multiple of its size.
+  CHECK(f.Understands("mm_page_free", "page=ffffea0000a00000 pfn=0x28000 order=9"));
+  CHECK_FALSE(f.Understands("mm_page_free", "page=ffffea0000a00000 pfn=0x28001 order=9"));
+  CHECK_FALSE(f.Understands("mm_page_alloc", "page=ffffea0000a00000 pfn=0x28001 order=1 migratetype=0"));
+  CHECK(f.Understands("mm_page_alloc", "page=0000000000000000 pfn=0x0 order=9 migratetype=0"));
+  // A return whose arrow is torn.
+  CHECK(f.Understands("w_ret", "(pmd_migration_entry_wait+0xa1/0xc0 <- folio_wait_bit)"));
+  CHECK_FALSE(f.Understands("w_ret", "(pmd_migration_entry_wait+0xa1/0xc0<- folio_wait_bit)"));
+  CHECK_FALSE(f.Understands("w_ret", "(pmd_migration_entry_wait+0xa1/0xc0 <-folio_wait_bit)"));
+  // Flags that lost the end of their number, where others have a zone in it. Where none has, small ones are.
+  const std::string place = "(free_transhuge_page+0x0/0xa0) page=0xffffea0000bb0000 flags=0x";
+  Fixture small;
+  for (int i = 0; i < 5; ++i) CHECK(small.Understands("cfree", place + "8000"));
+  CHECK(small.Understands("cfree", place + "1fff00000008000"));
+  for (int i = 0; i < 5; ++i) CHECK(f.Understands("cfree", place + "1fff00000008000"));
+  CHECK_FALSE(f.Understands("cfree", place + "1f"));
+  CHECK(f.Understands("cfree", place + "1fff00000048008"));
+}
+
 TEST_CASE("a probe's hit that lacks what others told is cut off", "[decode]") {
   Fixture f;
   const std::string place = "(folio_unlock+0x0/0x30)";

@@ -401,6 +401,37 @@ TEST_CASE("findings and events that were taken out are missed", "[hostile]") {
   }
 }
 
+TEST_CASE("values that no analysis writes are no verdicts", "[hostile]") {
+  Victim victim;
+  for (const char* sql :
+       {"UPDATE finding SET grade = 'confirmfd'", "UPDATE finding SET rule = 'wait_on_freed_pagf'",
+        "UPDATE rule_result SET severity = 'errop' WHERE severity = 'error'",
+        "UPDATE rule_result SET applicable = 7",
+        "UPDATE rule_result SET findings = findings + 1 WHERE rule IN ('wait_on_freed_page', 'double_free')",
+        "INSERT INTO trace_issue VALUES ('errop', 'damaged', 1, 1, 'text', 1)",
+        "INSERT INTO trace_issue VALUES ('error', 'damaged', 1, 1, 'text', 2)",
+        "UPDATE page_wait SET protection = 99", "UPDATE page_wait SET protection = -1",
+        "UPDATE page_wait SET outcome = 6"}) {
+    victim.Change(sql);
+    CAPTURE(sql);
+    Run run = Execute({"report", victim.path()});
+    CHECK(run.exit_code == 2);
+    CHECK(run.out.empty());
+    CHECK(run.err.find("is damaged, or was changed") != std::string::npos);
+  }
+  std::string again = victim.beside("again.db");
+  for (const char* sql :
+       {"INSERT INTO trace_marker VALUES (1, 0, 1, 3, 1, 0)", "INSERT INTO gap VALUES (1, 1, 5, 6, 7)",
+        "INSERT INTO trace_marker VALUES (1, 0, 1, 3, 1, 5), (1, 0, 1, 3, 1, 4)"}) {
+    victim.Change(sql);
+    CAPTURE(sql);
+    Run run = Execute({"replay", victim.path(), "-o", again});
+    CHECK(run.exit_code == 2);
+    CHECK(run.err.find("is damaged, or was changed") != std::string::npos);
+    CHECK_FALSE(fs::exists(again));
+  }
+}
+
 TEST_CASE("a replay in place keeps a database it cannot make anew", "[hostile]") {
   Victim victim;
   std::string earlier = ReadFile(MMREPLAY_SOURCE_DIR "/tests/schema_3.sql");
@@ -651,6 +682,18 @@ TEST_CASE("a rule that names a thousand events for a finding is refused", "[host
   Run refused = run(65);
   CHECK(refused.exit_code == 2);
   CHECK(refused.err.find("names more than 64 events as evidence of one finding") != std::string::npos);
+  // Each event makes a pair with every other one: few findings may have so many.
+  std::string sql =
+      "-- name: many\n-- severity: warning\n-- summary: s\n-- why: w\n-- requires: page_waits\n-- reference: "
+      "r\nWITH RECURSIVE n(value) AS (SELECT 1 UNION ALL SELECT value + 1 FROM n WHERE value < 5000)\n"
+      "SELECT 'latent' AS grade, 'page_waits' AS subject, value AS subject_id, 1 AS pfn, 1 AS pid, 's' AS "
+      "summary";
+  for (int i = 0; i < 64; ++i)
+    sql += ", value + " + std::to_string(i) + " AS e" + std::to_string(i) + "_event";
+  rules.Write("many.sql", sql + " FROM n");
+  Run many = Execute({"analyze", victim.log(), "--rules", rules.path()});
+  CHECK(many.exit_code == 2);
+  CHECK(many.err.find("returns more than can be a finding each") != std::string::npos);
 }
 
 TEST_CASE("a fleet database from a stranger", "[hostile]") {

@@ -86,6 +86,10 @@ TEST_CASE("the files of the cpus say what the trace of all says", "[per_cpu]") {
       one.Write("uname", Member(sample, InputFormat::kUname));
       Analysis of_cpus(Folder(cpus));
       Analysis of_all(Folder(one));
+      // A trace of all cpus that has nothing but its head says nothing else.
+      cpus.Write("trace", split.head);
+      CHECK(Analysis(Folder(cpus)).facts().lines.events == of_cpus.facts().lines.events);
+      CHECK(unlink((cpus.path() + "/trace").c_str()) == 0);
       CHECK(of_cpus.ExitCode() == of_all.ExitCode());
       CHECK(of_cpus.facts().lines.events == of_all.facts().lines.events);
       CHECK(of_cpus.Count("SELECT count(*) FROM gaps") == (overwritten ? 4 : 0));

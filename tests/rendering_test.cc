@@ -513,4 +513,84 @@ TEST_CASE("a sample of perf script whose tid is damaged is none of nobody's", "[
   CHECK(verdicts.exit_code == 3);
 }
 
+TEST_CASE("a hole and a joined line of more than a MiB are told, and no wait is safe for them",
+          "[rendering]") {
+  SampleFiles files = ReadSample("x86-fixed", "trace.txt");
+  std::string text = Join(files.trace);
+  REQUIRE(Judge(files, text).exit_code == 0);
+  constexpr size_t kMiB = size_t{1} << 20;
+  for (size_t size : {kMiB - 50, kMiB, 2 * kMiB}) {
+    for (bool hole : {true, false}) {
+      std::string damaged = text;
+      size_t end = text.find('\n', text.size() / 3 * 2);
+      std::string piece = hole ? std::string(size, '\0') : "";
+      while (piece.size() < size) piece += Replaced(text.substr(text.size() / 3, kMiB / 2), "\n", " ");
+      damaged.replace(text.size() / 3, end - text.size() / 3, piece);
+      Verdicts verdicts = Judge(files, damaged);
+      CAPTURE(size, hole, verdicts.grades, verdicts.issues);
+      CHECK(verdicts.exit_code == 3);
+      CHECK(verdicts.Of("latent") + verdicts.Of("probable") + verdicts.Of("confirmed") == 0);
+    }
+  }
+}
+
+namespace {
+
+std::string Escaped(const std::string& line) {
+  return Replaced(Replaced(Replaced(line, "&", "&amp;"), "<", "&lt;"), ">", "&gt;");
+}
+
+// journalctl -o json, docker's json-file.
+std::string InObject(const std::string& line, bool of_journal) {
+  std::string text = Replaced(Replaced(Replaced(line, "\\", "\\\\"), "\"", "\\\""), "\x1b", "\\u001b");
+  std::erase(text, '\r');
+  if (of_journal) return R"({"PRIORITY":"6","SYSLOG_IDENTIFIER":"kernel","MESSAGE":")" + text + R"("})";
+  return R"({"log":")" + text + R"(\n","stream":"stdout","time":"2026-11-22T10:00:00.123456789Z"})";
+}
+
+}  // namespace
+
+TEST_CASE("pages, browsers and collectors keep what a text says", "[rendering]") {
+  using Change = std::function<std::string(const std::string&)>;
+  const std::vector<Change> changes = {
+      Escaped,
+      [](const std::string& line) { return Replaced(line, " ", "\xc2\xa0"); },
+      [](const std::string& line) { return InObject(line, true); },
+      [](const std::string& line) { return InObject(line, false); },
+  };
+  for (auto [sample, member] : {std::pair("x86-fired", "trace.txt"), std::pair("x86-panic", "console.log")}) {
+    SampleFiles files = ReadSample(sample, member);
+    std::erase_if(files.others, [](const auto& file) { return file.first == "dmesg.txt"; });
+    Verdicts plain = Judge(files, Join(files.trace));
+    REQUIRE(plain.Of("confirmed") > 0);
+    for (const Change& change : changes) {
+      Verdicts verdicts = Judge(files, Join(Changed(files.trace, change)));
+      CAPTURE(sample, change(files.trace[files.trace.size() / 2]), verdicts.grades, plain.grades,
+              verdicts.issues);
+      CHECK(verdicts.grades == plain.grades);
+      CHECK(verdicts.comms == plain.comms);
+      CHECK(verdicts.events == plain.events);
+      CHECK(verdicts.exit_code == plain.exit_code);
+    }
+  }
+  // Somebody's page, in which there is a trace.
+  SampleFiles files = ReadSample("x86-fired", "trace.txt");
+  Verdicts page = Judge(files, "<!DOCTYPE html>\n<html><head><title>a trace</title></head>\n<body><pre>\n" +
+                                   Join(Changed(files.trace, Escaped)) + "</pre></body></html>\n");
+  CHECK(page.grades == Judge(files, Join(files.trace)).grades);
+}
+
+TEST_CASE("lines that were cut at one width accuse nobody", "[rendering]") {
+  for (const char* sample : {"410-x86-held0", "x86-fixed"}) {
+    SampleFiles files = ReadSample(sample, "trace.txt");
+    for (size_t width = 100; width < 150; width += 3) {
+      Lines cut = Changed(files.trace, [&](const std::string& line) { return line.substr(0, width); });
+      Verdicts verdicts = Judge(files, Join(cut));
+      CAPTURE(sample, width, verdicts.grades, verdicts.issues);
+      CHECK(verdicts.exit_code == 3);
+      CHECK(verdicts.Of("latent") + verdicts.Of("probable") + verdicts.Of("confirmed") == 0);
+    }
+  }
+}
+
 }  // namespace mmreplay

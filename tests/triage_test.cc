@@ -433,6 +433,15 @@ TEST_CASE("a fleet database has a row per log and finding, night after night", "
   CHECK(deleted.out == first.out);
   CHECK(deleted.exit_code == 1);
   CHECK(Sql(db, "SELECT count(*) FROM findings") == "92\n");
+  // So is one whose findings have another value than any that is written.
+  for (const char* sql : {"UPDATE finding SET grade = 'confirmfd' WHERE severity = 'error'",
+                          "UPDATE finding SET severity = 'errop' WHERE severity = 'error'"}) {
+    Sql(db, sql);
+    Run changed = Shell(command);
+    CHECK(changed.err == "mmreplay: 1 of 3 logs had been judged before\n");
+    CHECK(changed.out == first.out);
+    CHECK(changed.exit_code == 1);
+  }
   // The same content under another name is a log of its own, and needs no analysis.
   Shell("cp samples/x86-fired.tar.xz " + folder.path() + "/copy.tar.xz");
   Run copy = Shell("$MMREPLAY triage --format jsonl -o " + db + " " + folder.path() + "/copy.tar.xz");
