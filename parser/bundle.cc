@@ -369,6 +369,14 @@ std::string ConsoleRefusal(const Console& console) {
          "ftrace_dump_on_oops";
 }
 
+// A damaged file of which nothing could be read: that was the trace, where there is none.
+std::optional<std::string> DamageOfUnread(const std::vector<InputMember>& members) {
+  for (const InputMember& member : members) {
+    if (member.damage && !member.damage->empty() && member.head.empty()) return *member.damage;
+  }
+  return std::nullopt;
+}
+
 // The console log that is the trace: the one with a dump.
 Console OpenConsoleTrace(const std::vector<InputMember>& members, const std::vector<InputFormat>& formats) {
   std::optional<Console> found;
@@ -393,7 +401,10 @@ Console OpenConsoleTrace(const std::vector<InputMember>& members, const std::vec
       first = std::move(console);
     }
   }
-  if (!found) throw Error(members[first->member].path + " " + ConsoleRefusal(*first));
+  if (!found) {
+    if (auto damage = DamageOfUnread(members)) throw Error(*damage);
+    throw Error(members[first->member].path + " " + ConsoleRefusal(*first));
+  }
   return std::move(*found);
 }
 
@@ -644,6 +655,7 @@ Recording OpenRecording(const RecordingOptions& options) {
   if (!more.empty()) CheckPerCpuFiles(members, formats, *trace, more);
   bool has_console = std::find(formats.begin(), formats.end(), InputFormat::kConsoleLog) != formats.end();
   if (!trace && (other_trace || !has_console)) {
+    if (auto damage = DamageOfUnread(members)) throw Error(*damage);
     size_t blame = other_trace.value_or(0);
     Refuse(members[blame], formats[blame]);
   }
@@ -677,6 +689,8 @@ Recording OpenRecording(const RecordingOptions& options) {
       std::string().swap(recording.more_traces.back().head);  // there may be thousands; it has been looked at
     } else {
       AddSideFile(formats[i], members[i], &recording);
+      if (members[i].head.find_first_not_of('\0') == std::string::npos && !members[i].head.empty())
+        recording.damage.push_back(std::make_shared<std::string>(members[i].path + ": holds NUL bytes only"));
       if (IsTraceOfCpu(members[i].path) && formats[i] != InputFormat::kEmpty && !IsTraceFormat(formats[i]))
         recording.damage.push_back(std::make_shared<std::string>(
             members[i].path + ": is the file of a cpu, and " + WhatItLooksLike(members[i], formats[i])));

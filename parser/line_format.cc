@@ -361,7 +361,7 @@ bool ReadsAsEvent(std::string_view line) {
   size_t comment = line.find("| ");
   bool in_graph = comment != kNotFound && TrimBlanks(line.substr(comment + 1)).starts_with("/* ");
   if (in_graph && line.find(": ", comment) != kNotFound && LooksLikeFunctionGraphRow(line)) return true;
-  if (!HasTimeColumn(line)) return false;
+  if (!HasTimeColumn(line) || IsPerfSideband(line)) return false;
   if (HasCpuColumn(line) && SplitTraceLine(line, &split)) return true;
   if (SplitLatencyReportLine(line, &split)) return true;
   return line.find(" [0") != kNotFound && SplitPerfLine(line, &split) && split.cpu;

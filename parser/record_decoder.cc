@@ -128,6 +128,7 @@ std::optional<RecordDecoder> RecordDecoder::For(const EventLayout& layout) {
 
 bool RecordDecoder::Bind(const EventLayout& layout) {
   tracepoint_ = TracepointNamed(layout.name);
+  is_block_ = tracepoint_ == Tracepoint::kPageAlloc || tracepoint_ == Tracepoint::kPageFree;
   if (tracepoint_ == Tracepoint::kNone) return true;
   std::vector<Wanted> wanted = FieldsOf(tracepoint_);
   if (wanted.empty()) return false;
@@ -144,6 +145,13 @@ bool RecordDecoder::Bind(const EventLayout& layout) {
     const RecordField* field = FieldNamed(layout, text);
     return field && field->kind == RecordField::Kind::kText && !field->quoted;
   });
+}
+
+// An allocation that failed names no block, and one of a huge page of the architecture's none of theirs.
+bool RecordDecoder::HoldsBlock(std::string_view record) const {
+  uint64_t pfn = Unsigned(0, record);
+  uint64_t order = Unsigned(1, record);
+  return pfn == kNoPfn || order > kHighestOrder || IsBlock(pfn, order);
 }
 
 uint64_t RecordDecoder::Unsigned(size_t number, std::string_view record) const {
@@ -169,7 +177,7 @@ template <typename AllocOrFree>
 Payload RecordDecoder::ReadPage(std::string_view record) const {
   uint64_t pfn = Unsigned(0, record);
   uint64_t order = Unsigned(1, record);
-  if (!IsBlock(pfn, order) || pfn == kNoPfn) return Opaque{};
+  if (order > kHighestOrder || pfn == kNoPfn) return Opaque{};
   return AllocOrFree{.pfn = static_cast<Pfn>(pfn), .order = static_cast<uint32_t>(order), .page = {}};
 }
 

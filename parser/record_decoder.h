@@ -19,8 +19,10 @@ class RecordDecoder {
   // nullopt where the text is needed: probes, fields that are not what the kernel has, rare events.
   static std::optional<RecordDecoder> For(const EventLayout& layout);
 
-  // Whether it is a record as the layout says. No other may be decoded.
-  bool Holds(std::string_view record) const { return shape_.Holds(record); }
+  // Whether it is a record as the layout says, and makes sense. No other may be decoded: its text is needed.
+  bool Holds(std::string_view record) const {
+    return shape_.Holds(record) && (!is_block_ || HoldsBlock(record));
+  }
   Payload Decode(std::string_view record);
 
  private:
@@ -34,6 +36,7 @@ class RecordDecoder {
   explicit RecordDecoder(const EventLayout& layout) : shape_(layout) {}
 
   bool Bind(const EventLayout& layout);
+  bool HoldsBlock(std::string_view record) const;
   uint64_t Unsigned(size_t number, std::string_view record) const;
   int32_t Int(size_t number, std::string_view record) const;
   PageRef ReadPageRef(PageRefOp op, std::string_view record) const;
@@ -43,6 +46,7 @@ class RecordDecoder {
 
   RecordShape shape_;
   Tracepoint tracepoint_ = Tracepoint::kNone;
+  bool is_block_ = false;                     // it is about a block of the page allocator
   std::array<Number, kMostNumbers> numbers_;  // in the order Bind() asks for them
   RecordField lock_name_;
   RecentlyMade<LockClass> lock_classes_;

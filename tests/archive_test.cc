@@ -626,6 +626,26 @@ TEST_CASE("a long compressed trace that breaks off is judged as far as it goes",
   run = Shell("head -c 12 " + f + "/half.gz > " + f + "/tiny.gz; $MMREPLAY analyze " + f + "/tiny.gz");
   CHECK(run.exit_code == 2);
   CHECK(run.err.find("tiny.gz: is damaged or cut off (") != std::string::npos);
+  // Nor beside a log of the console, which is not what is to blame.
+  run = Shell("mkdir " + f + "/beside; cp " + f + "/tiny.gz " + f + "/beside/trace.gz; tar -xOf " +
+              "samples/x86-fired.tar.xz x86-fired/dmesg.txt > " + f +
+              "/beside/dmesg.txt; $MMREPLAY analyze " + f + "/beside");
+  CHECK(run.exit_code == 2);
+  CHECK(run.err.find("trace.gz: is damaged or cut off (") != std::string::npos);
+}
+
+TEST_CASE("a side file that was never written is a part that could not be read", "[archive]") {
+  TemporaryFolder folder;
+  const std::string& f = folder.path();
+  REQUIRE(Shell("tar -C " + f + " -xf samples/arm64-fixed.tar.xz").exit_code == 0);
+  std::string recording = f + "/arm64-fixed";
+  CHECK(Execute({"analyze", recording}).exit_code == 0);
+  folder.Write("arm64-fixed/dmesg.txt", std::string(4096, '\0'));
+  Run run = Execute({"analyze", recording});
+  CHECK(run.exit_code == 3);
+  CHECK(run.out.find("dmesg.txt: holds NUL bytes only") != std::string::npos);
+  folder.Write("arm64-fixed/dmesg.txt", "");
+  CHECK(Execute({"analyze", recording}).exit_code == 0);
 }
 
 TEST_CASE("what could not be read may hold the finding: the rest is not called clean", "[archive]") {

@@ -166,7 +166,7 @@ std::string PerfPipeHead(uint64_t flags, const std::string& more_fields, const s
 std::string PerfFreeSample(uint64_t time, uint32_t cpu, uint64_t pfn, int32_t tid) {
   Bytes body;
   body.Add(uint64_t{0xffffffff81000000}).Add(int32_t{60}).Add(tid).Add(time).Add(cpu).Add(uint32_t{0});
-  body.Add(uint32_t{24 + 4}).Add(uint32_t{229}).Add(int32_t{69}).Add(pfn).Add(uint32_t{9}).Add(uint64_t{0});
+  body.Add(uint32_t{24 + 4}).Add(uint32_t{229}).Add(int32_t{69}).Add(pfn).Add(uint32_t{0}).Add(uint64_t{0});
   return PerfRecordBytes(9, body.text());
 }
 

@@ -69,7 +69,7 @@ TEST_CASE("a sample with its raw fields", "[perf_data]") {
   REQUIRE(read.events.size() == 1);
   const BinaryRead::Line& event = read.events[0];
   CHECK(event.name == "mm_page_free");
-  CHECK(event.args == "pfn=0x39ed0 order=9");
+  CHECK(event.args == "pfn=0x39ed0 order=0");
   CHECK(event.ts == 5607700123);
   CHECK(event.cpu == 3);
   CHECK(event.pid == 69);

@@ -394,6 +394,8 @@ TEST_CASE("perf script with the time of day and perf's own records says the same
       mixed.push_back(line);
       if (mixed.size() % 50 == 0)
         mixed.emplace_back("work    69 [003]     5.606333: PERF_RECORD_FORK(75:75):(69:69)");
+      if (mixed.size() % 50 == 1)
+        mixed.emplace_back("init     0 [000]     0.000000: PERF_RECORD_COMM: init:1/1");
     }
     Verdicts verdicts = Judge(files, Join(mixed));
     CAPTURE(sample, plain.grades, verdicts.grades, verdicts.issues);
