@@ -91,7 +91,10 @@ void ReadSideFiles(const Database& db, Recording* recording) {
   }
   Statement cpu(db, "SELECT cpu, overrun, commit_overrun, dropped FROM trace_cpu_stats ORDER BY rowid");
   while (cpu.Step())
-    recording->cpu_stats.push_back({Id<int32_t>(cpu, 0), cpu.Int(1), cpu.Int(2), cpu.Int(3)});
+    recording->cpu_stats.push_back({.cpu = Id<int32_t>(cpu, 0),
+                                    .overrun = cpu.Int(1),
+                                    .commit_overrun = cpu.Int(2),
+                                    .dropped = cpu.Int(3)});
   Statement report(
       db,
       "SELECT line, kind, pfn, comm, pid, flags, reason, printk_ts, page FROM console_report ORDER BY id");
