@@ -16,11 +16,13 @@ BufferStarts::BufferStarts(const std::vector<CpuStats>& statistics) {
   if (!overwritten) oldest_us_.clear();
 }
 
+bool BufferStarts::MayBeWhole(const LossMarker& marker) const {
+  return marker.kind == LossMarker::Kind::kBufferStarted && oldest_us_.contains(marker.cpu);
+}
+
 bool BufferStarts::IsWhole(const LossMarker& start, const Event& first) const {
   constexpr int64_t kUs = 1000;
-  auto oldest = oldest_us_.find(start.cpu);
-  return oldest != oldest_us_.end() && first.cpu == start.cpu && first.ts &&
-         *first.ts / kUs == oldest->second;
+  return first.cpu == start.cpu && first.ts && *first.ts / kUs == oldest_us_.at(start.cpu);
 }
 
 void BufferStarts::Sort(bool ticks, Batch* batch) {
@@ -30,17 +32,15 @@ void BufferStarts::Sort(bool ticks, Batch* batch) {
   kept_.clear();
   auto next = batch->events.begin();
   auto is_no_loss = [&](const LossMarker& marker) {
-    if (marker.kind != LossMarker::Kind::kBufferStarted) return false;
+    if (!MayBeWhole(marker)) return false;
     while (next != batch->events.end() && next->id < marker.next_event) ++next;
-    return next != batch->events.end() && IsWhole(marker, *next);
+    if (next != batch->events.end()) return IsWhole(marker, *next);
+    // A second one of a cpu says no more than the first.
+    auto same_cpu = [&](const LossMarker& other) { return other.cpu == marker.cpu; };
+    if (std::none_of(kept_.begin(), kept_.end(), same_cpu)) kept_.push_back(marker);
+    return true;
   };
   std::erase_if(markers, is_no_loss);
-  auto of_next_batch = [&](const LossMarker& marker) {
-    return batch->events.empty() || marker.next_event > batch->events.back().id;
-  };
-  auto last = std::find_if(markers.begin(), markers.end(), of_next_batch);
-  kept_.assign(last, markers.end());
-  markers.erase(last, markers.end());
 }
 
 void BufferStarts::Finish(Batch* batch) {

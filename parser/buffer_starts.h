@@ -18,18 +18,20 @@ class BufferStarts {
  public:
   explicit BufferStarts(const std::vector<CpuStats>& statistics);
 
-  // Takes the markers out of the batch that tell of no loss. One that stands behind the batch's last event is
-  // kept for the next. `ticks`: stamps are counts of an integer clock, which statistics are not told in.
+  // Takes the markers out of the batch that tell of no loss. One that may, and stands behind the batch's last
+  // event, is kept for the next batch. `ticks`: stamps are counts of an integer clock, which statistics are
+  // not told in.
   void Sort(bool ticks, Batch* batch);
 
   // Puts what is kept into a batch, when the trace has ended.
   void Finish(Batch* batch);
 
  private:
+  bool MayBeWhole(const LossMarker& marker) const;
   bool IsWhole(const LossMarker& start, const Event& first) const;
 
   std::map<int32_t, int64_t> oldest_us_;  // of cpus that lost nothing, where others did
-  std::vector<LossMarker> kept_;
+  std::vector<LossMarker> kept_;          // one for a cpu
 };
 
 }  // namespace mmreplay

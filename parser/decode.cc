@@ -32,7 +32,6 @@ struct Decoder::Binding {
   mutable int64_t whole_hits = 0;
   mutable int64_t cut_hits = 0;
   mutable int32_t long_flags = 0;  // hits whose page flags have node and zone in their upper bits
-  mutable bool short_flags = false;
 
   struct Told {
     uint32_t read = 0;       // these have a value
@@ -42,7 +41,6 @@ struct Decoder::Binding {
   // A probe fetches the same in each hit: one that lacks what others told is cut off, or was written over.
   // Where as many lack it there are two probes.
   bool IsCut(const Told& told, std::string_view args) const {
-    if (IsShort(told) && !short_flags && long_flags >= kAgreeing) return true;
     if (several || (read & ~told.read) == 0) return false;
     return (read & told.garbled) != 0 || std::count(args.begin(), args.end(), '=') < keys;
   }
@@ -50,7 +48,6 @@ struct Decoder::Binding {
     constexpr int64_t kSomeCut = 8;
     constexpr size_t kLongFlags = 12;
     if (told.flag_digits >= kLongFlags) long_flags = std::min(long_flags + 1, kAgreeing);
-    short_flags |= IsShort(told) && !cut;
     ++(cut ? cut_hits : whole_hits);
     several |= cut_hits > kSomeCut && cut_hits * 2 > whole_hits;
     if (cut || (told.read & ~read) == 0) return;
@@ -61,8 +58,9 @@ struct Decoder::Binding {
     keys = std::max<int64_t>(keys, std::count(args.begin(), args.end(), '='));
   }
   static constexpr int32_t kAgreeing = 3;  // hits: one alone may be two lines that run together
-  // Flags that lost the end of their number: a first digit of the zone reads as PG_locked.
-  static bool IsShort(const Told& told) { return told.flag_digits > 0 && told.flag_digits <= 4; }
+  // Flags at the end of a line, which may have lost digits: one of the zone's reads as PG_locked. (The first
+  // zone of the first node has none.)
+  bool MayBeCut(size_t flag_digits) const { return flag_digits <= 4 && long_flags >= kAgreeing; }
   // What a hit's fields are, behind its place.
   Told Read(std::string_view args, ProbeFields* values) const;
 };
@@ -728,14 +726,15 @@ Decoder::Binding::Told Decoder::Binding::Read(std::string_view args, ProbeFields
     if (!text) continue;
     auto bits = ParseUnsigned(*text);  // x64, u64
     auto value = bits ? std::nullopt : ParseSigned(*text);
-    if (bits) values->Set(fields[i].role, *bits);
+    bool flags = fields[i].role == ProbeRole::kPageFlags && bits && text->starts_with("0x");
+    if (flags) told.flag_digits = text->size() - 2;
+    bool at_end = text->data() + text->size() == args.data() + args.size();
+    if (bits && !(flags && at_end && MayBeCut(told.flag_digits))) values->Set(fields[i].role, *bits);
     if (value) values->Set(fields[i].role, static_cast<uint64_t>(*value));
     if (i >= kBits) continue;
     // kernel/trace/trace_probe_kernel.h: what cannot be fetched is printed so.
     bool is_value = bits || value || *text == "(fault)";
     (is_value ? told.read : told.garbled) |= uint32_t{1} << i;
-    if (fields[i].role == ProbeRole::kPageFlags && bits && text->starts_with("0x"))
-      told.flag_digits = text->size() - 2;
   }
   return told;
 }

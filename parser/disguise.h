@@ -1,15 +1,13 @@
 // What became of a text on its way to a file.
 //
 // Terminals colour it: `dmesg --color=always`, `grep --color=always`.
-//   ESC[32m[   10.279302] ESC[0mESC[33m toucher/-186       0...1. 6362264us : ESC[0mESC[1mpage_ref_set:
-//   ...ESC[0m
+//   ESC[32m[   10.279302] ESC[0mESC[33m toucher/-186  0...1. 6362264us : ESC[0mESC[1mpage_ref_set: ...ESC[0m
 //   ... ESC[01;31mESC[Kpage_refESC[mESC[K_mod: ...
 // Pages escape it, and browsers copy blanks as no-break spaces:
 //   folio_wait_bit_ret: (pmd_migration_entry_wait+0xa1/0xc0 &lt;- folio_wait_bit)
 // Collectors put each line into an object (journalctl -o json, docker):
-//   {"MESSAGE":"BUG: Bad page state in process thp mover
-//   pfn:31600","_SOURCE_MONOTONIC_TIMESTAMP":"436025",...}
-//   {"log":"[    0.436025] BUG: Bad page state in process thp mover  pfn:31600\n","stream":"stdout",...}
+//   {"MESSAGE":"BUG: Bad page state in process x  pfn:31600","_SOURCE_MONOTONIC_TIMESTAMP":"436025", ...}
+//   {"log":"[    0.436025] BUG: Bad page state in process x  pfn:31600\n","stream":"stdout", ...}
 #pragma once
 
 #include <string>

@@ -10,6 +10,7 @@
 #include "parser/ftrace_text.h"
 #include "parser/function_graph.h"
 #include "parser/latency_text.h"
+#include "parser/line_format.h"
 #include "parser/lines.h"
 #include "parser/perf_script.h"
 #include "parser/probe_definitions.h"
@@ -136,12 +137,7 @@ LineShapes ShapesOf(std::string_view head) {
   ForEachLine(head, [&](std::string_view line) {
     if (shapes.lines > kEnough || line.empty()) return;
     ++shapes.lines;
-    // Of several files: "trace.dat: cpus=4".
-    constexpr size_t kLongestName = 64;
-    size_t name = line.find(": cpus=");
-    bool report_head = line.starts_with("cpus=") || name < kLongestName || line.starts_with("version = ") ||
-                       (line.starts_with("CPU ") && line.ends_with(" is empty"));
-    shapes.report_head |= report_head && shapes.lines < 10;
+    shapes.report_head |= IsReportPrologue(line) && shapes.lines < 10;
     shapes.console_words |= line.find("BUG: ") != std::string_view::npos ||
                             line.find("Linux version ") != std::string_view::npos ||
                             line.find("Call Trace:") != std::string_view::npos ||

@@ -186,7 +186,7 @@ class TraceCmdFormat : public LineFormat {
     // characters at most.
     constexpr size_t kLongestComm = 15;
     event->buffer = {};
-    if (size_t colon = event->comm.rfind(": ");
+    if (size_t colon = event->comm.find(": ");
         event->comm.size() > kLongestComm && colon != std::string_view::npos) {
       event->buffer = event->comm.substr(0, colon);
       event->comm = TrimBlanks(event->comm.substr(colon + 1));
@@ -204,10 +204,8 @@ class TraceCmdFormat : public LineFormat {
       if (auto lost = ParseLostLine(line.substr(name + 2)))
         return OtherLine{.kind = LineKind::kMarker, .frame = {}, .lost = lost, .ends_text = true};
     }
-    // cpus=4     foo: cpus=4     version = 7     CPU 3 is empty
-    bool prologue = line.starts_with("cpus=") || line.find(": cpus=") < 64 ||
-                    line.starts_with("version = ") ||
-                    (line.starts_with("CPU ") && line.ends_with(" is empty"));
+    // cpus=4     version = 7     CPU 3 is empty
+    bool prologue = IsReportPrologue(line);
     if (prologue) return OtherLine{.kind = LineKind::kComment, .frame = {}, .lost = {}, .ends_text = true};
     return std::nullopt;
   }
@@ -352,6 +350,12 @@ class HtmlFormat : public LineFormat {
 
 bool LineFormat::LooksLikeEvent(std::string_view line) const {
   return HasCpuColumn(line) || HasTimeColumn(line);
+}
+
+bool IsReportPrologue(std::string_view line) {
+  constexpr size_t kLongestName = 64;
+  return line.starts_with("cpus=") || line.find(": cpus=") < kLongestName || line.starts_with("version = ") ||
+         (line.starts_with("CPU ") && line.ends_with(" is empty"));
 }
 
 bool ReadsAsEvent(std::string_view line) {

@@ -59,11 +59,16 @@ class LineFormat {
   // Stack frames follow any event, not only a stack record.
   virtual bool frames_follow_events() const { return false; }
 
-  // Text rendered by trace-cmd or perf instead of the kernel, see Decoder::set_user_space_text.
   // Events of several buffers may be among each other: TraceLine::buffer tells which.
   virtual bool names_buffers() const { return false; }
+
+  // Text rendered by trace-cmd or perf instead of the kernel, see Decoder::set_user_space_text.
   virtual bool user_space_text() const { return false; }
 };
+
+// What trace-cmd report prints before the events: "cpus=4"; of several files with their names, "trace.dat:
+// cpus=4".
+bool IsReportPrologue(std::string_view line);
 
 // Whether a line reads as an event of one of the text forms, whichever.
 bool ReadsAsEvent(std::string_view line);

@@ -188,7 +188,6 @@ void TraceDatReader::ReadMessage(uint8_t type, std::string_view payload, Batch* 
     case TraceDatMessage::kKind:
       kinds_.push_back({.name = strings_->InternName(payload),
                         .is_stack = payload == "kernel_stack" || payload == "user_stack",
-                        .buffer = {},
                         .records = {}});
       break;
     case TraceDatMessage::kLayout:
@@ -269,17 +268,16 @@ void TraceDatReader::AddEvent(std::string_view payload, bool as_record, Batch* b
   event.args = batch->PlaceOf(arguments);
   if (as_record) event.layout = kind.record_layout;
   event.line = lines_.total;
-  if (!kind.buffer) kind.buffer = read.buffer;
-  if (*kind.buffer == read.buffer) {
-    if (as_record) {
-      event.payload = kind.records->Decode(arguments);
-    } else if (!decoder_->Understand(arguments, &event)) {
-      CountIssue(decoder_->NotUnderstoodIssue(event.name, arguments, event.line), &issues_);
-      AddUnreadable(read.cpu, batch);
-    }
-  } else {
+  std::string_view subject =
+      as_record ? BufferCopies::SubjectOfRecord(arguments) : BufferCopies::SubjectOf(arguments);
+  if (!dat_header_.buffers.empty() && copies_.IsCopy(read.buffer, kind.name, read.cpu, read.pid, subject)) {
     event.copy = true;
     NoteCopy(kind, read.buffer);
+  } else if (as_record) {
+    event.payload = kind.records->Decode(arguments);
+  } else if (!decoder_->Understand(arguments, &event)) {
+    CountIssue(decoder_->NotUnderstoodIssue(event.name, arguments, event.line), &issues_);
+    AddUnreadable(read.cpu, batch);
   }
   LastOnCpu& last = LastOn(read.cpu);
   if (kind.is_stack) {
@@ -312,8 +310,8 @@ void TraceDatReader::NoteCopy(const Kind& kind, uint32_t buffer) {
            (index <= dat_header_.buffers.size() ? dat_header_.buffers[index - 1] : std::to_string(index));
   };
   Note(Severity::kInfo, "event in two buffers",
-       std::string(strings_->Text(kind.name)) + " was recorded in " + name(*kind.buffer) + " and in " +
-           name(buffer) + ": the second copies are stored and not replayed");
+       std::string(strings_->Text(kind.name)) + " was recorded in " + name(buffer) +
+           " as well as in another buffer: the second copies are stored and not replayed");
 }
 
 void TraceDatReader::AddDamaged(std::string_view payload) {

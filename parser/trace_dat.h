@@ -1,7 +1,7 @@
 // trace-cmd's trace.dat, version 6 and 7, through libtracecmd in a child process (trace_dat_child.h).
 //
 // An event's line is the ordinal of its record, all buffers and cpus merged by time. An event that is enabled
-// in several buffers was recorded once for each: the model sees the copies of the buffer that had it first.
+// in several buffers was recorded once for each: the model sees the first of them.
 #pragma once
 
 #include <sys/types.h>
@@ -12,6 +12,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "parser/buffer_copies.h"
 #include "parser/event_layout.h"
 #include "parser/event_source.h"
 #include "parser/record_decoder.h"
@@ -36,7 +37,6 @@ class TraceDatReader : public EventSource {
   struct Kind {
     StringId name;
     bool is_stack = false;
-    std::optional<uint32_t> buffer;  // whose copies the model sees
     std::optional<RecordDecoder> records;
     uint32_t record_layout = 0;
   };
@@ -79,6 +79,7 @@ class TraceDatReader : public EventSource {
   LineCounts lines_;
   int64_t next_event_ = 1;
   size_t events_in_last_ = 0;  // batch
+  BufferCopies copies_;
   std::vector<TraceIssue> issues_;
   std::vector<LastOnCpu> last_on_cpu_;
   std::unordered_map<int32_t, LastOnCpu> last_on_other_cpu_;

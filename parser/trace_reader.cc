@@ -525,24 +525,21 @@ void TraceReader::TellLeftOut(Batch* batch) {
       {LossMarker::Kind::kLeftOut, -1, {}, lines_.total, static_cast<EventId>(next_event_)});
 }
 
-// Of the buffers that had an event the model sees the first one's.
-bool TraceReader::IsCopy(StringId name, std::string_view buffer) {
+bool TraceReader::IsCopy(const TraceLine& split, const Event& event, std::string_view args) {
   constexpr size_t kMostBuffers = 200;  // of more all others count as one
-  auto known = std::find(buffers_.begin(), buffers_.end(), buffer);
+  auto known = std::find(buffers_.begin(), buffers_.end(), split.buffer);
   if (known == buffers_.end()) {
-    if (buffers_.size() < kMostBuffers) buffers_.emplace_back(buffer);
+    if (buffers_.size() < kMostBuffers) buffers_.emplace_back(split.buffer);
     known = buffers_.end() - 1;
   }
-  auto number = static_cast<uint8_t>(known - buffers_.begin());
-  auto index = static_cast<size_t>(name);
-  if (index >= buffer_of_.size()) buffer_of_.resize(strings_->size());
-  std::optional<uint8_t>& first = buffer_of_[index];
-  if (!first) first = number;
-  if (*first == number) return false;
-  auto name_of = [&](const std::string& one) { return one.empty() ? "the top buffer" : "buffer " + one; };
+  auto number = static_cast<uint32_t>(known - buffers_.begin());
+  if (!copies_.IsCopy(number, event.name, split.cpu.value_or(kAnyCpu), split.pid.value_or(0),
+                      BufferCopies::SubjectOf(args)))
+    return false;
   Note(Severity::kInfo, "event in two buffers",
-       std::string(strings_->Text(name)) + " was recorded in " + name_of(buffers_[*first]) + " and in " +
-           name_of(*known) + ": the second copies are stored and not replayed");
+       "events were recorded in more than one buffer, as " + std::string(strings_->Text(event.name)) +
+           " in " + (known->empty() ? "the top one" : *known) +
+           ": the second copies are stored and not replayed");
   return true;
 }
 
@@ -562,11 +559,11 @@ const Event& TraceReader::StoreEvent(EventId id, const TraceLine& split, const T
   event.args = batch->PlaceOf(body.args);
   event.line = line_;
   if (strings_->IsNotKept(event.name)) KeepWhole(body, &event, batch);
-  if (format_->names_buffers() && IsCopy(event.name, split.buffer)) {
+  std::string_view args = batch->Args(event);
+  if (format_->names_buffers() && IsCopy(split, event, args)) {
     event.copy = true;
     return event;
   }
-  std::string_view args = batch->Args(event);
   bool understood = decoder_->Understand(args, &event);
   cut_at_width_ += !understood && at_width_;
   if (understood && IsCutAtWidth() && !std::holds_alternative<Opaque>(event.payload)) {

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "parser/batch.h"
+#include "parser/buffer_copies.h"
 #include "parser/decode.h"
 #include "parser/disguise.h"
 #include "parser/event_filter.h"
@@ -72,7 +73,7 @@ class TraceReader : public EventSource {
   void TellLeftOut(Batch* batch);
   void SeeWidth(std::string_view line);
   bool IsCutAtWidth() const;
-  bool IsCopy(StringId name, std::string_view buffer);
+  bool IsCopy(const TraceLine& split, const Event& event, std::string_view args);
   const Event& StoreEvent(EventId id, const TraceLine& split, const TraceBody& body, Batch* batch);
   LineKind AddFrame(std::string_view frame, Batch* batch);
   void Note(TraceIssue::Severity severity, std::string_view kind, std::string_view text);
@@ -106,10 +107,9 @@ class TraceReader : public EventSource {
   std::optional<bool> clock_is_ticks_;
   bool without_time_ = false;  // an event had no time stamp
   bool without_task_ = false;
-  // Of a report on several buffers: by StringId of an event's name, the one it was met in first, and their
-  // names. An event that was on in several was recorded once for each.
-  std::vector<std::optional<uint8_t>> buffer_of_;
+  // Of a report on several buffers: their names, the first one's is empty.
   std::vector<std::string> buffers_;
+  BufferCopies copies_;
   std::vector<TraceIssue> issues_;
   bool meaning_left_out_ = false;  // of events whose names were not kept
   bool left_out_told_ = false;
@@ -117,8 +117,8 @@ class TraceReader : public EventSource {
   // Of what the first batch shows; nullopt until it has been seen. A mail in quoted-printable: "=3D" is '=',
   // and a line that ends in '=' goes on in the next one.
   std::optional<bool> quoted_printable_;
-  std::optional<Disguise> disguise_;  // likewise
-  bool has_nul_ = false;              // the batch's text
+  std::optional<Disguise> disguise_;
+  bool has_nul_ = false;  // the batch's text
   std::string folded_;
   int64_t folded_lines_ = 0;
   bool kept_any_ = false;             // of the events

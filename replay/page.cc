@@ -102,9 +102,15 @@ Page& PageTracker::NewPage(Pfn pfn, std::optional<uint32_t> order, LifetimeQuali
   return page;
 }
 
+// What no later event of the page has denied.
+void PageTracker::EmitPending(const Page* page) {
+  if (page->pending) emit_(*page->pending);
+  if (page->negative) emit_(*page->negative);
+}
+
 void PageTracker::Erase(Page* page) {
   Declare(page);
-  if (page->pending) emit_(*page->pending);
+  EmitPending(page);
   takers_ -= page->takers.size() + page->previous_takers.size();
   uint64_t pfn = Value(page->pfn);
   if (page->alive) NoteDead(pfn);
@@ -120,7 +126,7 @@ void PageTracker::NoteDead(uint64_t pfn) {
 void PageTracker::BeginLife(Page* page, const Moment& at, bool unseen) {
   Declare(page);
   observers_.on_new_life(*page, at, unseen);
-  if (page->pending) emit_(*page->pending);
+  EmitPending(page);
   takers_ -= page->previous_takers.size();
   if (!page->alive) ++live_in_chunk_[Value(page->pfn) >> kChunkShift];
   Page fresh;
@@ -205,6 +211,7 @@ RefTaker& PageTracker::TakerOf(Page* page, const Task* task) {
       taker.scope = task->scope;
       taker.net_in_scope = 0;
       taker.taken_in.reset();
+      taker.kept_since.reset();
       taker.net_in_hold = 0;
       taker.taken_after_release = false;
     }
@@ -216,8 +223,12 @@ RefTaker& PageTracker::TakerOf(Page* page, const Task* task) {
     pages_.Age();
     age_at_takers_ = std::max(takers_limit_, takers_ + takers_limit_ / 2);
   }
-  return page->takers.emplace_back(RefTaker{
-      .task = task->serial, .pid = task->pid, .scope = task->scope, .last_taken = {}, .taken_in = {}});
+  return page->takers.emplace_back(RefTaker{.task = task->serial,
+                                            .pid = task->pid,
+                                            .scope = task->scope,
+                                            .last_taken = {},
+                                            .taken_in = {},
+                                            .kept_since = {}});
 }
 
 void PageTracker::OnAlloc(const PageAlloc& alloc, const Moment& at) {
@@ -489,19 +500,24 @@ void PageTracker::Settle(Page* page, const Moment& at, bool allocated) {
   page->pending.reset();
 }
 
-// A count below zero is printed by the kernel itself: no event that is missing explains it. It got there by a
-// reference that was dropped; a line that tells otherwise than what is known of the page is damaged.
+// A count below zero is printed by the kernel itself: no event that is missing explains it. Where the page's
+// next reference event found it above zero one of the two lines is damaged.
 void PageTracker::CheckCount(Page* page, const PageRef& ref, const Moment& at) {
+  if (page->negative) {
+    bool froze = ref.op == PageRefOp::kFreeze && ref.ret == 1;
+    bool was_above = ref.count && Difference(*ref.count, ref.val) > 0;
+    page->below_zero = !froze && !was_above;
+    if (page->below_zero) emit_(*page->negative);
+    page->negative.reset();
+  }
   int32_t count = ref.count.value_or(0);
   if (ref.op == PageRefOp::kModAndReturn && ref.ret) count = std::min(count, *ref.ret);
-  bool dropped = ref.val < 0 && ref.op != PageRefOp::kSet && ref.op != PageRefOp::kUnfreeze;
-  bool denied = page->printed && page->gaps_before == gaps_ && Sum(*page->printed, ref.val) > 0;
-  page->printed = ref.count;
-  if (count < 0 && dropped && !denied && !page->below_zero) {
+  if (count < 0 && !page->below_zero) {
     page->below_zero = true;
-    AddAnomaly("I6", "count below zero", at, *page,
-               "the reference count is " + Number(count) + ": a reference was dropped that nobody held",
-               Certainty::kCertain, page->death ? std::optional(page->death->at.event) : std::nullopt);
+    page->negative = std::make_unique<Anomaly>(
+        AnomalyOf("I6", "count below zero", at, *page,
+                  "the reference count is " + Number(count) + ": a reference was dropped that nobody held",
+                  Certainty::kCertain, page->death ? std::optional(page->death->at.event) : std::nullopt));
   }
   // get_page() on a page that is free: 0 -> 1. With an owner it would be 2 at least.
   bool from_zero = ref.op == PageRefOp::kMod && ref.val > 0 && ref.count == ref.val;
@@ -893,14 +909,17 @@ void PageTracker::OnRef(const PageRef& ref, const Moment& at, const Task* task, 
     taker.net_in_scope += *delta;
     taker.net_in_life += *delta;
     if (dropped && taker.net_in_scope < 0) observers_.on_unmatched_put(*page, *task, at);
-    if (dropped && taker.net_in_hold > 0) taker.net_in_hold += *delta;
-    // References are all alike: who still has one from under the lock has had one since.
-    bool kept = taken && !task->holding && taker.net_in_hold > 0;
-    if (kept) {
-      taker.net_in_hold += *delta;
-    } else if (taken) {
-      if (taker.taken_in != task->holding) taker.net_in_hold = 0;
-      if (task->holding) taker.net_in_hold += *delta;
+    bool holds_one = taker.net_in_hold > 0;
+    if (holds_one && (dropped || !task->holding)) taker.net_in_hold += *delta;
+    if (taken) {
+      if (task->holding) {
+        if (taker.kept_since != task->holding) taker.net_in_hold = 0;
+        taker.net_in_hold += *delta;
+        taker.kept_since = task->holding;
+        taker.kept_event = at.event;
+      } else if (!holds_one) {
+        taker.kept_since.reset();
+      }
       taker.last_taken = at;
       taker.taken_in = task->holding;
       taker.taken_after_release =
@@ -933,7 +952,7 @@ void PageTracker::ForgetOldest(std::vector<Page*> pages) {
             [](const Page* a, const Page* b) { return Value(a->life) < Value(b->life); });
   for (Page* page : pages) {
     Declare(page);
-    if (page->pending) emit_(*page->pending);
+    EmitPending(page);
     if (page->alive) {
       ++stats_.live_pages_forgotten;
       bool inherited = page->quality == LifetimeQuality::kInherited;
@@ -949,14 +968,14 @@ void PageTracker::Finish(std::optional<int64_t> last_ts) {
   constexpr int64_t kOverdue = 10'000'000'000;  // ns
   std::vector<Page*> left;
   pages_.ForEach([&](uint64_t, Page& page) {
-    if (page.alive || page.pending || page.unsettled) left.push_back(&page);
+    if (page.alive || page.pending || page.negative || page.unsettled) left.push_back(&page);
   });
   std::sort(left.begin(), left.end(),
             [](const Page* a, const Page* b) { return Value(a->pfn) < Value(b->pfn); });
   for (Page* one : left) {
     Page& page = *one;
     Declare(&page);
-    if (page.pending) emit_(*page.pending);
+    EmitPending(&page);
     if (!page.alive) continue;
     auto moved = moved_away_.find(page.life);
     bool on_record = moved != moved_away_.end() && moved->second.gaps == gaps_ && moved->second.at.ts;

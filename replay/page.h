@@ -51,8 +51,11 @@ struct RefTaker {
   int64_t net_in_scope = 0;  // references taken minus dropped since the task's scope began
   int64_t net_in_life = 0;
   std::optional<Moment> last_taken;
-  std::optional<HoldId> taken_in;    // innermost page-table lock held at last_taken
-  int64_t net_in_hold = 0;           // references taken under that lock, minus those dropped since
+  std::optional<HoldId> taken_in;  // innermost page-table lock held at last_taken
+  // References are all alike: who took one under a lock and has one still has had one since.
+  std::optional<HoldId> kept_since;
+  EventId kept_event{};              // when it was taken
+  int64_t net_in_hold = 0;           // references taken under that lock and later, minus those dropped since
   bool taken_after_release = false;  // one had been held and dropped in the same scope before it
 };
 
@@ -97,8 +100,7 @@ struct Page {
   bool below_zero = false;       // told once per life
   bool used_while_free = false;  // reference events after the free: it was allocated without a record
   bool taken_while_free = false;
-  std::optional<int32_t> count;    // known reference count
-  std::optional<int32_t> printed;  // what the last reference event printed
+  std::optional<int32_t> count;  // known reference count
   // The printed count has been above the replayed one since: a reference was taken that is not on
   // record. Counts are sampled late, so one event alone says nothing.
   int32_t excess_run = 0;
@@ -107,7 +109,8 @@ struct Page {
   bool refs_on_record = false;  // reference events of this frame, in this life or one before
   int64_t gaps_before = 0;
   std::unique_ptr<Contradiction> unsettled;
-  std::unique_ptr<Anomaly> pending;  // a second free, until the page's next event
+  std::unique_ptr<Anomaly> pending;   // a second free, until the page's next event
+  std::unique_ptr<Anomaly> negative;  // a count below zero, until the page's next reference event
   std::vector<RefTaker> takers;
   std::optional<LastPut> last_put;  // the count reached 0: the free follows
   std::optional<Death> death;       // of this life
@@ -220,6 +223,7 @@ class PageTracker {
                   std::optional<EventId> earlier = {});
   // What the recording knows of this life is complete if it is a recording of all tasks.
   Certainty IfComplete(const Page& page) const;
+  void EmitPending(const Page* page);
   void Settle(Page* page, const Moment& at, bool allocated);
   void Contradict(Page* page, const PageRef& ref, int32_t old, const RefStep& step);
   void Declare(Page* page);

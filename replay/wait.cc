@@ -696,17 +696,23 @@ OwnReference WaitTracker::OwnReferenceOf(const std::vector<RefTaker>& takers, co
     if (!taker.last_taken) return OwnReference::kNone;
     bool in_scope = taker.scope == task.scope && taker.net_in_scope > 0;
     // Other tasks' references, dropped with the cpu's batches before (mm/swap.c), are no part of it.
-    bool under_lock = taker.taken_in && taker.scope == task.scope && (in_scope || taker.net_in_hold > 0);
+    bool kept = taker.kept_since && taker.scope == task.scope && taker.net_in_hold > 0;
+    bool under_lock = kept || (taker.taken_in && taker.scope == task.scope && in_scope);
     if (in_scope || under_lock || taker.net_in_life > 0) *taken = taker.last_taken->event;
+    auto under_its_lock = [&] {
+      if (kept) *taken = taker.kept_event;
+      return OwnReference::kTakenUnderLock;
+    };
     switch (facts.lookup) {
       case PageLookup::kPageTable:
-        if (under_lock) return OwnReference::kTakenUnderLock;
+        if (under_lock) return under_its_lock();
         if (!in_scope) return OwnReference::kNone;
         return taker.taken_after_release ? OwnReference::kTakenLate : OwnReference::kTaken;
       case PageLookup::kUnderLock:
         // References older than the lock section belong to what the task did before: the mapping,
         // the lru batch.
-        if (under_lock && taker.taken_in == task.last_hold->id) return OwnReference::kTakenUnderLock;
+        if (under_lock && (kept ? taker.kept_since : taker.taken_in) == task.last_hold->id)
+          return under_its_lock();
         return OwnReference::kNone;
       case PageLookup::kUnseen:
         // Of a task whose calls are not on record all it did is one scope: only what it did last is of this

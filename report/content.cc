@@ -480,6 +480,11 @@ bool IsMissing(const ReportContent& content, std::string_view name) {
   });
 }
 
+bool HasIssue(const ReportContent& content, std::string_view kind) {
+  return std::any_of(content.issues.begin(), content.issues.end(),
+                     [&](const Issue& issue) { return issue.kind == kind; });
+}
+
 // There may be some without a finding: a rule of the user's may have the name of wait_on_freed_page.
 int64_t UnprotectedWaits(const ReportContent& content) {
   int64_t count = 0;
@@ -510,10 +515,10 @@ std::string VerdictText(const ReportContent& content) {
       if (std::any_of(content.not_shown.begin(), content.not_shown.end(),
                       [](const NotShown& one) { return one.kind == EvidenceKind::kWaitProbes; }))
         return "CANNOT TELL: no probe was ever hit, so those on wait functions may have been off";
-      if (verdict.waits == 0 &&
-          std::any_of(content.issues.begin(), content.issues.end(),
-                      [](const Issue& issue) { return issue.kind == "waits of nobody"; }))
+      if (verdict.waits == 0 && HasIssue(content, "waits of nobody"))
         return "CANNOT TELL: the lines of waits name no task, so no wait can be judged";
+      if (!verdict.wait_rule_applicable && HasIssue(content, "arguments not understood"))
+        return "CANNOT TELL: no wait could be read (arguments are damaged or cut off), so none can be judged";
       if (!verdict.wait_rule_applicable)
         return "CANNOT TELL: no wait function was probed, so no wait can be judged";
       if (verdict.unknown_waits > 0) {

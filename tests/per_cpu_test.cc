@@ -190,10 +190,7 @@ TEST_CASE("a cpu whose statistics call its first event the oldest lost nothing b
   REQUIRE(first.markers.size() == 2);
   CHECK(first.markers[0].cpu == 0);
   CHECK(first.markers[1].next_event == EventId{3});
-  Batch empty = batch_of({start(0, 4)}, {});
-  starts.Sort(false, &empty);
-  CHECK(empty.markers.empty());
-  Batch next = batch_of({}, {event(4, 1, 12'999)});
+  Batch next = batch_of({start(0, 4)}, {event(4, 1, 12'999)});
   starts.Sort(false, &next);
   REQUIRE(next.markers.size() == 1);
   CHECK(next.markers[0].cpu == 0);
@@ -204,6 +201,16 @@ TEST_CASE("a cpu whose statistics call its first event the oldest lost nothing b
   Batch rest;
   starts.Finish(&rest);
   CHECK(rest.markers.size() == 1);
+  // However many there are, and whatever else: one of each cpu is kept.
+  for (int i = 0; i < 3; ++i) {
+    Batch many = batch_of({start(1, 7), start(1, 7), start(0, 7), start(1, 7)}, {});
+    many.markers.push_back({LossMarker::Kind::kLost, 1, 5, 1, EventId{7}});
+    starts.Sort(false, &many);
+    CHECK(many.markers.size() == 2);
+  }
+  Batch one;
+  starts.Finish(&one);
+  CHECK(one.markers.size() == 1);
 
   // Nothing was overwritten: the statistics are of another time. Ticks are no microseconds.
   Batch same = batch_of({start(1, 1)}, {event(1, 1, 12'345)});

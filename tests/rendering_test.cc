@@ -582,10 +582,59 @@ TEST_CASE("pages, browsers and collectors keep what a text says", "[rendering]")
   CHECK(page.grades == Judge(files, Join(files.trace)).grades);
 }
 
+namespace {
+
+// trace-cmd report, of a buffer ("" is the top one).
+std::string AsReport(const std::string& line, const std::string& buffer) {
+  size_t open = line.find(" [");
+  size_t close = line.find("] ");
+  size_t colon = line.find(": ", close);
+  if (!IsEventLine(line) || open == std::string::npos || colon == std::string::npos) return "cpus=4";
+  size_t name = line.find(": ", colon + 2);
+  std::string time = line.substr(line.rfind(' ', colon) + 1, colon - line.rfind(' ', colon) - 1);
+  std::string head = buffer.empty() ? "" : buffer + ": ";
+  std::string task = TaskOf(line);
+  size_t width = std::max<size_t>(24, head.size() + task.size());
+  return head + std::string(width - head.size() - task.size(), ' ') + task + "   " +
+         line.substr(open + 1, close - open) + "    " + time + ": " +
+         line.substr(colon + 2, name - colon - 1) + "        " + line.substr(name + 2);
+}
+
+}  // namespace
+
+TEST_CASE("events of several buffers are told apart from their copies", "[rendering]") {
+  for (const char* sample : {"410-x86-held0", "410-x86-fired-nochurn"}) {
+    SampleFiles files = ReadSample(sample, "trace.txt");
+    auto report = [&](const std::function<std::string(const std::string&)>& buffer_of) {
+      return Changed(files.trace, [&](const std::string& line) { return AsReport(line, buffer_of(line)); });
+    };
+    Verdicts plain = Judge(files, Join(report([](const std::string&) { return std::string(); })));
+    REQUIRE(plain.events > 10'000);
+    // Each buffer has the events of other tasks.
+    Lines by_task = report([](const std::string& line) {
+      return std::string(IsEventLine(line) && std::hash<std::string>()(TaskOf(line)) % 2 == 0 ? "b" : "");
+    });
+    // One has all of them, and another one those on pages, too.
+    Lines twice;
+    for (const std::string& line : files.trace) {
+      twice.push_back(AsReport(line, ""));
+      if (line.find(": page_ref_") != std::string::npos || line.find(": mm_page_") != std::string::npos)
+        twice.push_back(AsReport(line, "pages"));
+    }
+    for (const Lines& lines : {by_task, twice}) {
+      Verdicts verdicts = Judge(files, Join(lines));
+      CAPTURE(sample, lines == twice, plain.grades, verdicts.grades, verdicts.issues);
+      CHECK(verdicts.grades == plain.grades);
+      CHECK(verdicts.comms == plain.comms);
+      CHECK((verdicts.issues.find("event in two buffers") != std::string::npos) == (lines == twice));
+    }
+  }
+}
+
 TEST_CASE("lines that were cut at one width accuse nobody", "[rendering]") {
   for (const char* sample : {"410-x86-held0", "x86-fixed"}) {
     SampleFiles files = ReadSample(sample, "trace.txt");
-    for (size_t width = 100; width < 150; width += 3) {
+    for (size_t width = 118; width < 146; width += sample[0] == '4' ? 1 : 7) {
       Lines cut = Changed(files.trace, [&](const std::string& line) { return line.substr(0, width); });
       Verdicts verdicts = Judge(files, Join(cut));
       CAPTURE(sample, width, verdicts.grades, verdicts.issues);
