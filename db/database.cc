@@ -265,8 +265,8 @@ Database::Database(const std::string& path, Mode mode, const std::string& name)
       break;
   }
   SetTemporaryFolderOfSqlite();
-  // Debian's SQLite takes "file:x?mode=memory" for a URI, which is another file.
-  std::string plain = path.starts_with("file:") ? "./" + path : path;
+  // Debian's SQLite takes "file:x?mode=memory" for a URI, which is another file; ":memory:" is none.
+  std::string plain = path.starts_with("file:") || path.starts_with(':') ? "./" + path : path;
   sqlite3* raw = nullptr;
   int code = sqlite3_open_v2(plain.c_str(), &raw, flags, nullptr);
   handle_.reset(raw);

@@ -794,6 +794,13 @@ bool Decoder::ShouldMean(StringId name, std::string_view args) {
       auto order = UnsignedField(args, "order");
       return !order || (*order <= kHighestOrder && !IsBlock(*pfn, *order));
     }
+    // Cut behind the first of their fields.
+    case Tracepoint::kSchedSwitch:
+      return args.starts_with("prev_comm=");
+    case Tracepoint::kSchedWaking:
+    case Tracepoint::kSchedWakeup:
+    case Tracepoint::kSchedFork:
+      return args.starts_with("comm=");
     case Tracepoint::kSetMigrationPmd:
     case Tracepoint::kRemoveMigrationPmd:
     case Tracepoint::kSetMigrationPte:
@@ -950,10 +957,11 @@ const Decoder::Binding* Decoder::Bind(StringId name, std::string_view place) {
   binding->several = definitions.size() > 1;
   binding->symbol = strings_->InternName(probed.symbol);
   binding->function = FunctionOfSymbol(probed.symbol);
-  bool torn_return = !binding->is_return && place.find("<-") != kNotFound;
+  // Only a return's place has blanks and an arrow in it.
+  bool torn = !binding->is_return && (place.find("<-") != kNotFound || place.find(' ') != kNotFound);
   binding->damaged =
-      (probed.damaged && binding->function != KernelFunction::kOther) || (torn_return && Concerns(place));
-  binding->at_entry &= !torn_return;
+      (probed.damaged && binding->function != KernelFunction::kOther) || (torn && Concerns(place));
+  binding->at_entry &= !torn;
   if (binding->at_entry) {
     binding->fields = BindProbe(probed.symbol, binding->is_return, definition, release_);
     for (const ProbeDefinition* other : definitions) {

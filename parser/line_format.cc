@@ -71,6 +71,7 @@ class LatencyFormat : public LineFormat {
   }
   bool LooksLikeEvent(std::string_view line) const override { return LooksLikeLatencyEvent(line); }
   bool latency_columns() const override { return true; }
+  bool is_no_prose() const override { return true; }
   std::string TimeNote() const override { return relative_ ? kRelativeTime : ""; }
 
  private:
@@ -147,6 +148,7 @@ class ConsoleFormat : public LineFormat {
   }
   bool in_events() const override { return in_dump_; }
   bool latency_columns() const override { return true; }
+  bool is_no_prose() const override { return true; }
   bool LooksLikeEvent(std::string_view /*line*/) const override { return LooksLikeLatencyEvent(printk_); }
   std::string TimeNote() const override { return kRelativeTime; }
 
@@ -276,10 +278,12 @@ class FunctionGraphFormat : public LineFormat {
   bool Split(std::string_view line, std::deque<std::string>* /*owned*/, TraceLine* event,
              TraceBody* body) override {
     *event = {};
+    holds_several_ = false;
     kind_ = graph_.Read(line, event, body);
     if (kind_ == FunctionGraph::Line::kEvent) {
       // Events are printed as comments, and may run over lines: /* mm_compaction_end: zone_start=0x1000
       size_t open = line.rfind("/*");
+      holds_several_ = open != kNotFound && line.find("| ") < open && line.find("/* ") < open;
       in_comment_ = open != std::string_view::npos && line.find("*/", open) == std::string_view::npos;
       return true;
     }
@@ -303,6 +307,8 @@ class FunctionGraphFormat : public LineFormat {
     return OtherLine{.kind = LineKind::kComment, .frame = {}, .lost = {}, .ends_text = true};
   }
   bool LooksLikeEvent(std::string_view line) const override { return LooksLikeFunctionGraphRow(line); }
+  bool is_no_prose() const override { return true; }
+  bool holds_several() const override { return holds_several_; }
   std::string TimeAdvice() const override { return "record with options/funcgraph-abstime"; }
   std::string TaskAdvice() const override { return "record with options/funcgraph-proc"; }
 
@@ -310,6 +316,7 @@ class FunctionGraphFormat : public LineFormat {
   FunctionGraph graph_;
   FunctionGraph::Line kind_ = FunctionGraph::Line::kOther;
   bool in_comment_ = false;
+  bool holds_several_ = false;
 };
 
 // A systrace or atrace page: tracefs text inside a script element, or in old ones inside a JavaScript string
@@ -339,6 +346,7 @@ class HtmlFormat : public LineFormat {
     if (!comment) return std::nullopt;
     return OtherLine{.kind = LineKind::kComment, .frame = {}, .lost = {}, .ends_text = true};
   }
+  bool is_no_prose() const override { return true; }
 
  private:
   TraceLineSplitter splitter_;
@@ -381,7 +389,8 @@ bool BeginsEvent(std::string_view line, bool native) {
 }
 
 bool EndsEvent(std::string_view line) {
-  static const RE2 pattern(R"(^\s*(?:[\d.]*: )?[a-z_][\w.]*: (?:\w+=\S|\([\w.]+\+0x))");
+  static const RE2 pattern(R"(^\s*(?:/\* )?(?:(?:[\d.]*:|(?:\S{1,8}\s+)?\d+us[ +!#*@$]?\s*:) )?)"
+                           R"([a-z_][\w.]*: (?:\w+=\S|\([\w.]+\+0x))");
   return RE2::PartialMatch(re2::StringPiece(line.data(), line.size()), pattern);
 }
 

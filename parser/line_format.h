@@ -59,6 +59,12 @@ class LineFormat {
   // Stack frames follow any event, not only a stack record.
   virtual bool frames_follow_events() const { return false; }
 
+  // Among its events no line is prose that quotes one.
+  virtual bool is_no_prose() const { return false; }
+
+  // The line that was split last has another event behind its own.
+  virtual bool holds_several() const { return false; }
+
   // Events of several buffers may be among each other: TraceLine::buffer tells which.
   virtual bool names_buffers() const { return false; }
 

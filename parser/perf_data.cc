@@ -498,6 +498,7 @@ void PerfDataReader::ReadRecord(std::string_view record) {
         return;
       }
       Enqueue(record, sample.time, index);
+      in_round_ = true;
       return;
     }
     case PerfRecord::kLost:
@@ -510,6 +511,7 @@ void PerfDataReader::ReadRecord(std::string_view record) {
     }
     case PerfRecord::kFinishedRound:
       ++lines_.comments;
+      in_round_ = false;
       EndRound();
       return;
     default:
@@ -557,6 +559,10 @@ bool PerfDataReader::Next(Batch* batch) {
       ++lines_.rejected;
       Note(Severity::kError, "damaged", lines_.total,
            "the file is damaged: it " + records_.damage() + "; what came before is kept");
+    } else if (perf_.pipe && in_round_) {
+      // tools/perf/builtin-record.c: record__mmap_read_evlist ends each pass over the buffers with such a
+      // record.
+      Note(Severity::kError, "damaged", lines_.total, "the file ends within a round: it is cut off");
     }
     MoveReady(std::numeric_limits<uint64_t>::max());
   }

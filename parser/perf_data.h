@@ -186,6 +186,7 @@ class PerfDataReader : public EventSource {
   // Bytes of records that wait for their round to end. To let some go takes half as much again.
   size_t most_pending_ = MemoryBudget().records();
   size_t next_ready_ = 0;
+  bool in_round_ = false;      // samples came since the last one ended
   uint64_t newest_ = 0;        // time of any record so far
   uint64_t round_newest_ = 0;  // of those before the last round's end
   uint64_t limit_ = 0;         // nothing as old as this comes any more

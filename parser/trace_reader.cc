@@ -1,5 +1,7 @@
 #include "parser/trace_reader.h"
 
+#include <re2/re2.h>
+
 #include <algorithm>
 #include <utility>
 
@@ -250,9 +252,15 @@ bool TraceReader::TakeHole(std::string_view* line, Batch* batch) {
 
 // The line that was split last goes on with an event that came after it.
 bool TraceReader::HoldsAnotherEvent() const {
+  if (format_->holds_several()) return true;
   std::optional<TimeStamp> second;
   if (format_->latency_columns()) {
+    // Its head may be lost.
+    static const RE2 time(R"(\d+us[ +!#*@$]?\s*: [a-z_]\w*: )");
     TraceLine split;
+    if (body_.args.find("us") != kNotFound &&
+        RE2::PartialMatch(re2::StringPiece(body_.args.data(), body_.args.size()), time))
+      return true;
     if (body_.args.find("us") != kNotFound && SplitLatencyLine(body_.args, &split)) second = split.ts;
   } else {
     second = TimeOfSecondEvent(body_.args);
@@ -328,6 +336,13 @@ void TraceReader::Count(LineKind kind) {
   add(goes_on ? LineKind::kContinuation : kind, std::exchange(folded_lines_, 0));
 }
 
+// The end of an event whose beginning is lost.
+bool TraceReader::IsHeadless(std::string_view line, bool in_events) const {
+  bool among_events = lines_.events > 0 && !text_may_continue_ && in_events;
+  return among_events && (native_ || format_->is_no_prose()) && EndsEvent(line) &&
+         decoder_->Concerns(line.substr(0, line.rfind(": ")));
+}
+
 void TraceReader::SeeWidth(std::string_view line) {
   if (line.size() > width_) {
     width_ = line.size();
@@ -357,9 +372,11 @@ LineKind TraceReader::Classify(std::string_view line, bool terminated, Batch* ba
     terminated_ = terminated;
     return AddEvent(split_, body_, batch);
   }
+  bool in_events = format_->in_events();  // before this line, which may end them
   if (auto other = format_->Classify(line)) {
-    bool prose = other->kind == LineKind::kComment && !other->frame;
-    if (prose && !line.starts_with('#') && ReadsAsEvent(line)) return Reject(line, line, kOtherForm, batch);
+    bool prose = other->kind == LineKind::kComment && !other->frame && !line.starts_with('#');
+    if (prose && ReadsAsEvent(line)) return Reject(line, line, kOtherForm, batch);
+    if (prose && terminated && IsHeadless(line, in_events)) return Reject(line, std::nullopt, kCut, batch);
     return AddOther(*other, batch);
   }
 
@@ -389,8 +406,8 @@ LineKind TraceReader::Classify(std::string_view line, bool terminated, Batch* ba
                   "a line looks like an event and could not be read", batch);
   }
   bool within = terminated && lines_.events > 0 && !text_may_continue_ && format_->in_events();
-  bool is_end = within && native_ && EndsEvent(line) && decoder_->Concerns(line.substr(0, line.rfind(": ")));
-  if (within && (BeginsEvent(line, native_) || is_end)) return Reject(line, std::nullopt, kCut, batch);
+  if (within && (BeginsEvent(line, native_) || IsHeadless(line, in_events)))
+    return Reject(line, std::nullopt, kCut, batch);
   if (ReadsAsEvent(line)) return Reject(line, line, kOtherForm, batch);
   if (text_may_continue_) return LineKind::kContinuation;
   if (!terminated && native_) {

@@ -71,6 +71,7 @@ class TraceReader : public EventSource {
   LineKind AddEvent(const TraceLine& split, const TraceBody& body, Batch* batch);
   void KeepWhole(const TraceBody& body, Event* event, Batch* batch);
   void TellLeftOut(Batch* batch);
+  bool IsHeadless(std::string_view line, bool in_events) const;
   void SeeWidth(std::string_view line);
   bool IsCutAtWidth() const;
   bool IsCopy(const TraceLine& split, const Event& event, std::string_view args);

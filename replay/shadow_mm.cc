@@ -110,8 +110,8 @@ bool ShadowMm::KnowsCpu(int32_t cpu) {
   return false;
 }
 
-void ShadowMm::CloseGap(const Event& event) {
-  if (!event.cpu) return;
+bool ShadowMm::CloseGap(const Event& event) {
+  if (!event.cpu) return false;
   CpuState& cpu = CpuOf(*event.cpu);
   if (!cpu.seen) {
     cpu.seen = true;
@@ -124,6 +124,7 @@ void ShadowMm::CloseGap(const Event& event) {
       waits_.OnGap(*event.cpu, std::nullopt);
     }
   }
+  bool steps_back = false;
   if (cpu.open_gap) {
     cpu.open_gap->to_ts = event.ts;
     cpu.last_gap = event.id;
@@ -134,15 +135,16 @@ void ShadowMm::CloseGap(const Event& event) {
     cpu.open_gap.reset();
     --open_gaps_;
   } else if (event.ts && cpu.last_ts && *event.ts < *cpu.last_ts && !event.copy && !summary_.blinded) {
+    steps_back = true;
     OnStepBack(*event.cpu);
     cpu.last_gap = event.id;
     last_gap_ = event.id;
   }
   cpu.last_ts = event.ts;
   cpu.last_event = event.id;
-  if (cpu.ran) return;
+  if (!cpu.ran) ran_.push_back(*event.cpu);
   cpu.ran = true;
-  ran_.push_back(*event.cpu);
+  return steps_back;
 }
 
 // Of the cpu's own. What may be missing of pages and migrations is of no cpu.
@@ -260,8 +262,9 @@ void ShadowMm::Replay(const Event& event) {
     Replay(elsewhere);
     return;
   }
-  CloseGap(event);
+  bool steps_back = CloseGap(event);
   Moment at = MomentOf(event);
+  if (steps_back) at.ts.reset();  // a digit is lost here or before: it is no time to prove an order by
   if (event.ts && (!summary_.last_ts || *event.ts > *summary_.last_ts)) summary_.last_ts = event.ts;
   Task* task = tasks_.Of(event);
   bool own = task && !event.in_interrupt;

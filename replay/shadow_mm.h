@@ -94,7 +94,7 @@ class ShadowMm {
   bool ReturnKnown(std::optional<KernelFunction> function) const;
   void Cut(const LossMarker& marker);
   bool GapSince(const Task& task, EventId since) const;
-  void CloseGap(const Event& event);
+  bool CloseGap(const Event& event);
   void MissOn(int32_t cpu);
   void OnStepBack(int32_t cpu);
   void OnUnreadable(const LossMarker& marker);

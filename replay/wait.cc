@@ -229,7 +229,7 @@ Shield ShieldOf(const WaitFacts& f, const Fate& fate) {
                     ") that it must have held, though its taking is not on record"};
       }
       if (f.cut_off_after) return cut_off;
-      if (f.unrecorded_reference || f.references_left_out) break;
+      if (f.unrecorded_reference || f.references_left_out || f.of_a_tail) break;
       // What a task did last under a page-table lock need not be the look-up of this page.
       if (contract && f.lookup == PageLookup::kUnderLock) break;
       if (lookup_seen && !f.gap_in_lookup && !f.lookup_cut) {
@@ -291,6 +291,11 @@ Shield ShieldOf(const WaitFacts& f, const Fate& fate) {
   if (f.own == OwnReference::kPerhapsOlder)
     return unknown("an older reference may still be held",
                    "the waiter took references on this page earlier that may still be its own" + own_event);
+  if (f.own == OwnReference::kNone && f.of_a_tail)
+    return unknown(
+        "the address is that of a part of a block",
+        "the kernel waits for the head of a block, and this is the address of another page of one: the "
+        "line is damaged, or the block came apart unseen");
   if (f.own == OwnReference::kNone && f.references_left_out)
     return unknown(
         "no reference event of the page is on record",
@@ -605,6 +610,10 @@ void WaitTracker::Begin(Task* task, const Moment& at, const Entry& entry) {
     bool long_dead = dead && !record.call && entry.count != 0 &&
                      LaterByMore(kLongestUnseenWait, at, page->death->at, *clock_);
     if (over_before_lookup(page->death) || counted_alive || long_dead) pages_->OnFoundAlive(page, at);
+    // Nor are these functions called with a tail: the line is damaged, or the block came apart unseen.
+    facts.of_a_tail = page->pfn != *entry.pfn && page->alive &&
+                      (TakesFolio(entry.function) || entry.function == KernelFunction::kWaitOnPageBit ||
+                       entry.function == KernelFunction::kWaitOnPageBitKillable);
     // A folio is never given by a tail: the block came apart.
     if (page->pfn != *entry.pfn && page->alive && TakesFolio(entry.function))
       page = pages_->OnFoundSplit(*page, *entry.pfn, at);

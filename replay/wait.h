@@ -62,6 +62,7 @@ struct WaitFacts {
   bool freed_by_waiter = false;           // the waiter dropped the last reference, in the same call
   std::optional<EventId> put_after;       // the waiter dropped a reference after the wait, taken unseen
   bool references_left_out = false;       // no reference event of the page's life is on record
+  bool of_a_tail = false;                 // the address is a tail's, which no caller gives
   bool unrecorded_reference = false;      // counts show a reference taken that is not on record
   std::optional<int64_t> count_at_entry;  // fetched by the probe
   int32_t counted_owners = 0;             // references at entry that are known to be others'

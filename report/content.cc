@@ -480,6 +480,11 @@ bool IsMissing(const ReportContent& content, std::string_view name) {
   });
 }
 
+bool Lacks(const ReportContent& content, EvidenceKind kind) {
+  return std::any_of(content.not_shown.begin(), content.not_shown.end(),
+                     [&](const NotShown& one) { return one.kind == kind; });
+}
+
 bool HasIssue(const ReportContent& content, std::string_view kind) {
   return std::any_of(content.issues.begin(), content.issues.end(),
                      [&](const Issue& issue) { return issue.kind == kind; });
@@ -512,12 +517,12 @@ std::string VerdictText(const ReportContent& content) {
         return "CANNOT TELL: events are not in the order they were recorded in, so no wait can be judged";
       if (!verdict.in_disorder && IsMissing(content, "all_events"))
         return "CANNOT TELL: events that decide were left out, so no wait can be judged";
-      if (std::any_of(content.not_shown.begin(), content.not_shown.end(),
-                      [](const NotShown& one) { return one.kind == EvidenceKind::kWaitProbes; }))
+      if (Lacks(content, EvidenceKind::kWaitProbes))
         return "CANNOT TELL: no probe was ever hit, so those on wait functions may have been off";
       if (verdict.waits == 0 && HasIssue(content, "waits of nobody"))
         return "CANNOT TELL: the lines of waits name no task, so no wait can be judged";
-      if (!verdict.wait_rule_applicable && HasIssue(content, "arguments not understood"))
+      if (!verdict.wait_rule_applicable && HasIssue(content, "arguments not understood") &&
+          !Lacks(content, EvidenceKind::kWaits))
         return "CANNOT TELL: no wait could be read (arguments are damaged or cut off), so none can be judged";
       if (!verdict.wait_rule_applicable)
         return "CANNOT TELL: no wait function was probed, so no wait can be judged";

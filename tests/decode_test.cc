@@ -209,7 +209,13 @@ TEST_CASE("what is no number of its kind is damaged", "[decode]") {
   CHECK_FALSE(f.Understands("mm_page_free", "page=ffffea0000a00000 pfn=0x28001 order=9"));
   CHECK_FALSE(f.Understands("mm_page_alloc", "page=ffffea0000a00000 pfn=0x28001 order=1 migratetype=0"));
   CHECK(f.Understands("mm_page_alloc", "page=0000000000000000 pfn=0x0 order=9 migratetype=0"));
-  // A return whose arrow is torn.
+  // Switches and wake-ups that are cut behind their first field.
+  CHECK(f.Understands("sched_waking", "comm=toucher/3 pid=67 prio=120 target_cpu=003"));
+  CHECK_FALSE(f.Understands("sched_waking", "comm=touc"));
+  CHECK_FALSE(f.Understands("sched_switch", "prev_comm=toucher/3 prev_pid=67 prev_prio=120 prev_st"));
+  // A return whose arrow, or whose end, is torn.
+  CHECK_FALSE(
+      f.Understands("w_ret", "(pmd_migration_entry_wait+0xa1/0xc0 UUU..3 3629993us : x: (y+0x0/0x8)"));
   CHECK(f.Understands("w_ret", "(pmd_migration_entry_wait+0xa1/0xc0 <- folio_wait_bit)"));
   CHECK_FALSE(f.Understands("w_ret", "(pmd_migration_entry_wait+0xa1/0xc0<- folio_wait_bit)"));
   CHECK_FALSE(f.Understands("w_ret", "(pmd_migration_entry_wait+0xa1/0xc0 <-folio_wait_bit)"));

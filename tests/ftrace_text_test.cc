@@ -119,8 +119,8 @@ TEST_CASE("columns met before are found again, and others are not taken for them
   const std::vector<std::string> lines = {
       task + "d..2.     5.356488: a: x=1",
       task + ".....     5.356489: b: x=[002]",
-      task + ".....     5.35648x: b: x=1",        // no time: no event
-      task + "x-7 [002] ..... 5.356490: b: x=1",  // the comm holds all that
+      task + ".....     5.35648x: b: x=1",                   // no time: no event
+      task + "x-7 [002] ..... 5.356490: b: x=1",             // the comm holds all that
       "         toucher/0-64      (     63) [002] .....     5.356491: a: x=1",
       "         toucher/0-65      (     63) [001] .....     5.356492: a: x=1",
       "         toucher/0-64      (     64) [001] .....     5.356493: a: x=1",

@@ -53,10 +53,10 @@ LinesRead ReadAs(InputFormat format, const std::string& text) {
   Batch batch;
   while (reader.Next(&batch)) {
     for (const Event& event : batch.events) {
-      read.rows.push_back(
-          {std::string(strings.Text(event.comm)), event.pid ? std::optional(Value(*event.pid)) : std::nullopt,
-           event.tgid, event.cpu, event.ts, std::string(strings.Text(event.context)),
-           std::string(strings.Text(event.name)), std::string(batch.Args(event)), event.line});
+      read.rows.push_back({std::string(strings.Text(event.comm)),
+                           event.pid ? std::optional(Value(*event.pid)) : std::nullopt, event.tgid, event.cpu,
+                           event.ts, std::string(strings.Text(event.context)),
+                           std::string(strings.Text(event.name)), std::string(batch.Args(event)), event.line});
     }
     for (const StackFrame& frame : batch.frames)
       read.frames.push_back(std::to_string(Value(frame.event)) + ":" + std::string(frame.text));

@@ -145,4 +145,16 @@ TEST_CASE("a run that is interrupted ends by the signal and leaves nothing behin
   CHECK(ReadFile(folder.path() + "/race.db") == before);
 }
 
+TEST_CASE("a name that means something else to SQLite is a file's", "[output]") {
+  TemporaryFolder folder;
+  std::string sample = MMREPLAY_SOURCE_DIR "/samples/x86-panic.tar.xz";
+  for (const char* name : {":memory:", "file:x?mode=memory"}) {
+    CAPTURE(name);
+    std::string in_folder = "cd " + folder.path() + " && $MMREPLAY ";
+    Run run = Shell(in_folder + "analyze -o '" + name + "' " + sample);
+    CHECK(run.exit_code == 1);
+    CHECK(Shell(in_folder + "report '" + name + "'").out == run.out);
+  }
+}
+
 }  // namespace mmreplay

@@ -181,6 +181,15 @@ TEST_CASE("a format that lists the same bytes over and over", "[perf_data]") {
   CHECK(many.HasIssue("event rejected"));
 }
 
+TEST_CASE("a pipe that ends within a round is cut off", "[perf_data]") {
+  std::string bytes = ExtractMember(SampleArchive("x86-perf-pipe"), InputFormat::kPerfData);
+  CHECK_FALSE(ReadBinary(bytes).HasIssue("damaged"));
+  size_t round = bytes.find(std::string("\x44\0\0\0\0\0\x08\0", 8), bytes.size() / 2);
+  REQUIRE(round != std::string::npos);
+  CHECK(ReadBinary(bytes.substr(0, round)).HasIssue("damaged"));
+  CHECK_FALSE(ReadBinary(bytes.substr(0, round + 8)).HasIssue("damaged"));
+}
+
 TEST_CASE("a format that has no pfn any more: what its events tell is missing", "[perf_data]") {
   std::string bytes = ExtractMember(SampleArchive("x86-perf-zstd"), InputFormat::kPerfData);
   size_t format = bytes.find("name: mm_page_free\n");

@@ -644,4 +644,69 @@ TEST_CASE("lines that were cut at one width accuse nobody", "[rendering]") {
   }
 }
 
+TEST_CASE("an event that lost its head, or runs into another, is told in every form", "[rendering]") {
+  SampleFiles files = ReadSample("410-x86-held0", "trace.txt");
+  Lines plain = files.trace;
+  Lines graph = Changed(plain, AsGraphRow);
+  graph.insert(graph.begin(), "# tracer: function_graph");
+  Lines console = Dumped(plain);
+  Lines latency = {"# tracer: nop", "#", "# nop latency trace v1.1.5 on 4.10.17"};
+  for (const std::string& line : console) {
+    if (size_t event = line.find("] "); line.find("us : ") != std::string::npos)
+      latency.push_back(line.substr(event + 2));
+  }
+  Lines page = plain;
+  page.insert(page.begin(),
+              R"(<!DOCTYPE html><html><body><script class="trace-data" type="application/text">)");
+  page.emplace_back("</script></body></html>");
+  for (const Lines* form : {&plain, &graph, &console, &latency, &page}) {
+    Verdicts whole = Judge(files, Join(*form));
+    REQUIRE(whole.Of("benign") + whole.Of("unknown") == 78);
+    REQUIRE(whole.rejected == 0);
+    int tried = 0;
+    for (size_t i = form->size() / 3; i + 1 < form->size() && tried < 4; ++i) {
+      size_t name = (*form)[i].find("wait: (wait_on_page_bit");
+      if (name == std::string::npos) continue;
+      ++tried;
+      Lines headless = *form;
+      headless[i] = (form == &graph ? "/* " : "") + headless[i].substr(name);
+      Lines joined = *form;
+      joined[i - 1] += joined[i];
+      joined.erase(joined.begin() + static_cast<std::ptrdiff_t>(i));
+      for (const Lines& damaged : {headless, joined}) {
+        Verdicts verdicts = Judge(files, Join(damaged));
+        CAPTURE((*form)[i], damaged == joined, verdicts.grades, verdicts.issues);
+        CHECK(verdicts.issues.find("event rejected") != std::string::npos);
+        CHECK(verdicts.exit_code == 3);
+        CHECK(verdicts.Of("latent") + verdicts.Of("probable") + verdicts.Of("confirmed") == 0);
+      }
+    }
+    CHECK(tried > 0);
+  }
+}
+
+TEST_CASE("a stamp that lost a digit proves nothing", "[rendering]") {
+  SampleFiles files = ReadSample("x86-latent", "trace.txt");
+  std::erase_if(files.others, [](const auto& file) { return file.first == "dmesg.txt"; });
+  Verdicts whole = Judge(files, Join(files.trace));
+  REQUIRE(whole.Of("latent") > 50);
+  int64_t tried = 0;
+  for (size_t i = 0; i < files.trace.size(); ++i) {
+    const std::string& line = files.trace[i];
+    size_t point = line.find('.', line.find("] "));
+    bool is_put = line.find("page_ref_mod_and_test") != std::string::npos && line.ends_with("ret=1");
+    if (!is_put || line.find("order") != std::string::npos || i % 5 != 0) continue;
+    size_t stamp = line.rfind(' ', line.find(": ", line.find("] ")));
+    point = line.find('.', stamp);
+    Lines damaged = files.trace;
+    damaged[i].erase(point - 1, 1);
+    ++tried;
+    Verdicts verdicts = Judge(files, Join(damaged));
+    CAPTURE(line, verdicts.grades, whole.grades);
+    CHECK(verdicts.Of("confirmed") <= whole.Of("confirmed"));
+    CHECK(verdicts.Of("confirmed") + verdicts.Of("probable") <= whole.Of("confirmed") + whole.Of("probable"));
+  }
+  CHECK(tried > 3);
+}
+
 }  // namespace mmreplay
