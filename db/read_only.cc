@@ -223,6 +223,8 @@ ReadOnlyStatement::ReadOnlyStatement(const Database& database, const SqlSource& 
   statement_.reset(raw);
   if (code != SQLITE_OK) FailBecauseOf(code, sqlite3_error_offset(database.handle()));
   if (!statement_) FailInSql(source, "there is no statement", 0);
+  // VACUUM asks no authorizer.
+  if (sqlite3_stmt_readonly(raw) == 0) FailInSql(source, "only reading is allowed here", 0);
   // What follows may be blanks and comments: nothing that makes a statement.
   while (*tail) {
     const char* rest = nullptr;

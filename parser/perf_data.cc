@@ -254,6 +254,18 @@ void PerfDataReader::CheckFormats() const {
 // ---- samples ----
 
 // The id of a sample stands first where all attrs ask for it there, else where sample_type puts it.
+// Whatever its type says: it has the id of an event of ours, a time near the others', and the size of its
+// parts.
+bool PerfDataReader::IsSample(std::string_view body) const {
+  if (perf_.attrs.size() < 2) return false;
+  const PerfAttr* attr = AttrOfSample(body);
+  Sample sample;
+  if (!attr || !ReadSample(static_cast<size_t>(attr - perf_.attrs.data()), body, &sample)) return false;
+  constexpr uint64_t kNear = 10'000'000'000;  // ns
+  bool near = sample.time && newest_ > 0 && *sample.time + kNear > newest_ && *sample.time < newest_ + kNear;
+  return near && sample.has_raw && !sample.raw.empty();
+}
+
 const PerfAttr* PerfDataReader::AttrOfSample(std::string_view body) const {
   if (perf_.attrs.size() == 1) return perf_.attrs.data();
   ByteReader reader(body);
@@ -521,10 +533,14 @@ void PerfDataReader::ReadRecord(std::string_view record) {
       constexpr uint32_t kPerf = 64;
       constexpr uint32_t kMost = 32;
       auto type = static_cast<uint32_t>(TypeOf(record));
-      if (type == 0 || type % kPerf >= kMost || type >= 2 * kPerf)
+      if (IsSample(body)) {
+        Note(Severity::kError, "damaged", lines_.total,
+             "the file is damaged: a record of type " + std::to_string(type) + " holds what a sample does");
+      } else if (type == 0 || type % kPerf >= kMost || type >= 2 * kPerf) {
         Note(Severity::kError, "damaged", lines_.total,
              "the file is damaged: perf writes no records of type " + std::to_string(type) +
                  ", and what stands there instead is not known");
+      }
       return;
   }
 }

@@ -139,6 +139,7 @@ class PerfDataReader : public EventSource {
   };
 
   const PerfAttr* AttrOfSample(std::string_view body) const;
+  bool IsSample(std::string_view body) const;
   const PerfAttr* AttrOfTrailer(std::string_view body) const;
   bool ReadSample(size_t attr, std::string_view body, Sample* sample) const;
   static Stamp ReadTrailer(const PerfAttr& attr, std::string_view body);

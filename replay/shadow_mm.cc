@@ -568,8 +568,12 @@ void ShadowMm::OnEntry(const FunctionEntry& call, StringId probe, const Moment& 
       if (!pfn) break;
       if (static_cast<int32_t>(call.fields.Get(ProbeRole::kPageCount).value_or(0)) > 0) FoundAlive(*pfn, at);
       EndMigrating(*pfn, task);
-      if (Page* page = pages_.Find(*pfn)) waits_.OnUnlock(*page, at);
-      if (flags && (*flags & 1) == 0) pages_.OnUnlockedTwice(*pfn, at);
+      if (Page* page = pages_.Find(*pfn)) {
+        // Flags that tell otherwise than who waits for it are damaged.
+        bool is_locked = waits_.IsWaitedForUnlock(*page);
+        waits_.OnUnlock(*page, at);
+        if (LockedState(flags) == FlagState::kClear && !is_locked) pages_.OnUnlockedTwice(*pfn, at);
+      }
       break;
     case Function::kFreeCompoundPage:
     case Function::kPutPageFinal:

@@ -816,6 +816,14 @@ void WaitTracker::OnUnlock(const Page& page, const Moment& at) {
   }
 }
 
+bool WaitTracker::IsWaitedForUnlock(const Page& page) {
+  return std::any_of(page.waits.begin(), page.waits.end(), [&](WaitId id) {
+    const Wait* wait = Get(id);
+    return wait && !wait->closed && wait->facts.bit.value_or(0) == 0 && wait->record.lifetime == page.life &&
+           wait->record.asleep && !wait->record.unlocked;
+  });
+}
+
 std::optional<KernelFunction> WaitTracker::WaitingIn(const Task& task) {
   if (!task.waiting) return std::nullopt;
   Wait* wait = Get(*task.waiting);

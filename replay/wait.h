@@ -150,6 +150,8 @@ class WaitTracker {
   // It loses its cpu, and would run on.
   void OnPreempted(const Task& task, const Moment& at);
   // PG_locked of the page is cleared.
+  // A task sleeps until the page is unlocked, which it was not yet: it is locked.
+  bool IsWaitedForUnlock(const Page& page);
   void OnUnlock(const Page& page, const Moment& at);
   // The waiting task did something a waiter cannot do.
   void EndUnseen(Task* task, const Moment& at);

@@ -401,6 +401,17 @@ TEST_CASE("findings and events that were taken out are missed", "[hostile]") {
   }
 }
 
+TEST_CASE("VACUUM writes, and asks no authorizer", "[hostile]") {
+  Victim victim;
+  std::string copy = victim.beside("copy.db");
+  for (const std::string& sql : {std::string("VACUUM"), "VACUUM INTO '" + copy + "'"}) {
+    Run run = Execute({"query", victim.path(), sql});
+    CHECK(run.exit_code == 2);
+    CHECK(run.err.find("only reading is allowed here") != std::string::npos);
+    CHECK_FALSE(fs::exists(copy));
+  }
+}
+
 TEST_CASE("values that no analysis writes are no verdicts", "[hostile]") {
   Victim victim;
   for (const char* sql :

@@ -190,6 +190,19 @@ TEST_CASE("a pipe that ends within a round is cut off", "[perf_data]") {
   CHECK_FALSE(ReadBinary(bytes.substr(0, round + 8)).HasIssue("damaged"));
 }
 
+TEST_CASE("a sample whose type is another one's is no comment", "[perf_data]") {
+  std::string bytes = ExtractMember(SampleArchive("x86-perf-pipe"), InputFormat::kPerfData);
+  BinaryRead whole = ReadBinary(bytes);
+  size_t sample = bytes.rfind(std::string("\x09\0\0\0\x01\0\x58\0", 8));
+  REQUIRE(sample != std::string::npos);
+  for (char type : {'\x49', '\x08', '\x0b'}) {
+    bytes[sample] = type;
+    BinaryRead flipped = ReadBinary(bytes);
+    CHECK(flipped.events.size() + 1 == whole.events.size());
+    CHECK(flipped.HasIssue("damaged"));
+  }
+}
+
 TEST_CASE("a format that has no pfn any more: what its events tell is missing", "[perf_data]") {
   std::string bytes = ExtractMember(SampleArchive("x86-perf-zstd"), InputFormat::kPerfData);
   size_t format = bytes.find("name: mm_page_free\n");
