@@ -122,10 +122,9 @@ std::shared_ptr<SeekableFile> Spool(const ReadFn& read, const std::string& name)
 
 // The files of tracefs that are emptied by being read, or empty the ring buffer.
 bool TakesAway(const std::string& name) {
-  for (std::string_view taker : {"trace_pipe", "trace_pipe_raw", "snapshot", "snapshot_raw", "free_buffer"}) {
-    if (name == taker) return true;
-  }
-  return false;
+  constexpr std::string_view kTakers[] = {"trace_pipe", "trace_pipe_raw", "snapshot", "snapshot_raw",
+                                          "free_buffer"};
+  return std::find(std::begin(kTakers), std::end(kTakers), name) != std::end(kTakers);
 }
 
 // A copy of a file of tracefs has a size.

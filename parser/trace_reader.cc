@@ -27,9 +27,8 @@ bool CarriesFreeText(std::string_view name, std::string_view args) {
 
 constexpr const char* kLastLineIsCut = "the last line is cut off: the file is not complete";
 constexpr const char* kHole =
-    "there are NUL bytes in the place of text: what stood there is lost (blocks of a file system that were "
-    "not "
-    "written before a crash)";
+    "there are NUL bytes in the place of text: what stood there is lost (blocks of a file system "
+    "that were not written before a crash)";
 constexpr const char* kCut = "a line is a piece of an event";
 constexpr const char* kSeveral = "a line holds several events";
 constexpr const char* kOtherForm = "a line is an event in another form than the trace's own";

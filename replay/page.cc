@@ -423,7 +423,7 @@ void PageTracker::OnFoundAlive(Page* page, const Moment& at) {
   page->quality = LifetimeQuality::kInherited;
 }
 
-void PageTracker::NoteReference(Page* page) {
+void PageTracker::NoteReference(Page* page) const {
   if (page->refs_on_record) return;
   page->refs_on_record = true;
   observers_.on_first_reference(*page);

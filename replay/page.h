@@ -207,7 +207,7 @@ class PageTracker {
   void Erase(Page* page);
   void BeginLife(Page* page, const Moment& at, bool unseen = false);
   void EndLife(Page* page, LifetimeQuality quality, std::optional<Moment> free);
-  void NoteReference(Page* page);
+  void NoteReference(Page* page) const;
   Page* SplitTail(const Page& block, Pfn pfn, const Moment& at);
   bool IsOfLifeBefore(const Page& page, const PageFree& free, const Moment& at) const;
   Page* SplitOff(Page* block, Pfn pfn, uint32_t order, const Moment& at);
