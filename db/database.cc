@@ -90,13 +90,12 @@ void RequireAccounting(const Database& database) {
 
 // What verdicts rest on has the values that are written: another one is no finding's grade, and no error.
 void RequireKnownValues(const Database& database) {
-  Statement values(
-      database,
-      "SELECT (SELECT severity FROM rule_result WHERE severity NOT IN ('error', 'warning', 'info')), "
-      "(SELECT severity FROM trace_issue WHERE severity NOT IN ('error', 'warning', 'info')), "
-      "(SELECT grade FROM finding WHERE grade NOT IN ('confirmed', 'probable', 'latent')), "
-      "(SELECT applicable FROM rule_result WHERE applicable NOT IN (0, 1)), "
-      "(SELECT of_input FROM trace_issue WHERE of_input NOT IN (0, 1))");
+  const std::string no_severity = std::string(" WHERE severity NOT IN ") + kSeverityValues;
+  Statement values(database, "SELECT (SELECT severity FROM rule_result" + no_severity +
+                                 "), (SELECT severity FROM trace_issue" + no_severity +
+                                 "), (SELECT grade FROM finding WHERE grade NOT IN " + kGradeValues +
+                                 "), (SELECT applicable FROM rule_result WHERE applicable NOT IN (0, 1)), "
+                                 "(SELECT of_input FROM trace_issue WHERE of_input NOT IN (0, 1))");
   if (!values.Step()) return;
   static constexpr std::array<const char*, 5> kWhat = {"a rule's severity", "an issue's severity",
                                                        "a finding's grade", "a rule that is applicable",

@@ -46,6 +46,10 @@ bool HasCompanions(const std::string& path);
 // Throws Error where a file of somebody's has the name of one of these.
 void RequireFreeName(const std::string& path);
 
+// What columns of these names hold, for SQL.
+inline constexpr const char* kSeverityValues = "('error', 'warning', 'info')";
+inline constexpr const char* kGradeValues = "('confirmed', 'probable', 'latent')";
+
 class Restriction;
 
 class Database {

@@ -144,11 +144,13 @@ namespace {
 
 // Of a log: it was judged, and its findings are as they were written. Where somebody deleted or changed them
 // it is judged again.
-constexpr const char* kJudged =
-    "status IN ('found', 'clean', 'cannot tell') AND "
-    "(status <> 'found' OR EXISTS (SELECT 1 FROM finding f WHERE f.log = log.id)) AND "
-    "NOT EXISTS (SELECT 1 FROM finding f WHERE f.log = log.id AND "
-    "(f.grade NOT IN ('confirmed', 'probable', 'latent') OR f.severity NOT IN ('error', 'warning', 'info')))";
+std::string Judged() {
+  return std::string(
+             "status IN ('found', 'clean', 'cannot tell') AND "
+             "(status <> 'found' OR EXISTS (SELECT 1 FROM finding f WHERE f.log = log.id)) AND "
+             "NOT EXISTS (SELECT 1 FROM finding f WHERE f.log = log.id AND (f.grade NOT IN ") +
+         kGradeValues + " OR f.severity NOT IN " + kSeverityValues + "))";
+}
 
 }  // namespace
 
@@ -159,7 +161,7 @@ struct FleetStore::Statements {
              "files_unused, lines, events, "
              "rejected, waits, unknown_waits, milliseconds FROM log WHERE content = ?1 AND analysis = ?2 "
              "AND " +
-                 std::string(kJudged) + " ORDER BY path <> ?3, id LIMIT 1"),
+                 Judged() + " ORDER BY path <> ?3, id LIMIT 1"),
         findings(
             db,
             "SELECT rule, severity, grade, fingerprint, member, function, outcome, comm, pid, pfn, summary, "
@@ -186,8 +188,7 @@ struct FleetStore::Statements {
             "pid, pfn, summary, path, line) SELECT ?2, rule, severity, grade, fingerprint, member, "
             "function, outcome, comm, pid, pfn, summary, CASE WHEN substr(path, 1, length(?3)) = ?3 THEN "
             "?4 || substr(path, length(?3) + 1) ELSE path END, line FROM finding WHERE log = ?1 ORDER BY id"),
-        known(db, "SELECT id, analysis = ?3 AND " + std::string(kJudged) +
-                      " FROM log WHERE path = ?1 AND content = ?2"),
+        known(db, "SELECT id, analysis = ?3 AND " + Judged() + " FROM log WHERE path = ?1 AND content = ?2"),
         drop_findings(db, "DELETE FROM finding WHERE log = ?1"),
         insert_log(db,
                    "INSERT INTO log(path, content, analysis, first_run, last_run, status, reason, format, "

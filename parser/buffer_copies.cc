@@ -9,6 +9,12 @@ std::string_view BufferCopies::SubjectOf(std::string_view args) {
   return args.substr(0, args.find(' ', place == std::string_view::npos ? 0 : place + 2));
 }
 
+std::string BufferCopies::Note(std::string_view event, std::string_view buffer) {
+  std::string where = buffer.empty() ? "the top buffer" : "buffer " + std::string(buffer);
+  return std::string(event) + " was recorded in " + where +
+         " as well as in another buffer: the second copies are stored and not replayed";
+}
+
 bool BufferCopies::IsCopy(uint32_t buffer, StringId name, int32_t cpu, int32_t pid,
                           std::string_view subject) {
   constexpr size_t kMix = 0x9e3779b97f4a7c15;

@@ -5,6 +5,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <string>
 #include <string_view>
 #include <unordered_map>
 
@@ -19,6 +20,10 @@ class BufferCopies {
   static std::string_view SubjectOf(std::string_view args);
   // Of those of a binary record, which begin with the common fields.
   static std::string_view SubjectOfRecord(std::string_view record) { return record.substr(0, 16); }
+
+  // What is told of copies: of which event, and in which buffer the first of them was met ("" is the top
+  // one).
+  static std::string Note(std::string_view event, std::string_view buffer);
 
   // Events in the order of the trace. `subject`: what of the arguments says what the event is about; what the
   // probes of each buffer sample for themselves (a page's count) may differ. A cpu writes an event into one

@@ -195,9 +195,10 @@ InputFormat DetectFormat(std::string_view head) {
   if (head.starts_with("name: ") && head.find("\nformat:\n") != std::string_view::npos)
     return InputFormat::kEventFormats;
   if (IsHtml(head)) {
+    if (IsSystrace(head)) return InputFormat::kSystraceHtml;
     LineShapes shapes = ShapesOf(head);
-    bool has_trace = IsSystrace(head) || shapes.ftrace * 2 > shapes.lines;  // the latter: somebody's <pre>
-    return has_trace ? InputFormat::kSystraceHtml : InputFormat::kHtml;
+    bool is_trace = shapes.ftrace * 2 > shapes.lines;  // in somebody's <pre>
+    return is_trace ? InputFormat::kSystraceHtml : InputFormat::kHtml;
   }
   if (LooksLikeProbeDefinitions(head.substr(0, size_t{64} * 1024))) return InputFormat::kProbeDefinitions;
 

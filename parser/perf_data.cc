@@ -253,7 +253,6 @@ void PerfDataReader::CheckFormats() const {
 
 // ---- samples ----
 
-// The id of a sample stands first where all attrs ask for it there, else where sample_type puts it.
 // Whatever its type says: it has the id of an event of ours, a time near the others', and the size of its
 // parts.
 bool PerfDataReader::IsSample(std::string_view body) const {
@@ -266,6 +265,7 @@ bool PerfDataReader::IsSample(std::string_view body) const {
   return near && sample.has_raw && !sample.raw.empty();
 }
 
+// The id of a sample stands first where all attrs ask for it there, else where sample_type puts it.
 const PerfAttr* PerfDataReader::AttrOfSample(std::string_view body) const {
   if (perf_.attrs.size() == 1) return perf_.attrs.data();
   ByteReader reader(body);

@@ -304,14 +304,10 @@ TraceDatReader::LastOnCpu& TraceDatReader::LastOn(int32_t cpu) {
 }
 
 void TraceDatReader::NoteCopy(const Kind& kind, uint32_t buffer) {
-  auto name = [&](uint32_t index) -> std::string {
-    if (index == 0) return "the top buffer";
-    return "buffer " +
-           (index <= dat_header_.buffers.size() ? dat_header_.buffers[index - 1] : std::to_string(index));
-  };
-  Note(Severity::kInfo, "event in two buffers",
-       std::string(strings_->Text(kind.name)) + " was recorded in " + name(buffer) +
-           " as well as in another buffer: the second copies are stored and not replayed");
+  std::string name;
+  if (buffer > 0)
+    name = buffer <= dat_header_.buffers.size() ? dat_header_.buffers[buffer - 1] : std::to_string(buffer);
+  Note(Severity::kInfo, "event in two buffers", BufferCopies::Note(strings_->Text(kind.name), name));
 }
 
 void TraceDatReader::AddDamaged(std::string_view payload) {

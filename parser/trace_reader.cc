@@ -552,10 +552,7 @@ bool TraceReader::IsCopy(const TraceLine& split, const Event& event, std::string
   if (!copies_.IsCopy(number, event.name, split.cpu.value_or(kAnyCpu), split.pid.value_or(0),
                       BufferCopies::SubjectOf(args)))
     return false;
-  Note(Severity::kInfo, "event in two buffers",
-       "events were recorded in more than one buffer, as " + std::string(strings_->Text(event.name)) +
-           " in " + (known->empty() ? "the top one" : *known) +
-           ": the second copies are stored and not replayed");
+  Note(Severity::kInfo, "event in two buffers", BufferCopies::Note(strings_->Text(event.name), *known));
   return true;
 }
 

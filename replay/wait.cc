@@ -610,11 +610,11 @@ void WaitTracker::Begin(Task* task, const Moment& at, const Entry& entry) {
     bool long_dead = dead && !record.call && entry.count != 0 &&
                      LaterByMore(kLongestUnseenWait, at, page->death->at, *clock_);
     if (over_before_lookup(page->death) || counted_alive || long_dead) pages_->OnFoundAlive(page, at);
-    // Nor are these functions called with a tail: the line is damaged, or the block came apart unseen.
+    // No caller gives these functions a tail: the line is damaged, or the block came apart unseen.
     facts.of_a_tail = page->pfn != *entry.pfn && page->alive &&
                       (TakesFolio(entry.function) || entry.function == KernelFunction::kWaitOnPageBit ||
                        entry.function == KernelFunction::kWaitOnPageBitKillable);
-    // A folio is never given by a tail: the block came apart.
+    // For a folio's the latter is assumed.
     if (page->pfn != *entry.pfn && page->alive && TakesFolio(entry.function))
       page = pages_->OnFoundSplit(*page, *entry.pfn, at);
     // A tail page's own count is 0 at all times.
