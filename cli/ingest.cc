@@ -38,6 +38,7 @@ constexpr size_t kMostRecords = 2048;
 // A batch as it was read.
 struct ReadBatch {
   Batch batch;
+  Lessons lessons;                              // of what was read so far
   std::optional<ReplayOptions> replay_options;  // with the first one
   int64_t left_out = 0;                         // by filters, so far
 };
@@ -72,8 +73,8 @@ class BatchPool {
 };
 
 // Reads on a thread of its own: lines are split and decoded, events get their kinds and, where they are
-// stored, their typed fields. Only this thread uses the string table, the decoder, the fields, the buffers'
-// starts and the console's timeline until it has ended.
+// stored, their typed fields, and what the model must know ahead is learned. Only this thread uses the string
+// table, the decoder, the fields, the buffers' starts and the console's timeline until it has ended.
 class ReaderThread {
  public:
   // What is done for the store with the events of a batch.
@@ -87,10 +88,11 @@ class ReaderThread {
                ConsoleTimeline* console, BatchPool* pool)
       : thread_([=, this] {
           pthread_setname_np(pthread_self(), "mmreplay-read");
-          TextBuffer released;  // memory of the last batch's text
+          TextBuffer released;                  // memory of the last batch's text
+          std::optional<TraceLearner> learner;  // made when the header has been read
           try {
-            for (bool first = true, more = true; more; first = false) {
-              ReadBatch read{.batch = pool->TakeBatch(), .replay_options = {}};
+            for (bool more = true; more;) {
+              ReadBatch read{.batch = pool->TakeBatch(), .lessons = {}, .replay_options = {}};
               Batch& batch = read.batch;
               if (batch.text.capacity() == 0) batch.text = std::exchange(released, {});
               more = source->Next(&batch);
@@ -100,9 +102,13 @@ class ReaderThread {
                 starts->Finish(&batch);
                 if (batch.markers.empty()) break;
               }
-              if (first) read.replay_options = replay_options();
+              if (!learner) {
+                read.replay_options = replay_options();
+                learner.emplace(*read.replay_options);
+              }
               auto see_event = [&](Event& event) {
                 console->See(event);
+                learner->See(event);
                 if (wanted.fields) {
                   fields->Assign(&event, &batch);
                 } else {
@@ -111,6 +117,7 @@ class ReaderThread {
               };
               ForEachInOrder(batch,
                              Overloaded{[&](const LossMarker& loss) { console->See(loss); }, see_event});
+              read.lessons = learner->Take();
               read.left_out = source->lines().left_out;
               if (!wanted.text && batch.text_at) batch.ReleaseText(&released);
               if (!batches_.Push(std::move(read))) break;
@@ -139,34 +146,46 @@ class ReaderThread {
   std::thread thread_;
 };
 
-// Writes on a thread of its own, in order. Errors surface at the next Push or at Finish.
-class StoreThread {
+// Writes in order, on a thread of its own or, without one, where it is called. Errors of the thread surface
+// at the next Write or at Finish.
+class StoreWriter {
  public:
-  StoreThread(TraceStore* store, BatchPool* pool)
-      : thread_([=, this] {
-          pthread_setname_np(pthread_self(), "mmreplay-store");
-          try {
-            store->Begin();
-            while (auto replayed = batches_.Pop()) {
-              store->Write(*replayed);
-              pool->Give(std::move(*replayed));
-            }
-            if (last_) last_();
-          } catch (...) {
-            error_ = std::current_exception();
-            batches_.Abandon();
-          }
-        }) {}
-  StoreThread(const StoreThread&) = delete;
-  StoreThread& operator=(const StoreThread&) = delete;
-  ~StoreThread() { Join(); }
+  StoreWriter(TraceStore* store, BatchPool* pool, bool has_thread) : store_(store), pool_(pool) {
+    if (!has_thread) {
+      store_->Begin();
+      return;
+    }
+    thread_ = std::thread([this] {
+      pthread_setname_np(pthread_self(), "mmreplay-store");
+      try {
+        store_->Begin();
+        while (auto replayed = batches_.Pop()) WriteNow(std::move(*replayed));
+        if (last_) last_();
+      } catch (...) {
+        error_ = std::current_exception();
+        batches_.Abandon();
+      }
+    });
+  }
+  StoreWriter(const StoreWriter&) = delete;
+  StoreWriter& operator=(const StoreWriter&) = delete;
+  ~StoreWriter() { Join(); }
 
-  void Push(ReplayedBatch replayed) {
-    if (!batches_.Push(std::move(replayed))) Finish();
+  void Write(ReplayedBatch replayed) {
+    if (!thread_.joinable()) {
+      WriteNow(std::move(replayed));
+    } else if (!batches_.Push(std::move(replayed))) {
+      Finish();
+    }
   }
 
-  // `last` is done on the thread, too, after what was pushed; `meanwhile` here, while it works.
+  // `last` is done after what was written, where that is; `meanwhile` here, while a thread works.
   void Finish(std::function<void()> last = {}, const std::function<void()>& meanwhile = {}) {
+    if (!thread_.joinable()) {
+      std::jthread aside(meanwhile ? meanwhile : [] {});
+      if (last) last();
+      return;
+    }
     last_ = std::move(last);
     batches_.Close();
     if (meanwhile) meanwhile();
@@ -175,16 +194,29 @@ class StoreThread {
   }
 
  private:
+  void WriteNow(ReplayedBatch replayed) {
+    store_->Write(replayed);
+    pool_->Give(std::move(replayed));
+  }
   void Join() {
     batches_.Close();
     if (thread_.joinable()) thread_.join();
   }
 
+  TraceStore* store_;
+  BatchPool* pool_;
   Channel<ReplayedBatch> batches_{kInFlight};
   std::function<void()> last_;  // set before the channel is closed
   std::exception_ptr error_;    // read after the thread has ended
   std::thread thread_;
 };
+
+// Most of the time of an analysis that keeps a database goes to writing it. Short rows in a temporary file take
+// a seventh: with the replay that is about what the reading takes, where two cpus are to be shared.
+bool WritesOnThread(const TraceStore& store, unsigned cpus) {
+  constexpr unsigned kStages = 3;
+  return store.keeps_fields() || cpus >= kStages;
+}
 
 ReplayOptions OptionsOf(const Recording& recording, const EventSource& source, const MemoryBudget& memory) {
   ReplayOptions options;
@@ -428,12 +460,11 @@ TraceFacts Ingest(const Recording& recording, TraceStore* store, const IngestOpt
 
   BufferStarts starts(recording.cpu_stats);
   ConsoleTimeline console(recording.console.reports);
-  ReplayedBatch last;                   // what is told when the trace has ended
-  ReplayedBatch* current = nullptr;     // whose events are being replayed
-  std::unique_ptr<ShadowMm> model;      // made when the header has been read
-  std::optional<TraceLearner> learner;  // likewise; goes before the model
+  ReplayedBatch last;                // what is told when the trace has ended
+  ReplayedBatch* current = nullptr;  // whose events are being replayed
+  std::unique_ptr<ShadowMm> model;   // made when the header has been read
   BatchPool pool;
-  StoreThread writer(store, &pool);
+  StoreWriter writer(store, &pool, WritesOnThread(*store, options.cpus));
   auto replay_options = [&] { return OptionsOf(recording, *reader, options.memory); };
   ReaderThread batches(reader.get(), &fields,
                        {.fields = store->keeps_fields(), .text = !store->reads_text_of_file()},
@@ -444,7 +475,7 @@ TraceFacts Ingest(const Recording& recording, TraceStore* store, const IngestOpt
     ReplayedBatch portion = pool.TakeReplayed();
     std::swap(portion.records, of->records);
     portion.only_records = true;
-    writer.Push(std::move(portion));
+    writer.Write(std::move(portion));
   };
   auto replay_front = [&] {
     ReplayedBatch replayed = pool.TakeReplayed();
@@ -455,7 +486,7 @@ TraceFacts Ingest(const Recording& recording, TraceStore* store, const IngestOpt
     current = &replayed;
     ForEachInOrder(replayed.batch, [&](const auto& each) { model->Replay(each); });
     current = nullptr;
-    writer.Push(std::move(replayed));
+    writer.Write(std::move(replayed));
   };
 
   TraceFacts facts;
@@ -463,7 +494,6 @@ TraceFacts Ingest(const Recording& recording, TraceStore* store, const IngestOpt
   while (auto read = batches.Next()) {
     const Batch& batch = read->batch;
     if (read->replay_options) {
-      learner.emplace(*read->replay_options);
       model = std::make_unique<ShadowMm>(std::move(*read->replay_options), [&](Record&& record) {
         if (options.record) options.record(&record);
         ReplayedBatch* of = current ? current : &last;
@@ -473,8 +503,7 @@ TraceFacts Ingest(const Recording& recording, TraceStore* store, const IngestOpt
     }
     facts.batches.push_back(static_cast<int64_t>(batch.events.size()));
     events += static_cast<int64_t>(batch.events.size());
-    for (const Event& event : batch.events) learner->See(event);
-    model->Learn(learner->Take());
+    model->Learn(read->lessons);
     if (options.progress) options.progress(events + read->left_out);
     ahead_weight += batch.Weight();
     ahead.push_back(std::move(read->batch));

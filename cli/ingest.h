@@ -6,6 +6,7 @@
 
 #include <functional>
 #include <memory>
+#include <thread>
 
 #include "db/trace_store.h"
 #include "parser/bundle.h"
@@ -29,6 +30,7 @@ struct IngestOptions {
   ProgressFn progress = {};
   SourceOpener open = OpenEventSource;
   MemoryBudget memory = MemoryBudget();
+  unsigned cpus = std::thread::hardware_concurrency();  // to share among the stages; 0: not known
 };
 
 // A temporary store for that recording: with every event, or with what a report reads.

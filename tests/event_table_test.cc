@@ -152,21 +152,27 @@ std::vector<std::string> IntervalQueries(const Database& db) {
 
 void CompareStores(const RecordingOptions& options, const FilterOptions& filter = {}) {
   Recording recording = OpenRecording(options);
-  auto ingest = [&](TraceStore* store) {
+  auto ingest = [&](TraceStore* store, unsigned cpus) {
     EventFilter kept(filter);
-    Ingest(recording, store, {.open = [&](const Recording& from, StringTable* strings, Decoder* decoder) {
-             return OpenFilteredSource(from, strings, decoder, &kept);
-           }});
+    auto open = [&](const Recording& from, StringTable* strings, Decoder* decoder) {
+      return OpenFilteredSource(from, strings, decoder, &kept);
+    };
+    Ingest(recording, store, {.open = open, .cpus = cpus});
   };
   TraceStore stored(std::nullopt);
-  ingest(&stored);
+  ingest(&stored, 2);
+  // Written by the replay's thread, and by one of its own.
   std::unique_ptr<TraceStore> spooled = MakeTemporaryStore(recording, false);
-  ingest(spooled.get());
+  ingest(spooled.get(), 2);
+  std::unique_ptr<TraceStore> spooled_aside = MakeTemporaryStore(recording, false);
+  ingest(spooled_aside.get(), 8);
   std::vector<std::string> queries = Queries(stored.database());
   for (std::string& sql : IntervalQueries(stored.database())) queries.push_back(std::move(sql));
   for (const std::string& sql : queries) {
     INFO(sql);
-    CHECK(Rows(spooled->database(), sql) == Rows(stored.database(), sql));
+    auto rows = Rows(stored.database(), sql);
+    CHECK(Rows(spooled->database(), sql) == rows);
+    CHECK(Rows(spooled_aside->database(), sql) == rows);
   }
 }
 
