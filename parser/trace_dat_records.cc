@@ -205,6 +205,8 @@ struct TraceDatRecords::Cpu {
   const char* damage;  // of the area
   TraceDatPages pages;
   RingBufferPage page;
+  std::string_view page_bytes;  // all of it
+  uint64_t page_begin = 0;
   RingBufferRecord record;
   std::optional<size_t> hash_before;  // of the page before, where its head is this one's
   int64_t lost = 0;                   // before the record
@@ -327,6 +329,7 @@ bool TraceDatRecords::Advance(Cpu* cpu) {
 }
 
 bool TraceDatRecords::BeginPage(Cpu* cpu) {
+  LeavePage(*cpu);
   std::string_view bytes = cpu->pages.NextPage();
   if (bytes.empty()) {
     if (!cpu->damage) return false;
@@ -348,7 +351,7 @@ bool TraceDatRecords::BeginPage(Cpu* cpu) {
 
 // What is wrong with the page that was read last; nullptr: nothing. What contradicts itself anywhere tells
 // nothing of time: its stamps add up.
-const char* TraceDatRecords::DamageOf(RingBufferPage page, std::string_view bytes, Cpu* cpu) const {
+const char* TraceDatRecords::DamageOf(RingBufferPage page, std::string_view bytes, Cpu* cpu) {
   const uint64_t begin = page.ts();
   const uint64_t last = LastStamp(&page);
   std::string_view behind = cpu->pages.NextHead();
@@ -365,7 +368,24 @@ const char* TraceDatRecords::DamageOf(RingBufferPage page, std::string_view byte
     return "a page is later than the one behind it";
   // No cpu records the same twice, unless its clock stands still: this one was written over, or not at all.
   if (same && last > begin) return "a page is there twice";
+  if (last > begin && IsOfAnotherCpu(begin, bytes, cpu)) return "a page of another cpu is there";
   return nullptr;
+}
+
+// The cpu is at this page now. What another one is at, too, was written over one of the two: what that cpu had
+// there is lost.
+bool TraceDatRecords::IsOfAnotherCpu(uint64_t begin, std::string_view bytes, Cpu* cpu) {
+  cpu->page_bytes = bytes;
+  cpu->page_begin = begin;
+  auto [other, first] = begun_.try_emplace(begin, cpu->index);
+  if (first || cpus_[other->second]->page_bytes != bytes) return false;
+  cpus_[other->second]->lost_now = kNotKnown;
+  return true;
+}
+
+void TraceDatRecords::LeavePage(const Cpu& cpu) {
+  auto begun = begun_.find(cpu.page_begin);
+  if (begun != begun_.end() && begun->second == cpu.index) begun_.erase(begun);
 }
 
 void TraceDatRecords::NoteDamage(const Cpu& cpu, const char* what) {

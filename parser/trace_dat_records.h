@@ -7,6 +7,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -48,15 +49,18 @@ class TraceDatRecords {
   uint64_t TimeOf(const Cpu& cpu) const;
   bool Advance(Cpu* cpu);
   bool BeginPage(Cpu* cpu);
-  const char* DamageOf(RingBufferPage page, std::string_view bytes, Cpu* cpu) const;
+  const char* DamageOf(RingBufferPage page, std::string_view bytes, Cpu* cpu);
+  bool IsOfAnotherCpu(uint64_t begin, std::string_view bytes, Cpu* cpu);
+  void LeavePage(const Cpu& cpu);
   void NoteDamage(const Cpu& cpu, const char* what);
 
   const TraceDatHeader& header_;
   std::unique_ptr<SeekableFile> unpacked_;
   std::vector<std::unique_ptr<Cpu>> cpus_;
-  using Turn = std::pair<uint64_t, size_t>;  // time, cpu
-  std::vector<Turn> turns_;                  // a heap of those whose record is not the next one
-  Cpu* current_ = nullptr;                   // whose record was given last
+  using Turn = std::pair<uint64_t, size_t>;     // time, cpu
+  std::vector<Turn> turns_;                     // a heap of those whose record is not the next one
+  std::unordered_map<uint64_t, size_t> begun_;  // cpus by when the page they are at begins
+  Cpu* current_ = nullptr;                      // whose record was given last
   int64_t damaged_ = 0;
   std::string first_damage_;
 };

@@ -460,6 +460,25 @@ TEST_CASE("the files of many cpus are unpacked one at a time", "[archive]") {
         "11,10,9,8,7,6,5,4,3,2,1,0");
 }
 
+TEST_CASE("a tar that ends between two files is cut off", "[archive]") {
+  TemporaryFolder folder;
+  auto member = [](const std::string& name, const std::string& content) {
+    char size[12];
+    snprintf(size, sizeof(size), "%011zo", content.size());
+    return Header(name, '0', size) + Padded(content);
+  };
+  std::string first = member("kprobe_events", kProbes) + member("trace", kTrace);
+  std::string files = first + member("uname", "Linux (none) 6.1.0-9-amd64 #1 SMP x86_64 GNU/Linux\n");
+  auto damage = [&](const std::string& bytes) {
+    Analysis analysis(Inputs(folder.Write("whole.tar", bytes)));
+    CHECK(analysis.facts().lines.events == 3);
+    return analysis.Count("SELECT count(*) FROM trace_issues WHERE kind = 'damaged'");
+  };
+  CHECK(damage(first) == 1);
+  CHECK(damage(files) == 1);
+  CHECK(damage(files + std::string(1024, '\0')) == 0);
+}
+
 TEST_CASE("an archive that is cut off gives what came before, and says so", "[archive]") {
   TemporaryFolder folder;
   const std::string& f = folder.path();

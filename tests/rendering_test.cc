@@ -603,7 +603,7 @@ std::string AsReport(const std::string& line, const std::string& buffer) {
 }  // namespace
 
 TEST_CASE("events of several buffers are told apart from their copies", "[rendering]") {
-  for (const char* sample : {"410-x86-held0", "410-x86-fired-nochurn"}) {
+  for (const char* sample : {"410-x86-held0", "410-x86-fired-nochurn", "x86-all-tasks"}) {
     SampleFiles files = ReadSample(sample, "trace.txt");
     auto report = [&](const std::function<std::string(const std::string&)>& buffer_of) {
       return Changed(files.trace, [&](const std::string& line) { return AsReport(line, buffer_of(line)); });

@@ -1,5 +1,6 @@
 #include <catch2/catch.hpp>
 #include <cstring>
+#include <set>
 
 #include "parser/lines.h"
 #include "parser/trace_dat_header.h"
@@ -195,6 +196,42 @@ TEST_CASE("a page that is damaged is told, and costs no other page", "[trace_dat
     for (size_t i = 0; i < read.events.size(); ++i)
       CHECK(read.events[i].args == whole.events[i < before_damage ? i : i + missing].args);
   }
+}
+
+TEST_CASE("a page of another cpu in a cpu's place is told, wherever its time fits", "[trace_dat]") {
+  const std::string bytes = TraceDat("arm64-dat");
+  constexpr size_t kPage = 4096;
+  const BinaryRead whole = ReadBinary(bytes);
+  REQUIRE_FALSE(whole.HasIssue("damaged pages"));
+  auto time_at = [&](size_t at) {
+    uint64_t ts = 0;
+    std::memcpy(&ts, bytes.data() + at, sizeof(ts));
+    return ts;
+  };
+  TraceDatHeader header = ReadTraceDatHeader(*InMemory(bytes));
+  int tried = 0;
+  for (const TraceDatCpu& from : header.cpus) {
+    for (const TraceDatCpu& to : header.cpus) {
+      REQUIRE_FALSE((from.packed || to.packed));
+      if (from.cpu == to.cpu || tried > 20) continue;
+      for (size_t page = from.offset; page + 2 * kPage <= from.offset + from.size; page += kPage) {
+        for (size_t place = to.offset; place + 2 * kPage <= to.offset + to.size; place += kPage) {
+          if (time_at(place) > time_at(page) || time_at(page + kPage) > time_at(place + kPage)) continue;
+          std::string damaged = bytes;
+          damaged.replace(place, kPage, bytes, page, kPage);
+          BinaryRead read = ReadBinary(damaged);
+          CAPTURE(from.cpu, to.cpu, page, place, read.markers.size());
+          CHECK(read.HasIssue("damaged pages"));
+          CHECK(read.events.size() < whole.events.size());
+          std::set<int32_t> cpus;
+          for (const auto& marker : read.markers) cpus.insert(marker.cpu);
+          CHECK(cpus == std::set<int32_t>{from.cpu, to.cpu});
+          ++tried;
+        }
+      }
+    }
+  }
+  CHECK(tried > 0);
 }
 
 TEST_CASE("of a trace.dat that is cut off comes what is there", "[trace_dat]") {
