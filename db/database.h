@@ -16,7 +16,7 @@ inline constexpr int32_t kApplicationId = 0x6d6d7270;
 // "mmfl": marks a fleet database: see db/fleet_store.h.
 inline constexpr int32_t kFleetApplicationId = 0x6d6d666c;
 // Raised whenever columns, views or kinds of markers are appended.
-inline constexpr int32_t kSchemaVersion = 8;
+inline constexpr int32_t kSchemaVersion = 9;
 // The first one that keeps what a replay needs: batches, markers and probes.
 inline constexpr int32_t kReplayableSchema = 3;
 

@@ -23,12 +23,13 @@ CREATE TABLE event (
   replayed_lo INTEGER,
   replayed_hi INTEGER,
   -- Typed fields in the order of their kind; the seventeenth and later are in event_more.
-  f0, f1, f2, f3, f4, f5, f6, f7, f8, f9, f10, f11, f12, f13, f14, f15
-);
+  f0 ANY, f1 ANY, f2 ANY, f3 ANY, f4 ANY, f5 ANY, f6 ANY, f7 ANY, f8 ANY, f9 ANY, f10 ANY, f11 ANY, f12 ANY, f13 ANY,
+  f14 ANY, f15 ANY
+) STRICT;
 
 CREATE TABLE event_more (
   event INTEGER NOT NULL,
   field INTEGER NOT NULL,  -- 16 and above
-  value,
+  value ANY,
   PRIMARY KEY (event, field)
-) WITHOUT ROWID;
+) STRICT, WITHOUT ROWID;

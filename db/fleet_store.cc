@@ -49,13 +49,20 @@ void SetUp(Database* database) {
 }
 
 // Before it is written to, and before it is distrusted.
-void RequireNoIndexThatComputes(const Database& database) {
+// One that computes, or that refuses rows.
+void RequireNoOtherIndex(const Database& database) {
   Statement index(
       database,
       "SELECT i.name FROM sqlite_schema t, pragma_index_list(t.name) i, pragma_index_xinfo(i.name) x "
-      "WHERE t.type = 'table' AND (i.partial OR x.cid = -2)");
+      "WHERE t.type = 'table' AND (i.partial OR x.cid = -2 OR (i.origin = 'c' AND i.\"unique\"))");
   if (index.Step())
     database.FailDamaged("it has an index that is none of mmreplay, " + std::string(index.Text(0)));
+}
+
+void RequireKnownVersion(const Database& database) {
+  int64_t version = Pragma(database, "PRAGMA user_version");
+  if (version > kFleetSchemaVersion) throw Error(database.path() + ": was written by a newer mmreplay");
+  if (version < 1) database.FailDamaged("no fleet database has that version");
 }
 
 void RequireFleetSchema(const Database& database) {
@@ -142,14 +149,21 @@ std::string_view LogStatusName(LogStatus status) {
 
 namespace {
 
-// Of a log: it was judged, and its findings are as they were written. Where somebody deleted or changed them
-// it is judged again.
+// Of a log: it was judged, and its findings are as they were written, in one transaction one behind the
+// other. Where somebody deleted or changed them it is judged again.
 std::string Judged() {
+  std::string numbers;
+  for (const char* number :
+       {"files", "files_unused", "lines", "events", "rejected", "waits", "unknown_waits"})
+    numbers += " AND coalesce(" + std::string(number) + ", 0) >= 0";
   return std::string(
              "status IN ('found', 'clean', 'cannot tell') AND "
-             "(status <> 'found' OR EXISTS (SELECT 1 FROM finding f WHERE f.log = log.id)) AND "
              "NOT EXISTS (SELECT 1 FROM finding f WHERE f.log = log.id AND (f.grade NOT IN ") +
-         kGradeValues + " OR f.severity NOT IN " + kSeverityValues + "))";
+         kGradeValues + " OR f.severity NOT IN " + kSeverityValues +
+         " OR (log.status <> 'found' AND f.severity = 'error'))) AND "
+         "(SELECT CASE WHEN count(*) = 0 THEN log.status <> 'found' "
+         "ELSE count(*) = max(f.id) - min(f.id) + 1 END FROM finding f WHERE f.log = log.id)" +
+         numbers;
 }
 
 }  // namespace
@@ -260,13 +274,12 @@ void FleetStore::CreateTables() {
              ? ": is the database of one trace (mmreplay analyze -o); give a fleet database another name"
              : ": exists, and is not a fleet database; give it another name"));
   }
-  if (Pragma(database_, "PRAGMA user_version") > kFleetSchemaVersion)
-    throw Error(database_.path() + ": was written by a newer mmreplay");
+  if (id == kFleetApplicationId) RequireKnownVersion(database_);
   sqlite3_db_config(database_.handle(), SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, nullptr);
   sqlite3_db_config(database_.handle(), SQLITE_DBCONFIG_DEFENSIVE, 1, nullptr);
   // What is refused stays as it is.
   if (id == kFleetApplicationId) {
-    RequireNoIndexThatComputes(database_);
+    RequireNoOtherIndex(database_);
     RequireFleetSchema(database_);
   }
   SetUp(&database_);
@@ -439,8 +452,7 @@ std::unique_ptr<Database> OpenFleetDatabase(const std::string& path) {
     FailInterrupted(path);
   if (Pragma(*database, "PRAGMA application_id") != kFleetApplicationId)
     throw Error(path + ": is not a fleet database");
-  if (Pragma(*database, "PRAGMA user_version") > kFleetSchemaVersion)
-    throw Error(path + ": was written by a newer mmreplay");
+  RequireKnownVersion(*database);
   database->Distrust(true);
   RequireFleetSchema(*database);
   return database;

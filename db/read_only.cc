@@ -34,12 +34,6 @@ constexpr int64_t kUnlimited = INT64_MAX;
 std::atomic<int64_t> temporary_bytes_left{kUnlimited};
 std::atomic<LastResort> last_resort{nullptr};
 
-std::chrono::nanoseconds CpuTime() {
-  timespec now{};
-  clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
-  return std::chrono::seconds(now.tv_sec) + std::chrono::nanoseconds(now.tv_nsec);
-}
-
 // Where SQLite names no place: the last word of its message ("no such table: main.nosuch") as the query has
 // it, or its end for one that is not complete.
 int PlaceOf(std::string_view sql, std::string_view message) {
@@ -56,6 +50,12 @@ int PlaceOf(std::string_view sql, std::string_view message) {
 }
 
 }  // namespace
+
+std::chrono::nanoseconds CpuTime() {
+  timespec now{};
+  clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
+  return std::chrono::seconds(now.tv_sec) + std::chrono::nanoseconds(now.tv_nsec);
+}
 
 void FailInSql(const SqlSource& source, std::string_view what, int offset) {
   const std::string& sql = source.text;
@@ -194,7 +194,8 @@ void Restriction::Watch() {
 
 std::string Restriction::Why() const {
   if (steps_ > budget_.steps) return "stopped: it did not end within its step budget";
-  return "stopped: it did not end within " + std::to_string(budget_.cpu.count()) + " s";
+  return "stopped: it did not end within " +
+         std::to_string(std::chrono::ceil<std::chrono::seconds>(budget_.cpu).count()) + " s";
 }
 
 StatementLimits::StatementLimits(sqlite3* db) : db_(db) {

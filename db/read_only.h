@@ -30,11 +30,14 @@ struct SqlSource {
 
 [[noreturn]] void FailInSql(const SqlSource& source, std::string_view what, int offset);
 
+// What the process has taken of the processors.
+std::chrono::nanoseconds CpuTime();
+
 // What reading may take.
 struct Budget {
-  int64_t steps = INT64_MAX;    // instructions of SQLite's machine: the same on every machine
-  std::chrono::seconds cpu{0};  // of the process; 0: as long as it takes
-  bool may_check = false;       // PRAGMA quick_check, for code of ours
+  int64_t steps = INT64_MAX;        // instructions of SQLite's machine: the same on every machine
+  std::chrono::nanoseconds cpu{0};  // of the process; 0: as long as it takes
+  bool may_check = false;           // PRAGMA quick_check, for code of ours
 };
 
 // Some functions of SQL run for hours on one long text, and nothing of SQLite stops them. What is set here is

@@ -9,7 +9,7 @@
 CREATE TABLE string (
   id   INTEGER PRIMARY KEY,
   text TEXT NOT NULL
-);
+) STRICT;
 
 -- The recording. One row.
 CREATE TABLE trace (
@@ -38,7 +38,7 @@ CREATE TABLE trace (
   last_ts             INTEGER,          -- latest stamp; clock_unit
   probe_misses        INTEGER NOT NULL, -- of kprobe_profile
   reports_suppressed  INTEGER           -- page-state reports the kernel says it swallowed
-);
+) STRICT;
 
 -- Files of the recording.
 CREATE TABLE source (
@@ -47,7 +47,7 @@ CREATE TABLE source (
   path        TEXT NOT NULL,
   lines_total INTEGER,        -- NULL for a file that was not read
   part        INTEGER         -- of the trace, from 0; NULL for side files
-);
+) STRICT;
 
 -- What a replay needs besides the events: `mmreplay replay`.
 
@@ -55,7 +55,7 @@ CREATE TABLE source (
 CREATE TABLE trace_batch (
   id     INTEGER PRIMARY KEY,
   events INTEGER NOT NULL
-);
+) STRICT;
 
 CREATE TABLE trace_marker (
   batch      INTEGER NOT NULL,
@@ -66,25 +66,25 @@ CREATE TABLE trace_marker (
   lost       INTEGER,
   line       INTEGER NOT NULL,
   next_event INTEGER NOT NULL
-);
+) STRICT;
 
 CREATE TABLE trace_probe (
   id         INTEGER PRIMARY KEY,
   definition TEXT NOT NULL  -- as in kprobe_events, arguments by their number
-);
+) STRICT;
 
 -- Fields printed as hexadecimal without 0x, of events with formats.
 CREATE TABLE trace_format (
   event      TEXT NOT NULL,
   hex_fields TEXT NOT NULL  -- separated by blanks
-);
+) STRICT;
 
 CREATE TABLE trace_cpu_stats (
   cpu            INTEGER NOT NULL,
   overrun        INTEGER NOT NULL,
   commit_overrun INTEGER NOT NULL,
   dropped        INTEGER NOT NULL
-);
+) STRICT;
 
 -- Kinds of events: a name in one of its shapes.
 CREATE TABLE kind (
@@ -95,26 +95,26 @@ CREATE TABLE kind (
   sql_name TEXT,              -- view with its typed fields; NULL beyond the limit of kinds
   rows     INTEGER NOT NULL,
   columns  TEXT NOT NULL      -- of the view, after the common ones, separated by blanks
-);
+) STRICT;
 
 -- page_ref events that were logged out of order, as the counts show.
 CREATE TABLE repaired_ref (
   event    INTEGER PRIMARY KEY,
   place    INTEGER NOT NULL,  -- event whose place among the page's it takes
   replayed INTEGER NOT NULL   -- count after it, there
-);
+) STRICT;
 
 -- Further pages an event is about: the destination of a migration.
 CREATE TABLE event_page (
   event INTEGER NOT NULL,
   pfn   INTEGER NOT NULL
-);
+) STRICT;
 
 CREATE TABLE stack (
   event INTEGER NOT NULL,
   depth INTEGER NOT NULL,  -- 0 is the innermost frame
   frame TEXT NOT NULL
-);
+) STRICT;
 
 -- Intervals. Where no database is kept, virtual tables take the place of the next four: see db/interval_table.h.
 
@@ -129,7 +129,7 @@ CREATE TABLE page_lifetime (
   alloc_pid   INTEGER,
   free_pid    INTEGER,
   quality     INTEGER NOT NULL
-);
+) STRICT;
 
 CREATE TABLE ptl_hold (
   id            INTEGER PRIMARY KEY,
@@ -144,7 +144,7 @@ CREATE TABLE ptl_hold (
   protects      TEXT,
   hold_time     INTEGER AS (release_ts - acquire_ts),
   wait_time     INTEGER AS (acquire_ts - contended_ts)
-);
+) STRICT;
 
 CREATE TABLE migration (
   id          INTEGER PRIMARY KEY,
@@ -163,7 +163,7 @@ CREATE TABLE migration (
   holder_pid   INTEGER,          -- of these, who took it last
   holder_comm  INTEGER,          -- string
   holder_event INTEGER
-);
+) STRICT;
 
 CREATE TABLE page_wait (
   id            INTEGER PRIMARY KEY,
@@ -208,7 +208,7 @@ CREATE TABLE page_wait (
   over_event    INTEGER,           -- after its sleep it ran again, or did something a waiter cannot do
   over_ts       INTEGER,
   wait_time     INTEGER AS (end_ts - begin_ts)
-);
+) STRICT;
 
 CREATE TABLE anomaly (
   id        INTEGER PRIMARY KEY,
@@ -223,7 +223,7 @@ CREATE TABLE anomaly (
   comm      INTEGER NOT NULL,  -- string; of the event's task
   earlier   INTEGER,           -- event it contradicts
   lifetime  INTEGER
-);
+) STRICT;
 
 CREATE TABLE gap (
   id      INTEGER PRIMARY KEY,
@@ -231,7 +231,7 @@ CREATE TABLE gap (
   from_ts INTEGER,  -- NULL: since the recording began
   to_ts   INTEGER,  -- NULL: until it ended
   lost    INTEGER   -- NULL: not known how many
-);
+) STRICT;
 
 CREATE TABLE console_report (
   id     INTEGER PRIMARY KEY,
@@ -248,7 +248,7 @@ CREATE TABLE console_report (
   pid    INTEGER,
   printk_ts INTEGER,     -- ns of the console's own clock
   page   INTEGER         -- struct page, where it is printed raw
-);
+) STRICT;
 
 CREATE TABLE trace_issue (
   severity   TEXT NOT NULL,  -- info warning error
@@ -257,13 +257,13 @@ CREATE TABLE trace_issue (
   count      INTEGER NOT NULL,
   text       TEXT NOT NULL,
   of_input   INTEGER NOT NULL  -- found by the reader of the files, not by the replay
-);
+) STRICT;
 
 -- What the recording could have shown: events, probed functions and views that occur, or whose
 -- probe or event is known to have been on.
 CREATE TABLE recordable (
   name TEXT PRIMARY KEY
-) WITHOUT ROWID;
+) STRICT, WITHOUT ROWID;
 
 CREATE TABLE finding (
   id          INTEGER PRIMARY KEY,
@@ -276,14 +276,14 @@ CREATE TABLE finding (
   comm        TEXT,
   summary     TEXT NOT NULL,
   fingerprint TEXT NOT NULL
-);
+) STRICT;
 
 CREATE TABLE finding_event (
   finding INTEGER NOT NULL,
   event   INTEGER NOT NULL,
   role    TEXT NOT NULL,
   PRIMARY KEY (finding, event, role)
-) WITHOUT ROWID;
+) STRICT, WITHOUT ROWID;
 
 -- Orders of evidence events that stamps, cpus and tasks leave open, and values prove (rules/proof.cc).
 CREATE TABLE proof (
@@ -293,7 +293,7 @@ CREATE TABLE proof (
   kind         TEXT NOT NULL,
   detail       TEXT NOT NULL,
   PRIMARY KEY (finding, first_event, second_event)
-) WITHOUT ROWID;
+) STRICT, WITHOUT ROWID;
 
 CREATE TABLE rule_result (
   rule       TEXT PRIMARY KEY,
@@ -304,4 +304,4 @@ CREATE TABLE rule_result (
   applicable INTEGER NOT NULL,
   missing    TEXT,  -- what would have to be recorded
   findings   INTEGER NOT NULL
-) WITHOUT ROWID;
+) STRICT, WITHOUT ROWID;

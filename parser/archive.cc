@@ -338,9 +338,16 @@ std::vector<InputMember> ArchiveMembers(const std::string& path, std::function<R
                                         HeadBudget* heads) {
   auto archive = std::make_shared<Archive>(path, std::move(open));
   std::vector<InputMember> members;
+  // Of 4,096 files; a system's own paths have 4,096 bytes at most.
+  constexpr size_t kLongestNames = size_t{16} << 20;
+  size_t names = 0;
   std::unique_ptr<ArchiveReader> reader = archive->OpenReader();
   while (archive_entry* entry = reader->Next()) {
     std::string member_path = reader->is_raw() ? path : path + ":" + NameOf(entry);
+    names += member_path.size();
+    if (names > kLongestNames)
+      throw Error(path + ": the names of its files have more than " + std::to_string(kLongestNames >> 20) +
+                  " MiB");
     bool whole = false;
     std::string head = heads->Read(
         path, [&](char* b, size_t n) { return reader->Read(b, n); }, &whole);

@@ -294,7 +294,9 @@ Payload DecodeAnyLock(LockStep step, std::string_view args) {
   if (args.find("lockdep_addr=") != kNotFound) return DecodeRawLock(step, args);
   size_t blank = args.find(' ');
   auto address = ParsePointer(args.substr(0, blank));
-  if (!address) return Opaque{};
+  // A name stands behind it, and its digits are all printed, of 32 or 64 bits: else some are missing.
+  bool is_cut = blank == kNotFound && args.size() != 8 && args.size() != 16;
+  if (!address || is_cut) return Opaque{};
   std::string_view name = blank == kNotFound ? "" : args.substr(blank);
   return LockEvent{step, static_cast<KernelAddress>(*address), ClassOfLockArguments(name)};
 }
@@ -406,16 +408,21 @@ bool ReadWaking(std::string_view args, int32_t* pid) {
 }
 
 // kworker/2:1:50 [120] success=1 CPU:002               (trace-cmd's own rendering)
-Payload DecodeSchedWaking(bool done, std::string_view args) {
-  if (int32_t pid = 0; ReadWaking(args, &pid)) return SchedWaking{static_cast<Pid>(pid), done};
+// `whole`: one was seen with what stands behind the pid; without it, digits may be missing.
+Payload DecodeSchedWaking(bool done, std::string_view args, bool* whole) {
+  if (int32_t pid = 0; ReadWaking(args, &pid)) {
+    *whole = true;
+    return SchedWaking{static_cast<Pid>(pid), done};
+  }
   size_t at = args.rfind(" pid=");
   if (at == kNotFound) {
     auto woken = PidBeforePriority(args);
     return woken ? Payload(SchedWaking{*woken, done}) : Payload(Opaque{});
   }
   std::string_view value = args.substr(at + 5);
-  auto pid = Narrow<int32_t>(ParseSigned(value.substr(0, value.find(' '))));
-  if (!pid) return Opaque{};
+  size_t end = value.find(' ');
+  auto pid = Narrow<int32_t>(ParseSigned(value.substr(0, end)));
+  if (!pid || (*whole && end == kNotFound)) return Opaque{};
   return SchedWaking{static_cast<Pid>(*pid), done};
 }
 
@@ -659,9 +666,9 @@ Payload Decoder::Decode(StringId name, std::string_view args) {
     case Tracepoint::kSchedSwitch:
       return DecodeSchedSwitch(args);
     case Tracepoint::kSchedWaking:
-      return DecodeSchedWaking(false, args);
+      return DecodeSchedWaking(false, args, &known_.whole_waking);
     case Tracepoint::kSchedWakeup:
-      return DecodeSchedWaking(true, args);
+      return DecodeSchedWaking(true, args, &known_.whole_waking);
     case Tracepoint::kSchedFork:
       return DecodeSchedFork(args);
     case Tracepoint::kMigratePagesStart:
@@ -747,15 +754,25 @@ TraceIssue Decoder::NotUnderstoodIssue(StringId name, std::string_view args, int
 
 bool Decoder::Understand(std::string_view args, Event* event) {
   event->payload = Decode(event->name, args);
-  event->unreadable = std::holds_alternative<Opaque>(event->payload) && ShouldMean(event->name, args);
+  if (!std::holds_alternative<Opaque>(event->payload)) return true;
+  event->unreadable = ShouldMean(event->name, args);
   return !event->unreadable;
 }
+
+namespace {
+
+// With that field, or with a piece of it and nothing behind.
+bool BeginsField(std::string_view args, std::string_view field) {
+  return args.starts_with(field) || field.starts_with(args);
+}
+
+}  // namespace
 
 // Of an event that became Opaque.
 bool Decoder::ShouldMean(StringId name, std::string_view args) {
   if (BeginsWithPlace(args)) {
     if (args[0] == '(' && args.find(')') == kNotFound)
-      return (args.find("+0x") != kNotFound || IsProbe(name)) && Concerns(strings_->Text(name));
+      return IsProbe(name) || (args.find("+0x") != kNotFound && Concerns(strings_->Text(name)));
     std::string_view rest;
     const Binding* binding = BindingOf(name, args, &rest);
     if (!binding) return false;
@@ -794,23 +811,24 @@ bool Decoder::ShouldMean(StringId name, std::string_view args) {
       auto order = UnsignedField(args, "order");
       return !order || (*order <= kHighestOrder && !IsBlock(*pfn, *order));
     }
-    // Cut behind the first of their fields.
+    // Cut within or behind the first of their fields; in trace-cmd's own words behind the task:
+    // swapper/0:0 [120] R ==> tou
     case Tracepoint::kSchedSwitch:
-      return args.starts_with("prev_comm=");
+      return BeginsField(args, "prev_comm=") || (user_space_text_ && PidBeforePriority(args));
     case Tracepoint::kSchedWaking:
     case Tracepoint::kSchedWakeup:
     case Tracepoint::kSchedFork:
-      return args.starts_with("comm=");
+      return BeginsField(args, "comm=");
     case Tracepoint::kSetMigrationPmd:
     case Tracepoint::kRemoveMigrationPmd:
     case Tracepoint::kSetMigrationPte:
     case Tracepoint::kRemoveMigrationPte:
-      return args.starts_with("addr=");
+      return BeginsField(args, "addr=");
     case Tracepoint::kLockAcquire:
     case Tracepoint::kLockContended:
     case Tracepoint::kLockAcquired:
     case Tracepoint::kLockRelease:
-      return args.empty() || (ParseHexDigits(args.substr(0, 8)).has_value() && args.size() >= 8);
+      return args.empty() || ParseHexDigits(args.substr(0, 8)).has_value();
     default:
       return false;
   }
@@ -834,6 +852,14 @@ CodePlace ParseCodePlace(std::string_view text) {
   size_t slash = text.find('/', plus);
   auto offset = ParseUnsigned(text.substr(plus + 1, slash == kNotFound ? slash : slash - plus - 1));
   return {.symbol = text.substr(0, plus), .offset = offset, .damaged = !offset};
+}
+
+// Of the same length, and of a character or two that differ.
+bool IsNearly(std::string_view a, std::string_view b) {
+  if (a.size() != b.size()) return false;
+  int differ = 0;
+  for (size_t i = 0; i < a.size(); ++i) differ += a[i] != b[i];
+  return differ <= 2;
 }
 
 // A place that names no function: what perf probe counts from ("_text+1395008"), and a bare address.
@@ -961,7 +987,18 @@ const Decoder::Binding* Decoder::Bind(StringId name, std::string_view place) {
   bool torn = !binding->is_return && (place.find("<-") != kNotFound || place.find(' ') != kNotFound);
   binding->damaged =
       (probed.damaged && binding->function != KernelFunction::kOther) || (torn && Concerns(place));
-  binding->at_entry &= !torn;
+  // All hits of a probe on an entry show one place: nearly the same one is that place, damaged.
+  auto is_near = [&](const auto& other) {
+    const Binding& one = *other.second;
+    return one.at_entry && !one.is_return && one.function != KernelFunction::kOther &&
+           IsNearly(one.place, place);
+  };
+  bool good = binding->at_entry && binding->function != KernelFunction::kOther;
+  auto is_defined = [&](const ProbeDefinition* probe) { return probe->offset == probed.offset; };
+  bool near = !binding->is_return && !good && std::any_of(known.begin(), known.end(), is_near) &&
+              std::none_of(definitions.begin(), definitions.end(), is_defined);
+  binding->damaged |= near;
+  binding->at_entry &= !torn && !near;
   if (binding->at_entry) {
     binding->fields = BindProbe(probed.symbol, binding->is_return, definition, release_);
     for (const ProbeDefinition* other : definitions) {
@@ -984,11 +1021,11 @@ Payload Decoder::DecodeProbe(StringId name, std::string_view args) {
   std::string_view rest;
   const Binding* binding = BindingOf(name, args, &rest);
   if (!binding || !binding->at_entry) return Opaque{};
-  probes_bound_by_name_ += binding->by_name;
 
   ProbeFields fields;
   Binding::Told told = binding->Read(rest, &fields);
   if (!takes_all_ && binding->IsCut(told, rest)) return Opaque{};
+  probes_bound_by_name_ += binding->by_name;
   binding->See(told, rest, false);
   if (binding->is_return) return FunctionReturn{binding->function, binding->caller, binding->symbol, fields};
   return FunctionEntry{binding->function, binding->symbol, fields};

@@ -89,6 +89,7 @@ class Decoder {
   struct Known {
     RecentlyMade<PageFlags> page_flags;
     RecentlyMade<LockName> lock_names;
+    bool whole_waking = false;
     std::array<std::pair<StringId, const Binding*>, 64> bindings{};
   };
 

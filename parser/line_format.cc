@@ -4,6 +4,7 @@
 
 #include <set>
 #include <string>
+#include <utility>
 
 #include "parser/console_log.h"
 #include "parser/disguise.h"
@@ -231,6 +232,7 @@ class PerfScriptFormat : public LineFormat {
   bool Split(std::string_view line, std::deque<std::string>* /*owned*/, TraceLine* event,
              TraceBody* body) override {
     in_chain_ = in_chain_ && !TrimBlanks(line).empty();
+    const bool behind_event = std::exchange(behind_event_, false);
     if (IsPerfSideband(line)) return in_chain_ = false;
     if (!SplitPerfLine(line, event, !has_tids_) || (!event->ts && timed_)) return false;
     timed_ |= event->ts.has_value();
@@ -244,6 +246,8 @@ class PerfScriptFormat : public LineFormat {
     } else if (body->args.empty() && groups_.contains(group)) {
       *body = {};
     }
+    behind_event_ = true;
+    without_chains_ |= behind_event;
     in_chain_ = true;
     return true;
   }
@@ -253,8 +257,9 @@ class PerfScriptFormat : public LineFormat {
     if (IsPerfSideband(line))
       return OtherLine{.kind = LineKind::kComment, .frame = {}, .lost = {}, .ends_text = true};
     if (!in_chain_) return std::nullopt;
-    if (auto frame = ParsePerfFrame(line);
-        frame && !HasTimeColumn(line) && !ReadsAsEvent(line) && !BeginsPerfSample(line))
+    if (auto frame = ParsePerfFrame(line); frame && !HasTimeColumn(line) && !ReadsAsEvent(line) &&
+                                           !BeginsPerfSample(line) &&
+                                           !(without_chains_ && IsPieceOfEvent(line)))
       return OtherLine{.kind = LineKind::kContinuation, .frame = frame, .lost = {}, .ends_text = true};
     return std::nullopt;
   }
@@ -268,8 +273,10 @@ class PerfScriptFormat : public LineFormat {
 
  private:
   bool in_chain_ = false;
-  bool timed_ = false;     // samples carry a time: a line without is none
-  bool has_tids_ = false;  // and a tid
+  bool behind_event_ = false;    // the line before was a sample
+  bool without_chains_ = false;  // of a sample: there would be a blank line before the next one
+  bool timed_ = false;           // samples carry a time: a line without is none
+  bool has_tids_ = false;        // and a tid
   std::set<std::string, std::less<>> groups_;
 };
 
@@ -392,6 +399,23 @@ bool EndsEvent(std::string_view line) {
   static const RE2 pattern(R"(^\s*(?:/\* )?(?:(?:[\d.]*:|(?:\S{1,8}\s+)?\d+us[ +!#*@$]?\s*:) )?)"
                            R"([a-z_][\w.]*: (?:\w+=\S|\([\w.]+\+0x))");
   return RE2::PartialMatch(re2::StringPiece(line.data(), line.size()), pattern);
+}
+
+bool IsPieceOfEvent(std::string_view line) {
+  // The task's name is right-aligned to 16 columns.
+  constexpr size_t kNameColumns = 16;
+  static const RE2 head(R"(^( *\S.*?)[- ] *\d+(?:/\d*)? *(?:\([\s\d-]*\)?)? *(?:\[\d*\]?)? *$)");
+  static const RE2 name(R"(^ +\S+$)");
+  static const RE2 fields(
+      R"((?:^|\s)(?:pfn|prev_pid|prev_prio|prev_state|next_comm|next_pid|next_prio|target_cpu|)"
+      R"(mapcount|migratetype|gfp_flags|folio)=[\w|+-]+(?:\s|$))");
+  const re2::StringPiece text(line.data(), line.size());
+  if (line.size() <= kNameColumns) return RE2::PartialMatch(text, name);
+  re2::StringPiece before;
+  constexpr size_t kMostHead = 64;
+  if (line.size() <= kMostHead && RE2::PartialMatch(text, head, &before) && before.size() >= kNameColumns)
+    return true;
+  return RE2::PartialMatch(text, fields);
 }
 
 std::unique_ptr<LineFormat> MakeLineFormat(InputFormat format, std::shared_ptr<TraceLineSplitter> splitter) {

@@ -30,6 +30,7 @@ constexpr const char* kHole =
     "there are NUL bytes in the place of text: what stood there is lost (blocks of a file system "
     "that were not written before a crash)";
 constexpr const char* kCut = "a line is a piece of an event";
+constexpr const char* kOverwritten = "a block of the file was overwritten";
 constexpr const char* kSeveral = "a line holds several events";
 constexpr const char* kOtherForm = "a line is an event in another form than the trace's own";
 
@@ -342,6 +343,22 @@ bool TraceReader::IsHeadless(std::string_view line, bool in_events) const {
          decoder_->Concerns(line.substr(0, line.rfind(": ")));
 }
 
+// In a file of nothing but events no line is prose.
+bool TraceReader::IsPiece(std::string_view line) const {
+  return only_events_ && lines_.events > 0 && !text_may_continue_ && format_->in_events() &&
+         IsPieceOfEvent(line);
+}
+
+// What a file system or a cable puts in the place of a block is one byte again and again, and no text that is
+// meant.
+bool TraceReader::IsOverwritten(std::string_view line) const {
+  constexpr size_t kRun = 256;
+  if (line.size() < kRun || lines_.events == 0 || text_may_continue_ || !format_->in_events()) return false;
+  size_t run = 1;
+  for (size_t i = 1; i < line.size() && run < kRun; ++i) run = line[i] == line[i - 1] ? run + 1 : 1;
+  return run == kRun;
+}
+
 void TraceReader::SeeWidth(std::string_view line) {
   if (line.size() > width_) {
     width_ = line.size();
@@ -358,7 +375,9 @@ bool TraceReader::IsCutAtWidth() const {
 
 LineKind TraceReader::Classify(std::string_view line, bool terminated, Batch* batch) {
   SeeWidth(line);
+  const bool overwritten = IsOverwritten(line);
   if (format_->Split(line, &batch->owned, &split_, &body_)) {
+    if (overwritten && !PrintsText(body_.name)) return Reject(line, std::nullopt, kOverwritten, batch);
     if (HoldsAnotherEvent() && !PrintsText(body_.name)) {
       if (HasMeaning(body_)) return Reject(line, line, kSeveral, batch);
       Reject(line, body_.args, kSeveral, batch);  // the others: what carries a text is kept
@@ -371,6 +390,7 @@ LineKind TraceReader::Classify(std::string_view line, bool terminated, Batch* ba
     terminated_ = terminated;
     return AddEvent(split_, body_, batch);
   }
+  if (overwritten) return Reject(line, std::nullopt, kOverwritten, batch);
   bool in_events = format_->in_events();  // before this line, which may end them
   if (auto other = format_->Classify(line)) {
     bool prose = other->kind == LineKind::kComment && !other->frame && !line.starts_with('#');
@@ -405,7 +425,7 @@ LineKind TraceReader::Classify(std::string_view line, bool terminated, Batch* ba
                   "a line looks like an event and could not be read", batch);
   }
   bool within = terminated && lines_.events > 0 && !text_may_continue_ && format_->in_events();
-  if (within && (BeginsEvent(line, native_) || IsHeadless(line, in_events)))
+  if (within && (BeginsEvent(line, native_) || IsHeadless(line, in_events) || IsPiece(line)))
     return Reject(line, std::nullopt, kCut, batch);
   if (ReadsAsEvent(line)) return Reject(line, line, kOtherForm, batch);
   if (text_may_continue_) return LineKind::kContinuation;
@@ -417,6 +437,7 @@ LineKind TraceReader::Classify(std::string_view line, bool terminated, Batch* ba
     Note(Severity::kInfo, "foreign line",
          "a line of the trace is no event and no comment: " + std::string(line.substr(0, 80)));
   }
+  only_events_ = false;
   return LineKind::kComment;
 }
 

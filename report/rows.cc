@@ -1,6 +1,7 @@
 #include "report/rows.h"
 
 #include <algorithm>
+#include <cmath>
 #include <vector>
 
 #include "report/format.h"
@@ -12,7 +13,7 @@ namespace {
 constexpr size_t kRowsMeasured = 1000;
 constexpr size_t kBytesMeasured = size_t{1} << 20;
 // A row is written in one piece.
-constexpr int64_t kLongestRow = int64_t{64} << 20;
+constexpr int64_t kLongestRow = int64_t{8} << 20;
 constexpr size_t kNarrowest = 8;
 
 struct Cell {
@@ -158,9 +159,12 @@ void WriteCsv(ReadOnlyStatement* query, const WriteFn& write) {
   while (StepTo(query)) {
     line.clear();
     for (int i = 0; i < query->columns(); ++i) {
-      bool number = query->Type(i) == SQLITE_INTEGER || query->Type(i) == SQLITE_FLOAT;
+      // To a spreadsheet -Inf is no number.
+      bool number = query->Type(i) == SQLITE_INTEGER ||
+                    (query->Type(i) == SQLITE_FLOAT && std::isfinite(query->Real(i)));
       line += (i ? "," : "") + (number ? query->Text(i) : CsvText(query->Text(i)));
     }
+    if (line.empty()) line = "\"\"";  // an empty line is no row to most readers
     write(line + "\r\n");
   }
 }
@@ -188,7 +192,8 @@ void WriteJson(ReadOnlyStatement* query, const WriteFn& write) {
           line += std::to_string(*query->Int(i));
           break;
         case SQLITE_FLOAT:
-          line += Dump(query->Real(i));
+          // JSON has no infinite numbers.
+          line += std::isfinite(query->Real(i)) ? Dump(query->Real(i)) : Dump(query->Text(i));
           break;
         default:
           line += Dump(query->Text(i));

@@ -24,7 +24,12 @@ constexpr std::array<std::string_view, 6> kColumns = {"grade", "subject", "subje
 // What a folder of rules may be; shipped rules are some KiB each.
 constexpr size_t kLongestRule = size_t{1} << 20;
 constexpr size_t kMostRules = 1000;
+constexpr size_t kLongestFolder = size_t{16} << 20;
 constexpr size_t kLongestName = 100;
+constexpr size_t kLongestValue = size_t{16} << 10;  // of the front matter
+constexpr size_t kMostRequired = 64;
+// Of one text of a finding. Reports escape it, and show it several times.
+constexpr size_t kLongestText = size_t{64} << 10;
 // What one rule may find: what is more is a mistake in its SELECT, and would have to be held in memory.
 constexpr size_t kMostFindings = 1'000'000;
 // A fingerprint names a class of findings, which are reported together.
@@ -40,11 +45,13 @@ constexpr std::array<std::string_view, 3> kGrades = {"confirmed", "probable", "l
   throw Error(file + ":" + std::to_string(line) + ":" + std::to_string(column) + ": " + what);
 }
 
+// Each once, in their order.
 std::vector<std::string> SplitList(std::string_view text) {
   std::vector<std::string> items;
   for (std::string_view word : SplitWords(text)) {
     if (word.ends_with(',')) word.remove_suffix(1);
-    if (!word.empty()) items.emplace_back(word);
+    if (!word.empty() && std::find(items.begin(), items.end(), word) == items.end()) items.emplace_back(word);
+    if (items.size() > kMostRequired) break;
   }
   return items;
 }
@@ -104,7 +111,7 @@ bool IsNameCharacter(char c) {
 
 Found Select(const Rule& rule, const Database& db, const RuleBudget& budget, RuleOutcome* outcome) {
   SqlSource source{rule.file, rule.sql_line, rule.sql};
-  ReadOnlyStatement query(db, source, {.steps = budget.steps, .cpu = kMaxRuleTime});
+  ReadOnlyStatement query(db, source, {.steps = budget.steps, .cpu = budget.cpu});
   std::array<int, kColumns.size()> at{};
   for (size_t i = 0; i < kColumns.size(); ++i) {
     at[i] = query.Column(kColumns[i]);
@@ -119,6 +126,8 @@ Found Select(const Rule& rule, const Database& db, const RuleBudget& budget, Rul
   for (int i = 0; i < query.columns(); ++i) {
     std::string_view name = query.Name(i);
     bool is_role = name.ends_with(kRoleSuffix);
+    if (is_role && name.size() > kLongestName)
+      FailInSql(source, "the name of a column of events has more than 100 bytes", 0);
     found.roles.emplace_back(is_role ? name.substr(0, name.size() - kRoleSuffix.size()) : "");
   }
   std::set<std::string, std::less<>> fingerprints;
@@ -136,7 +145,10 @@ Found Select(const Rule& rule, const Database& db, const RuleBudget& budget, Rul
     }
     // Before they are copied.
     for (int column : {at[0], at[1], at[5], comm, fingerprint}) {
-      if (column >= 0) count(static_cast<size_t>(query.Bytes(column)));
+      if (column < 0) continue;
+      auto size = static_cast<size_t>(query.Bytes(column));
+      if (size > kLongestText) query.Fail("a text of a finding has more than 64 KiB");
+      count(size);
     }
     FoundRow row{.grade = query.Text(at[0]),
                  .subject = query.Text(at[1]),
@@ -148,7 +160,9 @@ Found Select(const Rule& rule, const Database& db, const RuleBudget& budget, Rul
                  .fingerprint = rule.name,
                  .events = {}};
     if (std::find(kGrades.begin(), kGrades.end(), row.grade) == kGrades.end())
-      FailInSql(source, "grade '" + row.grade + "' is none of confirmed, probable, latent", 0);
+      FailInSql(source,
+                "grade '" + row.grade.substr(0, kLongestName) + "' is none of confirmed, probable, latent",
+                0);
     if (comm >= 0) row.comm = query.Text(comm);
     if (fingerprint >= 0) row.fingerprint = rule.name + "/" + query.Text(fingerprint);
     if (fingerprints.insert(row.fingerprint).second && fingerprints.size() > kMostFingerprints)
@@ -164,7 +178,7 @@ Found Select(const Rule& rule, const Database& db, const RuleBudget& budget, Rul
       if (std::any_of(row.events.begin(), row.events.end(), same)) continue;
       if (row.events.size() == kMostEvidence)
         query.Fail("names more than " + std::to_string(kMostEvidence) + " events as evidence of one finding");
-      count(sizeof(Evidence));
+      count(sizeof(Evidence) + role.size());
       // Each of them makes a pair with every other one, which is to be proven.
       if (row.events.size() >= kUsualEvidence) count(row.events.size() * kPairBytes);
       row.events.push_back({static_cast<size_t>(i), *event});
@@ -266,6 +280,9 @@ Rule ParseRule(const std::string& file, std::string_view text) {
     }
     *open = TrimBlanks(content.substr(colon + 2));
   });
+  for (const std::string* value : {&rule.summary, &rule.why, &rule.reference, &rule.releases, &required}) {
+    if (value->size() > kLongestValue) Fail(file, 1, 1, "a value of the front matter has more than 16 KiB");
+  }
   for (const char* key : {"name", "severity", "summary", "why", "requires", "reference"}) {
     if (std::find(seen.begin(), seen.end(), key) == seen.end())
       Fail(file, 1, 1, std::string("the front matter lacks '") + key + "'");
@@ -277,6 +294,7 @@ Rule ParseRule(const std::string& file, std::string_view text) {
   if (!known) Fail(file, severity_line, 14, "severity is info, warning or error");
   rule.severity = *known;
   rule.required = SplitList(required);
+  if (rule.required.size() > kMostRequired) Fail(file, 1, 1, "it requires more than 64 names");
   // The SQL keeps its place in the file, so that errors can name it.
   std::string_view rest = text;
   for (int skip = 1; skip < rule.sql_line; ++skip) rest.remove_prefix(rest.find('\n') + 1);
@@ -316,8 +334,11 @@ std::vector<Rule> LoadRules(const std::optional<std::string>& folder) {
   if (paths.empty()) throw Error(*folder + ": has no .sql files in it");
   std::sort(paths.begin(), paths.end());
   std::vector<Rule> own;
+  size_t bytes = 0;
   for (const std::string& path : paths) {
     Rule rule = ReadRule(path);
+    bytes += rule.sql.size();
+    if (bytes > kLongestFolder) throw Error(*folder + ": its rules have more than 16 MiB");
     auto same_name = [&](const Rule& other) { return other.name == rule.name; };
     auto twice = std::find_if(own.begin(), own.end(), same_name);
     if (twice != own.end()) throw Error(path + ": rule " + rule.name + " is in " + twice->file + " already");
@@ -384,7 +405,9 @@ RuleOutcome RunRule(const Rule& rule, Database* database, const RuleBudget& budg
 
 bool NeedEveryEvent(const std::vector<Rule>& rules) {
   std::unique_ptr<Database> empty = EmptyTraceDatabase();
+  const std::chrono::nanoseconds start = CpuTime();
   return std::any_of(rules.begin(), rules.end(), [&](const Rule& rule) {
+    if (CpuTime() - start > kMaxRuleTime) return true;  // to prepare them takes as long as they may all take
     auto tables = TablesReadBy(*empty, rule.sql);
     if (!tables) return true;  // a kind of event has its view only where it occurs
     return tables->contains("event") || tables->contains("stack");
@@ -396,9 +419,14 @@ void JudgeTrace(const std::vector<Rule>& rules, Database* database) {
   int64_t steps_left = kMaxStepsOfAllRules;
   size_t bytes_left = kMaxFindingBytes;
   int64_t findings = 0;
+  const std::chrono::nanoseconds start = CpuTime();
   for (const Rule& rule : rules) {
-    RuleOutcome outcome =
-        RunRule(rule, database, {.steps = std::min(steps_left, kMaxRuleSteps), .finding_bytes = bytes_left});
+    std::chrono::nanoseconds left = kMaxTimeOfAllRules - (CpuTime() - start);
+    RuleOutcome outcome = RunRule(
+        rule, database,
+        {.steps = std::min(steps_left, kMaxRuleSteps),
+         .cpu = std::clamp<std::chrono::nanoseconds>(left, std::chrono::milliseconds(1), kMaxRuleTime),
+         .finding_bytes = bytes_left});
     steps_left -= outcome.steps;
     bytes_left -= outcome.finding_bytes;
     findings += outcome.findings;

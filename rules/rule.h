@@ -81,10 +81,12 @@ struct RuleOutcome {
 // columns than a rule must, or takes more than `budget` allows.
 inline constexpr int64_t kMaxRuleSteps = 2'000'000'000;  // about a minute
 inline constexpr int64_t kMaxStepsOfAllRules = 2 * kMaxRuleSteps;
-inline constexpr std::chrono::seconds kMaxRuleTime(120);
+inline constexpr std::chrono::seconds kMaxRuleTime(120);  // of the processor, to prepare and to run
+inline constexpr std::chrono::seconds kMaxTimeOfAllRules = 2 * kMaxRuleTime;
 inline constexpr size_t kMaxFindingBytes = size_t{64} << 20;  // of all rules
 struct RuleBudget {
   int64_t steps = kMaxRuleSteps;
+  std::chrono::nanoseconds cpu = kMaxRuleTime;
   size_t finding_bytes = kMaxFindingBytes;
 };
 RuleOutcome RunRule(const Rule& rule, Database* database, const RuleBudget& budget = {});

@@ -460,6 +460,18 @@ TEST_CASE("the files of many cpus are unpacked one at a time", "[archive]") {
         "11,10,9,8,7,6,5,4,3,2,1,0");
 }
 
+TEST_CASE("names of an archive's files may be so long in all", "[archive]") {
+  TemporaryFolder folder;
+  {
+    Writer writer(folder.path() + "/names.tar.gz", archive_write_set_format_pax,
+                  {archive_write_add_filter_gzip});
+    writer.File("trace", kTrace);
+    for (int i = 0; i < 20; ++i) writer.File(std::string(900'000, static_cast<char>('a' + i)), "x");
+  }
+  CHECK(ErrorOf(folder.path() + "/names.tar.gz")
+            .find("names.tar.gz: the names of its files have more than 16 MiB") != std::string::npos);
+}
+
 TEST_CASE("a tar that ends between two files is cut off", "[archive]") {
   TemporaryFolder folder;
   auto member = [](const std::string& name, const std::string& content) {

@@ -367,4 +367,24 @@ TEST_CASE("10,064 findings in each format", "[formats]") {
   CHECK(junit.find("... and 10,054 more") != std::string::npos);
 }
 
+TEST_CASE("a task switch with an unreadable pid is none in Perfetto, and no damage", "[formats]") {
+  TemporaryFolder folder;
+  std::string text = "# tracer: nop\n#\n";
+  for (int i = 0; i < 6; ++i) {
+    std::string pid = i == 3 ? "q" : std::to_string(60 + i % 2);
+    text += "            work-" + std::to_string(60 + i % 2) + "      [000] d..2.     1.00000" +
+            std::to_string(i) + ": sched_switch: prev_comm=work prev_pid=" + pid +
+            " prev_prio=120 prev_state=S ==> next_comm=work next_pid=" + std::to_string(60 + (i + 1) % 2) +
+            " next_prio=120\n";
+  }
+  std::string trace = folder.Write("trace", text);
+  Run run = Shell("$MMREPLAY analyze --format perfetto " + trace);
+  CAPTURE(run.err);
+  CHECK(run.exit_code == 3);
+  CHECK(run.err.find("damaged") == std::string::npos);
+  Json json = Json::parse(run.out);
+  auto running = [](const Json& event) { return event.value("cat", "") == "sched"; };
+  CHECK(std::count_if(json["traceEvents"].begin(), json["traceEvents"].end(), running) == 4);
+}
+
 }  // namespace mmreplay

@@ -44,8 +44,8 @@ class Victim {
 
   void Put(const std::string& bytes) const { std::ofstream(path_, std::ios::binary) << bytes; }
   // With writable_schema, so that constraints and definitions can be anything.
-  void Change(const std::string& sql) const {
-    Put(bytes_);
+  void Change(const std::string& sql, bool anew = true) const {
+    if (anew) Put(bytes_);
     // Not through ours, which has no virtual tables.
     sqlite3* raw = nullptr;
     REQUIRE(sqlite3_open(path_.c_str(), &raw) == SQLITE_OK);
@@ -412,6 +412,25 @@ TEST_CASE("VACUUM writes, and asks no authorizer", "[hostile]") {
   }
 }
 
+TEST_CASE("a text in the place of a number is the same damage in every report", "[hostile]") {
+  Victim victim;
+  // As who edits bytes makes it: SQLite's own tables take no such value.
+  for (const auto& [table, change] :
+       {std::pair{"ptl_hold", "acquire_event = 'a'"}, std::pair{"page_wait", "pid = 'x'"},
+        std::pair{"trace", "lines_continuations = 'latent'"}}) {
+    const std::string of_table = std::string("WHERE name = '") + table + "'";
+    victim.Change("UPDATE sqlite_schema SET sql = replace(sql, ') STRICT', ')') " + of_table);
+    victim.Change(std::string("UPDATE ") + table + " SET " + change, false);
+    victim.Change("UPDATE sqlite_schema SET sql = sql || ' STRICT' " + of_table, false);
+    for (const char* format : {"text", "json", "html", "perfetto"}) {
+      Run run = Execute({"report", "--format", format, victim.path()});
+      CAPTURE(change, format, run.err);
+      CHECK(run.exit_code == 2);
+      CHECK(run.err.find("non-INTEGER value in ") != std::string::npos);
+    }
+  }
+}
+
 TEST_CASE("values that no analysis writes are no verdicts", "[hostile]") {
   Victim victim;
   for (const char* sql :
@@ -645,8 +664,8 @@ TEST_CASE("a folder of rules from a stranger", "[hostile]") {
       "WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c) " + kSelect + "'s' AS summary FROM c");
   says(rules + "/a.sql:7:1: returns more than can be a finding each: 1000000 rows");
   std::ofstream(rules + "/a.sql") << rule(
-      "a", "WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c LIMIT 1000) " + kSelect +
-               "hex(zeroblob(1000000)) AS summary FROM c");
+      "a", "WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c LIMIT 2000) " + kSelect +
+               "hex(zeroblob(30000)) AS summary FROM c");
   says(rules + "/a.sql:7:1: returns more than can be a finding each");
   std::ofstream(rules + "/a.sql") << rule(
       "a",
@@ -655,6 +674,26 @@ TEST_CASE("a folder of rules from a stranger", "[hostile]") {
   says("its column subject_id holds no integer");
   std::ofstream(rules + "/a.sql") << rule("a", kSelect + "load_extension('x') AS summary");
   says("not authorized");
+  std::ofstream(rules + "/a.sql") << rule(
+      "a", kSelect + "1 AS " + std::string(500'000, 'A') + "_event, 's' AS summary");
+  says("the name of a column of events has more than 100 bytes");
+  std::ofstream(rules + "/a.sql") << rule("a", kSelect + "printf('%.70000c', char(27)) AS summary");
+  says("a text of a finding has more than 64 KiB");
+  std::string long_list;
+  for (int i = 0; i < 65; ++i) long_list += " x" + std::to_string(i);
+  std::string required = rule("a", kSelect + "'s' AS summary");
+  required.replace(required.find(" page_waits"), 11, long_list);
+  std::ofstream(rules + "/a.sql") << required;
+  says("it requires more than 64 names");
+  required.replace(required.find(" x0"), long_list.size(), ' ' + std::string(20'000, 'a'));
+  std::ofstream(rules + "/a.sql") << required;
+  says("a value of the front matter has more than 16 KiB");
+  for (int i = 0; i < 17; ++i) {
+    std::string name = "r" + std::to_string(i);
+    std::ofstream(rules + "/" + name + ".sql")
+        << rule(name, kSelect + "'s' AS summary" + std::string(1'000'000, '\n'));
+  }
+  says("its rules have more than 16 MiB");
 }
 
 TEST_CASE("a rule with a fingerprint for every finding is refused in time", "[hostile]") {

@@ -60,8 +60,8 @@ TEST_CASE("REGEXP is RE2, unanchored, and NULL matches nothing", "[query]") {
   CHECK(Csv("SELECT 'kswapd0' REGEXP '^k.*d\\d$' AS m") == "m\r\n1\r\n");
   CHECK(Csv("SELECT 'kswapd0' REGEXP 'wap' AS m") == "m\r\n1\r\n");
   CHECK(Csv("SELECT 'kswapd0' REGEXP '^wap' AS m") == "m\r\n0\r\n");
-  CHECK(Csv("SELECT NULL REGEXP 'x' AS m") == "m\r\n\r\n");
-  CHECK(Csv("SELECT 'x' REGEXP NULL AS m") == "m\r\n\r\n");
+  CHECK(Csv("SELECT NULL REGEXP 'x' AS m") == "m\r\n\"\"\r\n");
+  CHECK(Csv("SELECT 'x' REGEXP NULL AS m") == "m\r\n\"\"\r\n");
   CHECK_THROWS_WITH(Csv("SELECT 'x' REGEXP '('"), Catch::Contains("REGEXP: missing )"));
   // One pattern per row is compiled for each, one for all is compiled once: both are right.
   CHECK(Csv("WITH t(p) AS (VALUES ('a'), ('b')) SELECT sum('b' REGEXP p) AS m FROM t") == "m\r\n1\r\n");
@@ -118,6 +118,8 @@ TEST_CASE("cells of csv are no formulas and control nothing", "[query]") {
   CHECK(cell("'-1'") == "-1");
   CHECK(cell("'+2.5e-3'") == "+2.5e-3");
   CHECK(cell("'-'") == "'-");
+  CHECK(cell("-9e999") == "'-Inf");
+  CHECK(cell("NULL") == "\"\"");
   CHECK(cell("'-1.'") == "'-1.");
   CHECK(cell("'a=1'") == "a=1");
   // One cell for those who separate by semicolons, too.

@@ -609,7 +609,7 @@ TEST_CASE("events of several buffers are told apart from their copies", "[render
       return Changed(files.trace, [&](const std::string& line) { return AsReport(line, buffer_of(line)); });
     };
     Verdicts plain = Judge(files, Join(report([](const std::string&) { return std::string(); })));
-    REQUIRE(plain.events > 10'000);
+    REQUIRE(plain.events > 4'000);
     // Each buffer has the events of other tasks.
     Lines by_task = report([](const std::string& line) {
       return std::string(IsEventLine(line) && std::hash<std::string>()(TaskOf(line)) % 2 == 0 ? "b" : "");
@@ -682,6 +682,148 @@ TEST_CASE("an event that lost its head, or runs into another, is told in every f
       }
     }
     CHECK(tried > 0);
+  }
+}
+
+TEST_CASE("a piece of an event is told where nothing but events stands", "[rendering]") {
+  for (const char* sample : {"x86-fixed", "410-x86-held0"}) {
+    SampleFiles files = ReadSample(sample, "trace.txt");
+    Lines plain;
+    Lines perf;
+    Lines report = {"cpus=4"};
+    for (const std::string& line : files.trace) {
+      if (!IsEventLine(line)) continue;
+      plain.push_back(line);
+      std::string as_perf = AsPerfScript(line, "");
+      perf.push_back(std::string(as_perf.find(' ') < 16 ? 16 - as_perf.find(' ') : 0, ' ') + as_perf);
+      report.push_back(AsReport(line, ""));
+    }
+    for (const Lines* form : {&plain, &perf, &report}) {
+      Verdicts whole = Judge(files, Join(*form));
+      CAPTURE(sample, form == &perf, form == &report, whole.issues);
+      REQUIRE(whole.rejected == 0);
+      REQUIRE(whole.events > 1000);
+      // Behind the task, and the tail of what an event of the page tells.
+      for (bool tail : {false, true}) {
+        Lines damaged = *form;
+        int64_t cut = 0;
+        for (size_t i = form->size() / 3; i < form->size() && cut < 25; ++i) {
+          std::string& line = damaged[i];
+          size_t fields = line.find(tail ? " flags=" : " [");
+          if (line.find(": page_ref_") == std::string::npos && line.find(":page_ref_") == std::string::npos)
+            continue;
+          line = tail ? line.substr(fields + 1) : line.substr(0, fields);
+          ++cut;
+        }
+        Verdicts verdicts = Judge(files, Join(damaged));
+        CAPTURE(tail, verdicts.grades, verdicts.issues);
+        CHECK(cut == 25);
+        CHECK(verdicts.rejected == cut);
+        CHECK(verdicts.events == whole.events - cut);
+        CHECK(verdicts.exit_code == 3);
+      }
+      // In a mail it may be anything.
+      Lines mail = *form;
+      mail.insert(mail.begin(), {"Hello,", "this is what I see:", ""});
+      mail.insert(mail.end(), {"", "          Regards", "  see CVE-2023",
+                               "the last one had mapcount=1 when it was read"});
+      Verdicts verdicts = Judge(files, Join(mail));
+      CHECK(verdicts.rejected == 0);
+      CHECK(verdicts.grades == whole.grades);
+    }
+  }
+}
+
+TEST_CASE("a block that holds one byte again and again is lost", "[rendering]") {
+  SampleFiles files = ReadSample("x86-fixed", "trace.txt");
+  Lines bare = files.trace;
+  std::erase_if(bare, [](const std::string& line) { return !IsEventLine(line); });
+  for (const Lines* form : {&files.trace, &bare}) {
+    Verdicts whole = Judge(files, Join(*form));
+    for (char fill : {'\xff', '#', ' ', 'U', '\x1a', '\t'}) {
+      for (size_t size : {size_t{300}, size_t{4096}}) {
+        std::string text = Join(*form);
+        text.replace(text.size() / 2, size, size, fill);
+        Verdicts verdicts = Judge(files, text);
+        CAPTURE(form == &bare, static_cast<int>(fill), size, verdicts.issues);
+        CHECK(verdicts.exit_code == 3);
+        CHECK(verdicts.events < whole.events);
+        CHECK(verdicts.issues.find("event rejected") != std::string::npos);
+        CHECK(verdicts.Of("latent") + verdicts.Of("probable") + verdicts.Of("confirmed") == 0);
+      }
+    }
+    // What a task writes into the trace is its own.
+    std::string text = Join(*form);
+    size_t place = text.find('\n', text.size() / 2) + 1;
+    text.insert(place, "            work-67      [000] .....     9.000001: tracing_mark_write: " +
+                           std::string(400, '#') + "\n");
+    Verdicts verdicts = Judge(files, text);
+    CAPTURE(verdicts.issues);
+    CHECK(verdicts.rejected == 0);
+    CHECK(verdicts.events == whole.events + 1);
+  }
+}
+
+TEST_CASE("arguments that end anywhere are told of each event that counts", "[rendering]") {
+  SampleFiles files = ReadSample("x86-fixed", "trace.txt");
+  for (const char* event :
+       {"sched_switch", "sched_waking", "lock_acquire", "lock_acquired", "lock_release"}) {
+    for (size_t kept : {size_t{0}, size_t{1}, size_t{3}, size_t{5}, size_t{9}, size_t{11}, size_t{15}}) {
+      if (kept > 9 && event == std::string("sched_waking")) continue;  // "comm= pid=1"
+      std::string name = ": " + std::string(event) + ": ";
+      int64_t cut = 0;
+      Lines damaged = Changed(files.trace, [&](const std::string& line) {
+        size_t at = line.find(name);
+        if (at == std::string::npos) return line;
+        ++cut;
+        return line.substr(0, at + name.size() + kept);
+      });
+      Verdicts verdicts = Judge(files, Join(damaged));
+      CAPTURE(event, kept, verdicts.issues);
+      CHECK(cut > 0);
+      CHECK(verdicts.issues.find("arguments not understood") + verdicts.issues.find("event rejected") !=
+            2 * std::string::npos);
+      CHECK(verdicts.exit_code == 3);
+    }
+  }
+}
+
+TEST_CASE("a pid that may lack digits wakes nobody", "[rendering]") {
+  SampleFiles files = ReadSample("x86-fixed", "trace.txt");
+  size_t i = files.trace.size() / 2;
+  while (files.trace[i].find(": sched_waking: ") == std::string::npos) ++i;
+  std::string& line = files.trace[i];
+  line.resize(line.find(" prio=") - 1);
+  Verdicts verdicts = Judge(files, Join(files.trace));
+  CAPTURE(line, verdicts.issues);
+  CHECK(verdicts.issues.find("arguments not understood") != std::string::npos);
+  CHECK(verdicts.exit_code == 3);
+}
+
+TEST_CASE("a hit whose place is damaged is no hit of something else", "[rendering]") {
+  SampleFiles files = ReadSample("410-x86-held0", "trace.txt");
+  for (bool defined : {false, true}) {
+    if (!defined)
+      std::erase_if(files.others, [](const auto& file) { return file.first == "kprobe_events.txt"; });
+    Verdicts whole = Judge(files, Join(files.trace));
+    for (const auto& [from, to] : {std::pair{"(wait_on_page_bit+0x0", "(wait_on_pagX_bit+0x0"},
+                                   std::pair{"(wait_on_page_bit+0x0", "(wait_on_page_bit+0x8"},
+                                   std::pair{"(wait_on_page_bit+0x0", "("}}) {
+      Lines damaged = files.trace;
+      for (size_t i = damaged.size() / 2; i < damaged.size(); ++i) {
+        size_t at = damaged[i].find(from);
+        if (at == std::string::npos) continue;
+        damaged[i].replace(at, std::string(from).size(), to);
+        if (std::string(to) == "(") damaged[i].resize(at + 1);
+        break;
+      }
+      REQUIRE(damaged != files.trace);
+      Verdicts verdicts = Judge(files, Join(damaged));
+      CAPTURE(defined, to, whole.grades, verdicts.grades, verdicts.issues);
+      CHECK(verdicts.exit_code == 3);
+      CHECK(verdicts.issues.find("arguments not understood") + verdicts.issues.find("event rejected") !=
+            2 * std::string::npos);
+    }
   }
 }
 

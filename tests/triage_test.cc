@@ -434,8 +434,14 @@ TEST_CASE("a fleet database has a row per log and finding, night after night", "
   CHECK(deleted.exit_code == 1);
   CHECK(Sql(db, "SELECT count(*) FROM findings") == "92\n");
   // So is one whose findings have another value than any that is written.
-  for (const char* sql : {"UPDATE finding SET grade = 'confirmfd' WHERE severity = 'error'",
-                          "UPDATE finding SET severity = 'errop' WHERE severity = 'error'"}) {
+  for (const char* sql :
+       {"DELETE FROM finding WHERE severity = 'error' AND id % 2 = 0",
+        "INSERT INTO finding SELECT id + 1000, log, rule, severity, grade, fingerprint, member, "
+        "function, outcome, comm, pid, pfn, summary, path, line FROM finding WHERE severity = 'error'",
+        "UPDATE log SET status = 'clean' WHERE status = 'found'",
+        "UPDATE log SET lines = -5 WHERE status = 'found'",
+        "UPDATE finding SET grade = 'confirmfd' WHERE severity = 'error'",
+        "UPDATE finding SET severity = 'errop' WHERE severity = 'error'"}) {
     Sql(db, sql);
     Run changed = Shell(command);
     CHECK(changed.err == "mmreplay: 1 of 3 logs had been judged before\n");
