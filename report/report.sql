@@ -336,11 +336,16 @@ SELECT EXISTS (SELECT 1 FROM event_kinds WHERE name = 'sched_switch' AND sql_nam
                AND ' ' || columns || ' ' LIKE '% prev_pid %' AND ' ' || columns || ' ' LIKE '% next_pid %'
                AND ' ' || columns || ' ' LIKE '% next_comm %');
 
--- Fields are texts where they could not be read.
+-- One value that could not be read makes texts of all.
 -- name: perfetto switches
-SELECT common_cpu, common_ts, lead(common_ts) OVER cpu AS until, iif(typeof(next_pid) = 'integer', next_pid, NULL),
-       next_comm, lead(iif(typeof(prev_pid) = 'integer', prev_pid, NULL)) OVER cpu AS left_pid
-FROM sched_switch WINDOW cpu AS (PARTITION BY common_cpu ORDER BY event_id)
+WITH switches AS (
+  SELECT event_id, common_cpu, common_ts, next_comm,
+         iif(CAST(CAST(next_pid AS INTEGER) AS TEXT) = CAST(next_pid AS TEXT), CAST(next_pid AS INTEGER), NULL) AS next_pid,
+         iif(CAST(CAST(prev_pid AS INTEGER) AS TEXT) = CAST(prev_pid AS TEXT), CAST(prev_pid AS INTEGER), NULL) AS prev_pid
+  FROM sched_switch
+)
+SELECT common_cpu, common_ts, lead(common_ts) OVER cpu AS until, next_pid, next_comm, lead(prev_pid) OVER cpu AS left_pid
+FROM switches WINDOW cpu AS (PARTITION BY common_cpu ORDER BY event_id)
 ORDER BY common_cpu, event_id;
 
 -- name: perfetto gaps
