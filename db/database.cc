@@ -476,11 +476,24 @@ void RequireTables(const Database& database, const Database& expected) {
   }
 }
 
-std::unique_ptr<Database> WholeSchema() {
+// Before version 9 tables were not strict.
+std::string SqlOfVersion(const char* file, int32_t version) {
+  std::string sql(DatabaseSql(file));
+  if (version == kSchemaVersion) return sql;
+  for (const auto& [now, then] : {std::pair<std::string_view, std::string_view>{") STRICT, ", ") "},
+                                  {") STRICT", ")"},
+                                  {" ANY", ""}}) {
+    for (size_t at = sql.find(now); at != std::string::npos; at = sql.find(now, at))
+      sql.replace(at, now.size(), then);
+  }
+  return sql;
+}
+
+std::unique_ptr<Database> WholeSchema(int32_t version) {
   auto whole = std::make_unique<Database>("", Database::Mode::kCreate);
   for (const char* file : {"schema.sql", "event_schema.sql", "views.sql", "event_indexes.sql",
                            "evidence_indexes.sql", "interval_indexes.sql"})
-    whole->Exec(std::string(DatabaseSql(file)).c_str());
+    whole->Exec(SqlOfVersion(file, version).c_str());
   return whole;
 }
 
@@ -505,10 +518,10 @@ std::unique_ptr<Database> OpenTraceDatabase(const std::string& path, Database::M
   if (header->cut_off) database->FailDamaged("it is cut off");
   if (mode != Database::Mode::kReadOnly) return database;
   // Of earlier versions the views are not known, and may compute whatever they like.
-  bool known = header->user_version == kSchemaVersion;
+  bool known = header->user_version >= kReportableSchema;
   // One transaction for all that is asked: SQLite would lock and unlock the file for each statement.
   database->Exec("BEGIN");
-  std::unique_ptr<Database> whole = WholeSchema();
+  std::unique_ptr<Database> whole = WholeSchema(header->user_version);
   const Database& expected = *whole;
   if (!known) RequireTables(*database, expected);  // while pragmas may be asked
   database->Distrust(known);
@@ -528,7 +541,7 @@ std::unique_ptr<Database> OpenTraceDatabase(const std::string& path, Database::M
 std::unique_ptr<Database> OpenJudgedDatabase(const std::string& path) {
   auto database = OpenTraceDatabase(path, Database::Mode::kReadOnly);
   int32_t schema = ReadDatabaseHeader(path)->user_version;
-  if (schema == kSchemaVersion) return database;
+  if (schema >= kReportableSchema) return database;
   std::string next = schema >= kReplayableSchema
                          ? "`mmreplay replay " + path + " -o NEW` makes one of it that can"
                          : "analyze the recording again";

@@ -17,6 +17,8 @@ inline constexpr int32_t kApplicationId = 0x6d6d7270;
 inline constexpr int32_t kFleetApplicationId = 0x6d6d666c;
 // Raised whenever columns, views or kinds of markers are appended.
 inline constexpr int32_t kSchemaVersion = 9;
+// The first one whose views are today's. Its tables take values of any type.
+inline constexpr int32_t kReportableSchema = 8;
 // The first one that keeps what a replay needs: batches, markers and probes.
 inline constexpr int32_t kReplayableSchema = 3;
 
@@ -165,6 +167,6 @@ std::unique_ptr<Database> OpenTraceDatabase(const std::string& path, Database::M
 std::unique_ptr<Database> OpenJudgedDatabase(const std::string& path);
 
 // A temporary database with all tables, indexes and views of an analysis but those of event kinds, and no row.
-std::unique_ptr<Database> WholeSchema();
+std::unique_ptr<Database> WholeSchema(int32_t version = kSchemaVersion);
 
 }  // namespace mmreplay

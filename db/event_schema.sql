@@ -23,8 +23,7 @@ CREATE TABLE event (
   replayed_lo INTEGER,
   replayed_hi INTEGER,
   -- Typed fields in the order of their kind; the seventeenth and later are in event_more.
-  f0 ANY, f1 ANY, f2 ANY, f3 ANY, f4 ANY, f5 ANY, f6 ANY, f7 ANY, f8 ANY, f9 ANY, f10 ANY, f11 ANY, f12 ANY, f13 ANY,
-  f14 ANY, f15 ANY
+  f0 ANY, f1 ANY, f2 ANY, f3 ANY, f4 ANY, f5 ANY, f6 ANY, f7 ANY, f8 ANY, f9 ANY, f10 ANY, f11 ANY, f12 ANY, f13 ANY, f14 ANY, f15 ANY
 ) STRICT;
 
 CREATE TABLE event_more (

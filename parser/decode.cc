@@ -294,8 +294,8 @@ Payload DecodeAnyLock(LockStep step, std::string_view args) {
   if (args.find("lockdep_addr=") != kNotFound) return DecodeRawLock(step, args);
   size_t blank = args.find(' ');
   auto address = ParsePointer(args.substr(0, blank));
-  // A name stands behind it, and its digits are all printed, of 32 or 64 bits: else some are missing.
-  bool is_cut = blank == kNotFound && args.size() != 8 && args.size() != 16;
+  // A name stands behind it, and the kernel prints all its digits, of 32 or 64 bits: else some are missing.
+  bool is_cut = blank == kNotFound && !args.starts_with("0x") && args.size() != 8 && args.size() != 16;
   if (!address || is_cut) return Opaque{};
   std::string_view name = blank == kNotFound ? "" : args.substr(blank);
   return LockEvent{step, static_cast<KernelAddress>(*address), ClassOfLockArguments(name)};
@@ -763,7 +763,7 @@ namespace {
 
 // With that field, or with a piece of it and nothing behind.
 bool BeginsField(std::string_view args, std::string_view field) {
-  return args.starts_with(field) || field.starts_with(args);
+  return args.starts_with(field) || (!args.empty() && field.starts_with(args));
 }
 
 }  // namespace
@@ -828,7 +828,7 @@ bool Decoder::ShouldMean(StringId name, std::string_view args) {
     case Tracepoint::kLockContended:
     case Tracepoint::kLockAcquired:
     case Tracepoint::kLockRelease:
-      return args.empty() || ParseHexDigits(args.substr(0, 8)).has_value();
+      return args.empty() || ParseHexDigits(args.substr(args.starts_with("0x") ? 2 : 0, 8)).has_value();
     default:
       return false;
   }
@@ -854,11 +854,12 @@ CodePlace ParseCodePlace(std::string_view text) {
   return {.symbol = text.substr(0, plus), .offset = offset, .damaged = !offset};
 }
 
-// Of the same length, and of a character or two that differ.
+// A function's place whose name differs from the other's in a character or two, while its size is the same.
 bool IsNearly(std::string_view a, std::string_view b) {
-  if (a.size() != b.size()) return false;
+  size_t plus = a.find('+');
+  if (a.size() != b.size() || a.find('/') == kNotFound || a.substr(plus) != b.substr(plus)) return false;
   int differ = 0;
-  for (size_t i = 0; i < a.size(); ++i) differ += a[i] != b[i];
+  for (size_t i = 0; i < plus; ++i) differ += a[i] != b[i];
   return differ <= 2;
 }
 
@@ -994,9 +995,8 @@ const Decoder::Binding* Decoder::Bind(StringId name, std::string_view place) {
            IsNearly(one.place, place);
   };
   bool good = binding->at_entry && binding->function != KernelFunction::kOther;
-  auto is_defined = [&](const ProbeDefinition* probe) { return probe->offset == probed.offset; };
-  bool near = !binding->is_return && !good && std::any_of(known.begin(), known.end(), is_near) &&
-              std::none_of(definitions.begin(), definitions.end(), is_defined);
+  bool near =
+      definitions.empty() && !binding->is_return && !good && std::any_of(known.begin(), known.end(), is_near);
   binding->damaged |= near;
   binding->at_entry &= !torn && !near;
   if (binding->at_entry) {

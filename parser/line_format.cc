@@ -402,20 +402,20 @@ bool EndsEvent(std::string_view line) {
 }
 
 bool IsPieceOfEvent(std::string_view line) {
-  // The task's name is right-aligned to 16 columns.
+  // The task's name is right-aligned to 16 columns, and its pid stands behind it.
   constexpr size_t kNameColumns = 16;
-  static const RE2 head(R"(^( *\S.*?)[- ] *\d+(?:/\d*)? *(?:\([\s\d-]*\)?)? *(?:\[\d*\]?)? *$)");
-  static const RE2 name(R"(^ +\S+$)");
-  static const RE2 fields(
-      R"((?:^|\s)(?:pfn|prev_pid|prev_prio|prev_state|next_comm|next_pid|next_prio|target_cpu|)"
-      R"(mapcount|migratetype|gfp_flags|folio)=[\w|+-]+(?:\s|$))");
-  const re2::StringPiece text(line.data(), line.size());
-  if (line.size() <= kNameColumns) return RE2::PartialMatch(text, name);
-  re2::StringPiece before;
   constexpr size_t kMostHead = 64;
-  if (line.size() <= kMostHead && RE2::PartialMatch(text, head, &before) && before.size() >= kNameColumns)
-    return true;
-  return RE2::PartialMatch(text, fields);
+  static const RE2 pid(R"(^(?:-| +)\d+(?:/\d*)? *(?:\([\s\d-]*\)?)? *(?:\[\d*\]?)? *$)");
+  static const RE2 fields(R"((?:^|\s)\w+=\S+ (?:.* )?\w+=\S)");
+  static const RE2 ours(
+      R"(\b(?:pfn|prev_prio|prev_state|next_comm|next_pid|target_cpu|mapcount|migratetype|gfp_flags)=)");
+  const re2::StringPiece text(line.data(), line.size());
+  if (line.size() > kNameColumns && line.size() <= kMostHead && line[0] == ' ' &&
+      line[kNameColumns - 1] != ' ') {
+    std::string_view behind = line.substr(kNameColumns);
+    if (RE2::PartialMatch(re2::StringPiece(behind.data(), behind.size()), pid)) return true;
+  }
+  return RE2::PartialMatch(text, ours) && RE2::PartialMatch(text, fields);
 }
 
 std::unique_ptr<LineFormat> MakeLineFormat(InputFormat format, std::shared_ptr<TraceLineSplitter> splitter) {

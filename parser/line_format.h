@@ -88,10 +88,10 @@ bool BeginsEvent(std::string_view line, bool native);
 // 793769: folio_wait_bit: (folio_wait_bit+0x0/0x20) folio=0xffffea0000160000
 bool EndsEvent(std::string_view line);
 
-// Either, where no line is prose: task and pid without what follows, the beginning of a task's name in its
-// column, or fields of events that the model reads.
+// Either, where events stand before and behind it: a task in its columns, without what follows, or fields of
+// events that the model reads.
 //            churn-105
-//      toucher/1   139/142   [
+//        toucher/1   139/142   [
 // 20 prev_state=S ==> next_comm=swapper/1 next_pid=0 next_prio=120
 bool IsPieceOfEvent(std::string_view line);
 

@@ -14,6 +14,23 @@ namespace {
 
 using Severity = TraceIssue::Severity;
 
+// What a file system or a cable puts in the place of a block is one byte again and again, and that runs from
+// one event into another. `text`: of bytes that a text may have, too.
+bool IsOverwritten(std::string_view line) {
+  constexpr size_t kRun = 256;
+  line = line.size() < kRun ? std::string_view() : TrimBlanks(line);
+  for (size_t begin = 0, end = 0; begin < line.size(); begin = end) {
+    end = std::min(line.find_first_not_of(line[begin], begin), line.size());
+    if (end - begin >= kRun) return true;
+  }
+  return false;
+}
+
+bool CanBeName(std::string_view name) {
+  constexpr size_t kLongest = 100;  // of events: 64
+  return !name.empty() && name.size() <= kLongest;
+}
+
 // What these print anybody may have written.
 bool PrintsText(std::string_view name) {
   return name == "tracing_mark_write" || name == "print" || name == "bprint" || name == "bputs" ||
@@ -232,7 +249,12 @@ void TraceReader::ReadLine(std::string_view line, bool terminated, Batch* batch)
     AddUnreadable(kAnyCpu, batch);
     if (line.empty()) return Count(LineKind::kComment);
   }
-  Count(hole ? LineKind::kRejected : Classify(line, terminated, batch));
+  const int64_t pieces = pieces_;
+  LineKind kind = hole ? LineKind::kRejected : Classify(line, terminated, batch);
+  if (pieces_ == pieces) pieces_ = 0;  // what stands here is none
+  // Behind a name without arguments may be what a mailer put into the next line.
+  behind_event_ = (kind == LineKind::kEvent && !body_.args.empty()) || pieces_ > 0;
+  Count(kind);
 }
 
 // Blocks of a file that never reached the disk are NULs. Where they stand in a line's beginning what follows
@@ -343,20 +365,30 @@ bool TraceReader::IsHeadless(std::string_view line, bool in_events) const {
          decoder_->Concerns(line.substr(0, line.rfind(": ")));
 }
 
-// In a file of nothing but events no line is prose.
-bool TraceReader::IsPiece(std::string_view line) const {
-  return only_events_ && lines_.events > 0 && !text_may_continue_ && format_->in_events() &&
-         IsPieceOfEvent(line);
+// Between two events there is no prose; behind the last one, and between what another program prints, there
+// is.
+bool TraceReader::MayBePiece(std::string_view line) const {
+  constexpr std::string_view kRules = "-=*_.~+";  // that people draw between paragraphs
+  return behind_event_ && !text_may_continue_ && !format_->is_no_prose() &&
+         (IsPieceOfEvent(line) || (kRules.find(line[0]) == kNotFound && IsOverwritten(line)));
 }
 
-// What a file system or a cable puts in the place of a block is one byte again and again, and no text that is
-// meant.
-bool TraceReader::IsOverwritten(std::string_view line) const {
-  constexpr size_t kRun = 256;
-  if (line.size() < kRun || lines_.events == 0 || text_may_continue_ || !format_->in_events()) return false;
-  size_t run = 1;
-  for (size_t i = 1; i < line.size() && run < kRun; ++i) run = line[i] == line[i - 1] ? run + 1 : 1;
-  return run == kRun;
+void TraceReader::AddPiece(std::string_view line) {
+  ++pieces_;
+  piece_line_ = line_;
+  piece_ = line.substr(0, 80);
+}
+
+// They were counted as comments.
+void TraceReader::RejectPieces(Batch* batch) {
+  AddUnreadable(kAnyCpu, batch);
+  for (; pieces_ > 0; --pieces_) {
+    --lines_.comments;
+    ++lines_.rejected;
+    CountIssue(decoder_->RejectedIssue("line rejected", piece_line_, std::nullopt,
+                                       std::string(kCut) + ": " + piece_),
+               &issues_);
+  }
 }
 
 void TraceReader::SeeWidth(std::string_view line) {
@@ -375,9 +407,14 @@ bool TraceReader::IsCutAtWidth() const {
 
 LineKind TraceReader::Classify(std::string_view line, bool terminated, Batch* batch) {
   SeeWidth(line);
-  const bool overwritten = IsOverwritten(line);
   if (format_->Split(line, &batch->owned, &split_, &body_)) {
-    if (overwritten && !PrintsText(body_.name)) return Reject(line, std::nullopt, kOverwritten, batch);
+    if (pieces_ > 0) RejectPieces(batch);
+    if (lines_.events > 0 && IsOverwritten(line) && !PrintsText(body_.name) &&
+        (!CanBeName(body_.name) || decoder_->Concerns(body_.name)))
+      return Reject(line, std::nullopt, kOverwritten, batch);
+    if (native_ && terminated && body_.args.empty() && header_.tracer != "function" &&
+        decoder_->Concerns(body_.name))
+      return Reject(line, std::nullopt, kCut, batch);
     if (HoldsAnotherEvent() && !PrintsText(body_.name)) {
       if (HasMeaning(body_)) return Reject(line, line, kSeveral, batch);
       Reject(line, body_.args, kSeveral, batch);  // the others: what carries a text is kept
@@ -390,7 +427,6 @@ LineKind TraceReader::Classify(std::string_view line, bool terminated, Batch* ba
     terminated_ = terminated;
     return AddEvent(split_, body_, batch);
   }
-  if (overwritten) return Reject(line, std::nullopt, kOverwritten, batch);
   bool in_events = format_->in_events();  // before this line, which may end them
   if (auto other = format_->Classify(line)) {
     bool prose = other->kind == LineKind::kComment && !other->frame && !line.starts_with('#');
@@ -425,7 +461,7 @@ LineKind TraceReader::Classify(std::string_view line, bool terminated, Batch* ba
                   "a line looks like an event and could not be read", batch);
   }
   bool within = terminated && lines_.events > 0 && !text_may_continue_ && format_->in_events();
-  if (within && (BeginsEvent(line, native_) || IsHeadless(line, in_events) || IsPiece(line)))
+  if (within && (BeginsEvent(line, native_) || IsHeadless(line, in_events)))
     return Reject(line, std::nullopt, kCut, batch);
   if (ReadsAsEvent(line)) return Reject(line, line, kOtherForm, batch);
   if (text_may_continue_) return LineKind::kContinuation;
@@ -437,7 +473,7 @@ LineKind TraceReader::Classify(std::string_view line, bool terminated, Batch* ba
     Note(Severity::kInfo, "foreign line",
          "a line of the trace is no event and no comment: " + std::string(line.substr(0, 80)));
   }
-  only_events_ = false;
+  if (terminated && MayBePiece(line)) AddPiece(line);
   return LineKind::kComment;
 }
 

@@ -72,8 +72,9 @@ class TraceReader : public EventSource {
   void KeepWhole(const TraceBody& body, Event* event, Batch* batch);
   void TellLeftOut(Batch* batch);
   bool IsHeadless(std::string_view line, bool in_events) const;
-  bool IsPiece(std::string_view line) const;
-  bool IsOverwritten(std::string_view line) const;
+  bool MayBePiece(std::string_view line) const;
+  void AddPiece(std::string_view line);
+  void RejectPieces(Batch* batch);
   void SeeWidth(std::string_view line);
   bool IsCutAtWidth() const;
   bool IsCopy(const TraceLine& split, const Event& event, std::string_view args);
@@ -99,8 +100,12 @@ class TraceReader : public EventSource {
   TraceLine split_;   // of the last event line
   TraceBody body_;
   TraceHeader header_;
-  bool native_ = false;      // a `trace` file with its header: foreign lines are damage, not prose
-  bool only_events_ = true;  // no prose so far
+  bool native_ = false;  // a `trace` file with its header: foreign lines are damage, not prose
+  // Lines behind the last event, and nothing else, that may be pieces of events: they are if an event follows.
+  bool behind_event_ = false;
+  int64_t pieces_ = 0;
+  int64_t piece_line_ = 0;  // of the last one
+  std::string piece_;
   int64_t next_event_ = 1;
   size_t events_in_last_ = 0;  // batch
   // What kept the text may have cut its lines at a width: the longest line so far, and how many events of

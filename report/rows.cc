@@ -13,7 +13,7 @@ namespace {
 constexpr size_t kRowsMeasured = 1000;
 constexpr size_t kBytesMeasured = size_t{1} << 20;
 // A row is written in one piece.
-constexpr int64_t kLongestRow = int64_t{8} << 20;
+constexpr int64_t kLongestRow = int64_t{16} << 20;
 constexpr size_t kNarrowest = 8;
 
 struct Cell {

@@ -601,7 +601,7 @@ TEST_CASE("a query may read, for a time, in so much memory", "[hostile]") {
   CHECK(run.err.starts_with("mmreplay: query: stopped: it did not end within 1 s\n"));
   run = Execute({"query", victim.path(), "SELECT hex(zeroblob(20000000)), hex(zeroblob(20000000))"});
   CHECK(run.exit_code == 2);
-  CHECK(run.err.find("a row of more than 8 MiB") != std::string::npos);
+  CHECK(run.err.find("a row of more than 16 MiB") != std::string::npos);
   run = Execute({"query", victim.path(), "--time-limit", "x", "SELECT 1"});
   CHECK(run.err.starts_with("mmreplay: --time-limit: x: takes a number"));
 }
