@@ -16,6 +16,23 @@ std::string TraceDat(const std::string& name) {
   return ExtractMember(SampleArchive(name), InputFormat::kTraceDat);
 }
 
+// Of x86-dat-v6: cpu 2 alone recorded anything.
+struct OneCpu {
+  std::string place;  // as the file has it: u64 offset, u64 size
+  size_t next_place;  // where that of cpu 3 stands
+  size_t pages;       // where its pages begin
+};
+
+OneCpu FindOneCpu(const std::string& bytes) {
+  TraceDatHeader header = ReadTraceDatHeader(*InMemory(bytes));
+  REQUIRE(header.cpus.size() == 1);
+  const TraceDatCpu& cpu = header.cpus[0];
+  std::string place = Bytes().Add(cpu.offset).Add(cpu.size).text();
+  size_t at = bytes.find(place);
+  REQUIRE(at != std::string::npos);
+  return {.place = place, .next_place = at + place.size(), .pages = static_cast<size_t>(cpu.offset)};
+}
+
 }  // namespace
 
 TEST_CASE("a trace.dat holds what trace-cmd report prints", "[trace_dat]") {
@@ -202,16 +219,11 @@ TEST_CASE("a page that two cpus have was written over one of theirs", "[trace_da
   const std::string bytes = TraceDat("x86-dat-v6");
   constexpr size_t kPage = 4096;
   const BinaryRead whole = ReadBinary(bytes);
-  TraceDatHeader header = ReadTraceDatHeader(*InMemory(bytes));
-  REQUIRE(header.cpus.size() == 1);
-  // u64 offset, u64 size of cpu 2; those of cpu 3, which recorded nothing, stand behind them.
-  std::string place = Bytes().Add(header.cpus[0].offset).Add(header.cpus[0].size).text();
-  size_t at = bytes.find(place);
-  REQUIRE(at != std::string::npos);
+  const OneCpu cpu = FindOneCpu(bytes);
   for (size_t page : {size_t{0}, size_t{1}, size_t{2}}) {
-    std::string copy = bytes.substr(static_cast<size_t>(header.cpus[0].offset) + page * kPage, kPage);
+    std::string copy = bytes.substr(cpu.pages + page * kPage, kPage);
     std::string two = bytes;
-    two.replace(at + place.size(), place.size(),
+    two.replace(cpu.next_place, cpu.place.size(),
                 Bytes().Add(uint64_t{bytes.size()}).Add(uint64_t{kPage}).text());
     BinaryRead read = ReadBinary(two + copy);
     CAPTURE(page, read.markers.size());
@@ -328,13 +340,8 @@ TEST_CASE("packed pieces of which none can be unpacked are told", "[trace_dat]")
 TEST_CASE("of areas that overlap each byte is read once", "[trace_dat]") {
   std::string bytes = TraceDat("x86-dat-v6");
   const BinaryRead whole = ReadBinary(bytes);
-  TraceDatHeader header = ReadTraceDatHeader(*InMemory(bytes));
-  REQUIRE(header.cpus.size() == 1);
-  // u64 offset, u64 size of cpu 2; that of cpu 3, which recorded nothing, stands behind it.
-  std::string place = Bytes().Add(header.cpus[0].offset).Add(header.cpus[0].size).text();
-  size_t at = bytes.find(place);
-  REQUIRE(at != std::string::npos);
-  bytes.replace(at + place.size(), place.size(), place);
+  const OneCpu cpu = FindOneCpu(bytes);
+  bytes.replace(cpu.next_place, cpu.place.size(), cpu.place);
   BinaryRead twice = ReadBinary(bytes);
   CHECK(twice.HasIssue("damaged"));
   CHECK(twice.events.size() == whole.events.size());
