@@ -26,6 +26,12 @@ bool StepTo(ReadOnlyStatement* query) {
   if (!query->Step()) return false;
   int64_t bytes = 0;
   for (int i = 0; i < query->columns(); ++i) bytes += query->Bytes(i);
+  // What is escaped takes four bytes and more.
+  auto is_escaped = [](unsigned char c) { return c < ' ' || c >= 0x7f; };
+  for (int i = 0; bytes > kLongestRow / 2 && i < query->columns(); ++i) {
+    std::string text = query->Text(i);
+    bytes += 3 * std::count_if(text.begin(), text.end(), is_escaped);
+  }
   if (bytes > kLongestRow)
     query->Fail("returns a row of more than " + std::to_string(kLongestRow >> 20) +
                 " MiB; select less of it");

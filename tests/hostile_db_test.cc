@@ -602,6 +602,12 @@ TEST_CASE("a query may read, for a time, in so much memory", "[hostile]") {
   run = Execute({"query", victim.path(), "SELECT hex(zeroblob(20000000)), hex(zeroblob(20000000))"});
   CHECK(run.exit_code == 2);
   CHECK(run.err.find("a row of more than 16 MiB") != std::string::npos);
+  // As it is written: ten million letters, or as many escapes.
+  const std::string zeros = "replace(hex(zeroblob(5000000)), '0', ";
+  CHECK(Execute({"query", victim.path(), "SELECT " + zeros + "'x')"}).exit_code == 0);
+  run = Execute({"query", victim.path(), "SELECT " + zeros + "char(27))"});
+  CHECK(run.exit_code == 2);
+  CHECK(run.err.find("a row of more than 16 MiB") != std::string::npos);
   run = Execute({"query", victim.path(), "--time-limit", "x", "SELECT 1"});
   CHECK(run.err.starts_with("mmreplay: --time-limit: x: takes a number"));
 }
