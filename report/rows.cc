@@ -1,6 +1,7 @@
 #include "report/rows.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <vector>
 
@@ -87,11 +88,10 @@ bool IsFormula(std::string_view text) {
   if (text.empty() || IsNumber(text)) return false;
   if (std::string_view("\t\r\n").find(text[0]) != std::string_view::npos) return true;
   text.remove_prefix(std::min(text.find_first_not_of(' '), text.size()));
-  for (std::string_view sign :
-       {"=", "+", "-", "@", "\xef\xbc\x9d", "\xef\xbc\x8b", "\xef\xbc\x8d", "\xef\xbc\xa0"}) {
-    if (text.starts_with(sign)) return true;
-  }
-  return false;
+  static constexpr std::array<std::string_view, 8> kSigns = {
+      "=", "+", "-", "@", "\xef\xbc\x9d", "\xef\xbc\x8b", "\xef\xbc\x8d", "\xef\xbc\xa0"};
+  return std::any_of(kSigns.begin(), kSigns.end(),
+                     [&](std::string_view sign) { return text.starts_with(sign); });
 }
 
 // A text as a cell, its lines and tabs as they are. In quotes where some program would take it for several
