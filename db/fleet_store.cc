@@ -48,8 +48,7 @@ void SetUp(Database* database) {
   database->Exec("PRAGMA synchronous=NORMAL; PRAGMA foreign_keys=ON");
 }
 
-// Before it is written to, and before it is distrusted.
-// One that computes, or that refuses rows.
+// None that computes, or that refuses rows. Before it is written to, and before it is distrusted.
 void RequireNoOtherIndex(const Database& database) {
   Statement index(
       database,

@@ -368,19 +368,19 @@ const char* TraceDatRecords::DamageOf(RingBufferPage page, std::string_view byte
     return "a page is later than the one behind it";
   // No cpu records the same twice, unless its clock stands still: this one was written over, or not at all.
   if (same && last > begin) return "a page is there twice";
-  if (last > begin && IsOfAnotherCpu(begin, bytes, cpu)) return "a page of another cpu is there";
+  if (last > begin && !EnterPage(begin, bytes, cpu)) return "a page of another cpu is there";
   return nullptr;
 }
 
-// The cpu is at this page now. What another one is at, too, was written over one of the two: what that cpu had
-// there is lost.
-bool TraceDatRecords::IsOfAnotherCpu(uint64_t begin, std::string_view bytes, Cpu* cpu) {
+// The cpu is at this page now. False: another one is, too. It was written over a page of one of the two, and
+// what that cpu had there is lost.
+bool TraceDatRecords::EnterPage(uint64_t begin, std::string_view bytes, Cpu* cpu) {
   cpu->page_bytes = bytes;
   cpu->page_begin = begin;
   auto [other, first] = begun_.try_emplace(begin, cpu->index);
-  if (first || cpus_[other->second]->page_bytes != bytes) return false;
+  if (first || cpus_[other->second]->page_bytes != bytes) return true;
   cpus_[other->second]->lost_now = kNotKnown;
-  return true;
+  return false;
 }
 
 void TraceDatRecords::LeavePage(const Cpu& cpu) {

@@ -50,7 +50,7 @@ class TraceDatRecords {
   bool Advance(Cpu* cpu);
   bool BeginPage(Cpu* cpu);
   const char* DamageOf(RingBufferPage page, std::string_view bytes, Cpu* cpu);
-  bool IsOfAnotherCpu(uint64_t begin, std::string_view bytes, Cpu* cpu);
+  bool EnterPage(uint64_t begin, std::string_view bytes, Cpu* cpu);
   void LeavePage(const Cpu& cpu);
   void NoteDamage(const Cpu& cpu, const char* what);
 

@@ -15,7 +15,7 @@ namespace {
 using Severity = TraceIssue::Severity;
 
 // What a file system or a cable puts in the place of a block is one byte again and again, and that runs from
-// one event into another. `text`: of bytes that a text may have, too.
+// one event into another.
 bool IsOverwritten(std::string_view line) {
   constexpr size_t kRun = 256;
   line = line.size() < kRun ? std::string_view() : TrimBlanks(line);
@@ -412,18 +412,15 @@ LineKind TraceReader::Classify(std::string_view line, bool terminated, Batch* ba
     if (lines_.events > 0 && IsOverwritten(line) && !PrintsText(body_.name) &&
         (!CanBeName(body_.name) || decoder_->Concerns(body_.name)))
       return Reject(line, std::nullopt, kOverwritten, batch);
-    if (native_ && terminated && body_.args.empty() && header_.tracer != "function" &&
-        decoder_->Concerns(body_.name))
-      return Reject(line, std::nullopt, kCut, batch);
     if (HoldsAnotherEvent() && !PrintsText(body_.name)) {
       if (HasMeaning(body_)) return Reject(line, line, kSeveral, batch);
       Reject(line, body_.args, kSeveral, batch);  // the others: what carries a text is kept
     }
-    // Where mails wrap lines the name is in the next one.
+    // Where mails wrap lines the name, or what stands behind it, is in the next one.
     bool wrapped = body_.args.empty() && !native_ && !format_->user_space_text();
-    if (terminated && NameIsCut(body_) && !wrapped && header_.tracer != "function" &&
-        decoder_->BeginsKnownName(body_.args))
-      return Reject(line, std::nullopt, kCut, batch);
+    bool cut = (native_ && body_.args.empty() && decoder_->Concerns(body_.name)) ||
+               (NameIsCut(body_) && !wrapped && decoder_->BeginsKnownName(body_.args));
+    if (terminated && cut && header_.tracer != "function") return Reject(line, std::nullopt, kCut, batch);
     terminated_ = terminated;
     return AddEvent(split_, body_, batch);
   }

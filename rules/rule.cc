@@ -407,7 +407,7 @@ bool NeedEveryEvent(const std::vector<Rule>& rules) {
   std::unique_ptr<Database> empty = EmptyTraceDatabase();
   const std::chrono::nanoseconds start = CpuTime();
   return std::any_of(rules.begin(), rules.end(), [&](const Rule& rule) {
-    if (CpuTime() - start > kMaxRuleTime) return true;  // to prepare them takes as long as they may all take
+    if (CpuTime() - start > kMaxRuleTime) return true;  // to prepare them takes longer than one may take
     auto tables = TablesReadBy(*empty, rule.sql);
     if (!tables) return true;  // a kind of event has its view only where it occurs
     return tables->contains("event") || tables->contains("stack");
