@@ -74,11 +74,13 @@ std::unique_ptr<TraceStore> Judgement::MakeStore(const Recording& recording,
 int Judgement::Pronounce(TraceStore* store, const std::string& input, int64_t events) const {
   JudgeTrace(rules_, &store->database());
   store->Publish();
-  int exit_code = ExitCodeFor(store->database(), policy_);
+  Verdict verdict = ReadVerdict(store->database());
+  int exit_code = ExitCodeFor(store->database(), verdict, policy_);
 
   std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start_;
   BufferedOutput out(BufferedOutput::WithoutReader::kGoOn);
-  WriteReport(store->database(), {.format = format_, .style = OutputStyle(), .near_misses = near_misses_},
+  WriteReport(store->database(),
+              {.format = format_, .style = OutputStyle(), .near_misses = near_misses_, .verdict = verdict},
               out.writer());
   out.Flush();
   // The text begins with it; who asked for another form looks at the exit code first.

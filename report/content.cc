@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <limits>
 #include <map>
 #include <set>
 #include <tuple>
@@ -171,6 +172,19 @@ std::vector<CountedName> ReadMigrations(const Database& db) {
   return results;
 }
 
+Losses ReadLosses(const Database& db) {
+  Losses losses;
+  ForEachGap(db, [&](const LostEvents& gap) {
+    ++losses.gaps;
+    losses.all_tell &= gap.lost.has_value();
+    // Any number may stand there.
+    int64_t lost = std::max<int64_t>(gap.lost.value_or(0), 0);
+    losses.events += std::min(lost, std::numeric_limits<int64_t>::max() - losses.events);
+    if (losses.first.size() < Losses::kMostKept) losses.first.push_back(gap);
+  });
+  return losses;
+}
+
 // Of the names a query returns, one by one.
 std::vector<CountedName> CountNames(const Database& db, std::string_view sql) {
   std::map<std::string, int64_t, std::less<>> counts;
@@ -333,8 +347,7 @@ Verdict ReadVerdict(const Database& database) {
   return verdict;
 }
 
-int ExitCodeFor(const Database& database, const ExitPolicy& policy) {
-  Verdict verdict = ReadVerdict(database);
+int ExitCodeFor(const Database& database, Verdict verdict, const ExitPolicy& policy) {
   verdict.findings = 0;
   std::vector<std::string> required = policy.required;
   Statement rules(database, ReportSql("rules"));
@@ -425,9 +438,18 @@ void ForEachNearMiss(const Database& database, const std::function<bool(const Ne
   }
 }
 
+void ForEachGap(const Database& database, const std::function<void(const LostEvents&)>& visit) {
+  Statement gaps(database, ReportSql("gaps"));
+  while (gaps.Step()) visit({gaps.Int(0), gaps.OptionalInt(1), gaps.OptionalInt(2), gaps.OptionalInt(3)});
+}
+
 ReportContent ReadContent(const Database& database) {
+  return ReadContent(database, ReadVerdict(database));
+}
+
+ReportContent ReadContent(const Database& database, const Verdict& verdict) {
   ReportContent content;
-  content.verdict = ReadVerdict(database);
+  content.verdict = verdict;
   content.clock = ReadClock(database);
   content.input = ReadInput(database);
   Statement sources(database, ReportSql("sources"));
@@ -455,9 +477,7 @@ ReportContent ReadContent(const Database& database) {
   content.not_shown = ReadNotShown(database, content);
   content.fidelity = ReadFidelity(database);
   content.anomalies = CountNames(database, "anomalies");
-  Statement gaps(database, ReportSql("gaps"));
-  while (gaps.Step())
-    content.gaps.push_back({gaps.Int(0), gaps.OptionalInt(1), gaps.OptionalInt(2), gaps.OptionalInt(3)});
+  content.losses = ReadLosses(database);
   Statement issues(database, ReportSql("issues"));
   while (issues.Step()) {
     content.issues.push_back({String(issues.Text(0)), String(issues.Text(1)), issues.Int(2),

@@ -38,8 +38,9 @@ struct Verdict {
 };
 Verdict ReadVerdict(const Database& database);
 
-// As Verdict::ExitCode, as the policy has it. Throws Error for a required rule that was not run.
-int ExitCodeFor(const Database& database, const ExitPolicy& policy);
+// As Verdict::ExitCode, as the policy has it, of the database's own verdict. Throws Error for a required rule
+// that was not run.
+int ExitCodeFor(const Database& database, Verdict verdict, const ExitPolicy& policy);
 
 struct GradeCounts {
   int64_t confirmed = 0;
@@ -191,6 +192,16 @@ struct LostEvents {
   std::optional<int64_t> lost;
 };
 
+// Where events were lost, by cpu and time. A trace may tell of it between any two events.
+struct Losses {
+  static constexpr size_t kMostKept = 1000;
+
+  int64_t gaps = 0;
+  int64_t events = 0;  // of the gaps that tell
+  bool all_tell = true;
+  std::vector<LostEvents> first;  // kMostKept at most; see ForEachGap
+};
+
 struct Issue {
   std::string severity;
   std::string kind;
@@ -234,11 +245,16 @@ struct ReportContent {
   std::vector<NotShown> not_shown;
   Fidelity fidelity;
   std::vector<CountedName> anomalies;  // by invariant
-  std::vector<LostEvents> gaps;
+  Losses losses;
   std::vector<Issue> issues;
 };
 
+// Calls visit for each, by cpu and time.
+void ForEachGap(const Database& database, const std::function<void(const LostEvents&)>& visit);
+
 ReportContent ReadContent(const Database& database);
+// With the database's verdict, which was read before: it goes through all waits.
+ReportContent ReadContent(const Database& database, const Verdict& verdict);
 
 // "FOUND: 68 waits on a page that nothing kept alive: 20 confirmed, 3 probable, 45 latent"
 std::string VerdictText(const ReportContent& content);

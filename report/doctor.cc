@@ -11,6 +11,8 @@
 namespace mmreplay {
 namespace {
 
+constexpr size_t kGapsListed = 20;
+
 void WriteLine(const char* label, const std::string& text, const WriteFn& write) {
   write(Wrap(fmt::format("{:<7} {}", label, text), 2, 10));
 }
@@ -34,7 +36,9 @@ void WriteEvidence(const Database& database, const ReportContent& content, const
   }
   for (const NotShown& missing : content.not_shown)
     WriteLine("lacked", missing.what + ": " + missing.consequence, write);
-  for (const LostEvents& gap : content.gaps) {
+  const Losses& losses = content.losses;
+  for (size_t i = 0; i < losses.first.size() && i < kGapsListed; ++i) {
+    const LostEvents& gap = losses.first[i];
     WriteLine(
         "lost",
         fmt::format("{} of cpu {} from {} to {}", gap.lost ? Plural(*gap.lost, "event", "events") : "events",
@@ -42,6 +46,8 @@ void WriteEvidence(const Database& database, const ReportContent& content, const
                     gap.to_ts ? TimeText(gap.to_ts, content.clock.ticks) : "the end"),
         write);
   }
+  if (int64_t more = losses.gaps - static_cast<int64_t>(kGapsListed); more > 0)
+    WriteLine("lost", "events in " + Plural(more, "more place", "more places"), write);
   if (content.verdict.unknown_waits > 0)
     WriteLine("open", Plural(content.verdict.unknown_waits, "wait", "waits") + " that could not be judged",
               write);
@@ -69,7 +75,7 @@ RecordingAdvice AdviceFor(const ReportContent& content) {
 
 void WriteCommands(const ReportContent& content, const WriteFn& write) {
   RecordingAdvice advice = AdviceFor(content);
-  if (!content.gaps.empty())
+  if (content.losses.gaps > 0)
     write("\nto lose nothing: a larger buffer, `echo 65536 > buffer_size_kb` (KiB per cpu)\n");
   if (advice.probes.empty() && advice.events.empty()) return;
   std::string kernel = content.input.kernel_release.empty() ? "of a release nobody told (as current ones)"

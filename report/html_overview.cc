@@ -265,7 +265,7 @@ class Plot {
   }
 
   void WriteGaps(const WriteFn& write) {
-    for (const LostEvents& gap : content_.gaps) {
+    for (const LostEvents& gap : content_.losses.first) {
       int64_t from = std::clamp(gap.from_ts.value_or(range_.begin), range_.begin, range_.end);
       int64_t to = std::clamp(gap.to_ts.value_or(range_.end), range_.begin, range_.end);
       write(fmt::format(
@@ -352,6 +352,10 @@ void WriteOverview(const Database& database, const ReportContent& content, const
           ". Nothing of it has a time, so there is nothing to draw.</p>\n</section>\n");
     return;
   }
+  const Losses& losses = content.losses;
+  if (auto drawn = static_cast<int64_t>(losses.first.size()); drawn < losses.gaps)
+    shown += fmt::format("; {} of {} with lost events shown (the first)", CountText(drawn),
+                         Plural(losses.gaps, "gap", "gaps"));
   write("<p class=\"note\">" + Html(shown) + "</p>\n");
   write(R"html(<div class="timeline">
 <div class="tools" role="toolbar" aria-label="time line">
@@ -378,7 +382,7 @@ void WriteOverview(const Database& database, const ReportContent& content, const
       "height=\"5\"/></svg>migration failed</li>\n"
       "<li><svg width=\"28\" height=\"14\"><rect class=\"h\" x=\"1\" y=\"4\" width=\"26\" "
       "height=\"5\"/></svg>holds a page-table lock</li>\n");
-  if (!content.gaps.empty())
+  if (content.losses.gaps > 0)
     write(
         "<li><svg width=\"28\" height=\"14\"><rect class=\"lost\" x=\"1\" y=\"1\" width=\"26\" "
         "height=\"12\"/></svg>events lost</li>\n");

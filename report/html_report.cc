@@ -137,15 +137,10 @@ std::string FidelityFact(const Fidelity& fidelity) {
 }
 
 std::string LostFact(const ReportContent& content) {
-  if (content.gaps.empty()) return Fact("Lost events", "no loss is on record", "good");
-  int64_t lost = 0;
-  bool known = true;
-  for (const LostEvents& gap : content.gaps) {
-    lost += gap.lost.value_or(0);
-    known = known && gap.lost;
-  }
-  std::string text = (known ? "" : "at least ") + Plural(lost, "event", "events") + " in " +
-                     Plural(static_cast<int64_t>(content.gaps.size()), "gap", "gaps");
+  const Losses& losses = content.losses;
+  if (losses.gaps == 0) return Fact("Lost events", "no loss is on record", "good");
+  std::string text = (losses.all_tell ? "" : "at least ") + Plural(losses.events, "event", "events") +
+                     " in " + Plural(losses.gaps, "gap", "gaps");
   if (content.verdict.waits_in_gaps > 0)
     text += ", which touch " + Plural(content.verdict.waits_in_gaps, "wait", "waits");
   return Fact("Lost events", text, "bad");
@@ -183,13 +178,14 @@ void WriteRulesSection(const ReportContent& content, const WriteFn& write) {
 }
 
 void WriteLoss(const ReportContent& content, const WriteFn& write) {
-  if (!content.gaps.empty()) {
+  const Losses& losses = content.losses;
+  if (losses.gaps > 0) {
     write("<details open><summary>Where events were lost</summary>\n<ul>\n");
-    for (size_t i = 0; i < content.gaps.size() && i < kGapsShown; ++i)
-      write("<li>" + Html(GapText(content.gaps[i], content.clock.ticks)) + "</li>\n");
-    if (content.gaps.size() > kGapsShown)
+    for (size_t i = 0; i < losses.first.size() && i < kGapsShown; ++i)
+      write("<li>" + Html(GapText(losses.first[i], content.clock.ticks)) + "</li>\n");
+    if (losses.gaps > static_cast<int64_t>(kGapsShown))
       write(fmt::format("<li>{} of {} shown: <code>mmreplay query DB @loss</code></li>\n", kGapsShown,
-                        content.gaps.size()));
+                        losses.gaps));
     write("</ul></details>\n");
   }
   if (!content.issues.empty()) {
@@ -613,8 +609,8 @@ void WriteInputSection(const ReportContent& content, const WriteFn& write) {
 
 }  // namespace
 
-void WriteHtmlReport(const Database& database, bool near_misses, const WriteFn& write) {
-  ReportContent content = ReadContent(database);
+void WriteHtmlReport(const Database& database, const ReportContent& content, bool near_misses,
+                     const WriteFn& write) {
   WriteHead(content, write);
   WriteVerdict(content, write);
   WriteQuality(content, write);

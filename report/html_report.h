@@ -4,10 +4,12 @@
 #pragma once
 
 #include "db/database.h"
+#include "report/content.h"
 #include "report/format.h"
 
 namespace mmreplay {
 
-void WriteHtmlReport(const Database& database, bool near_misses, const WriteFn& write);
+void WriteHtmlReport(const Database& database, const ReportContent& content, bool near_misses,
+                     const WriteFn& write);
 
 }  // namespace mmreplay

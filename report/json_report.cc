@@ -16,7 +16,7 @@ Json Array(const std::vector<T>& items) {
   return array;
 }
 
-// All but the findings.
+// What stands before the gaps.
 Json Head(const ReportContent& content) {
   const Verdict& verdict = content.verdict;
   Json json = {{"format", "mmreplay-report"},
@@ -36,20 +36,40 @@ Json Head(const ReportContent& content) {
   json["anomalies"] = Counts(content.anomalies);
   json["migrations"] = Counts(content.migrations);
   json["kernel_reports"] = content.reports;
-  json["gaps"] = Array(content.gaps);
-  json["issues"] = Array(content.issues);
   return json;
+}
+
+// The members of an object, without its braces: what comes next goes behind them.
+std::string Members(const Json& object) {
+  std::string text = Dump(object, 1);
+  return text.substr(1, text.size() - 3);  // "{", and "\n}"
+}
+
+// A value within the array of a member.
+std::string Nested(const Json& value) {
+  std::string text;
+  for (char c : "\n" + Dump(value, 1)) {
+    text += c;
+    if (c == '\n') text += "  ";
+  }
+  return text;
 }
 
 }  // namespace
 
-void WriteJsonReport(const Database& database, bool near_misses, const WriteFn& write) {
-  std::string head = Dump(Head(ReadContent(database)), 1);
-  head.resize(head.size() - 2);  // the findings go before "\n}"
-  // Findings of severity info come after the others.
-  write(head + ",\n \"findings\": [");
-  OrderProofs proofs(database);
+void WriteJsonReport(const Database& database, const ReportContent& content, bool near_misses,
+                     const WriteFn& write) {
+  // Gaps, findings and near misses may be very many: they are written one by one.
+  write("{" + Members(Head(content)) + ",\n \"gaps\": [");
   bool first = true;
+  ForEachGap(database, [&](const LostEvents& gap) {
+    write((first ? "" : ",") + Nested(ToJson(gap)));
+    first = false;
+  });
+  write((std::exchange(first, true) ? "]," : "\n ],") + Members({{"issues", Array(content.issues)}}));
+  // Findings of severity info come after the others.
+  write(",\n \"findings\": [");
+  OrderProofs proofs(database);
   bool info = false;
   auto end_array = [&] { write(std::exchange(first, true) ? "]" : "\n ]"); };
   auto begin_info = [&] {

@@ -49,15 +49,15 @@ Json Summary(const ReportContent& content, const Written& written) {
   return {{"verdict", VerdictName(content.verdict)},  {"exit_code", content.verdict.ExitCode()},
           {"groups", content.groups.size()},          {"findings", written.findings},
           {"info_findings", written.info_findings},   {"near_misses", written.near_misses},
-          {"issues", content.issues.size()},          {"gaps", content.gaps.size()},
+          {"issues", content.issues.size()},          {"gaps", content.losses.gaps},
           {"fidelity", ToJson(content.fidelity)},     {"anomalies", Counts(content.anomalies)},
           {"migrations", Counts(content.migrations)}, {"kernel_reports", content.reports}};
 }
 
 }  // namespace
 
-void WriteJsonLines(const Database& database, bool near_misses, const WriteFn& write) {
-  ReportContent content = ReadContent(database);
+void WriteJsonLines(const Database& database, const ReportContent& content, bool near_misses,
+                    const WriteFn& write) {
   Lines lines(write);
   Written written;
   lines.Add("header", Header(content));
@@ -79,7 +79,7 @@ void WriteJsonLines(const Database& database, bool near_misses, const WriteFn& w
   lines.AddAll("wait_class", content.waits);
   lines.AddAll("rule", content.rules);
   lines.AddAll("not_shown", content.not_shown);
-  lines.AddAll("gap", content.gaps);
+  ForEachGap(database, [&](const LostEvents& gap) { lines.Add("gap", ToJson(gap)); });
   lines.AddAll("issue", content.issues);
   lines.Add("summary", Summary(content, written));
 }

@@ -67,11 +67,8 @@ JudgedRule Judge(const RuleAnswer& rule, const Verdict& verdict) {
 
 class Suite {
  public:
-  Suite(const Database& database, const WriteFn& write)
-      : database_(database),
-        write_(write),
-        content_(ReadContent(database)),
-        found_(ReadFound(database, content_.clock)) {}
+  Suite(const Database& database, const ReportContent& content, const WriteFn& write)
+      : database_(database), write_(write), content_(content), found_(ReadFound(database, content_.clock)) {}
 
   void Write(bool near_misses) {
     bool nothing_read = content_.verdict.ExitCode() == 2;
@@ -118,7 +115,7 @@ class Suite {
         {"confirmed", std::to_string(content_.grades.confirmed)},
         {"probable", std::to_string(content_.grades.probable)},
         {"latent", std::to_string(content_.grades.latent)},
-        {"gaps", std::to_string(content_.gaps.size())},
+        {"gaps", std::to_string(content_.losses.gaps)},
         {"fidelity.anchors", std::to_string(fidelity.anchors)},
         {"fidelity.matched", std::to_string(fidelity.matched)}};
     for (const FindingGroup& group : content_.groups) properties.emplace_back("group", group.fingerprint);
@@ -159,14 +156,15 @@ class Suite {
 
   const Database& database_;
   const WriteFn& write_;
-  ReportContent content_;
+  const ReportContent& content_;
   std::map<std::string, FoundByRule> found_;
 };
 
 }  // namespace
 
-void WriteJunitReport(const Database& database, bool near_misses, const WriteFn& write) {
-  Suite(database, write).Write(near_misses);
+void WriteJunitReport(const Database& database, const ReportContent& content, bool near_misses,
+                      const WriteFn& write) {
+  Suite(database, content, write).Write(near_misses);
 }
 
 }  // namespace mmreplay

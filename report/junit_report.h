@@ -5,10 +5,12 @@
 #pragma once
 
 #include "db/database.h"
+#include "report/content.h"
 #include "report/format.h"
 
 namespace mmreplay {
 
-void WriteJunitReport(const Database& database, bool near_misses, const WriteFn& write);
+void WriteJunitReport(const Database& database, const ReportContent& content, bool near_misses,
+                      const WriteFn& write);
 
 }  // namespace mmreplay

@@ -57,21 +57,23 @@ ReportFormat ReportFormatOf(std::string_view name) {
 }
 
 void WriteReport(const Database& database, const ReportOptions& options, const WriteFn& write) {
+  if (options.format == ReportFormat::kPerfetto) return WritePerfettoReport(database, write);
+  ReportContent content = options.verdict ? ReadContent(database, *options.verdict) : ReadContent(database);
   switch (options.format) {
     case ReportFormat::kText:
-      return WriteTextReport(database, options.style, options.near_misses, write);
+      return WriteTextReport(database, content, options.style, options.near_misses, write);
     case ReportFormat::kJson:
-      return WriteJsonReport(database, options.near_misses, write);
+      return WriteJsonReport(database, content, options.near_misses, write);
     case ReportFormat::kJsonLines:
-      return WriteJsonLines(database, options.near_misses, write);
+      return WriteJsonLines(database, content, options.near_misses, write);
     case ReportFormat::kSarif:
-      return WriteSarifReport(database, options.near_misses, write);
+      return WriteSarifReport(database, content, options.near_misses, write);
     case ReportFormat::kJunit:
-      return WriteJunitReport(database, options.near_misses, write);
+      return WriteJunitReport(database, content, options.near_misses, write);
     case ReportFormat::kHtml:
-      return WriteHtmlReport(database, options.near_misses, write);
+      return WriteHtmlReport(database, content, options.near_misses, write);
     case ReportFormat::kPerfetto:
-      return WritePerfettoReport(database, write);
+      return;  // written above: it shows events, and no verdict
   }
 }
 

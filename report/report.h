@@ -2,11 +2,13 @@
 // analysis said.
 #pragma once
 
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
 
 #include "db/database.h"
+#include "report/content.h"
 #include "report/format.h"
 #include "report/race_diagram.h"
 
@@ -30,8 +32,9 @@ ReportFormat ReportFormatOf(std::string_view name);
 
 struct ReportOptions {
   ReportFormat format = ReportFormat::kText;
-  TextStyle style;           // of text
-  bool near_misses = false;  // waits that matched all but one step of the rule, too
+  TextStyle style;                      // of text
+  bool near_misses = false;             // waits that matched all but one step of the rule, too
+  std::optional<Verdict> verdict = {};  // the database's, where it was read before
 };
 
 // Findings are written as they are read: memory does not grow with their number.

@@ -249,9 +249,7 @@ Json Notification(const char* level, std::string_view kind, std::string_view tex
 // Facts about the recording that no finding tells.
 Json ExecutionNotifications(const ReportContent& content, const Artifacts& artifacts) {
   Json notifications = Json::array();
-  constexpr size_t kMostGaps = 1'000;
-  size_t gaps = std::min(content.gaps.size(), kMostGaps);
-  for (const LostEvents& gap : std::span(content.gaps).first(gaps)) {
+  for (const LostEvents& gap : content.losses.first) {
     bool ticks = content.clock.ticks;
     Json one = Notification("warning", "events lost",
                             fmt::format("{} of cpu {} lost from {} to {}.",
@@ -261,8 +259,7 @@ Json ExecutionNotifications(const ReportContent& content, const Artifacts& artif
     one["properties"] = ToJson(gap);
     notifications.push_back(std::move(one));
   }
-  if (content.gaps.size() > gaps) {
-    auto more = static_cast<int64_t>(content.gaps.size() - gaps);
+  if (int64_t more = content.losses.gaps - static_cast<int64_t>(content.losses.first.size()); more > 0) {
     notifications.push_back(
         Notification("warning", "events lost",
                      fmt::format("Events were lost in {} more (mmreplay query DB \"SELECT * FROM "
@@ -528,8 +525,8 @@ Json RunProperties(const ReportContent& content) {
 
 }  // namespace
 
-void WriteSarifReport(const Database& database, bool near_misses, const WriteFn& write) {
-  ReportContent content = ReadContent(database);
+void WriteSarifReport(const Database& database, const ReportContent& content, bool near_misses,
+                      const WriteFn& write) {
   Artifacts artifacts(content);
   Json run = {{"tool", {{"driver", Driver(content)}}}, {"invocations", Json::array()}};
   run["invocations"].push_back(Invocation(content, artifacts));

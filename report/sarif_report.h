@@ -6,10 +6,12 @@
 #pragma once
 
 #include "db/database.h"
+#include "report/content.h"
 #include "report/format.h"
 
 namespace mmreplay {
 
-void WriteSarifReport(const Database& database, bool near_misses, const WriteFn& write);
+void WriteSarifReport(const Database& database, const ReportContent& content, bool near_misses,
+                      const WriteFn& write);
 
 }  // namespace mmreplay

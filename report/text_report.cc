@@ -181,11 +181,11 @@ void WriteInput(const ReportContent& content, const WriteFn& write) {
                     Plural(input.continuations, "continuation", "continuations"),
                     Plural(input.markers, "marker", "markers"), CountText(input.rejected)));
   if (std::string kept = KeptText(content); !kept.empty()) write(Wrap("events: " + Printable(kept), 0, 2));
-  for (size_t i = 0; i < content.gaps.size() && i < kListed; ++i)
-    write("gap: " + GapText(content.gaps[i], content.clock.ticks) + "\n");
-  if (content.gaps.size() > kListed)
-    write(fmt::format("gap: ... and {} more (mmreplay query DB @loss)\n",
-                      CountText(static_cast<int64_t>(content.gaps.size() - kListed))));
+  const Losses& losses = content.losses;
+  for (size_t i = 0; i < losses.first.size() && i < kListed; ++i)
+    write("gap: " + GapText(losses.first[i], content.clock.ticks) + "\n");
+  if (int64_t more = losses.gaps - static_cast<int64_t>(kListed); more > 0)
+    write(fmt::format("gap: ... and {} more (mmreplay query DB @loss)\n", CountText(more)));
   for (const Issue& issue : content.issues) {
     if (IsFilterIssue(issue)) continue;
     std::string where = issue.first_line ? fmt::format("line {}", *issue.first_line) : "";
@@ -256,8 +256,8 @@ void WriteBelowFindings(const Database& database, const ReportContent& content, 
   WriteInput(content, write);
 }
 
-void WriteTextReport(const Database& database, TextStyle style, bool near_misses, const WriteFn& write) {
-  ReportContent content = ReadContent(database);
+void WriteTextReport(const Database& database, const ReportContent& content, TextStyle style,
+                     bool near_misses, const WriteFn& write) {
   write(Coloured(VerdictText(content), content.verdict.ExitCode(), style) + "\n");
   if (AllWaitsAreSafe(content)) write(Wrap(kSafeWaits, 2, 2));
   WriteGroups(content, style, write);

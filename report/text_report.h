@@ -10,7 +10,8 @@
 
 namespace mmreplay {
 
-void WriteTextReport(const Database& database, TextStyle style, bool near_misses, const WriteFn& write);
+void WriteTextReport(const Database& database, const ReportContent& content, TextStyle style,
+                     bool near_misses, const WriteFn& write);
 
 // Its parts, for reports that hold some of them.
 

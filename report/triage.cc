@@ -138,7 +138,7 @@ TriageLog ReadTriageLog(const Database& trace, const ExitPolicy& policy) {
   Verdict verdict = ReadVerdict(trace);
   log.waits = verdict.waits;
   log.unknown_waits = verdict.unknown_waits;
-  log.status = StatusOfExitCode(ExitCodeFor(trace, policy));
+  log.status = StatusOfExitCode(ExitCodeFor(trace, verdict, policy));
   if (log.status == LogStatus::kUnreadable) log.reason = "no event could be read from it";
   if (log.status == LogStatus::kCannotTell) log.reason = WhyCannotTell(verdict);
   return result;

@@ -295,7 +295,7 @@ TEST_CASE("findings of severity info change neither verdict nor grades", "[rules
   CHECK(content.groups.empty());
   REQUIRE(content.also_seen.size() == 2);
   std::string text;
-  WriteTextReport(analysis->db(), {}, false, [&](std::string_view part) { text += part; });
+  WriteTextReport(analysis->db(), content, {}, false, [&](std::string_view part) { text += part; });
   CHECK(text.starts_with("NO FINDING"));
   CHECK(text.find("also seen (info): 1 contended_ptl, 1 long_ptl_hold") != std::string::npos);
 }
@@ -303,7 +303,8 @@ TEST_CASE("findings of severity info change neither verdict nor grades", "[rules
 TEST_CASE("rules that are not applicable share one line", "[rules]") {
   auto analysis = AnalyzeCase("unlock_of_locked_page");
   std::string text;
-  WriteTextReport(analysis->db(), {}, false, [&](std::string_view part) { text += part; });
+  WriteTextReport(analysis->db(), ReadContent(analysis->db()), {}, false,
+                  [&](std::string_view part) { text += part; });
   size_t at = text.find("not applicable to what was recorded: ");
   REQUIRE(at != std::string::npos);
   CHECK(text.find("not applicable: ") == std::string::npos);
