@@ -37,10 +37,12 @@ struct Decoder::Binding {
     uint32_t read = 0;       // these have a value
     uint32_t garbled = 0;    // what these have is none
     size_t flag_digits = 0;  // of a page's flags, if they are among them
+    bool joined = false;     // with what another hit told
   };
   // A probe fetches the same in each hit: one that lacks what others told is cut off, or was written over.
   // Where as many lack it there are two probes.
   bool IsCut(const Told& told, std::string_view args) const {
+    if (told.joined) return true;
     if (several || (read & ~told.read) == 0) return false;
     return (read & told.garbled) != 0 || std::count(args.begin(), args.end(), '=') < keys;
   }
@@ -97,6 +99,16 @@ std::optional<uint64_t> PointerField(std::string_view args, std::string_view key
   auto text = FindField(args, key);
   if (!text) return std::nullopt;
   return ParsePointer(*text);
+}
+
+// Where two words begin with a key, two events' arguments have run together: the kernel prints each once.
+bool StandsTwice(std::string_view args, std::string_view key) {
+  int times = 0;
+  for (size_t at = args.find(key); at != kNotFound && times < 2; at = args.find(key, at + key.size())) {
+    size_t equals = at + key.size();
+    times += equals < args.size() && args[equals] == '=' && (at == 0 || args[at - 1] == ' ');
+  }
+  return times == 2;
 }
 
 // Finds fields that come in the order they are asked for, each from where the last one ended; one that does
@@ -205,7 +217,7 @@ bool ReadPageRef(std::string_view args, RecentlyMade<PageFlags>* known_flags, Pa
     if (!plain.Take(" ret=") || !plain.TakeDecimal(&number)) return false;
     ref->ret = number;
   }
-  if (flags.ends_with(',')) return false;
+  if (flags.ends_with(',') || !plain.at_end()) return false;
   ref->pfn = static_cast<Pfn>(pfn);
   ref->count = count;
   ref->flags = known_flags->Of(flags, ParsePageFlags);
@@ -225,7 +237,7 @@ Payload FindPageRef(PageRefOp op, std::string_view args) {
   };
   auto pfn_text = cursor.Find("pfn");
   auto pfn = pfn_text ? ParseUnsigned(*pfn_text) : std::nullopt;
-  if (!pfn) return Opaque{};
+  if (!pfn || StandsTwice(args, "pfn")) return Opaque{};
   PageRef ref{.op = op, .pfn = static_cast<Pfn>(*pfn), .val = 0, .ret = {}, .count = {}, .flags = {}};
   ref.flags = ParsePageFlags(cursor.Find("flags").value_or(""));
   ref.count = number("count");
@@ -234,6 +246,10 @@ Payload FindPageRef(PageRefOp op, std::string_view args) {
   ref.val = *val;
   if (HasReturn(op)) ref.ret = number("ret");
   return ref;
+}
+
+bool HoldsTwoPages(std::string_view args) {
+  return StandsTwice(args, "pfn") || StandsTwice(args, "page");
 }
 
 // A failed allocation prints page=0000000000000000 pfn=0x0 (or pfn=-1): no page, no life.
@@ -253,7 +269,8 @@ template <typename AllocOrFree>
 Payload DecodePage(std::string_view args, bool user_space_text) {
   auto pfn = UnsignedField(args, "pfn");
   auto order = UnsignedField(args, "order");
-  if (!pfn || !order || !IsBlock(*pfn, *order) || NamesNoPage(args, *pfn)) return Opaque{};
+  if (!pfn || !order || !IsBlock(*pfn, *order) || NamesNoPage(args, *pfn) || HoldsTwoPages(args))
+    return Opaque{};
   AllocOrFree page{.pfn = static_cast<Pfn>(*pfn), .order = static_cast<uint32_t>(*order), .page = {}};
   if (user_space_text) return page;  // page= was computed without the kernel's vmemmap_base
   if (auto address = PointerField(args, "page")) page.page = static_cast<KernelAddress>(*address);
@@ -264,7 +281,7 @@ Payload DecodePage(std::string_view args, bool user_space_text) {
 // mm_filemap_add_to_page_cache: dev 254:0 ino 2fe page=ffffea0000a3c000 pfn=167680 ofs=0   (4.x to 5.x)
 Payload DecodePageCache(bool added, std::string_view args) {
   auto pfn = UnsignedField(args, "pfn");
-  if (!pfn || NamesNoPage(args, *pfn)) return Opaque{};
+  if (!pfn || NamesNoPage(args, *pfn) || HoldsTwoPages(args)) return Opaque{};
   return PageCacheEvent{.added = added, .pfn = static_cast<Pfn>(*pfn)};
 }
 
@@ -465,7 +482,7 @@ Payload DecodeMigratePages(bool start, std::string_view args) {
 Payload DecodeMigrationEntry(bool set, bool pmd, std::string_view args) {
   auto address = FindField(args, "addr");
   auto value = FindField(args, pmd ? "pmd" : "pte");
-  if (!address || !value) return Opaque{};
+  if (!address || !value || StandsTwice(args, "addr")) return Opaque{};
   auto address_bits = ParsePointer(*address);
   auto value_bits = ParsePointer(*value);
   if (!address_bits || !value_bits) return Opaque{};
@@ -693,18 +710,16 @@ namespace {
 class FoundFields {
  public:
   FoundFields(std::string_view args, const std::vector<BoundField>& fields) : args_(args), fields_(fields) {
-    size_t open = std::min(fields.size(), kMost);
     const char* end = args.data() + args.size();
     for (size_t word = 0; word < args.size();) {
       for (size_t i = 0; i < fields.size() && i < kMost; ++i) {
         std::string_view key = fields[i].name;
         size_t equals = word + key.size();
-        if (equals_[i] != 0 || equals >= args.size() || args[equals] != '=') continue;
+        if (equals >= args.size() || args[equals] != '=') continue;
         if (!SameText(args.substr(word, key.size()), key)) continue;
-        equals_[i] = equals + 1;
-        --open;
+        twice_ |= equals_[i] != 0;
+        if (equals_[i] == 0) equals_[i] = equals + 1;
       }
-      if (open == 0) break;
       word = static_cast<size_t>(FindNear(args.data() + word, end, ' ') - args.data()) + 1;
     }
   }
@@ -714,13 +729,30 @@ class FoundFields {
     if (equals_[i] == 0) return std::nullopt;
     return FieldAt(args_, equals_[i] - 1);
   }
+  // One of them stands in them again.
+  bool twice() const { return twice_; }
 
  private:
   static constexpr size_t kMost = ProbeFields::kMax;
   std::string_view args_;
   const std::vector<BoundField>& fields_;
   std::array<size_t, kMost> equals_{};  // behind the '=' of each; 0: not found
+  bool twice_ = false;
 };
+
+}  // namespace
+
+namespace {
+
+// "(folio_unlock+0x0/0x30)", which no field of a probe is printed as: another hit's place.
+bool HoldsPlace(std::string_view fields) {
+  for (size_t open = fields.find('('); open != kNotFound; open = fields.find('(', open + 1)) {
+    std::string_view place = fields.substr(open, fields.find(')', open) - open);
+    size_t offset = place.find("+0x");
+    if (offset != kNotFound && place.find("/0x", offset) != kNotFound) return true;
+  }
+  return false;
+}
 
 }  // namespace
 
@@ -728,6 +760,7 @@ Decoder::Binding::Told Decoder::Binding::Read(std::string_view args, ProbeFields
   constexpr size_t kBits = 32;
   Told told;
   FoundFields found(args, fields);
+  told.joined = found.twice() || HoldsPlace(args);
   for (size_t i = 0; i < fields.size(); ++i) {
     auto text = found.Text(i);
     if (!text) continue;
@@ -802,6 +835,7 @@ bool Decoder::ShouldMean(StringId name, std::string_view args) {
     case Tracepoint::kPageFree:
     case Tracepoint::kAddToPageCache:
     case Tracepoint::kDeleteFromPageCache: {
+      if (HoldsTwoPages(args)) return true;
       auto pfn = UnsignedField(args, "pfn");
       if (pfn && NamesNoPage(args, *pfn)) return false;
       // An order beyond those of the page allocator is one of a huge page of the architecture's.
