@@ -443,7 +443,10 @@ LineKind TraceReader::Classify(std::string_view line, bool terminated, Batch* ba
   if (auto cpu = ParseBufferStartedLine(line))
     return AddMarker({LossMarker::Kind::kBufferStarted, *cpu, {}, line_, {}}, batch);
   if (line.starts_with('#')) {
-    if (line.starts_with("# tracer: ")) native_ = true;
+    if (line.starts_with("# tracer: ")) {
+      native_ = true;
+      if (kept_any_ && !next_head_) next_head_ = line_;
+    }
     ParseHeaderLine(line, &header_);
     return LineKind::kComment;
   }
@@ -550,6 +553,13 @@ LineKind TraceReader::AddEvent(const TraceLine& split, const TraceBody& body, Ba
   bool kept = !filter_ || Keeps(split, body, batch);
   auto id = static_cast<EventId>(next_event_++);
   if (kept) {
+    // The head of a trace stands at its beginning: another recording, unless its stamps go back, as those of
+    // the next cpu's file do.
+    if (next_head_ && !next_boot_ && (!split.ts || !last_ts_ || split.ts->value >= *last_ts_))
+      next_boot_ = next_head_;
+    next_head_.reset();
+    last_ts_.reset();
+    if (split.ts) last_ts_ = split.ts->value;
     kept_any_ = true;
     if (next_boot_) batch->markers.push_back({LossMarker::Kind::kNextBoot, -1, {}, *next_boot_, id});
     next_boot_.reset();

@@ -132,6 +132,8 @@ class TraceReader : public EventSource {
   int64_t folded_lines_ = 0;
   bool kept_any_ = false;             // of the events
   std::optional<int64_t> next_boot_;  // line where another boot began, of which no event was kept yet
+  std::optional<int64_t> next_head_;  // and where a head stands behind events
+  std::optional<int64_t> last_ts_;    // of the last one that was kept
 
   // What a line without an event of its own may belong to.
   struct LastOnCpu {
