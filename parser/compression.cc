@@ -72,6 +72,8 @@ class Codec {
   Codec(const Codec&) = delete;
   Codec& operator=(const Codec&) = delete;
   virtual ~Codec() = default;
+  // Whether it takes another stream behind the one that ended.
+  virtual bool BeginsAgain() const { return false; }
   // kEnded: a stream is whole, what is left of `in` stands behind it.
   virtual Result Step(Buffers* buffers) = 0;
 };
@@ -177,6 +179,7 @@ class ZstdCodec : public Codec {
  public:
   // It takes a window of 128 MiB at most (ZSTD_WINDOWLOG_LIMIT_DEFAULT).
   ZstdCodec() : stream_(ZSTD_createDStream()) {}
+  bool BeginsAgain() const override { return true; }  // to make one takes 30 us, and a frame may have 8 bytes
   Result Step(Buffers* buffers) override {
     if (!stream_) return Result::kNoMemory;
     ZSTD_inBuffer in{buffers->in.data(), buffers->in.size(), 0};
@@ -227,6 +230,7 @@ CompressionLayer::CompressionLayer(const std::string& path, ReadFn source,
   while (in_.size() < kLongestMagic && !source_ended_) TakeIn();
   kind_ = CompressionOf(in_);
   codec_ = MakeCodec(kind_);
+  in_stream_ = true;
 }
 
 CompressionLayer::~CompressionLayer() = default;
@@ -249,7 +253,7 @@ size_t CompressionLayer::Read(char* buffer, size_t size) {
   }
   Codec::Buffers buffers{{}, buffer, size};
   while (!ended_ && buffers.out_size == size) {
-    if (!codec_ && !BeginStream()) break;
+    if (!in_stream_ && !BeginStream()) break;
     buffers.in = in_;
     Codec::Result result = codec_->Step(&buffers);
     bool moved = buffers.in.size() != in_.size() || buffers.out_size != size;
@@ -266,7 +270,8 @@ size_t CompressionLayer::Read(char* buffer, size_t size) {
         }
         break;
       case Codec::Result::kEnded:
-        codec_.reset();
+        in_stream_ = false;
+        if (!codec_->BeginsAgain()) codec_.reset();
         break;
       case Codec::Result::kDamaged:
         Stop("its packed bytes make no sense");
@@ -298,7 +303,8 @@ bool CompressionLayer::BeginStream() {
     Stop("what stands behind the end of its packed bytes makes no sense");
     return false;
   }
-  codec_ = MakeCodec(kind_);
+  if (!codec_) codec_ = MakeCodec(kind_);
+  in_stream_ = true;
   return true;
 }
 

@@ -83,7 +83,8 @@ class CompressionLayer {
   std::vector<char> buffer_ = std::vector<char>(size_t{64} * 1024);
   std::string_view in_;  // of the buffer, not used yet
   Compression kind_ = Compression::kNone;
-  std::unique_ptr<Codec> codec_;  // of the stream that is being read; nullptr between two
+  std::unique_ptr<Codec> codec_;
+  bool in_stream_ = false;  // codec_ has begun one that has not ended
   bool source_ended_ = false;
   bool ended_ = false;
 };
