@@ -75,12 +75,11 @@ constexpr Advice kAdvice[] = {
 };
 
 std::string NextStep(const std::string& message, const ErrorFacts& facts) {
-  std::string first_line = message.substr(0, message.find('\n'));
   for (const Advice& advice : kAdvice) {
-    if (first_line.ends_with(advice.said)) return advice.next;
+    if (message.ends_with(advice.said)) return advice.next;
   }
-  if (first_line.find(": no such column") != std::string::npos ||
-      first_line.find(": no such table") != std::string::npos)
+  if (message.find(": no such column") != std::string::npos ||
+      message.find(": no such table") != std::string::npos)
     return "`mmreplay query --help` names the views, event_kinds the kinds of events; db/README.md shows "
            "them in use";
   if (facts.command.empty()) return "mmreplay --help names the commands";
@@ -94,13 +93,12 @@ ErrorFacts ExplainError(const std::string& message, const std::vector<std::strin
   for (const Command& command : Commands()) {
     if (!words.empty() && words[0] == command.name) facts.command = command.name;
   }
-  std::string first_line = message.substr(0, message.find('\n'));
-  if (!ReadPlace(first_line, &facts))
-    facts.file = ReadFile(first_line, {words.begin() + (words.empty() ? 0 : 1), words.end()});
+  if (!ReadPlace(message, &facts))
+    facts.file = ReadFile(message, {words.begin() + (words.empty() ? 0 : 1), words.end()});
   // "...; see mmreplay page --help": whoever wrote the message knew best.
-  size_t advice = first_line.rfind("; ");
+  size_t advice = message.rfind("; ");
   facts.says_next = advice != std::string::npos;
-  facts.next = facts.says_next ? first_line.substr(advice + 2) : NextStep(message, facts);
+  facts.next = facts.says_next ? message.substr(advice + 2) : NextStep(message, facts);
   return facts;
 }
 
@@ -126,14 +124,19 @@ bool AskedForJson(const std::vector<std::string>& words) {
   return json;
 }
 
-void ReportError(const std::string& message, const std::vector<std::string>& words, int exit_code) {
+void ReportError(const std::string& message, const std::vector<std::string>& below,
+                 const std::vector<std::string>& words, int exit_code) {
   ErrorFacts facts = ExplainError(message, words);
-  Tell(facts.says_next ? message : message + "\n  next: " + facts.next);
+  std::vector<std::string> lines = below;
+  if (!facts.says_next) lines.push_back("next: " + facts.next);
+  Tell(message, lines);
   // A report that was begun is not followed by something else.
   if (!AskedForJson(words) || OutputBegun()) return;
+  std::string whole = message;
+  for (const std::string& line : below) whole += "\n  " + line;
   Json json = {{"type", "error"}, {"version", kVersion}};
   json["error"] = {
-      {"message", message},         {"command", OrNull(facts.command)}, {"file", OrNull(facts.file)},
+      {"message", whole},           {"command", OrNull(facts.command)}, {"file", OrNull(facts.file)},
       {"line", OrNull(facts.line)}, {"column", OrNull(facts.column)},   {"exit_code", exit_code},
       {"next", facts.next}};
   try {

@@ -26,6 +26,8 @@ ErrorFacts ExplainError(const std::string& message, const std::vector<std::strin
 // --format json, jsonl or sarif, in whatever way it is given.
 bool AskedForJson(const std::vector<std::string>& words);
 
-void ReportError(const std::string& message, const std::vector<std::string>& words, int exit_code);
+// `below`: lines that stand below the message.
+void ReportError(const std::string& message, const std::vector<std::string>& below,
+                 const std::vector<std::string>& words, int exit_code);
 
 }  // namespace mmreplay

@@ -46,7 +46,7 @@ std::vector<std::string> words_of_run;
 
 // Nothing is unwound: what it was about to write goes with it.
 void GiveUp(const std::string& message) {
-  mmreplay::ReportError(message, words_of_run, kTrouble);
+  mmreplay::ReportError(message, {}, words_of_run, kTrouble);
   _exit(kTrouble);
 }
 
@@ -65,16 +65,16 @@ int main(int argc, char** argv) {
   } catch (const mmreplay::OutputGone&) {
     return 0;
   } catch (const mmreplay::Error& error) {
-    mmreplay::ReportError(error.what(), words, kTrouble);
+    mmreplay::ReportError(error.what(), error.below(), words, kTrouble);
   } catch (const std::bad_alloc&) {
-    mmreplay::ReportError("out of memory", words, kTrouble);
+    mmreplay::ReportError("out of memory", {}, words, kTrouble);
   } catch (const std::filesystem::filesystem_error& error) {
-    mmreplay::ReportError(error.path1().string() + ": " + error.code().message(), words, kTrouble);
+    mmreplay::ReportError(error.path1().string() + ": " + error.code().message(), {}, words, kTrouble);
   } catch (const std::system_error& error) {
-    mmreplay::ReportError("the system has no more to give (ulimit?): " + error.code().message(), words,
+    mmreplay::ReportError("the system has no more to give (ulimit?): " + error.code().message(), {}, words,
                           kTrouble);
   } catch (const std::exception& error) {
-    mmreplay::ReportError(std::string("internal error: ") + error.what() + "; please report this", words,
+    mmreplay::ReportError(std::string("internal error: ") + error.what() + "; please report this", {}, words,
                           kTrouble);
   }
   return kTrouble;

@@ -97,17 +97,9 @@ void BufferedOutput::Flush() {
   buffer_.clear();
 }
 
-void Tell(std::string_view message) {
-  std::string shown = "mmreplay: ";
-  while (!message.empty()) {
-    // Below the first line of a message stands what it is about, indented. Any other end of a line came with
-    // a path or a name.
-    size_t end = message.find("\n  ");
-    shown += Printable(message.substr(0, end)) + "\n";
-    if (end == std::string_view::npos) break;
-    shown += "  ";
-    message.remove_prefix(end + 3);
-  }
+void Tell(std::string_view message, const std::vector<std::string>& below) {
+  std::string shown = "mmreplay: " + Printable(message) + "\n";
+  for (const std::string& line : below) shown += "  " + Printable(line) + "\n";
   WriteToPeople(shown);
 }
 

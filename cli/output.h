@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "parser/bundle.h"
 #include "report/format.h"
@@ -26,9 +27,9 @@ void WriteOutput(std::string_view text);
 // To standard error, as it is. That it cannot be written changes no result.
 void WriteToPeople(std::string_view text);
 
-// Says something to people, on standard error: one line, and below it what is indented. Nothing else of ours
+// Says something to people, on standard error: one line, and below it others, indented. Nothing else of ours
 // writes there but the progress line.
-void Tell(std::string_view message);
+void Tell(std::string_view message, const std::vector<std::string>& below = {});
 
 // To be called first: a standard file that is closed would be the next file that is opened, and a report be
 // written into the database.

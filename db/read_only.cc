@@ -88,8 +88,8 @@ void FailInSql(const SqlSource& source, std::string_view what, int offset) {
     return shown;
   };
   throw Error(source.name + ":" + std::to_string(source.first_line + lines_before) + ":" +
-              std::to_string(column + 1) + ": " + show(what) + "\n  " + show(line) + "\n  " +
-              std::string(shown_column, ' ') + "^");
+                  std::to_string(column + 1) + ": " + show(what),
+              {show(line), std::string(shown_column, ' ') + "^"});
 }
 
 std::optional<std::set<std::string>> TablesReadBy(const Database& database, const std::string& sql) {
