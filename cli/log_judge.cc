@@ -131,8 +131,9 @@ class Judge {
     JudgeTrace(options_.rules, &store->database());
     store->Publish();
     TriageLog log = ReadTriageLog(store->database(), options_.policy);
+    ShareCounter counter;
     ForEachTriageFinding(store->database(), options_.rules,
-                         [&](const FleetFinding& finding) { AddToShares(finding, &log.shares); });
+                         [&](const FleetFinding& finding) { counter.Add(finding, &log.shares); });
     Send(std::move(log));
     if (!options_.keep_findings) return;
     ForEachTriageFinding(store->database(), options_.rules, [&](const FleetFinding& finding) {

@@ -241,8 +241,9 @@ class LogBatch {
   void TakeHash(Worker* worker, const std::string& content) {
     worker->content = content;
     TriageLog log;
+    ShareCounter counter;
     auto known = fleet_->Reuse(worker->job->path, content,
-                               [&](const FleetFinding& finding) { AddToShares(finding, &log.shares); });
+                               [&](const FleetFinding& finding) { counter.Add(finding, &log.shares); });
     WorkerChannel* channel = worker->process->channel();
     if (!known) {
       channel->Send(JudgeMessage::kGoOn, "");
@@ -418,7 +419,8 @@ void RequireOtherFile(const std::string& path, const std::string& output) {
     return std::filesystem::weakly_canonical(OutputFile(name), ignored);
   };
   if (place(path) == place(output))
-    throw Error("--write-baseline: " + path + ": is the fleet database of -o; give the baseline another name");
+    throw Error("--write-baseline: " + path +
+                ": is the fleet database of -o; give the baseline another name");
 }
 
 void WriteBaseline(const std::string& path, const Triage& triage) {
@@ -460,7 +462,13 @@ int RunTriage(const std::vector<std::string>& arguments) {
   std::unique_ptr<FleetStore> fleet;
   if (auto path = given.Text("output")) {
     options.judge.keep_findings = true;
-    fleet = std::make_unique<FleetStore>(*path, std::string(kProgramVersion), AnalysisHash(options.judge));
+    std::vector<FleetRule> rules;
+    for (const Rule& rule : options.judge.rules)
+      rules.push_back({.name = rule.name,
+                       .severity = SeverityName(rule.severity),
+                       .counts = rule.severity >= options.judge.policy.fail_on});
+    fleet =
+        std::make_unique<FleetStore>(*path, std::string(kProgramVersion), AnalysisHash(options.judge), rules);
   }
   Triage triage(options.judge.rules, std::move(policy));
   bool keeps = given.Has("output") || given.Has("write-baseline");

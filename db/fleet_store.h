@@ -55,10 +55,19 @@ struct FleetFinding {
   std::optional<int64_t> line;
 };
 
+// What findings may be of.
+struct FleetRule {
+  std::string name;
+  std::string_view severity;
+  bool counts;  // a log with a finding of it is one with findings (--fail-on)
+};
+
 class FleetStore {
  public:
-  // Opens or creates it; a file that is something else is refused. `version` and `analysis` are of this run.
-  FleetStore(const std::string& path, std::string_view version, std::string analysis);
+  // Opens or creates it; a file that is something else is refused. `version`, `analysis` and `rules` are of
+  // this run.
+  FleetStore(const std::string& path, std::string_view version, std::string analysis,
+             const std::vector<FleetRule>& rules);
   FleetStore(const FleetStore&) = delete;
   FleetStore& operator=(const FleetStore&) = delete;
   ~FleetStore();

@@ -27,7 +27,8 @@ std::string_view ContractClass(std::string_view function) {
 }
 
 std::string WhyCannotTell(const Verdict& verdict) {
-  if (verdict.in_disorder && verdict.waits > 0) return "its events are not in the order they were recorded in";
+  if (verdict.in_disorder && verdict.waits > 0)
+    return "its events are not in the order they were recorded in";
   constexpr const char* kDamaged = "a part of it could not be read";
   if (verdict.incomplete && verdict.waits == 0) return kDamaged;
   if (!verdict.wait_rule_applicable)
@@ -69,13 +70,10 @@ void AddIfKnown(const std::string& name, std::set<std::string>* names) {
 
 }  // namespace
 
-void AddToShares(const FleetFinding& finding, std::vector<TriageShare>* shares) {
-  auto same = [&](const TriageShare& share) {
-    return share.fingerprint == finding.fingerprint && share.grade == finding.grade &&
-           share.function == finding.function;
-  };
-  auto share = std::find_if(shares->begin(), shares->end(), same);
-  if (share == shares->end()) {
+void ShareCounter::Add(const FleetFinding& finding, std::vector<TriageShare>* shares) {
+  auto [place, is_new] =
+      places_.try_emplace({finding.fingerprint, finding.grade, finding.function}, shares->size());
+  if (is_new) {
     shares->push_back({.rule = finding.rule,
                        .severity = finding.severity,
                        .fingerprint = finding.fingerprint,
@@ -84,9 +82,8 @@ void AddToShares(const FleetFinding& finding, std::vector<TriageShare>* shares) 
                        .path = finding.path,
                        .line = finding.line,
                        .summary = finding.summary});
-    share = shares->end() - 1;
   }
-  ++share->count;
+  ++(*shares)[place->second].count;
 }
 
 std::string TriageFingerprint(const Rule& rule, std::string_view member, std::string_view function) {

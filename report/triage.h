@@ -9,6 +9,7 @@
 #include <set>
 #include <string>
 #include <string_view>
+#include <tuple>
 #include <vector>
 
 #include "db/database.h"
@@ -32,8 +33,15 @@ struct TriageShare {
   std::string summary;
 };
 
-// Adds a finding to those it is like.
-void AddToShares(const FleetFinding& finding, std::vector<TriageShare>* shares);
+// Puts the findings of one log to those they are like.
+class ShareCounter {
+ public:
+  void Add(const FleetFinding& finding, std::vector<TriageShare>* shares);
+
+ private:
+  // By fingerprint, grade and function, where in the shares it is.
+  std::map<std::tuple<std::string, std::string, std::string>, size_t> places_;
+};
 
 struct TriageLog {
   FleetLog log;
