@@ -12,6 +12,8 @@
 #include "db/kind_views.h"
 #include "db/output_file.h"
 #include "db/read_only.h"
+#include "parser/bundle.h"
+#include "parser/console_log.h"
 #include "parser/error.h"
 #include "parser/event_filter.h"
 #include "parser/probe_definitions.h"
@@ -269,7 +271,15 @@ Database::Database(const std::string& path, Mode mode, const std::string& name)
   sqlite3* raw = nullptr;
   int code = sqlite3_open_v2(plain.c_str(), &raw, flags, nullptr);
   handle_.reset(raw);
-  if (code != SQLITE_OK) throw Error(path_ + ": " + (raw ? WhatFailed(raw) : sqlite3_errstr(code)));
+  if (code != SQLITE_OK) {
+    const sqlite3_vfs* vfs = sqlite3_vfs_find(nullptr);
+    std::error_code ignored;
+    if (vfs &&
+        std::filesystem::absolute(plain, ignored).native().size() >= static_cast<size_t>(vfs->mxPathname))
+      throw Error(path_ + ": its path is longer than SQLite takes (" + std::to_string(vfs->mxPathname) +
+                  " bytes)");
+    throw Error(path_ + ": " + (raw ? WhatFailed(raw) : sqlite3_errstr(code)));
+  }
   // SQLite takes what it may not write for something to be read.
   if (mode != Mode::kReadOnly && !path.empty() && sqlite3_db_readonly(raw, "main") == 1)
     throw Error(path_ + ": cannot be written: " +
@@ -288,12 +298,16 @@ void Database::Lift::operator()(Restriction* restriction) const {
   delete restriction;
 }
 
+void Database::LimitMemory() {
+  sqlite3_limit(handle_.get(), SQLITE_LIMIT_LENGTH, kLongestValue);
+  sqlite3_hard_heap_limit64(kMostHeapBytes);
+}
+
 void Database::Distrust(bool known_schema) {
   sqlite3_db_config(handle_.get(), SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, nullptr);
   sqlite3_db_config(handle_.get(), SQLITE_DBCONFIG_DEFENSIVE, 1, nullptr);
   Exec("PRAGMA query_only=ON; PRAGMA cell_size_check=ON; PRAGMA mmap_size=0");
-  sqlite3_limit(handle_.get(), SQLITE_LIMIT_LENGTH, kLongestValue);
-  sqlite3_hard_heap_limit64(kMostHeapBytes);
+  LimitMemory();
   int64_t bytes = 0;
   {
     Statement pages(*this, "PRAGMA page_count");
@@ -325,6 +339,8 @@ void Database::Check(int code, std::string_view doing) const {
     case SQLITE_NOTADB:
     case SQLITE_FORMAT:
       FailDamaged(what);
+    case SQLITE_TOOBIG:
+      FailDamaged("a value is longer than any that mmreplay writes");
     default:
       throw Error(path_ + ": " + std::string(doing) + ": " + what);
   }
@@ -442,16 +458,20 @@ void RequireSound(const Database& database, const Database& expected) {
     if (!check.Step() || check.Text(0) == "ok") continue;
     // *** in database main ***\nPage 7: btreeInitPage() returns error code 11
     std::string_view text = check.Text(0);
+    if (text.find("error code=" + std::to_string(SQLITE_NOMEM)) != std::string_view::npos)
+      throw Error(database.path() + ": out of memory");
     database.FailDamaged(text.substr(text.find('\n') + 1));
   }
 }
 
 // What is held in memory to be reported or replayed has no more rows than an analysis writes.
 void RequireFewRows(const Database& database) {
-  constexpr std::pair<const char*, int64_t> kMost[] = {
-      {"source", 16'384},        {"trace_probe", kMostProbes},
-      {"trace_format", 100'000}, {"trace_cpu_stats", 1'000'000},
-      {"trace_issue", 100'000},  {"kind", 1'000'000}};
+  constexpr std::pair<const char*, int64_t> kMost[] = {{"source", 16'384},
+                                                       {"trace_probe", kMostProbes},
+                                                       {"trace_cpu_stats", kMostCpuStats},
+                                                       {"console_report", kMostPageReports},
+                                                       {"trace_issue", 100'000},
+                                                       {"kind", 1'000'000}};
   for (const auto& [table, most] : kMost) {
     Statement count(database, "SELECT count(*) FROM " + std::string(table));
     if (count.Step() && count.Int(0) > most)
@@ -463,9 +483,10 @@ void RequireFewRows(const Database& database) {
 // and has no columns that compute whatever they like (those two no replay reads).
 void RequireTables(const Database& database, const Database& expected) {
   Statement table(expected, "SELECT name FROM sqlite_schema WHERE type = 'table'");
+  // SQLite's names are the same in any case.
   Statement other(
       database,
-      "SELECT 1 FROM sqlite_schema WHERE name = ?1 AND (type NOT IN ('table', 'index') OR "
+      "SELECT 1 FROM sqlite_schema WHERE name = ?1 COLLATE NOCASE AND (type NOT IN ('table', 'index') OR "
       "type = 'table' AND EXISTS (SELECT 1 FROM pragma_table_xinfo(?1) WHERE hidden <> 0 AND name NOT IN "
       "('hold_time', 'wait_time')))");
   while (table.Step()) {
@@ -480,9 +501,8 @@ void RequireTables(const Database& database, const Database& expected) {
 std::string SqlOfVersion(const char* file, int32_t version) {
   std::string sql(DatabaseSql(file));
   if (version == kSchemaVersion) return sql;
-  for (const auto& [now, then] : {std::pair<std::string_view, std::string_view>{") STRICT, ", ") "},
-                                  {") STRICT", ")"},
-                                  {" ANY", ""}}) {
+  for (const auto& [now, then] :
+       {std::pair<std::string_view, std::string_view>{") STRICT, ", ") "}, {") STRICT", ")"}, {" ANY", ""}}) {
     for (size_t at = sql.find(now); at != std::string::npos; at = sql.find(now, at))
       sql.replace(at, now.size(), then);
   }

@@ -76,6 +76,8 @@ class Database {
   // For a file from anybody: it may hold what no writer of ours puts there. From now on nothing but reading
   // is possible, and not for ever. `known_schema`: RequireSchema will say that nothing in it computes.
   void Distrust(bool known_schema);
+  // What a file from anybody may take: no value is longer than mmreplay writes one, SQLite has kMostHeapBytes.
+  void LimitMemory();
   // nullptr for a database of our own.
   Restriction* restriction() const { return restriction_.get(); }
 

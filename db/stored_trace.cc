@@ -86,7 +86,14 @@ void ReadSideFiles(const Database& db, Recording* recording) {
   Statement format(db, "SELECT event, hex_fields FROM trace_format ORDER BY rowid");
   while (format.Step()) {
     EventFormat one{.name = std::string(format.Text(0)), .hex_fields = {}};
-    for (std::string_view field : SplitWords(format.Text(1))) one.hex_fields.emplace(field);
+    FormatRoom& room = recording->format_room;
+    bool fits = room.Take(one);
+    ForEachWord(format.Text(1), [&](std::string_view field) {
+      fits = fits && room.TakeField(field);
+      if (fits) one.hex_fields.emplace(field);
+      return fits;
+    });
+    if (!fits) db.FailDamaged("it has more formats of events than an analysis keeps");
     recording->formats.push_back(std::move(one));
   }
   Statement cpu(db, "SELECT cpu, overrun, commit_overrun, dropped FROM trace_cpu_stats ORDER BY rowid");
@@ -98,7 +105,11 @@ void ReadSideFiles(const Database& db, Recording* recording) {
   Statement report(
       db,
       "SELECT line, kind, pfn, comm, pid, flags, reason, printk_ts, page FROM console_report ORDER BY id");
+  constexpr size_t kMostText = size_t{64} << 20;  // bytes: of the longest console log beside a trace
+  size_t text = 0;
   while (report.Step()) {
+    for (int column : {1, 3, 5, 6}) text += report.Text(column).size();
+    if (text > kMostText) db.FailDamaged("its kernel reports are longer than a console log");
     recording->console.reports.push_back({.line = report.Int(0),
                                           .kind = std::string(report.Text(1)),
                                           .pfn = OptionalId<Pfn>(report, 2),
@@ -112,6 +123,9 @@ void ReadSideFiles(const Database& db, Recording* recording) {
 }
 
 class StoredSource : public EventSource {
+  // Of a batch: a line with one has twenty bytes, and at the end each cpu may have one.
+  static constexpr size_t kMostMarkers = kBatchBytes / 20 + kMostCpuStats;
+
  public:
   StoredSource(const Database& db, InputFormat format, StringTable* strings, Decoder* decoder)
       : db_(db),
@@ -184,6 +198,7 @@ class StoredSource : public EventSource {
     ReadEvents(batches_.Int(1), batch);
     ReadFrames(batch);
     for (; marker_ && markers_.Int(0) <= batches_.Int(0); marker_ = markers_.Step()) {
+      if (batch->markers.size() == kMostMarkers) db_.FailDamaged("a batch has more markers than lines");
       batch->markers.push_back({.kind = MarkerKind(markers_.Int(1)),
                                 .cpu = Id<int32_t>(markers_, 2),
                                 .lost = markers_.OptionalInt(3),

@@ -84,7 +84,8 @@ InputFormat FormatOf(const InputMember& member) {
 // Linux version 4.10.17 (root@vm) (gcc version ...) #4 SMP PREEMPT ...
 void ReadUname(std::string_view text, Recording* recording) {
   ForEachLine(text, [&](std::string_view line) {
-    std::vector<std::string_view> words = SplitWords(line);
+    constexpr size_t kMostWords = 64;
+    std::vector<std::string_view> words = SplitWords(line, kMostWords);
     if (words.size() < 3 || words[0] != "Linux") return;
     if (!recording->kernel_release && ParseKernelRelease(words[2])) recording->kernel_release = words[2];
     for (std::string_view word : words) {
@@ -114,8 +115,10 @@ bool IsTraceOfCpu(std::string_view path) {
 // == per_cpu/cpu0       (heading, optional: files are concatenated in cpu order)
 // entries: 1287
 // overrun: 0
-std::vector<CpuStats> ReadCpuStats(std::string_view text, std::string_view path) {
+// False where there are more than are kept.
+bool ReadCpuStats(std::string_view text, std::string_view path, std::vector<CpuStats>* all) {
   std::vector<CpuStats> cpus;
+  bool left_out = false;
   // Of the next block: the heading's, else that of the file's folder, else one after the other.
   int32_t next = CpuOfPath(path).value_or(0);
   ForEachLine(text, [&](std::string_view line) {
@@ -131,8 +134,10 @@ std::vector<CpuStats> ReadCpuStats(std::string_view text, std::string_view path)
     if (!value && ParseUnsigned(TrimBlanks(line.substr(colon + 2))))
       value = std::numeric_limits<int64_t>::max();
     if (key == "entries") {
-      cpus.push_back({.cpu = next++});
+      left_out |= all->size() + cpus.size() == kMostCpuStats;
+      if (!left_out) cpus.push_back({.cpu = next++});
     }
+    if (left_out) return;
     if (key == "oldest event ts" && !cpus.empty()) {
       auto ts = ParseTimeStamp(TrimBlanks(line.substr(colon + 2)));
       if (ts && !ts->is_ticks) cpus.back().oldest_us = ts->value / 1000;
@@ -143,18 +148,19 @@ std::vector<CpuStats> ReadCpuStats(std::string_view text, std::string_view path)
     if (key == "dropped events") cpus.back().dropped = *value;
     if (key == "read events") cpus.back().read = *value;
   });
-  return cpus;
+  all->insert(all->end(), cpus.begin(), cpus.end());
+  return !left_out;
 }
 
 //   folio_wait_bit                      185               0
-int64_t ReadProbeMisses(std::string_view text) {
-  int64_t misses = 0;
+void AddProbeMisses(std::string_view text, int64_t* misses) {
   ForEachLine(text, [&](std::string_view line) {
-    std::vector<std::string_view> words = SplitWords(line);
+    std::vector<std::string_view> words = SplitWords(line, 4);
     if (words.size() != 3) return;
-    if (auto missed = ParseSigned(words[2]); missed && *missed > 0) misses += *missed;
+    // Any number may stand there.
+    if (auto missed = ParseSigned(words[2]); missed && *missed > 0)
+      *misses += std::min(*missed, std::numeric_limits<int64_t>::max() - *misses);
   });
-  return misses;
 }
 
 // False for one that is not used.
@@ -211,15 +217,22 @@ void AddSideFile(InputFormat format, const InputMember& member, Recording* recor
       break;
     case InputFormat::kCpuStats:
       source.role = "cpu_stats";
-      for (const CpuStats& cpu : ReadCpuStats(text, member.path)) recording->cpu_stats.push_back(cpu);
+      if (!ReadCpuStats(text, member.path, &recording->cpu_stats))
+        recording->damage.push_back(
+            std::make_shared<std::string>(member.path + ": tells of more cpus than are kept"));
       break;
     case InputFormat::kEventFormats:
       source.role = "formats";
-      for (EventFormat& event : ParseEventFormats(text)) recording->formats.push_back(std::move(event));
+      if (recording->format_room.full()) break;  // which was told
+      for (EventFormat& event : ParseEventFormats(text, &recording->format_room))
+        recording->formats.push_back(std::move(event));
+      if (recording->format_room.full())
+        recording->damage.push_back(
+            std::make_shared<std::string>(member.path + ": has more formats of events than are kept"));
       break;
     case InputFormat::kProbeProfile:
       source.role = "probe_profile";
-      recording->probe_misses += ReadProbeMisses(text);
+      AddProbeMisses(text, &recording->probe_misses);
       break;
     case InputFormat::kTraceClock: {
       // "local [global] counter": the one in brackets was on.

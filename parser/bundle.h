@@ -33,6 +33,9 @@ struct CpuStats {
   int64_t read = 0;                  // by a consumer (trace_pipe): not kept in databases
 };
 
+// So many cpus' statistics are kept.
+inline constexpr size_t kMostCpuStats = 65'536;
+
 struct Recording {
   std::string path;  // as the user gave it
   InputMember trace;
@@ -45,6 +48,7 @@ struct Recording {
   std::vector<Source> sources;
   std::vector<ProbeDefinition> probes;
   std::vector<EventFormat> formats;
+  FormatRoom format_room;  // what is left of it
   ConsoleFacts console;
   size_t console_source = 0;  // index into sources, where there are reports
   std::vector<CpuStats> cpu_stats;

@@ -311,10 +311,8 @@ class ReportReader {
     }
   }
 
-  // The kernel prints 60 a minute at most (mm/page_alloc.c: bad_page): more than this are made up.
   bool MayReport() {
-    constexpr size_t kReportsKept = 20'000;
-    if (facts_->reports.size() < kReportsKept) return true;
+    if (facts_->reports.size() < kMostPageReports) return true;
     ++facts_->reports_left_out;
     return false;
   }

@@ -25,8 +25,12 @@ struct ConsoleReport {
   std::optional<KernelAddress> page;  // struct page, where it is printed raw
 };
 
+// So many are kept. The kernel prints 60 a minute at most (mm/page_alloc.c: bad_page): more than this are
+// made up.
+inline constexpr size_t kMostPageReports = 20'000;
+
 struct ConsoleFacts {
-  std::vector<ConsoleReport> reports;
+  std::vector<ConsoleReport> reports;         // kMostPageReports at most
   std::optional<std::string> kernel_release;  // from "Linux version 6.1.192 ..."
   std::optional<std::string> machine;         // "x86_64", "aarch64"
   int64_t lines = 0;
@@ -51,8 +55,8 @@ std::string PageFlagNames(std::string_view flags_line);
 //   2026-11-22T10:00:00.123456+00:00 host kernel: text
 //   [   12.345678] host kernel: text              journalctl -o short-monotonic
 std::string_view StripConsolePrefix(std::string_view line, std::optional<int64_t>* printk_ts = nullptr);
-// Of a line that is no event of a dump (in one there may be any text): also what terminals and collectors of logs put
-// before the kernel's own time.
+// Of a line that is no event of a dump (in one there may be any text): also what terminals and collectors of
+// logs put before the kernel's own time.
 std::string_view StripForeignPrefix(std::string_view line, std::optional<int64_t>* printk_ts = nullptr);
 
 ConsoleFacts ReadConsoleLog(std::string_view text);

@@ -43,16 +43,24 @@ inline std::string_view TrimBlanks(std::string_view text) {
   return text;
 }
 
-// Words separated by blanks and tabs.
-inline std::vector<std::string_view> SplitWords(std::string_view text) {
-  std::vector<std::string_view> words;
+// Of words separated by blanks and tabs, until per_word returns false.
+template <typename PerWord>
+void ForEachWord(std::string_view text, PerWord&& per_word) {
   for (size_t start = text.find_first_not_of(" \t"); start != kNotFound;
        start = text.find_first_not_of(" \t", start)) {
     size_t end = text.find_first_of(" \t", start);
-    words.push_back(text.substr(start, end == kNotFound ? end : end - start));
-    if (end == kNotFound) break;
+    if (!per_word(text.substr(start, end == kNotFound ? end : end - start)) || end == kNotFound) return;
     start = end;
   }
+}
+
+// At most so many, the first ones: a line of a stranger's file may have millions.
+inline std::vector<std::string_view> SplitWords(std::string_view text, size_t most = kNotFound) {
+  std::vector<std::string_view> words;
+  ForEachWord(text, [&](std::string_view word) {
+    words.push_back(word);
+    return words.size() < most;
+  });
   return words;
 }
 

@@ -78,9 +78,9 @@ FetchArgument ParseFetch(std::string_view text) {
 }  // namespace
 
 std::optional<ProbeDefinition> ParseProbeDefinition(std::string_view line) {
-  std::vector<std::string_view> words = SplitWords(line);
   constexpr size_t kMostWords =
       2 + 128;  // MAX_TRACE_ARGS of kernel/trace/trace_probe.h: the kernel takes no more
+  std::vector<std::string_view> words = SplitWords(line, kMostWords + 1);
   if (words.size() < 2 || words.size() > kMostWords) return std::nullopt;
 
   // "p:group/event", "r10:group/event", "f:group/event", "p:event", "p" (the kernel then names it).

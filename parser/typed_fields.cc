@@ -314,13 +314,27 @@ std::optional<std::string_view> FieldText(std::string_view name, std::string_vie
   return text;
 }
 
-std::vector<EventFormat> ParseEventFormats(std::string_view text) {
+std::vector<EventFormat> ParseEventFormats(std::string_view text, FormatRoom* room) {
   std::vector<EventFormat> formats;
+  std::string_view name;
+  bool is_new = false;  // nothing of that event is kept yet
+  auto keep = [&](std::string_view field) {
+    if (is_new) {
+      EventFormat format{.name = std::string(name), .hex_fields = {}};
+      if (!room->Take(format)) return;
+      formats.push_back(std::move(format));
+      is_new = false;
+    }
+    std::set<std::string>& fields = formats.back().hex_fields;
+    std::string kept(field);
+    if (!fields.contains(kept) && room->TakeField(kept)) fields.insert(std::move(kept));
+  };
   ForEachLine(text, [&](std::string_view line) {
     if (line.starts_with("name: ")) {
-      formats.push_back({.name = std::string(TrimBlanks(line.substr(6))), .hex_fields = {}});
+      name = TrimBlanks(line.substr(6));
+      is_new = true;
     }
-    if (formats.empty() || !line.starts_with("print fmt: \"")) return;
+    if (!name.data() || room->full() || !line.starts_with("print fmt: \"")) return;
     // key=%lx, key=%016llx, key=%p: hex without 0x. "0x%lx" tells by itself.
     std::string_view fmt = line.substr(12);
     fmt = fmt.substr(0, fmt.find('"'));
@@ -333,7 +347,7 @@ std::vector<EventFormat> ParseEventFormats(std::string_view text) {
       size_t key_end = percent - 1;
       size_t key = key_end;
       while (key > 0 && IsKeyChar(fmt[key - 1])) --key;
-      if (key < key_end) formats.back().hex_fields.emplace(fmt.substr(key, key_end - key));
+      if (key < key_end) keep(fmt.substr(key, key_end - key));
     }
   });
   return formats;

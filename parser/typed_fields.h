@@ -29,10 +29,32 @@ struct EventFormat {
   std::set<std::string> hex_fields;
 };
 
+// Room for the formats of a recording: the 2,500 events of a kernel take some 300 KiB of it, and anything may
+// be written into a file.
+class FormatRoom {
+ public:
+  // False where it does not fit: then nothing does any more.
+  bool Take(const EventFormat& format) { return TakeBytes(sizeof(EventFormat) + format.name.size()); }
+  bool TakeField(std::string_view field) { return TakeBytes(kNode + field.size()); }
+  bool full() const { return full_; }
+
+ private:
+  static constexpr size_t kNode = 80;  // of a std::set of texts
+  bool TakeBytes(size_t bytes) {
+    full_ = full_ || bytes > left_;
+    if (!full_) left_ -= bytes;
+    return !full_;
+  }
+
+  size_t left_ = size_t{16} << 20;  // bytes
+  bool full_ = false;
+};
+
 // name: mm_page_free
 // ...
 // print fmt: "page=%p pfn=0x%lx order=%d", ...
-std::vector<EventFormat> ParseEventFormats(std::string_view text);
+// Events without such a field are left out, and what does not fit.
+std::vector<EventFormat> ParseEventFormats(std::string_view text, FormatRoom* room);
 
 struct KindField {
   std::string name;           // as printed

@@ -89,7 +89,8 @@ void RunEventFormat(std::string_view input) {
   constexpr std::string_view kEnd = "\n----\n";
   size_t end = input.find(kEnd);
   std::string_view text = input.substr(0, end);
-  ParseEventFormats(text);
+  FormatRoom room;
+  ParseEventFormats(text, &room);
   auto layout = ParseEventLayout("kmem", text);
   if (!layout || end == std::string_view::npos) return;
   auto print = [](uint64_t address, bool with_offset) -> std::string_view {
