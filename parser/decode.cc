@@ -101,14 +101,10 @@ std::optional<uint64_t> PointerField(std::string_view args, std::string_view key
   return ParsePointer(*text);
 }
 
-// Where two words begin with a key, two events' arguments have run together: the kernel prints each once.
-bool StandsTwice(std::string_view args, std::string_view key) {
-  int times = 0;
-  for (size_t at = args.find(key); at != kNotFound && times < 2; at = args.find(key, at + key.size())) {
-    size_t equals = at + key.size();
-    times += equals < args.size() && args[equals] == '=' && (at == 0 || args[at - 1] == ' ');
-  }
-  return times == 2;
+// Where a key stands twice, two events' arguments have run together: the kernel prints each once.
+bool StandsTwice(std::string_view args, std::string_view key_and_equals) {
+  size_t first = args.find(key_and_equals);
+  return first != kNotFound && args.find(key_and_equals, first + 1) != kNotFound;
 }
 
 // Finds fields that come in the order they are asked for, each from where the last one ended; one that does
@@ -237,7 +233,7 @@ Payload FindPageRef(PageRefOp op, std::string_view args) {
   };
   auto pfn_text = cursor.Find("pfn");
   auto pfn = pfn_text ? ParseUnsigned(*pfn_text) : std::nullopt;
-  if (!pfn || StandsTwice(args, "pfn")) return Opaque{};
+  if (!pfn || StandsTwice(args, "pfn=")) return Opaque{};
   PageRef ref{.op = op, .pfn = static_cast<Pfn>(*pfn), .val = 0, .ret = {}, .count = {}, .flags = {}};
   ref.flags = ParsePageFlags(cursor.Find("flags").value_or(""));
   ref.count = number("count");
@@ -249,7 +245,7 @@ Payload FindPageRef(PageRefOp op, std::string_view args) {
 }
 
 bool HoldsTwoPages(std::string_view args) {
-  return StandsTwice(args, "pfn") || StandsTwice(args, "page");
+  return StandsTwice(args, "pfn=") || StandsTwice(args, "page=");
 }
 
 // A failed allocation prints page=0000000000000000 pfn=0x0 (or pfn=-1): no page, no life.
@@ -482,7 +478,7 @@ Payload DecodeMigratePages(bool start, std::string_view args) {
 Payload DecodeMigrationEntry(bool set, bool pmd, std::string_view args) {
   auto address = FindField(args, "addr");
   auto value = FindField(args, pmd ? "pmd" : "pte");
-  if (!address || !value || StandsTwice(args, "addr")) return Opaque{};
+  if (!address || !value || StandsTwice(args, "addr=")) return Opaque{};
   auto address_bits = ParsePointer(*address);
   auto value_bits = ParsePointer(*value);
   if (!address_bits || !value_bits) return Opaque{};
@@ -1018,8 +1014,9 @@ const Decoder::Binding* Decoder::Bind(StringId name, std::string_view place) {
   binding->several = definitions.size() > 1;
   binding->symbol = strings_->InternName(probed.symbol);
   binding->function = FunctionOfSymbol(probed.symbol);
-  // Only a return's place has blanks and an arrow in it.
-  bool torn = !binding->is_return && (place.find("<-") != kNotFound || place.find(' ') != kNotFound);
+  // Only a return's place has blanks and an arrow in it, and none another one's beginning.
+  bool torn = place.find('(') != kNotFound ||
+              (!binding->is_return && (place.find("<-") != kNotFound || place.find(' ') != kNotFound));
   binding->damaged =
       (probed.damaged && binding->function != KernelFunction::kOther) || (torn && Concerns(place));
   // All hits of a probe on an entry show one place: nearly the same one is that place, damaged.

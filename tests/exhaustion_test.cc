@@ -674,6 +674,60 @@ TEST_CASE("what a trace names takes no more memory than --max-memory where all i
   }
 }
 
+TEST_CASE("each of very many gaps is reported, and few are held in memory", "[exhaustion]") {
+  constexpr size_t kGaps = 400'000;
+  TemporaryFolder folder;
+  const Flood losses = {"losses",
+                        [](size_t i) {
+                          return i % 2 == 0 ? "CPU:" + std::to_string(i / 2 % 4) + " [LOST 7 EVENTS]"
+                                            : Prefix(i, "a", 7, i / 2 % 4) + "x: y=1";
+                        },
+                        nullptr};
+  std::string trace = WriteFlood(folder, losses, 2 * kGaps);
+  Taken taken = RunProgram({"analyze", trace, "--max-memory", "200", "--format", "json"});
+  CHECK(taken.exit_code == 3);
+  CHECK(taken.peak_kib < kMostKib);
+  size_t gaps = 0;
+  for (size_t at = taken.out.find("\"from_ts\""); at != std::string::npos;
+       at = taken.out.find("\"from_ts\"", at + 1))
+    ++gaps;
+  CHECK(gaps == kGaps);
+  for (const char* format : {"text", "sarif", "html"}) {
+    CAPTURE(format);
+    Taken other = RunProgram({"analyze", trace, "--max-memory", "200", "--format", format});
+    CHECK(other.peak_kib < kMostKib);
+    CHECK(other.out.size() < 1'000'000);
+  }
+}
+
+TEST_CASE("files beside a trace take no more memory than --max-memory", "[exhaustion]") {
+  TemporaryFolder folder;
+  folder.Write("trace.txt", "# tracer: nop\n#\n" + Prefix(1) + "x: y=1\n");
+  constexpr size_t kSize = size_t{15} << 20;
+  std::string stats =
+      "entries: 1\noverrun: 0\ncommit overrun: 0\nbytes: 1\noldest event ts: 1.0\nnow ts: 2.0\n"
+      "dropped events: 0\nread events: 0\n";
+  while (stats.size() < kSize) stats += "entries: 1\n";
+  const std::string format = "name: a\nID: 1\nformat:\n\tfield:int x;\toffset:0;\tsize:4;\tsigned:1;\n\n";
+  std::string names = format;
+  for (size_t i = 0; names.size() < kSize; ++i)
+    names += "name: a" + std::to_string(i) + "\nprint fmt: \"x=%lx\"\n";
+  std::string fields = format + "print fmt: \"";
+  for (size_t i = 0; fields.size() < kSize; ++i) fields += " f" + std::to_string(i) + "=%lx";
+  for (const auto& [name, text, says] :
+       {std::tuple("stats", &stats, "tells of more cpus than are kept"),
+        std::tuple("names", &names, "has more formats of events than are kept"),
+        std::tuple("fields", &fields, "has more formats of events than are kept")}) {
+    CAPTURE(name);
+    for (int i = 0; i < 6; ++i) folder.Write(name + std::to_string(i), *text);
+    Taken taken = RunProgram({"analyze", folder.path(), "--max-memory", "200", "--format", "json"});
+    CHECK(taken.exit_code == 3);
+    CHECK(taken.peak_kib < kMostKib);
+    CHECK(taken.out.find(says) != std::string::npos);
+    for (int i = 0; i < 6; ++i) fs::remove(folder.path() + "/" + name + std::to_string(i));
+  }
+}
+
 TEST_CASE("thousands of files of cpus take no more memory than --max-memory", "[exhaustion]") {
   constexpr size_t kCpus = 4000;
   constexpr size_t kLines = 100;

@@ -361,7 +361,7 @@ TEST_CASE("a table of an earlier version is a table, and no view that goes on fo
   long_text.Change("UPDATE trace SET path = hex(zeroblob(20000000))");
   Run longer = Execute({"doctor", long_text.path()});
   CHECK(longer.exit_code == 2);
-  CHECK(longer.err.find("too big") != std::string::npos);
+  CHECK(longer.err.find("a value is longer than any that mmreplay writes") != std::string::npos);
 }
 
 TEST_CASE("a database with more files, probes or issues than an analysis writes is refused", "[hostile]") {
@@ -380,6 +380,8 @@ TEST_CASE("a database with more files, probes or issues than an analysis writes 
              "SELECT 'k' || i, 'info', 0, 1, 'text', 0 FROM n",
              100'001),
         rows("INSERT INTO trace_probe(definition) SELECT 'p:g/e' || i || ' f' FROM n", 20'001),
+        rows("INSERT INTO trace_cpu_stats SELECT i, 0, 0, 0 FROM n", 65'537),
+        rows("INSERT INTO console_report(line, kind) SELECT i, 'bad_page_state' FROM n", 20'001),
         rows("INSERT INTO source(role, path) SELECT 'other', 'f' || i FROM n", 16'385)}) {
     victim.Change(sql);
     for (const char* command : {"report", "replay", "query"}) {
@@ -392,6 +394,45 @@ TEST_CASE("a database with more files, probes or issues than an analysis writes 
       CHECK(run.exit_code == 2);
       CHECK(run.err.find("than an analysis writes") != std::string::npos);
     }
+  }
+}
+
+TEST_CASE("what a replay holds in memory is bounded, whatever rows it comes in", "[hostile]") {
+  Victim victim;
+  auto replay = [&](const std::string& sql) {
+    victim.Change(sql);
+    return Execute({"replay", victim.path(), "-o", victim.beside("new.db")});
+  };
+  const std::string numbers = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ";
+  const std::string fields =
+      numbers + "200000) INSERT INTO trace_format SELECT 'e', group_concat('f' || i, ' ') FROM n";
+  Run one = replay(fields + "; UPDATE trace_format SET hex_fields = substr(hex_fields, 1, 1000000)");
+  INFO(one.err);
+  CHECK(one.exit_code != 2);
+  Run many = replay(fields);
+  CHECK(many.exit_code == 2);
+  CHECK(many.err.find("more formats of events than an analysis keeps") != std::string::npos);
+  Run markers = replay(
+      numbers +
+      "150000) INSERT INTO trace_marker SELECT (SELECT min(id) FROM trace_batch), 0, 0, 1, i, 1 FROM n");
+  CHECK(markers.exit_code == 2);
+  CHECK(markers.err.find("a batch has more markers than lines") != std::string::npos);
+  Run reports = replay(numbers +
+                       "5) INSERT INTO console_report(line, kind, comm) SELECT i, 'bad_page_state', "
+                       "hex(zeroblob(7000000)) FROM n");
+  CHECK(reports.exit_code == 2);
+  CHECK(reports.err.find("its kernel reports are longer than a console log") != std::string::npos);
+}
+
+TEST_CASE("a view in the place of a table is one in any case of its letters", "[hostile]") {
+  Victim victim;
+  for (const char* name : {"trace_format", "TRACE_FORMAT", "Trace_Format"}) {
+    victim.Change("PRAGMA user_version=7; DROP TABLE trace_format; CREATE VIEW " + std::string(name) +
+                  "(event, hex_fields) AS SELECT 'e', 'f'");
+    Run run = Execute({"replay", victim.path(), "-o", victim.beside("new.db")});
+    CAPTURE(name, run.err);
+    CHECK(run.exit_code == 2);
+    CHECK(run.err.find("the table trace_format is not as it was made") != std::string::npos);
   }
 }
 
@@ -799,6 +840,30 @@ TEST_CASE("a fleet database from a stranger", "[hostile]") {
   says("CREATE TRIGGER t AFTER INSERT ON log BEGIN DELETE FROM finding; END", "it has a trigger");
   says("DROP VIEW logs; CREATE VIEW logs AS SELECT 1 AS id", "the view logs is not as it was made");
   says("PRAGMA user_version=77", "newer mmreplay");
+  // A table of somebody's whose keys refer to findings: when they go, it computes nothing, and forbids
+  // nothing.
+  for (const char* more :
+       {"ON DELETE SET NULL, CHECK(f IS NOT NULL OR length(hex(zeroblob(450000000))) > 0)", ""}) {
+    std::ofstream(fleet, std::ios::binary) << good;
+    {
+      Database database(fleet, Database::Mode::kReadWrite);
+      database.Exec(("CREATE TABLE z(f INTEGER REFERENCES finding(id) " + std::string(more) +
+                     "); INSERT INTO z SELECT id FROM finding; UPDATE log SET analysis = 'old'")
+                        .c_str());
+    }
+    Run run = Execute({"triage", victim.log(), "-o", fleet}, {.cpu_seconds = 20});
+    CAPTURE(more, run.err);
+    CHECK(run.exit_code == 1);
+  }
+  // A text longer than any finding's is not taken into memory.
+  std::ofstream(fleet, std::ios::binary) << good;
+  {
+    Database database(fleet, Database::Mode::kReadWrite);
+    database.Exec("UPDATE finding SET summary = hex(zeroblob(10000000))");
+  }
+  Run longer = Execute({"triage", victim.log(), "-o", fleet});
+  CHECK(longer.exit_code == 2);
+  CHECK(longer.err.find("a value is longer than any that mmreplay writes") != std::string::npos);
   std::mt19937_64 random(3);
   for (int i = 0; i < 40; ++i) {
     std::string bytes = good;

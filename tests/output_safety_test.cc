@@ -307,6 +307,7 @@ TEST_CASE("errors and usage are harmless", "[output_safety]") {
     CheckHarmless(run.err);
     // No line that looks like one of ours.
     CHECK(run.err.find("\nmmreplay: fine") == std::string::npos);
+    CHECK(run.err.find("\n  next: rm") == std::string::npos);
     if (command.find("json") != std::string::npos)
       CHECK(Json::parse(run.out)["error"]["message"].get<std::string>().find("]0;p") != std::string::npos);
   }

@@ -441,7 +441,10 @@ TEST_CASE("a fleet database has a row per log and finding, night after night", "
         "UPDATE log SET status = 'clean' WHERE status = 'found'",
         "UPDATE log SET lines = -5 WHERE status = 'found'",
         "UPDATE finding SET grade = 'confirmfd' WHERE severity = 'error'",
-        "UPDATE finding SET severity = 'errop' WHERE severity = 'error'"}) {
+        "UPDATE finding SET severity = 'errop' WHERE severity = 'error'",
+        "UPDATE finding SET severity = 'info' WHERE severity = 'error'",
+        "UPDATE finding SET rule = 'no_such_rule' WHERE severity = 'error'",
+        "UPDATE finding SET fingerprint = '' WHERE severity = 'error'"}) {
     Sql(db, sql);
     Run changed = Shell(command);
     CHECK(changed.err == "mmreplay: 1 of 3 logs had been judged before\n");
