@@ -178,6 +178,24 @@ Beside WhatIsBeside(const std::string& path, const Companion& companion) {
   return of_sqlite ? Beside::kOfSqlite : Beside::kOther;
 }
 
+// A journal that ends with the name of another file: one of a transaction over several databases. SQLite
+// would put the pages back, and then delete that file, whatever it is (fileformat.html 3; pager.c:
+// pager_delsuper). None of ours is such a transaction.
+void RequireOwnJournal(const std::string& path) {
+  const std::string journal = NameOf(path, kJournal);
+  int fd = open(journal.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+  if (fd < 0) return;
+  std::array<char, 8> end{};
+  constexpr auto kSize = static_cast<ssize_t>(end.size());
+  off_t size = lseek(fd, 0, SEEK_END);
+  bool names = size >= kSize && pread(fd, end.data(), end.size(), size - kSize) == kSize &&
+               std::string_view(end.data(), end.size()) == kJournal.magic;
+  close(fd);
+  if (names)
+    throw Error(path + ": what stands beside it (" + journal +
+                ") makes SQLite delete another file; move it away if it is not yours");
+}
+
 std::string Settle(const std::string& path, const char* pragma) {
   return ", and this settles it: sqlite3 '" + path + "' 'PRAGMA " + pragma + "'";
 }
@@ -190,6 +208,7 @@ void FailInterrupted(const std::string& path) {
 }
 
 void RequireSettled(const std::string& path, const DatabaseHeader& header) {
+  RequireOwnJournal(path);
   if (header.wal)
     throw Error(path + ": another program keeps changes of it beside it (WAL)" +
                 Settle(path, "journal_mode=DELETE"));
@@ -252,6 +271,7 @@ Database::Database(const std::string& path, Mode mode, const std::string& name)
   // SQLite would wait for a fifo, and leave its journal beside a device.
   if (!path.empty()) {
     for (const char* suffix : {"", "-journal", "-wal"}) RequireRegularFile(path + suffix);
+    RequireOwnJournal(path);
   }
   int flags = SQLITE_OPEN_NOMUTEX;
   switch (mode) {
