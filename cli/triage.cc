@@ -412,15 +412,18 @@ void RequireBaselineOrNothing(const std::string& path) {
   if (!IsBaseline(path)) throw Error(path + ": exists, and is no baseline; give the new one another name");
 }
 
-// Of two results.
+// Of two results. What SQLite keeps beside a database goes when it is closed.
 void RequireOtherFile(const std::string& path, const std::string& output) {
   std::error_code ignored;
   auto place = [&](const std::string& name) {
     return std::filesystem::weakly_canonical(OutputFile(name), ignored);
   };
-  if (place(path) == place(output))
-    throw Error("--write-baseline: " + path +
-                ": is the fleet database of -o; give the baseline another name");
+  for (const char* suffix : {"", "-journal", "-wal", "-shm"}) {
+    if (place(path) != place(output).native() + suffix) continue;
+    throw Error(
+        "--write-baseline: " + path +
+        ": is the fleet database of -o, or what SQLite keeps beside it; give the baseline another name");
+  }
 }
 
 void WriteBaseline(const std::string& path, const Triage& triage) {

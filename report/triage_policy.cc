@@ -75,8 +75,15 @@ bool Suppression::Matches(std::string_view finding, std::string_view in_log, std
 
 namespace {
 
+// Nothing of a stranger's row is copied: it may be nested so deep that the copy overflows the stack.
+template <typename Value>
+bool Has(const nlohmann::json& row, const char* key, const Value& wanted) {
+  auto found = row.find(key);
+  return found != row.end() && found->is_primitive() && *found == wanted;
+}
+
 bool IsTriageRow(const nlohmann::json& row) {
-  return row.is_object() && row.value("format", nlohmann::json()) == kTriageFormat;
+  return row.is_object() && Has(row, "format", kTriageFormat);
 }
 
 }  // namespace
@@ -106,10 +113,10 @@ Baseline ReadBaseline(const std::string& path) {
                   "is no row of a triage; a baseline is what mmreplay triage --write-baseline or "
                   "--format jsonl writes");
     }
-    if (row.value("version", nlohmann::json()) != kTriageVersion)
+    if (!Has(row, "version", kTriageVersion))
       throw Error(where + "was written by another version of mmreplay");
     ours = true;
-    if (row.value("row", nlohmann::json()) != "group") return;
+    if (!Has(row, "row", "group")) return;
     auto text = [&](const char* key) {
       auto value = row.find(key);
       return value != row.end() && value->is_string() ? value->get<std::string>() : std::string();
