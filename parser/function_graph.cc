@@ -1,5 +1,7 @@
 #include "parser/function_graph.h"
 
+#include <array>
+
 #include <string>
 
 #include "parser/lines.h"
@@ -56,10 +58,10 @@ bool IsDuration(std::string_view text) {
   return end != kNotFound && end > 0 && IsDigit(text[0]) && TrimBlanks(text.substr(end)) == "us";
 }
 
-// "bash-1507", comm cut to 7 characters.
+// "bash-1507", comm cut to 7 characters; it may be empty.
 bool SplitTask(std::string_view text, std::string_view* comm, std::optional<int32_t>* pid) {
   size_t dash = text.rfind('-');
-  if (dash == kNotFound || dash == 0) return false;
+  if (dash == kNotFound) return false;
   auto value = ParseDecimal(text.substr(dash + 1));
   if (!value || *value > INT32_MAX) return false;
   *comm = TrimBlanks(text.substr(0, dash));
@@ -67,20 +69,40 @@ bool SplitTask(std::string_view text, std::string_view* comm, std::optional<int3
   return true;
 }
 
-// "d..1", ".....": the flag columns of funcgraph-... latency formats.
+// "d..1", ".....", "dNh2": the flag columns of funcgraph-... latency formats. Where nothing is a dot each
+// must be what kernel/trace/trace_output.c (trace_print_lat_fmt) prints there: irqs off, need-resched, the
+// context, depths.
 bool IsFlags(std::string_view text) {
   if (text.size() < 4 || text.size() > 8) return false;
+  constexpr std::array<std::string_view, 3> kFlags = {"dDbBX", "NnpPLlbB", "hHsSzZ"};
   size_t dots = 0;
-  for (char c : text) {
+  bool each_known = true;
+  for (size_t i = 0; i < text.size(); ++i) {
+    char c = text[i];
     dots += c == '.';
     bool flag = c == '.' || IsDigit(c) || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
     if (!flag) return false;
+    bool depth = IsDigit(c) || (c >= 'a' && c <= 'f');
+    each_known &= i < kFlags.size() ? kFlags[i].find(c) != kNotFound : depth;
   }
-  return dots > 0;
+  return dots > 0 || each_known;
 }
 
 bool IsIrqArrow(std::string_view text) {
   return text.find("==========>") != kNotFound || text.find("<==========") != kNotFound;
+}
+
+// The bar behind a task in whose name there are bars ("tou|1-65    |"), `bar` the first of them.
+size_t EndOfTask(std::string_view columns, size_t bar) {
+  constexpr size_t kLongest = 40;  // a name of 15 characters, a number, blanks
+  std::string_view comm;
+  std::optional<int32_t> pid;
+  for (bar = columns.find('|', bar + 1); bar != kNotFound && bar <= kLongest;
+       bar = columns.find('|', bar + 1)) {
+    std::string_view task = TrimBlanks(columns.substr(0, bar));
+    if (!task.starts_with("/*") && SplitTask(task, &comm, &pid)) return bar;
+  }
+  return kNotFound;
 }
 
 // The function column: a call, a return or a comment.
@@ -147,7 +169,10 @@ FunctionGraph::Line FunctionGraph::Read(std::string_view line, TraceLine* event,
       has_duration = true;
       break;
     }
-    if (event->comm.empty() && !event->pid && SplitTask(column, &event->comm, &event->pid)) {
+    if (!event->pid && SplitTask(column, &event->comm, &event->pid)) {
+    } else if (size_t end = event->pid ? kNotFound : EndOfTask(columns, bar); end != kNotFound) {
+      SplitTask(TrimBlanks(columns.substr(0, end)), &event->comm, &event->pid);
+      bar = end;
     } else if (event->context.empty() && IsFlags(column)) {
       event->context = column;
     } else {
