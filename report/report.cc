@@ -57,7 +57,6 @@ ReportFormat ReportFormatOf(std::string_view name) {
 }
 
 void WriteReport(const Database& database, const ReportOptions& options, const WriteFn& write) {
-  if (options.format == ReportFormat::kPerfetto) return WritePerfettoReport(database, write);
   ReportContent content = options.verdict ? ReadContent(database, *options.verdict) : ReadContent(database);
   switch (options.format) {
     case ReportFormat::kText:
@@ -73,7 +72,7 @@ void WriteReport(const Database& database, const ReportOptions& options, const W
     case ReportFormat::kHtml:
       return WriteHtmlReport(database, content, options.near_misses, write);
     case ReportFormat::kPerfetto:
-      return;  // written above: it shows events, and no verdict
+      return WritePerfettoReport(database, write);  // what is damaged was found with the content
   }
 }
 
