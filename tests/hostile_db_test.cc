@@ -507,10 +507,12 @@ TEST_CASE("values that no analysis writes are no verdicts", "[hostile]") {
         "UPDATE page_wait SET outcome = 6"}) {
     victim.Change(sql);
     CAPTURE(sql);
-    Run run = Execute({"report", victim.path()});
-    CHECK(run.exit_code == 2);
-    CHECK(run.out.empty());
-    CHECK(run.err.find("is damaged, or was changed") != std::string::npos);
+    for (const char* format : {"text", "perfetto"}) {
+      Run run = Execute({"report", victim.path(), "--format", format});
+      CHECK(run.exit_code == 2);
+      CHECK(run.out.empty());
+      CHECK(run.err.find("is damaged, or was changed") != std::string::npos);
+    }
   }
   std::string again = victim.beside("again.db");
   for (const char* sql :
@@ -573,6 +575,37 @@ TEST_CASE("what another program keeps beside a database is not read past, and do
         std::string::npos);
   CHECK(ReadFile(victim.beside("other.db-journal")) == "of my travels");
   CHECK(Execute({"report", victim.path()}).exit_code == 0);
+}
+
+TEST_CASE("a journal that names another file deletes none", "[hostile]") {
+  Victim victim;
+  std::string fleet = victim.beside("fleet.db");
+  REQUIRE(Execute({"triage", victim.log(), "-o", fleet}).exit_code == 1);
+  std::string other = victim.beside("other");
+  std::ofstream(other) << "hi";
+  // www.sqlite.org/fileformat.html 3 and, of the name at its end, pager.c (readSuperJournal).
+  auto number = [](size_t value) {
+    std::string bytes;
+    for (int shift = 24; shift >= 0; shift -= 8) bytes += static_cast<char>(value >> shift & 0xff);
+    return bytes;
+  };
+  const std::string magic = "\xd9\xd5\x05\xf9\x20\xa1\x63\xd7";
+  size_t sum = 0;
+  for (char c : other) sum += static_cast<unsigned char>(c);
+  const std::string journal =
+      magic + std::string(504, '\0') + other + number(other.size()) + number(sum) + magic;
+  for (const Arguments& arguments :
+       {Arguments{"triage", victim.log(), "-o", fleet}, Arguments{"query", fleet, "SELECT 1"},
+        Arguments{"report", victim.path()}, Arguments{"triage", victim.log(), "-o", victim.path()},
+        Arguments{"replay", victim.path()}}) {
+    for (const std::string& path : {fleet, victim.path()})
+      std::ofstream(path + "-journal", std::ios::binary) << journal;
+    Run run = Execute(arguments);
+    CAPTURE(arguments, run.err);
+    CHECK(run.exit_code == 2);
+    CHECK(run.err.find("makes SQLite delete another file") != std::string::npos);
+    CHECK(ReadFile(other) == "hi");
+  }
 }
 
 TEST_CASE("what stands beside a database is no way in", "[hostile]") {

@@ -499,6 +499,30 @@ TEST_CASE("what is no baseline is not replaced by one", "[triage]") {
   CHECK(run.exit_code == 2);
   CHECK(run.err.find("is the fleet database of -o") != std::string::npos);
   CHECK_FALSE(std::filesystem::exists(both));
+  // Nor what SQLite keeps beside that, and takes away in the end.
+  for (const char* suffix : {"-wal", "-journal", "-shm"}) {
+    run = Shell("$MMREPLAY triage -o " + both + " --write-baseline " + both + suffix + " " + log);
+    CHECK(run.exit_code == 2);
+    CHECK(run.err.find("is the fleet database of -o, or what SQLite keeps beside it") != std::string::npos);
+  }
+}
+
+TEST_CASE("a baseline is nested as deep as anybody likes", "[triage]") {
+  TemporaryFolder folder;
+  std::string log = folder.path() + "/t.txt";
+  folder.Write("t.txt", "# tracer: nop\n");
+  std::string baseline = folder.path() + "/deep";
+  std::string deep = std::string(200'000, '[') + std::string(200'000, ']');
+  for (const std::string& row :
+       {"{\"format\":" + deep + "}", "{\"format\":\"mmreplay-triage\",\"version\":" + deep + "}",
+        "{\"format\":\"mmreplay-triage\",\"version\":1,\"row\":" + deep + "}"}) {
+    folder.Write("deep", row + "\n");
+    for (const char* option : {"--baseline ", "--write-baseline "}) {
+      Run run = Shell("$MMREPLAY triage " + std::string(option) + baseline + " " + log);
+      CAPTURE(row.substr(0, 80), option, run.err);
+      CHECK((run.exit_code == 2 || run.exit_code == 3));
+    }
+  }
 }
 
 TEST_CASE("a line of a baseline that no triage writes is not taken apart", "[triage]") {
