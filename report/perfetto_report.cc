@@ -69,29 +69,32 @@ struct Slice {
   Json args;
 };
 
-// Where events of a cpu were lost.
+// Where events of cpus were lost: gone through once, as what they are compared with comes by cpu and time.
 class Gaps {
  public:
-  explicit Gaps(const Database& database) {
-    Statement query(database, ReportSql("perfetto gaps"));
-    while (query.Step()) {
-      auto& gaps = gaps_[query.Int(0)];
-      int64_t to = query.OptionalInt(2).value_or(INT64_MAX);
-      // The latest end so far, so that one look back is enough.
-      gaps.emplace_back(query.OptionalInt(1).value_or(INT64_MIN),
-                        gaps.empty() ? to : std::max(to, gaps.back().second));
-    }
-  }
+  explicit Gaps(const Database& database) : query_(database, ReportSql("perfetto gaps")) { Next(); }
 
-  bool Touch(int64_t cpu, int64_t from, int64_t to) const {
-    auto gaps = gaps_.find(cpu);
-    if (gaps == gaps_.end()) return false;
-    auto after = std::upper_bound(gaps->second.begin(), gaps->second.end(), std::pair(to, INT64_MAX));
-    return after != gaps->second.begin() && std::prev(after)->second >= from;
+  // Of stamps that step back more may touch than does.
+  bool Touch(int64_t cpu, int64_t from, int64_t to) {
+    if (cpu != cpu_) {
+      cpu_ = cpu;
+      latest_end_.reset();
+    }
+    for (; there_ && (query_.Int(0) < cpu || (query_.Int(0) == cpu && Begin() <= to)); Next()) {
+      int64_t end = query_.OptionalInt(2).value_or(INT64_MAX);
+      if (query_.Int(0) == cpu) latest_end_ = std::max(latest_end_.value_or(end), end);
+    }
+    return latest_end_ && *latest_end_ >= from;
   }
 
  private:
-  std::map<int64_t, std::vector<std::pair<int64_t, int64_t>>> gaps_;
+  int64_t Begin() const { return query_.OptionalInt(1).value_or(INT64_MIN); }
+  void Next() { there_ = query_.Step(); }
+
+  Statement query_;
+  bool there_ = false;
+  std::optional<int64_t> cpu_;
+  std::optional<int64_t> latest_end_;  // of that cpu's gaps so far
 };
 
 class Exporter {
