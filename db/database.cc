@@ -155,8 +155,8 @@ struct Companion {
   std::string_view magic;
 };
 constexpr Companion kJournal{"-journal", "\xd9\xd5\x05\xf9\x20\xa1\x63\xd7"};
-constexpr std::array kCompanions = {kJournal, Companion{"-wal", "\x37\x7f\x06"},
-                                    Companion{"-shm", "\x18\xe2\x2d"}};
+constexpr Companion kWal{"-wal", "\x37\x7f\x06"};
+constexpr std::array kCompanions = {kJournal, kWal, Companion{"-shm", "\x18\xe2\x2d"}};
 
 enum class Beside : uint8_t { kNothing, kEmpty, kOfSqlite, kOther };
 
@@ -182,16 +182,18 @@ Beside WhatIsBeside(const std::string& path, const Companion& companion) {
 // would put the pages back, and then delete that file, whatever it is (fileformat.html 3; pager.c:
 // pager_delsuper). None of ours is such a transaction.
 void RequireOwnJournal(const std::string& path) {
-  const std::string journal = NameOf(path, kJournal);
+  const std::string journal = NameOf(OutputFile(path), kJournal);  // beside what a link leads to
   int fd = open(journal.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-  if (fd < 0) return;
+  if (fd < 0 && (errno == ENOENT || errno == ENOTDIR)) return;
+  if (fd < 0) throw Error(journal + ": " + Reason(errno));
   std::array<char, 8> end{};
   constexpr auto kSize = static_cast<ssize_t>(end.size());
   off_t size = lseek(fd, 0, SEEK_END);
-  bool names = size >= kSize && pread(fd, end.data(), end.size(), size - kSize) == kSize &&
-               std::string_view(end.data(), end.size()) == kJournal.magic;
+  ssize_t got = size >= kSize ? pread(fd, end.data(), end.size(), size - kSize) : 0;
+  int error = got < 0 ? errno : 0;
   close(fd);
-  if (names)
+  if (error != 0) throw Error(journal + ": " + Reason(error));
+  if (got == kSize && std::string_view(end.data(), end.size()) == kJournal.magic)
     throw Error(path + ": what stands beside it (" + journal +
                 ") makes SQLite delete another file; move it away if it is not yours");
 }
@@ -212,7 +214,13 @@ void RequireSettled(const std::string& path, const DatabaseHeader& header) {
   if (header.wal)
     throw Error(path + ": another program keeps changes of it beside it (WAL)" +
                 Settle(path, "journal_mode=DELETE"));
-  if (WhatIsBeside(path, kJournal) == Beside::kOfSqlite) FailInterrupted(path);
+  const std::string file = OutputFile(path);
+  if (WhatIsBeside(file, kJournal) == Beside::kOfSqlite) FailInterrupted(path);
+  // SQLite reads it even where the database has none by its head, and makes or overwrites what belongs to it.
+  Beside wal = WhatIsBeside(file, kWal);
+  if (wal == Beside::kOfSqlite || wal == Beside::kOther)
+    throw Error(path + ": SQLite would take " + NameOf(file, kWal) + " for a part of it" +
+                Settle(path, "journal_mode=DELETE") + "; or move that file away if it is another database's");
 }
 
 void RequireFreeName(const std::string& path) {
@@ -270,8 +278,9 @@ Database::Database(const std::string& path, Mode mode, const std::string& name)
   SetUpSqlite();
   // SQLite would wait for a fifo, and leave its journal beside a device.
   if (!path.empty()) {
-    for (const char* suffix : {"", "-journal", "-wal"}) RequireRegularFile(path + suffix);
-    RequireOwnJournal(path);
+    const std::string file = OutputFile(path);
+    for (const char* suffix : {"", "-journal", "-wal"}) RequireRegularFile(file + suffix);
+    RequireOwnJournal(file);
   }
   int flags = SQLITE_OPEN_NOMUTEX;
   switch (mode) {

@@ -123,8 +123,8 @@ void ReadSideFiles(const Database& db, Recording* recording) {
 }
 
 class StoredSource : public EventSource {
-  // Of a batch: a line with one has twenty bytes, and at the end each cpu may have one.
-  static constexpr size_t kMostMarkers = kBatchBytes / 20 + kMostCpuStats;
+  // Of a batch: one line may have a few, and at the end each cpu may have one.
+  static constexpr size_t kMostMarkers = 2 * kBatchMarkers + kMostCpuStats;
 
  public:
   StoredSource(const Database& db, InputFormat format, StringTable* strings, Decoder* decoder)
