@@ -2,6 +2,7 @@
 
 #include <sys/types.h>
 
+#include <climits>
 #include <cstddef>
 
 // An analysis fills some hundred MiB and is over. Its time is that of page faults, to a third where a
@@ -16,9 +17,11 @@ int mallctl(const char* name, void* old, size_t* old_size, void* value, size_t s
 
 namespace mmreplay {
 
-void KeepLittleFreeMemory() {
-  if (!mallctl) return;
-  ssize_t milliseconds = 100;
+void KeepLittleFreeMemory(FreeMemory goes) {
+  static ssize_t kept = SSIZE_MAX;
+  ssize_t milliseconds = goes == FreeMemory::kAtOnce ? 100 : 500;
+  if (!mallctl || milliseconds >= kept) return;
+  kept = milliseconds;
   mallctl("arena.0.dirty_decay_ms", nullptr, nullptr, &milliseconds, sizeof milliseconds);
   mallctl("arena.0.muzzy_decay_ms", nullptr, nullptr, &milliseconds, sizeof milliseconds);
 }

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "cli/allocator.h"
 #include "cli/ingest.h"
 #include "cli/output.h"
@@ -28,7 +30,7 @@ MemoryBudget MemoryOf(const Arguments& given) {
     throw Error("--max-memory: " + *text + ": is no number of MiB from " +
                 std::to_string(MemoryBudget::kLeastMebibytes) + " to " + std::to_string(kMost));
   }
-  if (*mebibytes < MemoryBudget::kDefaultMebibytes) KeepLittleFreeMemory();
+  if (*mebibytes < MemoryBudget::kDefaultMebibytes) KeepLittleFreeMemory(FreeMemory::kAtOnce);
   return MemoryBudget(*mebibytes);
 }
 
@@ -55,16 +57,29 @@ ExitPolicy ExitPolicyOf(const Arguments& given) {
   return policy;
 }
 
+void RequireRules(const ExitPolicy& policy, const std::vector<Rule>& rules) {
+  for (const std::string& name : policy.required) {
+    auto same = [&](const Rule& rule) { return rule.name == name; };
+    if (std::none_of(rules.begin(), rules.end(), same))
+      throw Error("--require: " + name + ": there is no rule of that name");
+  }
+}
+
 Judgement::Judgement(const Arguments& given)
     : rules_(LoadRules(given.Text("rules"))),
       own_rules_(given.Has("rules")),
       policy_(ExitPolicyOf(given)),
       format_(ReportFormatOf(given.Text("format").value_or("text"))),
-      near_misses_(given.Has("near-misses")) {}
+      near_misses_(given.Has("near-misses")) {
+  RequireRules(policy_, rules_);
+}
 
 std::unique_ptr<TraceStore> Judgement::MakeStore(const Recording& recording,
                                                  const std::optional<std::string>& output) const {
-  if (output) return std::make_unique<TraceStore>(output);
+  if (output) {
+    KeepLittleFreeMemory(FreeMemory::kSoon);
+    return std::make_unique<TraceStore>(output);
+  }
   // Perfetto's tracks of cpus are made of every task switch. The rules that come with mmreplay need not be
   // asked.
   bool every_event = format_ == ReportFormat::kPerfetto || (own_rules_ && NeedEveryEvent(rules_));

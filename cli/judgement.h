@@ -19,6 +19,8 @@ namespace mmreplay {
 
 // --fail-on and --require. Throws Error for a severity there is not.
 ExitPolicy ExitPolicyOf(const Arguments& given);
+// Throws Error for a --require of none of them: before anything is read, or replaced.
+void RequireRules(const ExitPolicy& policy, const std::vector<Rule>& rules);
 
 // --max-memory. Throws Error for what is no number, or too little.
 Option MaxMemoryOption();

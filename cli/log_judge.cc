@@ -74,7 +74,7 @@ std::string ReasonOf(const Error& error, const std::string& path) {
 
 // What is forgotten for want of memory may change a verdict.
 uint64_t MebibytesOfLog(const JudgeOptions& options) {
-  uint64_t half = options.memory_bytes / 2 / (1024 * 1024);
+  uint64_t half = options.memory_bytes / 2 >> 20;
   bool ample = options.memory_bytes == 0 || half >= MemoryBudget::kDefaultMebibytes;
   return ample ? MemoryBudget::kDefaultMebibytes : std::max(half, MemoryBudget::kLeastMebibytes);
 }
@@ -126,7 +126,7 @@ class Judge {
     }
     std::unique_ptr<TraceStore> store = MakeTemporaryStore(recording, NeedEveryEvent(options_.rules));
     // As analyze does by default, or within what the child may have.
-    if (MebibytesOfLog(options_) < MemoryBudget::kDefaultMebibytes) KeepLittleFreeMemory();
+    if (MebibytesOfLog(options_) < MemoryBudget::kDefaultMebibytes) KeepLittleFreeMemory(FreeMemory::kAtOnce);
     Ingest(recording, store.get(), {.memory = MemoryBudget(MebibytesOfLog(options_))});
     JudgeTrace(options_.rules, &store->database());
     store->Publish();

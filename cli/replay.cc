@@ -1,4 +1,5 @@
 // mmreplay replay: judges a stored trace again, from the database alone.
+#include "cli/allocator.h"
 #include "cli/commands.h"
 #include "cli/ingest.h"
 #include "cli/judgement.h"
@@ -23,6 +24,7 @@ int RunReplay(const std::vector<std::string>& arguments) {
   Judgement judgement(given);
 
   StoredTrace trace(*path);
+  KeepLittleFreeMemory(FreeMemory::kSoon);
   TraceStore store(output);
   ProgressLine progress;
   TraceFacts facts = Ingest(trace.recording(), &store,

@@ -398,11 +398,7 @@ std::vector<std::string> PathsOf(const Arguments& given) {
 void CheckRules(const JudgeOptions& options) {
   std::unique_ptr<Database> empty = EmptyTraceDatabase();
   for (const Rule& rule : options.rules) CheckRule(rule, *empty);
-  for (const std::string& name : options.policy.required) {
-    auto same = [&](const Rule& rule) { return rule.name == name; };
-    if (std::none_of(options.rules.begin(), options.rules.end(), same))
-      throw Error("--require: " + name + ": there is no rule of that name");
-  }
+  RequireRules(options.policy, options.rules);
 }
 
 // Of what else is there nothing is replaced, least of all a log: `--write-baseline *.txt` names one.
@@ -416,7 +412,8 @@ void RequireBaselineOrNothing(const std::string& path) {
 void RequireOtherFile(const std::string& path, const std::string& output) {
   std::error_code ignored;
   auto place = [&](const std::string& name) {
-    return std::filesystem::weakly_canonical(OutputFile(name), ignored);
+    // An absolute one: of what is not there yet the canonical name stays relative.
+    return std::filesystem::weakly_canonical(std::filesystem::absolute(OutputFile(name), ignored), ignored);
   };
   for (const char* suffix : {"", "-journal", "-wal", "-shm"}) {
     if (place(path) != place(output).native() + suffix) continue;
