@@ -679,9 +679,9 @@ Payload Decoder::Decode(StringId name, std::string_view args) {
     case Tracepoint::kSchedSwitch:
       return DecodeSchedSwitch(args);
     case Tracepoint::kSchedWaking:
-      return DecodeSchedWaking(false, args, &known_.whole_waking);
+      return DecodeSchedWaking(false, args, &whole_waking_);
     case Tracepoint::kSchedWakeup:
-      return DecodeSchedWaking(true, args, &known_.whole_waking);
+      return DecodeSchedWaking(true, args, &whole_waking_);
     case Tracepoint::kSchedFork:
       return DecodeSchedFork(args);
     case Tracepoint::kMigratePagesStart:
@@ -702,6 +702,11 @@ Payload Decoder::Decode(StringId name, std::string_view args) {
 
 namespace {
 
+// Within a string that a probe fetched, where anything may stand.
+bool IsQuoted(std::string_view args, size_t at) {
+  return std::count(args.begin(), args.begin() + static_cast<std::ptrdiff_t>(at), '"') % 2 != 0;
+}
+
 // What FindField finds of each of a probe's fields, in one pass.
 class FoundFields {
  public:
@@ -713,7 +718,7 @@ class FoundFields {
         size_t equals = word + key.size();
         if (equals >= args.size() || args[equals] != '=') continue;
         if (!SameText(args.substr(word, key.size()), key)) continue;
-        twice_ |= equals_[i] != 0;
+        twice_ |= equals_[i] != 0 && !IsQuoted(args, word);
         if (equals_[i] == 0) equals_[i] = equals + 1;
       }
       word = static_cast<size_t>(FindNear(args.data() + word, end, ' ') - args.data()) + 1;
@@ -736,16 +741,13 @@ class FoundFields {
   bool twice_ = false;
 };
 
-}  // namespace
-
-namespace {
-
 // "(folio_unlock+0x0/0x30)", which no field of a probe is printed as: another hit's place.
 bool HoldsPlace(std::string_view fields) {
   for (size_t open = fields.find('('); open != kNotFound; open = fields.find('(', open + 1)) {
     std::string_view place = fields.substr(open, fields.find(')', open) - open);
     size_t offset = place.find("+0x");
-    if (offset != kNotFound && place.find("/0x", offset) != kNotFound) return true;
+    bool is_place = offset != kNotFound && place.find("/0x", offset) != kNotFound;
+    if (is_place && !IsQuoted(fields, open)) return true;
   }
   return false;
 }
@@ -1015,7 +1017,8 @@ const Decoder::Binding* Decoder::Bind(StringId name, std::string_view place) {
   binding->symbol = strings_->InternName(probed.symbol);
   binding->function = FunctionOfSymbol(probed.symbol);
   // Only a return's place has blanks and an arrow in it, and none another one's beginning.
-  bool torn = place.find('(') != kNotFound ||
+  bool nested = place.find('(') != kNotFound && place.find("+0x") != kNotFound;
+  bool torn = (nested && !place.starts_with(kRawReturn)) ||
               (!binding->is_return && (place.find("<-") != kNotFound || place.find(' ') != kNotFound));
   binding->damaged =
       (probed.damaged && binding->function != KernelFunction::kOther) || (torn && Concerns(place));

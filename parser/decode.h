@@ -89,7 +89,6 @@ class Decoder {
   struct Known {
     RecentlyMade<PageFlags> page_flags;
     RecentlyMade<LockName> lock_names;
-    bool whole_waking = false;
     std::array<std::pair<StringId, const Binding*>, 64> bindings{};
   };
 
@@ -115,6 +114,7 @@ class Decoder {
   std::vector<std::optional<Tracepoint>> tracepoints_;  // by StringId
   std::vector<std::optional<bool>> is_probe_;           // likewise
   bool takes_all_ = false;
+  bool whole_waking_ = false;  // a sched_waking told all that it may: one that tells less is cut
   // By StringId of the name, and place.
   std::unordered_map<uint32_t, std::map<std::string, std::unique_ptr<Binding>, std::less<>>> bindings_;
 };
