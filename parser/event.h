@@ -334,7 +334,7 @@ struct LossMarker {
     kStretchBegins,  // events before it were left out
     kStretchEnds,    // events after it were left out
     kLeftOut,        // events with a meaning to the model are left out from here on
-    kNextBoot,       // a console log goes on with another boot of the machine; of no cpu
+    kNextBoot,       // another boot of the machine goes on, or another kernel's recording; of no cpu
     kUnreadable,     // an event, or a piece of the trace, could not be read: what it told is missing
   };
   Kind kind;

@@ -443,10 +443,7 @@ LineKind TraceReader::Classify(std::string_view line, bool terminated, Batch* ba
   if (auto cpu = ParseBufferStartedLine(line))
     return AddMarker({LossMarker::Kind::kBufferStarted, *cpu, {}, line_, {}}, batch);
   if (line.starts_with('#')) {
-    if (line.starts_with("# tracer: ")) {
-      native_ = true;
-      if (kept_any_ && !next_head_) next_head_ = line_;
-    }
+    ReadHead(line);
     ParseHeaderLine(line, &header_);
     return LineKind::kComment;
   }
@@ -475,6 +472,40 @@ LineKind TraceReader::Classify(std::string_view line, bool terminated, Batch* ba
   }
   if (terminated && MayBePiece(line)) AddPiece(line);
   return LineKind::kComment;
+}
+
+// The head of a trace stands at its beginning. Behind events another one begins, unless a text quotes it,
+// which has no line of how many entries there are.
+void TraceReader::ReadHead(std::string_view line) {
+  constexpr size_t kLongest = 4096;
+  bool begins = line.starts_with("# tracer: ");
+  bool entries = line.starts_with("# entries-in-buffer");
+  if (begins) {
+    native_ = true;
+    head_.clear();
+  }
+  if (!entries && head_.size() < kLongest) head_.append(line).append("\n");
+  bool is_head = (begins && !text_may_continue_) || (entries && head_.starts_with("# tracer: "));
+  if (is_head && kept_any_ && !next_head_) next_head_ = line_;
+}
+
+// Where the stamps go back it is the file of the next cpu, or what is out of order anyway. Under the same
+// head it is taken for the same machine's, read again after a while: what happened meanwhile is missing.
+// Another head is another kernel's.
+void TraceReader::BeginAnother(const TraceLine& split, Batch* batch) {
+  if (!split.ts || !last_ts_ || split.ts->value >= *last_ts_) {
+    if (head_ != first_head_) {
+      next_boot_ = next_head_;
+    } else {
+      batch->markers.push_back(
+          {LossMarker::Kind::kUnreadable, kAnyCpu, {}, *next_head_, static_cast<EventId>(next_event_ - 1)});
+      Note(Severity::kWarning, "recordings joined",
+           "the head of a trace stands behind events, and its stamps go on: what happened between the two "
+           "recordings is "
+           "missing");
+    }
+  }
+  next_head_.reset();
 }
 
 LineKind TraceReader::AddOther(const OtherLine& other, Batch* batch) {
@@ -553,13 +584,9 @@ LineKind TraceReader::AddEvent(const TraceLine& split, const TraceBody& body, Ba
   bool kept = !filter_ || Keeps(split, body, batch);
   auto id = static_cast<EventId>(next_event_++);
   if (kept) {
-    // The head of a trace stands at its beginning: another recording, unless its stamps go back, as those of
-    // the next cpu's file do.
-    if (next_head_ && !next_boot_ && (!split.ts || !last_ts_ || split.ts->value >= *last_ts_))
-      next_boot_ = next_head_;
-    next_head_.reset();
-    last_ts_.reset();
-    if (split.ts) last_ts_ = split.ts->value;
+    if (next_head_) BeginAnother(split, batch);
+    if (!kept_any_) first_head_ = head_;
+    last_ts_ = split.ts ? std::optional(split.ts->value) : std::nullopt;
     kept_any_ = true;
     if (next_boot_) batch->markers.push_back({LossMarker::Kind::kNextBoot, -1, {}, *next_boot_, id});
     next_boot_.reset();

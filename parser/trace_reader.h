@@ -67,6 +67,8 @@ class TraceReader : public EventSource {
   void AddUnreadable(int32_t cpu, Batch* batch) const;
   LineKind AddMarker(const LossMarker& marker, Batch* batch) const;
   bool HasMeaning(const TraceBody& body);
+  void ReadHead(std::string_view line);
+  void BeginAnother(const TraceLine& split, Batch* batch);
   bool Keeps(const TraceLine& split, const TraceBody& body, Batch* batch);
   LineKind AddEvent(const TraceLine& split, const TraceBody& body, Batch* batch);
   void KeepWhole(const TraceBody& body, Event* event, Batch* batch);
@@ -133,7 +135,9 @@ class TraceReader : public EventSource {
   bool kept_any_ = false;             // of the events
   std::optional<int64_t> next_boot_;  // line where another boot began, of which no event was kept yet
   std::optional<int64_t> next_head_;  // and where a head stands behind events
-  std::optional<int64_t> last_ts_;    // of the last one that was kept
+  std::string first_head_;            // but for the number of entries
+  std::string head_;                  // the latest, likewise
+  std::optional<int64_t> last_ts_;    // of the last event that was kept
 
   // What a line without an event of its own may belong to.
   struct LastOnCpu {
