@@ -69,6 +69,8 @@ using TextBuffer = std::vector<char, UninitializedAllocator<char>>;
 
 // The text one batch is made of, about.
 inline constexpr size_t kBatchBytes = size_t{1024} * 1024;
+// It ends behind so many markers, too. A line with one has some twenty bytes.
+inline constexpr size_t kBatchMarkers = kBatchBytes / 16;
 
 struct Batch {
   Batch() = default;

@@ -554,7 +554,8 @@ bool PerfDataReader::Next(Batch* batch) {
   ends_.clear();
   frame_text_.clear();
   frame_ends_.clear();
-  while (batch->events.size() < kBatchEvents && text_.size() + frame_text_.size() < kBatchBytes) {
+  while (batch->events.size() < kBatchEvents && batch->markers.size() < kBatchMarkers &&
+         text_.size() + frame_text_.size() < kBatchBytes) {
     if (next_ready_ < ready_.records.size()) {
       Emit(ready_.records[next_ready_++], batch);
       if (next_ready_ == ready_.records.size()) {
