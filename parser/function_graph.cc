@@ -100,7 +100,8 @@ size_t EndOfTask(std::string_view columns, size_t bar) {
   for (bar = columns.find('|', bar + 1); bar != kNotFound && bar <= kLongest;
        bar = columns.find('|', bar + 1)) {
     std::string_view task = TrimBlanks(columns.substr(0, bar));
-    if (!task.starts_with("/*") && SplitTask(task, &comm, &pid)) return bar;
+    bool is_function = task.find_first_of("(;{}") != kNotFound || task.find("/*") != kNotFound;
+    if (!is_function && SplitTask(task, &comm, &pid)) return bar;
   }
   return kNotFound;
 }
@@ -170,11 +171,11 @@ FunctionGraph::Line FunctionGraph::Read(std::string_view line, TraceLine* event,
       break;
     }
     if (!event->pid && SplitTask(column, &event->comm, &event->pid)) {
+    } else if (event->context.empty() && IsFlags(column)) {
+      event->context = column;
     } else if (size_t end = event->pid ? kNotFound : EndOfTask(columns, bar); end != kNotFound) {
       SplitTask(TrimBlanks(columns.substr(0, end)), &event->comm, &event->pid);
       bar = end;
-    } else if (event->context.empty() && IsFlags(column)) {
-      event->context = column;
     } else {
       break;
     }

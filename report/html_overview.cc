@@ -4,7 +4,10 @@
 
 #include <algorithm>
 #include <map>
+#include <set>
+#include <string>
 #include <tuple>
+#include <utility>
 
 #include "report/markup.h"
 #include "report/report_sql.h"
@@ -18,6 +21,7 @@ constexpr int64_t kMostMigrations = 1000;
 constexpr int64_t kMostHolds = 2000;
 constexpr int64_t kMostReports = 200;
 constexpr size_t kMostLanes = 24;
+constexpr int64_t kMostGaps = 1000;
 
 constexpr int kLaneHeight = 48;
 constexpr int kAxisHeight = 22;
@@ -227,7 +231,7 @@ class Plot {
       odd = !odd;
     }
     write(Axis(range_, height_, ticks_));
-    WriteGaps(write);
+    WriteGaps(database, write);
     write("<g class=\"items\">\n");
     for (ItemKind kind : {ItemKind::kHold, ItemKind::kMigration, ItemKind::kWait}) {
       for (const Item& item : items) {
@@ -264,17 +268,26 @@ class Plot {
                         Html(item.look), range_.Percent(from), y + 6, from - range_.begin));
   }
 
-  void WriteGaps(const WriteFn& write) {
-    for (const LostEvents& gap : content_.losses.first) {
+  // Of very many those that cannot be told apart are drawn once.
+  void WriteGaps(const Database& database, const WriteFn& write) {
+    std::set<std::pair<std::string, std::string>> drawn;
+    ForEachGap(database, [&](const LostEvents& gap) {
       int64_t from = std::clamp(gap.from_ts.value_or(range_.begin), range_.begin, range_.end);
       int64_t to = std::clamp(gap.to_ts.value_or(range_.end), range_.begin, range_.end);
+      if (content_.losses.gaps > kMostGaps) {
+        auto permille = [](const std::string& percent) { return percent.substr(0, percent.find('.') + 2); };
+        if (drawn.size() == kMostGaps ||
+            !drawn.emplace(permille(range_.Percent(from)), permille(range_.Percent(std::max(from, to))))
+                 .second)
+          return;
+      }
       write(fmt::format(
           "<rect class=\"lost\" x=\"{}\" y=\"{}\" width=\"{}\" height=\"{}\" data-a=\"{}\" "
           "data-b=\"{}\"><title>{}"
           "</title></rect>\n",
           range_.Percent(from), kAxisHeight, range_.Width(from, std::max(from, to)), height_ - kAxisHeight,
           from - range_.begin, to - range_.begin, Html(GapText(gap, ticks_))));
-    }
+    });
   }
 
   void WriteReports(const Database& database, const WriteFn& write) {
@@ -352,10 +365,9 @@ void WriteOverview(const Database& database, const ReportContent& content, const
           ". Nothing of it has a time, so there is nothing to draw.</p>\n</section>\n");
     return;
   }
-  const Losses& losses = content.losses;
-  if (auto drawn = static_cast<int64_t>(losses.first.size()); drawn < losses.gaps)
-    shown += fmt::format("; {} of {} with lost events shown (the first)", CountText(drawn),
-                         Plural(losses.gaps, "gap", "gaps"));
+  if (content.losses.gaps > kMostGaps)
+    shown += fmt::format("; of {} with lost events those within a thousandth of the time are drawn as one",
+                         Plural(content.losses.gaps, "gap", "gaps"));
   write("<p class=\"note\">" + Html(shown) + "</p>\n");
   write(R"html(<div class="timeline">
 <div class="tools" role="toolbar" aria-label="time line">
