@@ -301,7 +301,10 @@ TEST_CASE("arguments of two events that run together are none of either", "[deco
     CHECK(second + 1 >= form.whole.size() - form.whole.size() / 2);
     CHECK(f.Understands(form.name, form.whole));
   }
-  // What stands in parentheses is not always a place.
+  // What stands in parentheses is not always a place, and a string that was fetched may hold anything.
+  CHECK(f.Understands("folio_unlock", hit + " name=\"a folio=1 (folio_lock+0x0/0x10)\""));
+  CHECK(f.Understands("print", "(folio_wait_bit(0x123) took 5 us)"));
+  CHECK(f.Understands("tracing_mark_write", "(mm_page_alloc(order=9): slow)"));
   CHECK(f.Understands("folio_unlock", place + " folio=0xffffea0000160000 flags=(fault) ref=(fault)"));
   CHECK(f.Understands("page_ref_set",
                       "pfn=0x59654 flags=none count=1 mapcount=0 mapping=          (null) mt=0 val=1"));

@@ -127,8 +127,7 @@ std::string Query(const std::string& sql, const Budget& budget = {.steps = 1'000
     while (statement.Step()) first = statement.Text(0);
     return first;
   } catch (const Error& error) {
-    std::string text = error.what();
-    return text.substr(0, text.find('\n'));
+    return error.what();
   }
 }
 
@@ -414,7 +413,7 @@ TEST_CASE("what a replay holds in memory is bounded, whatever rows it comes in",
   CHECK(many.err.find("more formats of events than an analysis keeps") != std::string::npos);
   Run markers = replay(
       numbers +
-      "150000) INSERT INTO trace_marker SELECT (SELECT min(id) FROM trace_batch), 0, 0, 1, i, 1 FROM n");
+      "250000) INSERT INTO trace_marker SELECT (SELECT min(id) FROM trace_batch), 0, 0, 1, i, 1 FROM n");
   CHECK(markers.exit_code == 2);
   CHECK(markers.err.find("a batch has more markers than lines") != std::string::npos);
   Run reports = replay(numbers +
@@ -581,6 +580,7 @@ TEST_CASE("a journal that names another file deletes none", "[hostile]") {
   Victim victim;
   std::string fleet = victim.beside("fleet.db");
   REQUIRE(Execute({"triage", victim.log(), "-o", fleet}).exit_code == 1);
+  fs::create_symlink("fleet.db", victim.beside("link.db"));
   std::string other = victim.beside("other");
   std::ofstream(other) << "hi";
   // www.sqlite.org/fileformat.html 3 and, of the name at its end, pager.c (readSuperJournal).
@@ -596,8 +596,8 @@ TEST_CASE("a journal that names another file deletes none", "[hostile]") {
       magic + std::string(504, '\0') + other + number(other.size()) + number(sum) + magic;
   for (const Arguments& arguments :
        {Arguments{"triage", victim.log(), "-o", fleet}, Arguments{"query", fleet, "SELECT 1"},
-        Arguments{"report", victim.path()}, Arguments{"triage", victim.log(), "-o", victim.path()},
-        Arguments{"replay", victim.path()}}) {
+        Arguments{"triage", victim.log(), "-o", victim.beside("link.db")}, Arguments{"report", victim.path()},
+        Arguments{"triage", victim.log(), "-o", victim.path()}, Arguments{"replay", victim.path()}}) {
     for (const std::string& path : {fleet, victim.path()})
       std::ofstream(path + "-journal", std::ios::binary) << journal;
     Run run = Execute(arguments);
@@ -605,6 +605,40 @@ TEST_CASE("a journal that names another file deletes none", "[hostile]") {
     CHECK(run.exit_code == 2);
     CHECK(run.err.find("makes SQLite delete another file") != std::string::npos);
     CHECK(ReadFile(other) == "hi");
+  }
+}
+
+TEST_CASE("a WAL beside a database that has none is not read, and nothing beside it overwritten",
+          "[hostile]") {
+  Victim victim;
+  const std::string text(100'000, 't');
+  for (const std::string& wal :
+       {std::string("x"), std::string("\x37\x7f\x06\x82", 4) + std::string(100, '\0')}) {
+    std::ofstream(victim.path() + "-wal", std::ios::binary) << wal;
+    std::ofstream(victim.path() + "-shm", std::ios::binary) << text;
+    for (const Arguments& arguments :
+         {Arguments{"report", victim.path()}, Arguments{"query", victim.path(), "SELECT 1"},
+          Arguments{"doctor", victim.path()}, Arguments{"replay", victim.path()}}) {
+      Run run = Execute(arguments);
+      CAPTURE(arguments, run.err);
+      CHECK(run.exit_code == 2);
+      CHECK(run.err.find("-wal") != std::string::npos);
+      CHECK(ReadFile(victim.path() + "-wal") == wal);
+      CHECK(ReadFile(victim.path() + "-shm") == text);
+    }
+  }
+}
+
+TEST_CASE("a rule that is required and is not there is told before anything is replaced", "[hostile]") {
+  Victim victim;
+  std::string before = ReadFile(victim.path());
+  for (const Arguments& arguments :
+       {Arguments{"analyze", victim.log(), "-o", victim.path(), "--require", "nosuch"},
+        Arguments{"replay", victim.path(), "--require", "nosuch"}}) {
+    Run run = Execute(arguments);
+    CHECK(run.exit_code == 2);
+    CHECK(run.err.find("--require: nosuch: there is no rule of that name") != std::string::npos);
+    CHECK(ReadFile(victim.path()) == before);
   }
 }
 
@@ -676,12 +710,12 @@ TEST_CASE("a query may read, for a time, in so much memory", "[hostile]") {
     ReadOnlyStatement statement(database, long_line, {});
     FAIL("it was prepared");
   } catch (const Error& error) {
-    std::string text = error.what();
-    CHECK(text.size() < 500);
-    CHECK(text.find('\x1b') == std::string::npos);
+    REQUIRE(error.below().size() == 2);
+    const std::string& line = error.below()[0];
+    CHECK(line.size() < 300);
+    CHECK(line.find('\x1b') == std::string::npos);
     // The caret is below the place.
-    size_t line = text.find('\n') + 1;
-    CHECK(text.substr(line + text.rfind('^') - text.rfind('\n') - 1).starts_with("nosuch"));
+    CHECK(line.substr(error.below()[1].find('^')).starts_with("nosuch"));
   }
 
   // A function that is at work on one value is not asked whether it may go on.

@@ -505,6 +505,11 @@ TEST_CASE("what is no baseline is not replaced by one", "[triage]") {
     CHECK(run.exit_code == 2);
     CHECK(run.err.find("is the fleet database of -o, or what SQLite keeps beside it") != std::string::npos);
   }
+  // By relative names, of a fleet that is there.
+  REQUIRE(Shell("$MMREPLAY triage -o " + both + " " + log).exit_code == 1);
+  run = Shell("cd " + folder.path() + " && $MMREPLAY triage t.txt -o both --write-baseline both-wal");
+  CHECK(run.exit_code == 2);
+  CHECK(run.err.find("is the fleet database of -o, or what SQLite keeps beside it") != std::string::npos);
 }
 
 TEST_CASE("a baseline is nested as deep as anybody likes", "[triage]") {
