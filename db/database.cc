@@ -178,14 +178,20 @@ Beside WhatIsBeside(const std::string& path, const Companion& companion) {
   return of_sqlite ? Beside::kOfSqlite : Beside::kOther;
 }
 
+// What SQLite may keep beside a database; -1 where there is nothing of that name.
+int OpenBeside(const std::string& name) {
+  int fd = open(name.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+  if (fd < 0 && errno != ENOENT && errno != ENOTDIR) throw Error(name + ": " + Reason(errno));
+  return fd;
+}
+
 // A journal that ends with the name of another file: one of a transaction over several databases. SQLite
 // would put the pages back, and then delete that file, whatever it is (fileformat.html 3; pager.c:
 // pager_delsuper). None of ours is such a transaction.
 void RequireOwnJournal(const std::string& path) {
   const std::string journal = NameOf(OutputFile(path), kJournal);  // beside what a link leads to
-  int fd = open(journal.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-  if (fd < 0 && (errno == ENOENT || errno == ENOTDIR)) return;
-  if (fd < 0) throw Error(journal + ": " + Reason(errno));
+  int fd = OpenBeside(journal);
+  if (fd < 0) return;
   std::array<char, 8> end{};
   constexpr auto kSize = static_cast<ssize_t>(end.size());
   off_t size = lseek(fd, 0, SEEK_END);
@@ -217,9 +223,13 @@ void RequireSettled(const std::string& path, const DatabaseHeader& header) {
   const std::string file = OutputFile(path);
   if (WhatIsBeside(file, kJournal) == Beside::kOfSqlite) FailInterrupted(path);
   // SQLite reads it even where the database has none by its head, and makes or overwrites what belongs to it.
-  Beside wal = WhatIsBeside(file, kWal);
-  if (wal == Beside::kOfSqlite || wal == Beside::kOther)
-    throw Error(path + ": SQLite would take " + NameOf(file, kWal) + " for a part of it" +
+  const std::string wal = NameOf(file, kWal);
+  int fd = OpenBeside(wal);
+  if (fd < 0) return;
+  off_t size = lseek(fd, 0, SEEK_END);
+  close(fd);
+  if (size > 0)
+    throw Error(path + ": SQLite would take " + wal + " for a part of it" +
                 Settle(path, "journal_mode=DELETE") + "; or move that file away if it is another database's");
 }
 

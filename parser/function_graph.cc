@@ -1,7 +1,6 @@
 #include "parser/function_graph.h"
 
 #include <array>
-
 #include <string>
 
 #include "parser/lines.h"
