@@ -415,8 +415,10 @@ void RequireOtherFile(const std::string& path, const std::string& output) {
     // An absolute one: of what is not there yet the canonical name stays relative.
     return std::filesystem::weakly_canonical(std::filesystem::absolute(OutputFile(name), ignored), ignored);
   };
+  const std::filesystem::path baseline = place(path);
+  const std::string database = place(output).native();
   for (const char* suffix : {"", "-journal", "-wal", "-shm"}) {
-    if (place(path) != place(output).native() + suffix) continue;
+    if (baseline != database + suffix) continue;
     throw Error(
         "--write-baseline: " + path +
         ": is the fleet database of -o, or what SQLite keeps beside it; give the baseline another name");

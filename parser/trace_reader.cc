@@ -500,9 +500,8 @@ void TraceReader::BeginAnother(const TraceLine& split, Batch* batch) {
       batch->markers.push_back(
           {LossMarker::Kind::kUnreadable, kAnyCpu, {}, *next_head_, static_cast<EventId>(next_event_ - 1)});
       Note(Severity::kWarning, "recordings joined",
-           "the head of a trace stands behind events, and its stamps go on: what happened between the two "
-           "recordings is "
-           "missing");
+           "the head of a trace stands behind events, and its stamps go on: what happened between the "
+           "two recordings is missing");
     }
   }
   next_head_.reset();

@@ -38,8 +38,8 @@ struct Verdict {
 };
 Verdict ReadVerdict(const Database& database);
 
-// As Verdict::ExitCode, as the policy has it, of the database's own verdict. Throws Error for a required rule
-// that was not run.
+// As Verdict::ExitCode, as the policy has it, of the database's own verdict. Required rules are some of those
+// that were run.
 int ExitCodeFor(const Database& database, Verdict verdict, const ExitPolicy& policy);
 
 struct GradeCounts {

@@ -535,14 +535,18 @@ TEST_CASE("function_graph with absolute time and tasks", "[line_format]") {
   CHECK(read.rows[0].comm == "kworker");
   CHECK(read.rows[0].pid == 1507);
   CHECK(read.rows[1].context == "d..1");
+  CHECK(read.rows[1].name == "funcgraph_exit");
+  CHECK(read.rows[2].pid == 1507);
   // Each flag is set (as kernels before 5.12 print four); names that are empty or have bars in them.
   struct Columns {
     const char* columns;
     const char* comm;
     const char* context;
   };
-  for (const Columns& row : {Columns{"ls-1234  |  dNh2 ", "ls", "dNh2"}, Columns{"-1234  |  d.h2 ", "", "d.h2"},
-                         Columns{"l|1-1234  |  d..1 ", "l|1", "d..1"}, Columns{"5.7 | a-1234  |  d..1 ", "5.7 | a", "d..1"}}) {
+  for (const Columns& row :
+       {Columns{"ls-1234  |  dNh2 ", "ls", "dNh2"}, Columns{"-1234  |  d.h2 ", "", "d.h2"},
+        Columns{"l|1-1234  |  d..1 ", "l|1", "d..1"},
+        Columns{"5.7 | a-1234  |  d..1 ", "5.7 | a", "d..1"}}) {
     CAPTURE(row.columns);
     LinesRead one = ReadAs(InputFormat::kFunctionGraph, " 2681.770600 |   0)  " + std::string(row.columns) +
                                                             "|   1.5 us    |  }\n");
@@ -551,8 +555,6 @@ TEST_CASE("function_graph with absolute time and tasks", "[line_format]") {
     CHECK(one.rows[0].pid == 1234);
     CHECK(one.rows[0].context == row.context);
   }
-  CHECK(read.rows[1].name == "funcgraph_exit");
-  CHECK(read.rows[2].pid == 1507);
 }
 
 TEST_CASE("systrace pages", "[line_format]") {
