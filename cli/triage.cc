@@ -426,6 +426,17 @@ void RequireOtherFile(const std::string& path, const std::string& output) {
 }
 
 void WriteBaseline(const std::string& path, const Triage& triage) {
+  const TriageCounts& counts = triage.counts();
+  int64_t unjudged = counts.of(LogStatus::kUnreadable) + counts.of(LogStatus::kFailed);
+  // With a full disk, say: what is known would be forgotten.
+  if (unjudged == counts.logs) {
+    Tell("--write-baseline: " + path + ": not written, no log could be judged");
+    return;
+  }
+  if (unjudged > 0) {
+    Tell(fmt::format("--write-baseline: {}: without what {} that could not be judged may show", path,
+                     Plural(unjudged, "log", "logs")));
+  }
   PartialFile file(path);
   file.Write(BaselineText(triage));
   file.Publish();
