@@ -57,14 +57,14 @@ std::string_view TextSpool::Read(int64_t place) {
 IntervalSpool::IntervalSpool(SpoolFile* file, TextSpool* texts, int columns, const std::vector<int>& peaked)
     : file_(file), texts_(texts), columns_(columns), row_cells_(static_cast<size_t>(columns) + 1) {
   for (int column : peaked) peaks_.push_back({.column = column, .of_block = {}});
-  size_t blocks = kLoadedBytes / (kRowsInBlock * row_cells_ * sizeof(int64_t));
+  size_t blocks = kLoadedBytes / block_bytes();
   size_t power = 1;
   while (power * 2 <= blocks) power *= 2;
   loaded_.resize(power);
 }
 
 void IntervalSpool::Replace(Block* block, size_t number) {
-  size_t bytes = kRowsInBlock * row_cells_ * sizeof(int64_t);
+  size_t bytes = block_bytes();
   ++replaced_;
   if (block->changed) {
     uint64_t& place = places_[block->number];
@@ -82,10 +82,22 @@ void IntervalSpool::Replace(Block* block, size_t number) {
   block->number = number;
 }
 
+void IntervalSpool::StayLoaded(size_t room) {
+  if (loaded_.size() >= places_.size() || places_.size() * block_bytes() > room) return;
+  size_t power = loaded_.size();
+  while (power < places_.size()) power *= 2;
+  std::vector<Block> all(power);
+  for (Block& block : loaded_) {
+    if (block.number != SIZE_MAX) all[block.number] = std::move(block);
+  }
+  loaded_ = std::move(all);
+}
+
 int64_t* IntervalSpool::Place(int64_t id) {
   auto place = static_cast<size_t>(id);
   if (place / kRowsInBlock >= places_.size()) {
     places_.resize(place / kRowsInBlock + 1);
+    columns_of_block_.resize(places_.size());
     for (Peaks& peaks : peaks_) peaks.of_block.resize(places_.size(), std::numeric_limits<int64_t>::min());
   }
   Block& block = Load(place / kRowsInBlock);
@@ -98,13 +110,18 @@ int64_t* IntervalSpool::Place(int64_t id) {
 }
 
 int64_t IntervalSpool::SkipBelow(int64_t id, int column, int64_t least, bool backward) const {
-  constexpr auto kRows = static_cast<int64_t>(kRowsInBlock);
   for (const Peaks& peaks : peaks_) {
     if (peaks.column != column) continue;
-    while (id >= 0 && id <= last_id_ && peaks.of_block[static_cast<size_t>(id / kRows)] < least)
-      id = backward ? id / kRows * kRows - 1 : (id / kRows + 1) * kRows;
+    id = SkipBlocks(id, backward, [&](size_t block) { return peaks.of_block[block] < least; });
   }
   return id;
+}
+
+int64_t IntervalSpool::SkipByColumns(int64_t id, int64_t known, int64_t unknown, bool backward) const {
+  return SkipBlocks(id, backward, [&](size_t block) {
+    const Columns& columns = columns_of_block_[block];
+    return (columns.known & known) != known || (columns.unknown & unknown) != unknown;
+  });
 }
 
 IntervalIndex::IntervalIndex(IntervalSpool* rows, int first, std::optional<int> second)

@@ -81,7 +81,11 @@ class IntervalSpool {
     int64_t* cells = Place(id);
     [&]<int... kColumn>(std::integer_sequence<int, kColumn...>) {
       (set(kColumn, Writer(cells, texts_, kColumn)), ...);
-    }(std::make_integer_sequence<int, kColumns>());
+    }
+    (std::make_integer_sequence<int, kColumns>());
+    Columns& columns = columns_of_block_[static_cast<size_t>(id) / kRowsInBlock];
+    columns.known |= cells[0];
+    columns.unknown |= ~cells[0];
     for (Peaks& peaks : peaks_) {
       if ((cells[0] >> peaks.column & 1) == 0) continue;
       int64_t& peak = peaks.of_block[static_cast<size_t>(id) / kRowsInBlock];
@@ -103,6 +107,12 @@ class IntervalSpool {
   // The id itself, or past the blocks of ids from there on (`backward`: from there back) in which no row has
   // at least that value in the column. Ids before or behind all are returned as they are.
   int64_t SkipBelow(int64_t id, int column, int64_t least, bool backward) const;
+  // Likewise past those in which no row lacks the columns `unknown`, or one of the columns `known` no row
+  // has. A bit each.
+  int64_t SkipByColumns(int64_t id, int64_t known, int64_t unknown, bool backward) const;
+  // For rows that are gone through again and again: if all blocks have room in that many bytes, each stays
+  // once it was loaded.
+  void StayLoaded(size_t room);
   std::string_view Text(const Row& row, int column) { return texts_->Read(row.Value(column)); }
 
   int columns() const { return columns_; }
@@ -125,6 +135,21 @@ class IntervalSpool {
     std::vector<int64_t> of_block;
   };
 
+  // Of a block, the columns that a row has, and those that a row lacks, a bit each.
+  struct Columns {
+    int64_t known = 0;
+    int64_t unknown = 0;
+  };
+
+  // The id itself, or past the blocks from there on that `has_none` is true for.
+  template <typename HasNone>
+  int64_t SkipBlocks(int64_t id, bool backward, const HasNone& has_none) const {
+    constexpr auto kRows = static_cast<int64_t>(kRowsInBlock);
+    while (id >= 0 && id <= last_id_ && has_none(static_cast<size_t>(id / kRows)))
+      id = backward ? id / kRows * kRows - 1 : (id / kRows + 1) * kRows;
+    return id;
+  }
+
   // Of a new row, cleared.
   int64_t* Place(int64_t id);
   Block& Load(size_t number) {
@@ -133,6 +158,7 @@ class IntervalSpool {
     return block;
   }
   void Replace(Block* block, size_t number);
+  size_t block_bytes() const { return kRowsInBlock * row_cells_ * sizeof(int64_t); }
 
   SpoolFile* file_;
   TextSpool* texts_;
@@ -140,6 +166,7 @@ class IntervalSpool {
   size_t row_cells_;
   int64_t last_id_ = -1;
   std::vector<uint64_t> places_;  // in the file, of each block, plus 1; 0: it has none yet
+  std::vector<Columns> columns_of_block_;
   std::vector<Peaks> peaks_;
   std::vector<Block> loaded_;  // a block has one place here
   uint64_t replaced_ = 0;      // how often a block gave its place to another one
@@ -158,7 +185,8 @@ class IntervalIndex {
     bool operator>(const Entry& other) const { return other < *this; }
   };
 
-  // Of rows that have the first column. Without a second one it is the id; where it is NULL, it counts as the least.
+  // Of rows that have the first column. Without a second one it is the id; where it is NULL, it counts as the
+  // least.
   IntervalIndex(IntervalSpool* rows, int first, std::optional<int> second);
 
   size_t size() const { return size_; }

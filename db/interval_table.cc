@@ -62,6 +62,7 @@ class IntervalTable::Cursor {
     }
     if (ended_) return;
     index_ = nullptr;
+    unknown_ = false;
     if (other_ != 0) {
       if ((bits & kEqual) != 0) from_ = to_ = equal;
       unknown_ = (bits & kUnknown) != 0;
@@ -82,6 +83,7 @@ class IntervalTable::Cursor {
                               : static_cast<int64_t>(index_->size()) - 1;
     }
     at_ = backward_ ? end_ : begin_;
+    if (!index_ && begin_ < end_) table_->rows_.StayLoaded(table_->room_);
     Settle();
   }
 
@@ -125,6 +127,10 @@ class IntervalTable::Cursor {
   void Settle() {
     for (;; at_ += backward_ ? -1 : 1) {
       if (other_ != 0 && from_ != kLeast) at_ = table_->rows_.SkipBelow(at_, other_, from_, backward_);
+      if (!index_) {
+        int64_t lacked = unknown_ ? int64_t{1} << other_ : 0;
+        at_ = table_->rows_.SkipByColumns(at_, static_cast<int64_t>(known_), lacked, backward_);
+      }
       if (at_ < begin_ || at_ > end_) break;
       id_ = index_ ? index_->At(static_cast<size_t>(at_)).id : at_;
       Load();
@@ -164,8 +170,9 @@ class IntervalTable::Cursor {
   uint64_t replaced_ = 0;
 };
 
-IntervalTable::IntervalTable(Database* database, const std::string& table, SpoolFile* file, TextSpool* texts)
-    : rows_(file, texts, ColumnCount(*database, table), Lengths(*database, table)) {
+IntervalTable::IntervalTable(Database* database, const std::string& table, SpoolFile* file, TextSpool* texts,
+                             size_t room)
+    : rows_(file, texts, ColumnCount(*database, table), Lengths(*database, table)), room_(room) {
   // Those that are generated are like the others here: a virtual table has none.
   Statement column(
       *database,

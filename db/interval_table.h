@@ -15,8 +15,10 @@ namespace mmreplay {
 class IntervalTable {
  public:
   // Takes the place of the table, which is empty; its first column is the id. The database is to outlive it,
-  // the files are to outlive the database. It is complete before it is read.
-  IntervalTable(Database* database, const std::string& table, SpoolFile* file, TextSpool* texts);
+  // the files are to outlive the database. It is complete before it is read; rows that are read then stay in
+  // memory, if all of them have room in that many bytes.
+  IntervalTable(Database* database, const std::string& table, SpoolFile* file, TextSpool* texts,
+                size_t room = 0);
 
   IntervalSpool& rows() { return rows_; }
 
@@ -25,8 +27,8 @@ class IntervalTable {
   void BestIndex(sqlite3_index_info* query) const;
 
  private:
-  // Columns rows are found by: the first by value, the second by a range. Without a second one it is the id, as in
-  // SQLite's own indexes.
+  // Columns rows are found by: the first by value, the second by a range. Without a second one it is the id,
+  // as in SQLite's own indexes.
   struct Key {
     int first;
     std::optional<int> second;
@@ -36,6 +38,7 @@ class IntervalTable {
   std::string declaration_;
   uint64_t texts_ = 0;  // a bit for each column that is one
   IntervalSpool rows_;
+  size_t room_;
   std::vector<Key> keys_;
 };
 

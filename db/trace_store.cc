@@ -344,12 +344,15 @@ void ColumnOf(const void* rows, size_t row, int column, sqlite3_context* to) {
 
 // The tables that are spooled.
 struct TraceStore::Intervals {
+  // Rules and reports go through the waits several times. The replay has ended then, and took more.
+  static constexpr size_t kWaitsInMemory = size_t{64} << 20;
+
   Intervals(Database* database, SpoolFile* file)
       : texts(file),
         lives(database, "page_lifetime", file, &texts),
         holds(database, "ptl_hold", file, &texts),
         migrations(database, "migration", file, &texts),
-        waits(database, "page_wait", file, &texts) {}
+        waits(database, "page_wait", file, &texts, kWaitsInMemory) {}
 
   void Put(const PageLifetime& life) { Put<10>(&lives, Value(life.id), life); }
   void Put(const PtlHold& held) { Put<12>(&holds, Value(held.id), held); }

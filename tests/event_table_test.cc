@@ -1,6 +1,7 @@
 // The virtual tables over a spool answer as the stored tables do.
 #include <catch2/catch.hpp>
 
+#include <array>
 #include <string>
 #include <vector>
 
@@ -295,6 +296,41 @@ TEST_CASE("rows of intervals come back whatever their order and number", "[event
   CHECK(rows.SkipBelow(-1, 1, 0, true) == -1);
   CHECK(rows.SkipBelow(kRows, 1, 0, false) == kRows);
   CHECK(rows.SkipBelow(7, 0, 5'000, false) == 7);  // nothing is known of that column
+
+  // Likewise where a column is to be known, which one row of 100 has, or to be unknown.
+  for (bool backward : {false, true}) {
+    int64_t looked_at = 0;
+    int64_t found = 0;
+    for (int64_t id = backward ? kRows - 1 : 0;; id += backward ? -1 : 1) {
+      id = rows.SkipByColumns(id, 1 << 2, 1 << 2, backward);
+      if (id < 0 || id >= kRows) break;
+      ++looked_at;
+      auto row = rows.Find(id);
+      found += row && row->Has(2);
+    }
+    CHECK(found == kRows / 100);
+    CHECK(looked_at < kRows * 7 / 10);
+    int64_t end = backward ? -1 : kRows;
+    CHECK(rows.SkipByColumns(7, 0, 1 << 0, backward) == end);  // each row has it
+    CHECK(rows.SkipByColumns(7, 0, 1 << 1, backward) == 7);
+  }
+
+  // Rows that stay in memory are the same, and are read from the file once.
+  rows.StayLoaded(1'000'000);
+  int64_t sum = 0;
+  std::array<uint64_t, 3> replaced{};
+  for (uint64_t& times : replaced) {
+    uint64_t before = rows.replaced();
+    for (int64_t id = 0; id < kRows; ++id) {
+      if (auto row = rows.Find(id)) sum += row->Value(0);
+    }
+    times = rows.replaced() - before;
+    if (&times == &replaced[0]) rows.StayLoaded(size_t{1} << 30);
+  }
+  CHECK(sum == 3 * (kRows / 1'000) * (999 * 1'000 / 2 - 100 * (3 + 993) / 2));
+  CHECK(replaced[0] > 1'000);  // they had no room
+  CHECK(replaced[1] > 1'000);
+  CHECK(replaced[2] == 0);
 
   // More than one stretch is sorted at once.
   IntervalIndex index(&rows, 0, 1);
