@@ -80,7 +80,7 @@ class ReaderThread {
   // What is done for the store with the events of a batch.
   struct Wanted {
     bool fields;
-    bool text;  // after the reading
+    std::function<bool(Batch*)> keep_args;  // false: the text must be held
   };
   // `replay_options` is called when the first batch has been read.
   ReaderThread(EventSource* source, TypedFields* fields, Wanted wanted,
@@ -119,7 +119,7 @@ class ReaderThread {
                              Overloaded{[&](const LossMarker& loss) { console->See(loss); }, see_event});
               read.lessons = learner->Take();
               read.left_out = source->lines().left_out;
-              if (!wanted.text && batch.text_at) batch.ReleaseText(&released);
+              if (wanted.keep_args(&batch)) batch.ReleaseText(&released);
               if (!batches_.Push(std::move(read))) break;
             }
             batches_.Close();
@@ -211,8 +211,8 @@ class StoreWriter {
   std::thread thread_;
 };
 
-// Most of the time of an analysis that keeps a database goes to writing it. Short rows in a temporary file take
-// a seventh: with the replay that is about what the reading takes, where two cpus are to be shared.
+// Most of the time of an analysis that keeps a database goes to writing it. Short rows in a temporary file
+// take a seventh: with the replay that is about what the reading takes, where two cpus are to be shared.
 bool WritesOnThread(const TraceStore& store, unsigned cpus) {
   constexpr unsigned kStages = 3;
   return store.keeps_fields() || cpus >= kStages;
@@ -467,7 +467,8 @@ TraceFacts Ingest(const Recording& recording, TraceStore* store, const IngestOpt
   StoreWriter writer(store, &pool, WritesOnThread(*store, options.cpus));
   auto replay_options = [&] { return OptionsOf(recording, *reader, options.memory); };
   ReaderThread batches(reader.get(), &fields,
-                       {.fields = store->keeps_fields(), .text = !store->reads_text_of_file()},
+                       {.fields = store->keeps_fields(),
+                        .keep_args = [store](Batch* batch) { return store->KeepArgs(batch); }},
                        replay_options, &starts, &console, &pool);
   std::deque<Batch> ahead;
   size_t ahead_weight = 0;

@@ -41,6 +41,17 @@ EventSpool::EventSpool(std::shared_ptr<SeekableFile> text) : text_(std::move(tex
   static_assert(sizeof(Packed) == 48 && sizeof(PackedPage) == 20);
 }
 
+void EventSpool::KeepArgs(Batch* batch) {
+  if (text_ && batch->text_at) return;
+  kept_args_.clear();
+  for (Event& event : batch->events) {
+    std::string_view args = batch->Args(event);
+    event.args = {static_cast<uint32_t>(kept_args_.size()), static_cast<uint32_t>(args.size())};
+    kept_args_ += args;
+  }
+  batch->args_at = file_.Append(kept_args_.data(), kept_args_.size());
+}
+
 void EventSpool::Write(const Batch& batch, const std::vector<PageResult>& results) {
   if (batch.events.empty()) return;
   packed_.clear();
@@ -53,7 +64,7 @@ void EventSpool::Write(const Batch& batch, const std::vector<PageResult>& result
                    .last_id = Value(batch.events.back().id),
                    .first_line = batch.events.front().line,
                    .file_args_at = batch.text_at.value_or(0),
-                   .spool_args_at = 0,
+                   .spool_args_at = batch.args_at.value_or(0),
                    .at = 0,
                    .pages_at = 0,
                    .wide_at = 0,
@@ -82,8 +93,8 @@ void EventSpool::Write(const Batch& batch, const std::vector<PageResult>& result
     row.flags = static_cast<uint8_t>(FlagsOf(event));
     row.args_size = event.args.size;
     row.args_in_file = in_file && !event.args.is_owned();
-    // Both count from the batch's own.
-    if (row.args_in_file) {
+    // All count from the batch's own.
+    if (row.args_in_file || batch.args_at) {
       row.args_at = event.args.at;
     } else {
       row.args_at = texts_.size();
@@ -99,7 +110,7 @@ void EventSpool::Write(const Batch& batch, const std::vector<PageResult>& result
   auto append = [&](const auto& rows) {
     return rows.empty() ? 0 : file_.Append(rows.data(), rows.size() * sizeof(rows[0]));
   };
-  index.spool_args_at = append(texts_);
+  if (!batch.args_at) index.spool_args_at = append(texts_);
   index.at = append(packed_);
   index.pages_at = append(pages_);
   index.wide_at = append(wide_);

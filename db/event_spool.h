@@ -61,8 +61,9 @@ class EventSpool {
   // `text`: the file that Batch::text_at counts in; nullptr where there is none.
   explicit EventSpool(std::shared_ptr<SeekableFile> text);
 
-  // Arguments that are in a batch's text are not taken from there.
-  bool reads_text_of_file() const { return text_ != nullptr; }
+  // Sees to it that the batch's text need not be held until it is written: its arguments are kept here, where
+  // they cannot be read from the text's file. May be called while others are written. Throws Error.
+  void KeepArgs(Batch* batch);
 
   // Batches in order, with one result per event. Throws Error.
   void Write(const Batch& batch, const std::vector<PageResult>& results);
@@ -151,6 +152,7 @@ class EventSpool {
   uint32_t first_page_ = 0;  // of the window, in its batch
   uint32_t first_wide_ = 0;
   std::string texts_;
+  std::string kept_args_;  // of who calls KeepArgs
 
   // Rows read last.
   std::vector<SpooledEvent> window_;

@@ -35,9 +35,7 @@ SpoolFile::SpoolFile()
     : file_(OpenTemporaryFile("events"), "temporary file for events in " + FolderOfTemporaries()) {}
 
 uint64_t SpoolFile::Reserve(size_t size) {
-  uint64_t at = end_;
-  end_ += size;
-  return at;
+  return end_.fetch_add(size);
 }
 
 void SpoolFile::Write(uint64_t offset, const void* data, size_t size) {

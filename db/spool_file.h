@@ -1,6 +1,7 @@
 // An unnamed temporary file, for what an analysis that keeps no database does not hold in memory.
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <string>
@@ -16,7 +17,7 @@ class SpoolFile {
  public:
   SpoolFile();
 
-  // Room for so many bytes.
+  // Room for so many bytes, for whichever thread.
   uint64_t Reserve(size_t size);
   // In room that was reserved. Throws Error.
   void Write(uint64_t offset, const void* data, size_t size);
@@ -29,7 +30,7 @@ class SpoolFile {
 
  private:
   SeekableFile file_;
-  uint64_t end_ = 0;
+  std::atomic<uint64_t> end_ = 0;
 };
 
 }  // namespace mmreplay

@@ -117,8 +117,12 @@ class TraceStore {
 
   // Typed fields are stored with the events.
   bool keeps_fields() const { return !spool_; }
-  // What a batch's text holds is taken from the trace's file, if it is there.
-  bool reads_text_of_file() const { return spool_ && spool_->reads_text_of_file(); }
+  // Sees to it that the batch's text need not be held until it is written; false: it must be. By another
+  // thread than the one that writes, too.
+  bool KeepArgs(Batch* batch) {
+    if (spool_) spool_->KeepArgs(batch);
+    return spool_ != nullptr;
+  }
   // Where events may keep their arguments as records; nullptr: nowhere, their text is stored.
   RecordLayouts* layouts() { return spool_ ? spool_->layouts() : nullptr; }
 

@@ -83,6 +83,7 @@ struct Batch {
   void Clear() {
     text.clear();
     text_at.reset();
+    args_at.reset();
     owned.clear();
     events.clear();
     markers.clear();
@@ -91,10 +92,11 @@ struct Batch {
     released_ = 0;
   }
 
-  // The arguments of one of its events, borrowed. Of a text that was released only their place is known.
+  // The arguments of one of its events, borrowed. Of those that were put away, or a text that was released,
+  // only their place is known.
   std::string_view Args(const Event& event) const {
     if (event.args.is_owned()) return owned[event.args.at & ~ArgsPlace::kOwned];
-    if (released_ > 0) return {};
+    if (args_at || released_ > 0) return {};
     return {text.data() + event.args.at, event.args.size};
   }
   // Where they are if they stand in the text, else of a copy.
@@ -114,8 +116,8 @@ struct Batch {
       migrate->reason = owned.emplace_back(migrate->reason);
   }
 
-  // Hands the text's memory to another batch: for who reads arguments from the trace's file. Fields and
-  // frames go, too.
+  // Hands the text's memory to another batch: for who reads arguments from the trace's file, or has put them
+  // away. Fields and frames go, too.
   void ReleaseText(TextBuffer* to) {
     fields.clear();
     frames.clear();
@@ -133,7 +135,9 @@ struct Batch {
 
   TextBuffer text;                  // what arguments, fields and frames borrow from
   std::optional<uint64_t> text_at;  // where text begins in the trace's file, if it is there as it stands
-  std::deque<std::string> owned;    // and texts that are not in the input as they stand
+  std::optional<uint64_t>
+      args_at;  // where the arguments begin that were put away: their places count from there
+  std::deque<std::string> owned;  // and texts that are not in the input as they stand
   std::vector<Event> events;
   std::vector<LossMarker> markers;
   std::vector<StackFrame> frames;
