@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <array>
 #include <limits>
-#include <map>
 #include <set>
 #include <tuple>
 
@@ -46,10 +45,30 @@ InputFacts ReadInput(const Database& db) {
           .rejected = query.Int(9)};
 }
 
-std::string FirstText(const Database& db, std::string_view sql, std::string_view parameter) {
+// Of each group, by its fingerprint.
+using TextsOfGroups = std::map<std::string, std::string, std::less<>>;
+
+// Of several texts of a group a list.
+TextsOfGroups ReadTexts(const Database& db, std::string_view sql) {
+  TextsOfGroups texts;
   Statement query(db, ReportSql(sql));
-  query.Bind(1, parameter);
-  return query.Step() ? String(query.Text(0)) : std::string();
+  while (query.Step()) {
+    std::string& text = texts[String(query.Text(0))];
+    text.append(text.empty() ? "" : ", ").append(query.Text(1));
+  }
+  return texts;
+}
+
+struct Strongest {
+  int64_t finding = 0;
+  std::string summary;
+};
+
+std::map<std::string, Strongest, std::less<>> ReadStrongest(const Database& db) {
+  std::map<std::string, Strongest, std::less<>> strongest;
+  Statement query(db, ReportSql("strongest of groups"));
+  while (query.Step()) strongest[String(query.Text(0))] = {query.Int(1), String(query.Text(2))};
+  return strongest;
 }
 
 std::vector<EvidenceLine> ReadEvidence(const Database& db, const TraceClock& clock, int64_t finding) {
@@ -66,6 +85,13 @@ std::vector<EvidenceLine> ReadEvidence(const Database& db, const TraceClock& clo
 
 std::vector<FindingGroup> ReadGroups(const Database& db, const TraceClock& clock) {
   std::vector<FindingGroup> groups;
+  const TextsOfGroups functions = ReadTexts(db, "functions of groups");
+  const TextsOfGroups contracts = ReadTexts(db, "contracts of groups");
+  auto text_of = [](const TextsOfGroups& texts, std::string_view fingerprint) {
+    auto found = texts.find(fingerprint);
+    return found == texts.end() ? std::string() : found->second;
+  };
+  const std::map<std::string, Strongest, std::less<>> strongest = ReadStrongest(db);
   Statement query(db, ReportSql("groups"));
   while (query.Step()) {
     FindingGroup group{.fingerprint = String(query.Text(0)),
@@ -77,20 +103,18 @@ std::vector<FindingGroup> ReadGroups(const Database& db, const TraceClock& clock
                        .grades = {query.Int(6), query.Int(7), query.Int(8)},
                        .pages = query.Int(9),
                        .tasks = query.Int(10),
-                       .functions = FirstText(db, "functions of group", query.Text(0)),
-                       .contract = FirstText(db, "contract of group", query.Text(0)),
+                       .functions = text_of(functions, query.Text(0)),
+                       .contract = text_of(contracts, query.Text(0)),
                        .finding = 0,
                        .strongest = {},
                        .strongest_summary = {},
                        .lines = {}};
-    Statement strongest(db, ReportSql("strongest"));
-    strongest.Bind(1, query.Text(0));
-    if (strongest.Step()) {
-      group.finding = strongest.Int(0);
-      group.strongest = MakeDiagram(db, clock, strongest.Int(0));
+    if (auto found = strongest.find(query.Text(0)); found != strongest.end()) {
+      group.finding = found->second.finding;
+      group.strongest = MakeDiagram(db, clock, group.finding);
       if (!group.strongest) {
-        group.strongest_summary = String(strongest.Text(1));
-        group.lines = ReadEvidence(db, clock, strongest.Int(0));
+        group.strongest_summary = found->second.summary;
+        group.lines = ReadEvidence(db, clock, group.finding);
       }
     }
     groups.push_back(std::move(group));
@@ -103,35 +127,47 @@ int VerdictRank(std::string_view verdict) {
   return static_cast<int>(std::find(kOrder.begin(), kOrder.end(), verdict) - kOrder.begin());
 }
 
-std::vector<WaitClass> ReadWaits(const Database& db) {
-  struct Waits {
-    int64_t first = 0;  // the least id
-    int64_t count = 0;
-  };
+std::map<WaitKind, WaitsOfKind> ReadWaitKinds(const Database& db) {
   // SQLite would sort them all to group them.
-  using Kind = std::array<std::optional<int64_t>, 5>;
-  std::map<Kind, Waits> kinds;
+  std::map<WaitKind, WaitsOfKind> kinds;
   Statement query(db, ReportSql("wait kinds"));
   auto last = kinds.end();
   while (query.Step()) {
-    Kind kind;
-    for (size_t i = 0; i < kind.size(); ++i) kind[i] = query.OptionalInt(static_cast<int>(i) + 1);
+    auto facts = query.OptionalInt(4);
+    if (!facts) db.FailDamaged("a wait has a verdict that no analysis writes");
+    WaitKind kind{query.OptionalInt(1), query.OptionalInt(2), query.OptionalInt(3), *facts,
+                  query.OptionalInt(5)};
     if (last == kinds.end() || last->first != kind) last = kinds.try_emplace(kind).first;
-    if (!kind[3]) db.FailDamaged("a wait has a verdict that no analysis writes");
     int64_t id = query.Int(0);
-    Waits& waits = last->second;
+    WaitsOfKind& waits = last->second;
     waits.first = waits.count == 0 ? id : std::min(waits.first, id);
     ++waits.count;
   }
+  return kinds;
+}
+
+void CountWaits(Verdict* verdict) {
+  for (const auto& [kind, waits] : verdict->wait_kinds) {
+    bool judged = (kind.facts & 1) != 0;
+    bool in_gap = (kind.facts & 8) != 0;
+    bool protection_unknown = (kind.facts >> 4 & 7) == 0;
+    verdict->waits += waits.count;
+    if (judged && protection_unknown) verdict->unknown_waits += waits.count;
+    if (in_gap) verdict->waits_in_gaps += waits.count;
+  }
+}
+
+std::vector<WaitClass> ReadWaits(const Database& db, const std::map<WaitKind, WaitsOfKind>& kinds) {
   // Verdict, function, caller, reason and what became of the page.
   using Class = std::tuple<std::string, std::optional<int64_t>, std::optional<int64_t>,
                            std::optional<int64_t>, std::string>;
-  std::map<Class, Waits> classes;
+  std::map<Class, WaitsOfKind> classes;
   Statement verdict(db, ReportSql("verdict of wait"));
   for (const auto& [kind, of_kind] : kinds) {
     verdict.Bind(1, of_kind.first);
     if (!verdict.Step()) continue;
-    Waits& waits = classes[{String(verdict.Text(0)), kind[0], kind[1], kind[2], String(verdict.Text(1))}];
+    WaitsOfKind& waits = classes[{String(verdict.Text(0)), kind.function, kind.call_function, kind.reason,
+                                  String(verdict.Text(1))}];
     waits.first = waits.count == 0 ? of_kind.first : std::min(waits.first, of_kind.first);
     waits.count += of_kind.count;
     verdict.Reset();
@@ -339,11 +375,10 @@ Verdict ReadVerdict(const Database& database) {
   verdict.events = query.Int(0);
   verdict.findings = query.Int(1);
   verdict.wait_rule_applicable = query.Int(2) > 0;
-  verdict.waits = query.Int(3);
-  verdict.unknown_waits = query.Int(4);
-  verdict.waits_in_gaps = query.Int(5);
-  verdict.incomplete = query.Int(6) != 0;
-  verdict.in_disorder = query.Int(7) != 0;
+  verdict.incomplete = query.Int(3) != 0;
+  verdict.in_disorder = query.Int(4) != 0;
+  verdict.wait_kinds = ReadWaitKinds(database);
+  CountWaits(&verdict);
   return verdict;
 }
 
@@ -459,7 +494,7 @@ ReportContent ReadContent(const Database& database, const Verdict& verdict) {
   content.groups = ReadGroups(database, content.clock);
   Statement also(database, ReportSql("also seen"));
   while (also.Step()) content.also_seen.push_back({String(also.Text(0)), String(also.Text(1)), also.Int(2)});
-  content.waits = ReadWaits(database);
+  content.waits = ReadWaits(database, verdict.wait_kinds);
   content.migrations = ReadMigrations(database);
   Statement reports(database, ReportSql("reports"));
   if (reports.Step()) content.reports = reports.Int(0);

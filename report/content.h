@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -22,6 +23,21 @@ struct ExitPolicy {
   std::vector<std::string> required;      // rules that must have been applicable, besides wait_on_freed_page
 };
 
+// Waits that are alike in what their verdict rests on and what they are counted by: ids of texts.
+struct WaitKind {
+  std::optional<int64_t> function;
+  std::optional<int64_t> call_function;
+  std::optional<int64_t> reason;
+  int64_t facts = 0;            // as the statement `wait kinds` packs them
+  std::optional<int64_t> only;  // the wait, where each is a kind of its own
+
+  auto operator<=>(const WaitKind&) const = default;
+};
+struct WaitsOfKind {
+  int64_t first = 0;  // the least id
+  int64_t count = 0;
+};
+
 // What the exit code of an analysis follows from.
 struct Verdict {
   int64_t findings = 0;  // of severity error or warning, any grade
@@ -32,10 +48,12 @@ struct Verdict {
   int64_t events = 0;
   bool incomplete = false;   // a part of the input could not be read: nothing is proven by what was not found
   bool in_disorder = false;  // events are not in the order they were recorded in
+  std::map<WaitKind, WaitsOfKind> wait_kinds;  // what the numbers of waits are from
 
   // 1 a finding, 3 cannot tell, 2 nothing could be read, 0 clean.
   int ExitCode() const;
 };
+// Goes through all waits.
 Verdict ReadVerdict(const Database& database);
 
 // As Verdict::ExitCode, as the policy has it, of the database's own verdict. Required rules are some of those
@@ -253,7 +271,7 @@ struct ReportContent {
 void ForEachGap(const Database& database, const std::function<void(const LostEvents&)>& visit);
 
 ReportContent ReadContent(const Database& database);
-// With the database's verdict, which was read before: it goes through all waits.
+// With the database's verdict, which was read before.
 ReportContent ReadContent(const Database& database, const Verdict& verdict);
 
 // "FOUND: 68 waits on a page that nothing kept alive: 20 confirmed, 3 probable, 45 latent"

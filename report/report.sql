@@ -1,19 +1,12 @@
 -- What reports ask. One statement per name.
 
--- Unknown are the waits of which page_waits.verdict says so.
 -- name: verdict
 SELECT
   (SELECT lines_events FROM traces) AS events,
   (SELECT coalesce(sum(findings), 0) FROM rule_results WHERE severity IN ('error', 'warning')) AS findings,
   (SELECT count(*) FROM rule_results WHERE rule = 'wait_on_freed_page' AND applicable) AS wait_rule_applicable,
-  waits,
-  unknown_waits,
-  waits_in_gaps,
   EXISTS (SELECT 1 FROM trace_issues WHERE severity = 'error') AS incomplete,
-  EXISTS (SELECT 1 FROM trace_issues WHERE kind = 'events in disorder') AS in_disorder
-FROM (SELECT count(*) AS waits, coalesce(sum(protection = 0 AND judged), 0) AS unknown_waits,
-             coalesce(sum(gap = 1), 0) AS waits_in_gaps
-      FROM page_wait);
+  EXISTS (SELECT 1 FROM trace_issues WHERE kind = 'events in disorder') AS in_disorder;
 
 -- name: clock
 SELECT clock, clock_unit = 'ticks', clock_error FROM trace;
@@ -69,34 +62,41 @@ GROUP BY f.fingerprint
 ORDER BY max(CASE f.grade WHEN 'confirmed' THEN 3 WHEN 'probable' THEN 2 ELSE 1 END) DESC,
          count(*) DESC, f.fingerprint;
 
--- name: strongest
-SELECT f.id, f.summary
-FROM findings f
-LEFT JOIN page_waits w ON f.subject = 'page_waits' AND w.id = f.subject_id
-LEFT JOIN page_wait_evidence x ON x.wait_id = w.id
-WHERE f.fingerprint = ?1
-ORDER BY f.grade <> 'confirmed', f.grade <> 'probable', w.outcome IS NOT 'freed_before_queue',
-         CASE WHEN w.outcome LIKE 'freed%' THEN x.report_id END IS NULL, w.begin_event, f.id
-LIMIT 1;
+-- name: strongest of groups
+SELECT fingerprint, id, summary
+FROM (SELECT f.fingerprint, f.id, f.summary, row_number() OVER (
+        PARTITION BY f.fingerprint
+        ORDER BY f.grade <> 'confirmed', f.grade <> 'probable', w.outcome IS NOT 'freed_before_queue',
+                 CASE WHEN w.outcome LIKE 'freed%' THEN x.report_id END IS NULL, w.begin_event, f.id) AS place
+      FROM findings f
+      LEFT JOIN page_waits w ON f.subject = 'page_waits' AND w.id = f.subject_id
+      LEFT JOIN page_wait_evidence x ON x.wait_id = w.id)
+WHERE place = 1;
 
--- name: functions of group
-SELECT group_concat(function, ', ') FROM (
-  SELECT DISTINCT w.function FROM findings f JOIN page_waits w ON w.id = f.subject_id
-  WHERE f.fingerprint = ?1 AND f.subject = 'page_waits' ORDER BY 1);
+-- name: functions of groups
+SELECT DISTINCT f.fingerprint, w.function
+FROM findings f JOIN page_waits w ON w.id = f.subject_id
+WHERE f.subject = 'page_waits'
+ORDER BY 1, 2;
 
--- name: contract of group
-SELECT x.contract
-FROM findings f JOIN page_wait_evidence x ON x.wait_id = f.subject_id
-WHERE f.fingerprint = ?1 AND f.subject = 'page_waits' AND x.contract <> ''
-GROUP BY 1 ORDER BY count(*) DESC, 1 LIMIT 1;
+-- The most frequent one.
+-- name: contracts of groups
+SELECT fingerprint, contract
+FROM (SELECT f.fingerprint, x.contract,
+             row_number() OVER (PARTITION BY f.fingerprint ORDER BY count(*) DESC, x.contract) AS place
+      FROM findings f JOIN page_wait_evidence x ON x.wait_id = f.subject_id
+      WHERE f.subject = 'page_waits' AND x.contract <> ''
+      GROUP BY f.fingerprint, x.contract)
+WHERE place = 1;
 
 -- Of each wait what it is counted by and what its verdict rests on: of waits of which all but the id are the same, the
 -- verdict is the same; NULL: of no wait that an analysis writes. Where the kernel reported, a wait on a page that was freed is its own kind.
 -- name: wait kinds
 SELECT id, function, call_function, reason,
-       CASE WHEN protection IN (0, 1, 2, 4) AND outcome BETWEEN 0 AND 5
-            THEN judged | weakened << 1 | (event_order >= 2) << 2 | protection << 3 | outcome << 6 END AS facts,
-       CASE WHEN EXISTS (SELECT 1 FROM console_report) AND outcome IN (2, 3, 4) THEN id END
+       CASE WHEN protection BETWEEN 0 AND 4 AND protection <> 3 AND outcome BETWEEN 0 AND 5
+            THEN (judged <> 0) + (weakened <> 0) * 2 + (event_order >= 2) * 4 + (gap = 1) * 8 + protection * 16 + outcome * 128
+       END AS facts,
+       CASE WHEN outcome BETWEEN 2 AND 4 AND EXISTS (SELECT 1 FROM console_report) THEN id END AS only
 FROM page_wait;
 
 -- Waits are told by verdict; legal ones by why they are, unknown ones by what is missing, the rest by what became
