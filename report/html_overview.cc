@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <map>
-#include <set>
 #include <string>
 #include <tuple>
 #include <utility>
@@ -268,26 +267,57 @@ class Plot {
                         Html(item.look), range_.Percent(from), y + 6, from - range_.begin));
   }
 
-  // Of very many those that cannot be told apart are drawn once.
+  // Of very many those that are not a thousandth of the time apart are drawn as one.
   void WriteGaps(const Database& database, const WriteFn& write) {
-    std::set<std::pair<std::string, std::string>> drawn;
+    struct Stretch {
+      int64_t gaps = 0;
+      int64_t from = INT64_MAX;
+      int64_t to = INT64_MIN;
+
+      void Add(const Stretch& other) {
+        gaps += other.gaps;
+        from = std::min(from, other.from);
+        to = std::max(to, other.to);
+      }
+    };
+    constexpr uint64_t kStretches = 1000;
+    uint64_t length = range_.span() / kStretches + 1;
+    std::vector<Stretch> stretches(kStretches);  // by where gaps begin
     ForEachGap(database, [&](const LostEvents& gap) {
       int64_t from = std::clamp(gap.from_ts.value_or(range_.begin), range_.begin, range_.end);
-      int64_t to = std::clamp(gap.to_ts.value_or(range_.end), range_.begin, range_.end);
-      if (content_.losses.gaps > kMostGaps) {
-        auto permille = [](const std::string& percent) { return percent.substr(0, percent.find('.') + 2); };
-        if (drawn.size() == kMostGaps ||
-            !drawn.emplace(permille(range_.Percent(from)), permille(range_.Percent(std::max(from, to))))
-                 .second)
-          return;
+      int64_t to = std::max(from, std::clamp(gap.to_ts.value_or(range_.end), range_.begin, range_.end));
+      if (content_.losses.gaps <= kMostGaps) {
+        WriteGap(from, to, GapText(gap, ticks_), write);
+      } else {
+        stretches[Distance(range_.begin, from) / length].Add({1, from, to});
       }
-      write(fmt::format(
-          "<rect class=\"lost\" x=\"{}\" y=\"{}\" width=\"{}\" height=\"{}\" data-a=\"{}\" "
-          "data-b=\"{}\"><title>{}"
-          "</title></rect>\n",
-          range_.Percent(from), kAxisHeight, range_.Width(from, std::max(from, to)), height_ - kAxisHeight,
-          from - range_.begin, to - range_.begin, Html(GapText(gap, ticks_))));
     });
+    Stretch last;
+    auto write_last = [&] {
+      if (last.gaps == 0) return;
+      WriteGap(last.from, last.to,
+               fmt::format("{} with lost events from {} to {}", Plural(last.gaps, "stretch", "stretches"),
+                           TimeText(last.from, ticks_), TimeText(last.to, ticks_)),
+               write);
+    };
+    for (const Stretch& stretch : stretches) {
+      if (stretch.gaps == 0) continue;
+      if (stretch.from > last.to && Distance(last.to, stretch.from) >= length) {
+        write_last();
+        last = {};
+      }
+      last.Add(stretch);
+    }
+    write_last();
+  }
+
+  void WriteGap(int64_t from, int64_t to, const std::string& title, const WriteFn& write) const {
+    write(
+        fmt::format("<rect class=\"lost\" x=\"{}\" y=\"{}\" width=\"{}\" height=\"{}\" data-a=\"{}\" "
+                    "data-b=\"{}\"><title>{}"
+                    "</title></rect>\n",
+                    range_.Percent(from), kAxisHeight, range_.Width(from, to), height_ - kAxisHeight,
+                    from - range_.begin, to - range_.begin, Html(title)));
   }
 
   void WriteReports(const Database& database, const WriteFn& write) {

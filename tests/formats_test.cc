@@ -387,4 +387,34 @@ TEST_CASE("a task switch with an unreadable pid is none in Perfetto, and no dama
   CHECK(std::count_if(json["traceEvents"].begin(), json["traceEvents"].end(), running) == 4);
 }
 
+// A real recording, in which every second event of the first half is followed by a loss, and one of the end.
+TEST_CASE("HTML: of very many gaps the last ones are drawn, too", "[formats]") {
+  TemporaryFolder folder;
+  std::string text;
+  std::vector<std::string> lines;
+  ForEachLine(ExtractMember(SampleArchive("x86-fired"), InputFormat::kFtraceText),
+              [&](std::string_view line) { lines.emplace_back(line); });
+  for (size_t i = 0; i < lines.size(); ++i) {
+    text += lines[i] + "\n";
+    size_t cpu = lines[i].find(" [00");
+    bool lost = i < lines.size() / 2 ? i % 2 == 0 : i == lines.size() - 40;
+    if (cpu != std::string::npos && lost) text += "CPU:" + lines[i].substr(cpu + 4, 1) + " [LOST 1 EVENTS]\n";
+  }
+  folder.Write("kprobe_events", ExtractMember(SampleArchive("x86-fired"), InputFormat::kProbeDefinitions));
+  folder.Write("trace", text);
+  Run run = Execute({"analyze", "--format", "html", folder.path()});
+  size_t drawn = 0;
+  double last = 0;
+  std::string mark = "<rect class=\"lost\" x=\"";
+  for (size_t at = run.out.find(mark); at != std::string::npos; at = run.out.find(mark, at + 1)) {
+    ++drawn;
+    last = std::max(last, std::stod(run.out.substr(at + mark.size(), 8)));
+  }
+  CHECK(drawn > 1);
+  CHECK(drawn <= 1000);
+  CHECK(last > 90);
+  CHECK(run.out.find("gaps with lost events those within a thousandth of the time are drawn as one") !=
+        std::string::npos);
+}
+
 }  // namespace mmreplay
