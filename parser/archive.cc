@@ -125,6 +125,11 @@ class ArchiveReader {
         ended_ = true;
         LookBehindTheEnd();
       }
+      if (status == ARCHIVE_RETRY && !failure_) {
+        // A description that makes no sense: libarchive looks for the next one a block further on.
+        NoteDamage(path_, archive_error_string(archive_.get()), damage_.get());
+        continue;
+      }
       // What fails while libarchive looks what it is reading looks like an end to it.
       if (failure_ || HasFailed(status)) Stop();
       if (ended_) break;

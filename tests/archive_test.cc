@@ -491,6 +491,23 @@ TEST_CASE("a tar that ends between two files is cut off", "[archive]") {
   CHECK(damage(files + std::string(1024, '\0')) == 0);
 }
 
+TEST_CASE("behind a description that makes no sense a tar is read on", "[archive]") {
+  TemporaryFolder folder;
+  auto member = [](const std::string& name, const std::string& content) {
+    char size[12];
+    snprintf(size, sizeof(size), "%011zo", content.size());
+    return Header(name, '0', size) + Padded(content);
+  };
+  std::string lost = member("kprobe_events", kProbes);
+  lost[150] ^= 1;  // a digit of the sum
+  const std::string trace = member("trace", kTrace) + std::string(1024, '\0');
+  const std::string first = member("uname", "Linux (none) 6.1.0-9-amd64 #1 SMP x86_64\n");
+  Analysis analysis(Inputs(folder.Write("torn.tar", first + lost + trace)));
+  CHECK(analysis.facts().lines.events == 3);
+  CHECK(analysis.Count("SELECT count(*) FROM trace_issues WHERE kind = 'damaged' AND severity = 'error'") ==
+        1);
+}
+
 TEST_CASE("an archive that is cut off gives what came before, and says so", "[archive]") {
   TemporaryFolder folder;
   const std::string& f = folder.path();
