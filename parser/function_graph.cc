@@ -115,7 +115,11 @@ bool ReadFunction(std::string_view text, std::string_view with_duration, TraceBo
     inside = TrimBlanks(inside);
     *body = SplitTraceBody(inside);
     bool is_event = !body->name.empty() && body->name != "function" && !body->args.empty();
-    if (!is_event && body->name != "kernel_stack" && body->name != "user_stack") *body = {"print", inside};
+    if (!is_event && body->name != "kernel_stack" && body->name != "user_stack") {
+      // A text, unless it holds what only events print: then its name is damaged.
+      bool may_be_event = inside.find("+0x") != kNotFound || inside.find("mapcount=") != kNotFound;
+      *body = {may_be_event ? "" : "print", inside};
+    }
     return true;
   }
   if (text.starts_with('}')) {

@@ -150,6 +150,7 @@ class ConsoleFormat : public LineFormat {
   bool in_events() const override { return in_dump_; }
   bool latency_columns() const override { return true; }
   bool is_no_prose() const override { return true; }
+  bool prints_between_events() const override { return true; }
   bool LooksLikeEvent(std::string_view /*line*/) const override { return LooksLikeLatencyEvent(printk_); }
   std::string TimeNote() const override { return kRelativeTime; }
 
@@ -292,6 +293,9 @@ class FunctionGraphFormat : public LineFormat {
       size_t open = line.rfind("/*");
       holds_several_ = open != kNotFound && line.find("| ") < open && line.find("/* ") < open;
       in_comment_ = open != std::string_view::npos && line.find("*/", open) == std::string_view::npos;
+      // A word alone may be the beginning of a name.
+      bool is_word = in_comment_ && body->name == "print" && body->args.find(' ') == kNotFound;
+      if (is_word) *body = {{}, body->args};
       return true;
     }
     // A log may hold what other tracers printed as well.
@@ -315,6 +319,10 @@ class FunctionGraphFormat : public LineFormat {
   }
   bool LooksLikeEvent(std::string_view line) const override { return LooksLikeFunctionGraphRow(line); }
   bool is_no_prose() const override { return true; }
+  // 20 target_cpu=003 */
+  bool IsTail(std::string_view line) const override {
+    return TrimBlanks(line).ends_with("*/") && line.find("/*") == kNotFound;
+  }
   bool holds_several() const override { return holds_several_; }
   std::string TimeAdvice() const override { return "record with options/funcgraph-abstime"; }
   std::string TaskAdvice() const override { return "record with options/funcgraph-proc"; }
@@ -354,6 +362,7 @@ class HtmlFormat : public LineFormat {
     return OtherLine{.kind = LineKind::kComment, .frame = {}, .lost = {}, .ends_text = true};
   }
   bool is_no_prose() const override { return true; }
+  bool prints_between_events() const override { return true; }
 
  private:
   TraceLineSplitter splitter_;
@@ -415,7 +424,9 @@ bool IsPieceOfEvent(std::string_view line) {
     std::string_view behind = line.substr(kNameColumns);
     if (RE2::PartialMatch(re2::StringPiece(behind.data(), behind.size()), pid)) return true;
   }
-  return RE2::PartialMatch(text, ours) && RE2::PartialMatch(text, fields);
+  // n_entry_wait_on_locked+0x0/0x300) entry=0x7800000c0000c000
+  static const RE2 place(R"(^[^(]*\+0x[0-9a-f]+/0x[0-9a-f]+(?: \[\w+\])?(?: <- [\w.]+)?\)(?:$| \w+=))");
+  return RE2::PartialMatch(text, place) || (RE2::PartialMatch(text, ours) && RE2::PartialMatch(text, fields));
 }
 
 std::unique_ptr<LineFormat> MakeLineFormat(InputFormat format, std::shared_ptr<TraceLineSplitter> splitter) {

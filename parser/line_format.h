@@ -61,6 +61,10 @@ class LineFormat {
 
   // Among its events no line is prose that quotes one.
   virtual bool is_no_prose() const { return false; }
+  // Between two events other lines may stand that are none.
+  virtual bool prints_between_events() const { return false; }
+  // The last part of an event, which no line of it begins with.
+  virtual bool IsTail(std::string_view /*line*/) const { return false; }
 
   // The line that was split last has another event behind its own.
   virtual bool holds_several() const { return false; }

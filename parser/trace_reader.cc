@@ -31,12 +31,6 @@ bool CanBeName(std::string_view name) {
   return !name.empty() && name.size() <= kLongest;
 }
 
-// What these print anybody may have written.
-bool PrintsText(std::string_view name) {
-  return name == "tracing_mark_write" || name == "print" || name == "bprint" || name == "bputs" ||
-         name == "console" || name == "bpf_trace_printk";
-}
-
 // Text of users and drivers, which may run over several lines.
 bool CarriesFreeText(std::string_view name, std::string_view args) {
   return PrintsText(name) || (!args.empty() && args[0] != '(' && args.find('=') == std::string_view::npos);
@@ -369,8 +363,9 @@ bool TraceReader::IsHeadless(std::string_view line, bool in_events) const {
 // is.
 bool TraceReader::MayBePiece(std::string_view line) const {
   constexpr std::string_view kRules = "-=*_.~+";  // that people draw between paragraphs
-  return behind_event_ && !text_may_continue_ && !format_->is_no_prose() &&
-         (IsPieceOfEvent(line) || (kRules.find(line[0]) == kNotFound && IsOverwritten(line)));
+  return behind_event_ && !text_may_continue_ && !format_->prints_between_events() && !line.empty() &&
+         (IsPieceOfEvent(line) || format_->IsTail(line) ||
+          (kRules.find(line[0]) == kNotFound && IsOverwritten(line)));
 }
 
 void TraceReader::AddPiece(std::string_view line) {
@@ -429,6 +424,7 @@ LineKind TraceReader::Classify(std::string_view line, bool terminated, Batch* ba
     bool prose = other->kind == LineKind::kComment && !other->frame && !line.starts_with('#');
     if (prose && ReadsAsEvent(line)) return Reject(line, line, kOtherForm, batch);
     if (prose && terminated && IsHeadless(line, in_events)) return Reject(line, std::nullopt, kCut, batch);
+    if (prose && terminated && MayBePiece(line)) AddPiece(line);
     return AddOther(*other, batch);
   }
 
@@ -479,22 +475,28 @@ LineKind TraceReader::Classify(std::string_view line, bool terminated, Batch* ba
 void TraceReader::ReadHead(std::string_view line) {
   constexpr size_t kLongest = 4096;
   bool begins = line.starts_with("# tracer: ");
-  bool entries = line.starts_with("# entries-in-buffer");
   if (begins) {
-    native_ = true;
-    head_.clear();
+    native_ = in_head_ = true;
+    legend_.clear();
   }
-  if (!entries && head_.size() < kLongest) head_.append(line).append("\n");
-  bool is_head = (begins && !text_may_continue_) || (entries && head_.starts_with("# tracer: "));
+  // "#                                _-----=> irqs-off/BH-disabled", "# function latency trace v1.1.5
+  // on 6.1.0"
+  size_t meaning = line.find("=> ");
+  if (meaning == std::string_view::npos) meaning = line.find("latency trace v");
+  if (meaning != std::string_view::npos && legend_.size() < kLongest)
+    legend_.append(line.substr(meaning)).append("\n");
+  bool is_head = (begins && !text_may_continue_) || (in_head_ && line.starts_with("# entries-in-buffer"));
   if (is_head && kept_any_ && !next_head_) next_head_ = line_;
 }
 
-// Where the stamps go back it is the file of the next cpu, or what is out of order anyway. Under the same
-// head it is taken for the same machine's, read again after a while: what happened meanwhile is missing.
-// Another head is another kernel's.
+// Where the stamps go back it is the file of the next cpu, or what is out of order anyway. What follows is
+// taken for the same machine's, read again after a while: what happened meanwhile is missing. What another
+// legend explains is another kernel's: kernel/trace/trace.c:print_lat_help_header and
+// print_func_help_header_irq name the flags there are.
 void TraceReader::BeginAnother(const TraceLine& split, Batch* batch) {
   if (!split.ts || !last_ts_ || split.ts->value >= *last_ts_) {
-    if (head_ != first_head_) {
+    bool both = !first_legend_.empty() && !legend_.empty();
+    if (both && legend_ != first_legend_) {
       next_boot_ = next_head_;
     } else {
       batch->markers.push_back(
@@ -584,7 +586,8 @@ LineKind TraceReader::AddEvent(const TraceLine& split, const TraceBody& body, Ba
   auto id = static_cast<EventId>(next_event_++);
   if (kept) {
     if (next_head_) BeginAnother(split, batch);
-    if (!kept_any_) first_head_ = head_;
+    if (!kept_any_) first_legend_ = legend_;
+    in_head_ = false;
     last_ts_ = split.ts ? std::optional(split.ts->value) : std::nullopt;
     kept_any_ = true;
     if (next_boot_) batch->markers.push_back({LossMarker::Kind::kNextBoot, -1, {}, *next_boot_, id});

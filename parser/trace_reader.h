@@ -103,7 +103,8 @@ class TraceReader : public EventSource {
   TraceBody body_;
   TraceHeader header_;
   bool native_ = false;  // a `trace` file with its header: foreign lines are damage, not prose
-  // Lines behind the last event, and nothing else, that may be pieces of events: they are if an event follows.
+  // Lines behind the last event, and nothing else, that may be pieces of events: they are if an event
+  // follows.
   bool behind_event_ = false;
   int64_t pieces_ = 0;
   int64_t piece_line_ = 0;  // of the last one
@@ -135,8 +136,9 @@ class TraceReader : public EventSource {
   bool kept_any_ = false;             // of the events
   std::optional<int64_t> next_boot_;  // line where another boot began, of which no event was kept yet
   std::optional<int64_t> next_head_;  // and where a head stands behind events
-  std::string first_head_;            // but for the number of entries
-  std::string head_;                  // the latest, likewise
+  bool in_head_ = false;              // no event since one began
+  std::string first_legend_;          // of the flags, in the first head
+  std::string legend_;                // in the latest
   std::optional<int64_t> last_ts_;    // of the last event that was kept
 
   // What a line without an event of its own may belong to.
