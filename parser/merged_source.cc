@@ -51,17 +51,20 @@ bool MergedSource::Refill(Part* part) {
   return true;
 }
 
-// The part's next event waits for its turn. What stands behind the last one needs none.
-void MergedSource::Queue(size_t index, Batch* batch) {
+// The part's next event waits for its turn. What stands behind the last one needs none. False: before that
+// the batch is full.
+bool MergedSource::Queue(size_t index, Batch* batch) {
   constexpr auto kAll = static_cast<EventId>(std::numeric_limits<int64_t>::max());
   constexpr int64_t kFirst = std::numeric_limits<int64_t>::min();
   Part& part = parts_[index];
   while (!Refill(&part)) {
     TakeMarkers(&part, kAll, batch);
     TakeFrames(&part, kAll, batch);
-    if (part.ended) return;
+    if (part.ended) return true;
+    if (batch->markers.size() >= kBatchMarkers) return false;
   }
   turns_.emplace(part.batch.events[part.event].ts.value_or(part.last_ts.value_or(kFirst)), index);
+  return true;
 }
 
 // The kernel prints the sums of all cpus in the file of each (kernel/trace/trace.c of 6.1: print_event_info),
@@ -124,23 +127,30 @@ bool MergedSource::Next(Batch* batch) {
   batch->text.reserve(kMostText);  // views into it must stay
   batch->events.reserve(kMostEvents);
   if (!begun_) {
-    for (size_t i = 0; i < parts_.size(); ++i) Queue(i, batch);
+    for (Part& part : parts_) Refill(&part);
     ReadHeaders();
+    for (size_t i = parts_.size(); i > 0; --i) to_queue_.push_back(i - 1);
     begun_ = true;
   }
-  while (!turns_.empty()) {
+  while (!to_queue_.empty() || !turns_.empty()) {
+    if (!to_queue_.empty()) {
+      if (!Queue(to_queue_.back(), batch)) return true;
+      to_queue_.pop_back();
+      continue;
+    }
     size_t index = turns_.top().second;
     Part& part = parts_[index];
     const Event& event = part.batch.events[part.event];
-    bool full = batch->text.size() + event.args.size > kMostText || batch->events.size() == kMostEvents;
-    if (full && !batch->events.empty()) return true;
+    bool full = batch->text.size() + event.args.size > kMostText || batch->events.size() == kMostEvents ||
+                batch->markers.size() >= kBatchMarkers;
+    if (full && !(batch->events.empty() && batch->markers.empty())) return true;
     if (auto ticks = part.source->clock_is_ticks(); ticks) {
       if (!clock_is_ticks_) clock_is_ticks_ = ticks;
       clocks_differ_ += ticks != clock_is_ticks_;
     }
     turns_.pop();
     Take(&part, static_cast<uint32_t>(index), batch);
-    Queue(index, batch);
+    to_queue_.push_back(index);
   }
   lines_ = {};
   for (const Part& part : parts_) Add(part.source->lines(), &lines_);

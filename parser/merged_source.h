@@ -45,13 +45,15 @@ class MergedSource : public EventSource {
   using Turn = std::pair<int64_t, size_t>;
 
   bool Refill(Part* part);
-  void Queue(size_t index, Batch* batch);
+  bool Queue(size_t index, Batch* batch);
   void ReadHeaders();
   void Take(Part* part, uint32_t index, Batch* batch);
   void TakeMarkers(Part* part, EventId upto, Batch* batch) const;
   void TakeFrames(Part* part, EventId upto, Batch* batch);
 
   std::vector<Part> parts_;
+  std::vector<size_t>
+      to_queue_;  // parts whose next event does not wait for its turn yet; the last one is next
   std::priority_queue<Turn, std::vector<Turn>, std::greater<>> turns_;  // of the parts that have not ended
   bool begun_ = false;
   int64_t next_event_ = 1;

@@ -311,4 +311,22 @@ TEST_CASE("hundreds of files of cpus are one trace, in order", "[per_cpu]") {
                    "WHERE before >= ts") == 0);
 }
 
+// Synthetic.
+TEST_CASE("what was read of cpus with very many losses can be replayed", "[per_cpu]") {
+  TemporaryFolder folder;
+  for (int cpu = 0; cpu < 6; ++cpu) {
+    std::string text = "# tracer: nop\n";
+    for (int i = 0; i < 45'000; ++i) text += "CPU:" + std::to_string(cpu) + " [LOST 3 EVENTS]\n";
+    text += "  a-7   [00" + std::to_string(cpu) + "] d..2.  1.00000" + std::to_string(cpu) + ": x: y=1\n";
+    folder.Write(CpuFolder(folder, cpu) + "/trace", text);
+  }
+  std::string database = folder.path() + "/m.db";
+  Run analyze = Shell("$MMREPLAY analyze " + folder.path() + " -o " + database);
+  CHECK(analyze.exit_code == 3);
+  CHECK(analyze.out.find(" 270,000 markers") != std::string::npos);
+  Run replay = Shell("$MMREPLAY replay " + database + " -o " + database + ".new");
+  CHECK(replay.exit_code == 3);
+  CHECK(replay.err.empty());
+}
+
 }  // namespace mmreplay
