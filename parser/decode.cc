@@ -22,6 +22,7 @@ struct Decoder::Binding {
   bool at_entry = true;  // an entry probe sits where arguments still are in their registers
   bool damaged = false;  // its place in the function cannot be read
   bool by_name = false;  // the function was taken from the event's name
+  bool defined = false;  // what it fetches is known by its definition
   std::vector<BoundField> fields;
   // What hits tell, as far as some agree.
   mutable bool several = false;  // probes of one name and place fetch different fields
@@ -38,11 +39,12 @@ struct Decoder::Binding {
     uint32_t garbled = 0;    // what these have is none
     size_t flag_digits = 0;  // of a page's flags, if they are among them
     bool joined = false;     // with what another hit told
+    bool no_page = false;    // where one must be
   };
   // A probe fetches the same in each hit: one that lacks what others told is cut off, or was written over.
   // Where as many lack it there are two probes.
   bool IsCut(const Told& told, std::string_view args) const {
-    if (told.joined) return true;
+    if (told.joined || (defined && told.no_page)) return true;
     if (several || (read & ~told.read) == 0) return false;
     return (read & told.garbled) != 0 || std::count(args.begin(), args.end(), '=') < keys;
   }
@@ -223,13 +225,20 @@ bool ReadPageRef(std::string_view args, RecentlyMade<PageFlags>* known_flags, Pa
 // page_ref_set: pfn=0x59654 flags=none count=1 mapcount=0 mapping=          (null) mt=0 val=1
 Payload FindPageRef(PageRefOp op, std::string_view args) {
   FieldCursor cursor(args);
+  bool readable = true;  // what there is
   auto number = [&](std::string_view key) -> std::optional<int32_t> {
     auto text = cursor.Find(key);
-    auto value = text ? ParseSigned(*text) : std::nullopt;
+    if (!text) return std::nullopt;
+    auto value = ParseSigned(*text);
     // options/fields prints "0xffffffff (-1)" (6.4 and later, kernel/trace/trace_output.c: print_fields).
-    bool bits = value && text->starts_with("0x") && *value <= std::numeric_limits<uint32_t>::max();
-    if (bits && *value >= 0) value = static_cast<int32_t>(static_cast<uint32_t>(*value));
-    return Narrow<int32_t>(value);
+    if (text->starts_with("0x")) {
+      bool fits = value && *value >= 0 && *value <= std::numeric_limits<uint32_t>::max();
+      value =
+          fits ? std::optional<int64_t>(static_cast<int32_t>(static_cast<uint32_t>(*value))) : std::nullopt;
+    }
+    auto narrow = Narrow<int32_t>(value);
+    readable &= narrow.has_value();
+    return narrow;
   };
   auto pfn_text = cursor.Find("pfn");
   auto pfn = pfn_text ? ParseUnsigned(*pfn_text) : std::nullopt;
@@ -241,6 +250,7 @@ Payload FindPageRef(PageRefOp op, std::string_view args) {
   if (!val) return Opaque{};
   ref.val = *val;
   if (HasReturn(op)) ref.ret = number("ret");
+  if (!readable) return Opaque{};
   return ref;
 }
 
@@ -702,23 +712,36 @@ Payload Decoder::Decode(StringId name, std::string_view args) {
 
 namespace {
 
-// Within a string that a probe fetched, where anything may stand.
-bool IsQuoted(std::string_view args, size_t at) {
-  return std::count(args.begin(), args.begin() + static_cast<std::ptrdiff_t>(at), '"') % 2 != 0;
-}
+// Which places of a text are within a string that a probe fetched, where anything may stand. Asked from left
+// to right.
+class Quotes {
+ public:
+  explicit Quotes(std::string_view text) : text_(text) {}
+
+  bool Hold(size_t at) {
+    for (; seen_ < at; ++seen_) within_ ^= text_[seen_] == '"';
+    return within_;
+  }
+
+ private:
+  std::string_view text_;
+  size_t seen_ = 0;
+  bool within_ = false;
+};
 
 // What FindField finds of each of a probe's fields, in one pass.
 class FoundFields {
  public:
   FoundFields(std::string_view args, const std::vector<BoundField>& fields) : args_(args), fields_(fields) {
     const char* end = args.data() + args.size();
+    Quotes quotes(args);
     for (size_t word = 0; word < args.size();) {
       for (size_t i = 0; i < fields.size() && i < kMost; ++i) {
         std::string_view key = fields[i].name;
         size_t equals = word + key.size();
         if (equals >= args.size() || args[equals] != '=') continue;
         if (!SameText(args.substr(word, key.size()), key)) continue;
-        twice_ |= equals_[i] != 0 && !IsQuoted(args, word);
+        twice_ |= equals_[i] != 0 && !quotes.Hold(word);
         if (equals_[i] == 0) equals_[i] = equals + 1;
       }
       word = static_cast<size_t>(FindNear(args.data() + word, end, ' ') - args.data()) + 1;
@@ -743,11 +766,13 @@ class FoundFields {
 
 // "(folio_unlock+0x0/0x30)", which no field of a probe is printed as: another hit's place.
 bool HoldsPlace(std::string_view fields) {
+  Quotes quotes(fields);
   for (size_t open = fields.find('('); open != kNotFound; open = fields.find('(', open + 1)) {
-    std::string_view place = fields.substr(open, fields.find(')', open) - open);
+    size_t end = fields.find_first_of("()", open + 1);
+    std::string_view place = fields.substr(open, end - open);
     size_t offset = place.find("+0x");
     bool is_place = offset != kNotFound && place.find("/0x", offset) != kNotFound;
-    if (is_place && !IsQuoted(fields, open)) return true;
+    if (is_place && !quotes.Hold(open)) return true;
   }
   return false;
 }
@@ -773,6 +798,7 @@ Decoder::Binding::Told Decoder::Binding::Read(std::string_view args, ProbeFields
     // kernel/trace/trace_probe_kernel.h: what cannot be fetched is printed so.
     bool is_value = bits || value || *text == "(fault)";
     (is_value ? told.read : told.garbled) |= uint32_t{1} << i;
+    told.no_page |= !is_value && fields[i].role == ProbeRole::kPage;
   }
   return told;
 }
@@ -792,12 +818,89 @@ bool Decoder::Understand(std::string_view args, Event* event) {
 
 namespace {
 
+// "folio_wait_bit+0x0/0x24" or "xfs_buf_get+0x0/0x1a0 [xfs]" -> symbol and offset.
+struct CodePlace {
+  std::string_view symbol;
+  std::optional<uint64_t> offset;  // nullopt where only the symbol was printed
+  bool damaged = false;            // what should be an offset is none
+};
+
+CodePlace ParseCodePlace(std::string_view text) {
+  text = text.substr(0, text.find(' '));  // drops " [module]"
+  size_t plus = text.find('+');
+  if (plus == kNotFound) return {.symbol = text, .offset = {}};
+  size_t slash = text.find('/', plus);
+  auto offset = ParseUnsigned(text.substr(plus + 1, slash == kNotFound ? slash : slash - plus - 1));
+  return {.symbol = text.substr(0, plus), .offset = offset, .damaged = !offset};
+}
+
+// Where a probe on a function's entry sits at most: behind what a compiler puts there to be patched (arm64
+// with BTI, ppc64le).
+constexpr uint64_t kFurthestEntry = 8;
+
+// "(folio_wait_bit+0x0/0x24)" or "(migration_entry_wait+0x1a/0x30 <- folio_wait_bit)" anywhere: the hit of a
+// probe on a function that means something.
+bool HoldsHit(std::string_view text) {
+  for (size_t open = text.find('('); open != kNotFound; open = text.find('(', open + 1)) {
+    size_t end = text.find_first_of("()", open + 1);
+    if (end == kNotFound) return false;
+    std::string_view inner = text.substr(open + 1, end - open - 1);
+    if (text[end] != ')' || inner.find("+0x") == kNotFound || inner.find("/0x") == kNotFound) continue;
+    size_t arrow = inner.find(" <- ");
+    CodePlace place = ParseCodePlace(arrow == kNotFound ? inner : inner.substr(arrow + 4));
+    bool at_entry = arrow != kNotFound || (place.offset && *place.offset <= kFurthestEntry);
+    if (at_entry && FunctionOfSymbol(place.symbol) != KernelFunction::kOther) return true;
+  }
+  return false;
+}
+
 // With that field, or with a piece of it and nothing behind.
 bool BeginsField(std::string_view args, std::string_view field) {
   return args.starts_with(field) || (!args.empty() && field.starts_with(args));
 }
 
 }  // namespace
+
+// All that a probe of that name fetches, as its definition or its hits have it.
+bool Decoder::HasFieldsOfProbe(StringId name, std::string_view args) const {
+  auto has_all = [&](const std::vector<BoundField>& fields) {
+    return !fields.empty() && std::all_of(fields.begin(), fields.end(), [&](const BoundField& field) {
+      return FindField(args, field.name).has_value();
+    });
+  };
+  for (const ProbeDefinition& probe : probes_) {
+    if (probe.event == strings_->Text(name) &&
+        has_all(BindProbe(probe.function, probe.is_return, &probe, release_)))
+      return true;
+  }
+  auto hits = bindings_.find(static_cast<uint32_t>(name));
+  if (hits == bindings_.end()) return false;
+  return std::any_of(hits->second.begin(), hits->second.end(), [&](const auto& hit) {
+    std::vector<BoundField> seen;
+    for (size_t i = 0; i < hit.second->fields.size() && i < 32; ++i) {
+      if ((hit.second->read >> i & 1) != 0) seen.push_back(hit.second->fields[i]);
+    }
+    return has_all(seen);
+  });
+}
+
+// What a probe or a tracepoint that means something prints, under another name or none: the name, or the
+// colon behind it, is damaged. Text that anybody wrote is none.
+bool Decoder::IsEventWithoutName(std::string_view name, std::string_view args) const {
+  if (PrintsText(name)) return false;
+  // wait (folio_wait_bit+0x0/0x24) folio=0xffffea0000040000
+  if (HoldsHit(args)) return true;
+  // include/trace/events/page_ref.h
+  if (args.find("mapcount=") != kNotFound && TracepointNamed(name) == Tracepoint::kNone &&
+      FindField(args, "pfn") && FindField(args, "mt") && FindField(args, "val"))
+    return true;
+  if (!name.empty()) return false;
+  // page_ref_mod_unless pfn=0x3730 flags= count=1
+  size_t end = 0;
+  while (end < args.size() && IsKeyChar(args[end]) && args[end] != '-') ++end;
+  return end > 0 && args.find('=', end) != kNotFound && args.find(" <-") == kNotFound &&
+         Concerns(args.substr(0, end));
+}
 
 // Of an event that became Opaque.
 bool Decoder::ShouldMean(StringId name, std::string_view args) {
@@ -816,8 +919,10 @@ bool Decoder::ShouldMean(StringId name, std::string_view args) {
   }
   // trace_printk in the function that is probed has its name, too, and prints words.
   if (IsProbe(name) &&
-      std::none_of(args.begin(), args.end(), [](unsigned char c) { return std::isalpha(c); }))
+      (std::none_of(args.begin(), args.end(), [](unsigned char c) { return std::isalpha(c); }) ||
+       HasFieldsOfProbe(name, args)))
     return true;
+  if (IsEventWithoutName(strings_->Text(name), args)) return true;
   // Older kernels print some of them otherwise, functions have the names of others, and what is printed in
   // them (trace_printk) is anything: of those it must have the shape.
   switch (TracepointOf(name)) {
@@ -869,22 +974,6 @@ bool Decoder::ShouldMean(StringId name, std::string_view args) {
 namespace {
 
 constexpr uint64_t kEndbrBytes = 4;
-
-// "folio_wait_bit+0x0/0x24" or "xfs_buf_get+0x0/0x1a0 [xfs]" -> symbol and offset.
-struct CodePlace {
-  std::string_view symbol;
-  std::optional<uint64_t> offset;  // nullopt where only the symbol was printed
-  bool damaged = false;            // what should be an offset is none
-};
-
-CodePlace ParseCodePlace(std::string_view text) {
-  text = text.substr(0, text.find(' '));  // drops " [module]"
-  size_t plus = text.find('+');
-  if (plus == kNotFound) return {.symbol = text, .offset = {}};
-  size_t slash = text.find('/', plus);
-  auto offset = ParseUnsigned(text.substr(plus + 1, slash == kNotFound ? slash : slash - plus - 1));
-  return {.symbol = text.substr(0, plus), .offset = offset, .damaged = !offset};
-}
 
 // A function's place whose name differs from the other's in a character or two, while its size is the same.
 bool IsNearly(std::string_view a, std::string_view b) {
@@ -994,9 +1083,7 @@ const Decoder::Binding* Decoder::Bind(StringId name, std::string_view place) {
       definitions.push_back(&probe);
   }
   const ProbeDefinition* definition = definitions.empty() ? nullptr : definitions.back();
-  // Behind what a compiler puts there to be patched (arm64 with BTI, ppc64le): by its definition it is the
-  // entry's.
-  constexpr uint64_t kFurthestEntry = 8;
+  // By its definition it is the entry's.
   if (definition && definition->offset == 0 && probed.offset && *probed.offset <= kFurthestEntry)
     binding->at_entry = true;
   if (bare_address && IsUserAddress(probed.symbol)) {
@@ -1014,6 +1101,7 @@ const Decoder::Binding* Decoder::Bind(StringId name, std::string_view place) {
     }
   }
   binding->several = definitions.size() > 1;
+  binding->defined = definitions.size() == 1;
   binding->symbol = strings_->InternName(probed.symbol);
   binding->function = FunctionOfSymbol(probed.symbol);
   // Only a return's place has blanks and an arrow in it, and none another one's beginning.
@@ -1031,6 +1119,20 @@ const Decoder::Binding* Decoder::Bind(StringId name, std::string_view place) {
   bool good = binding->at_entry && binding->function != KernelFunction::kOther;
   bool near =
       definitions.empty() && !binding->is_return && !good && std::any_of(known.begin(), known.end(), is_near);
+  // Where the probes of that name are defined their places are known; else a place that is none is that of a
+  // hit like those before.
+  auto is_defined = [&](const ProbeDefinition& probe) {
+    return probe.event == event && probe.is_return == binding->is_return &&
+           FunctionOfSymbol(probe.function) != KernelFunction::kOther;
+  };
+  auto is_good = [](const auto& other) {
+    return other.second->at_entry && other.second->function != KernelFunction::kOther;
+  };
+  bool no_place = !probed.offset && !binding->is_return;
+  bool elsewhere = definitions.empty() && std::any_of(probes_.begin(), probes_.end(), is_defined);
+  bool strange = binding->function == KernelFunction::kOther && !bare_address &&
+                 (elsewhere || (no_place && std::any_of(known.begin(), known.end(), is_good)));
+  near |= strange;
   binding->damaged |= near;
   binding->at_entry &= !torn && !near;
   if (binding->at_entry) {

@@ -95,6 +95,8 @@ class Decoder {
   Tracepoint TracepointOf(StringId name);
   bool IsProbe(StringId name);
   bool ShouldMean(StringId name, std::string_view args);
+  bool HasFieldsOfProbe(StringId name, std::string_view args) const;
+  bool IsEventWithoutName(std::string_view name, std::string_view args) const;
   Payload DecodeProbe(StringId name, std::string_view args);
   Payload DecodePageRef(PageRefOp op, std::string_view args);
   Payload DecodeLock(LockStep step, std::string_view args);

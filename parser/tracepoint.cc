@@ -56,6 +56,11 @@ bool BeginsTracepoint(std::string_view text) {
                      [&](const auto& known) { return known.first.starts_with(text); });
 }
 
+bool PrintsText(std::string_view name) {
+  return name == "tracing_mark_write" || name == "print" || name == "bprint" || name == "bputs" ||
+         name == "console" || name == "bpf_trace_printk";
+}
+
 bool HasReturn(PageRefOp op) {
   return op != PageRefOp::kSet && op != PageRefOp::kMod && op != PageRefOp::kUnfreeze;
 }

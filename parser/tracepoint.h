@@ -45,6 +45,9 @@ Tracepoint TracepointNamed(std::string_view name);
 // Whether one of their names begins so.
 bool BeginsTracepoint(std::string_view text);
 
+// Whether an event of that name prints what anybody may have written.
+bool PrintsText(std::string_view name);
+
 // Orders are below MAX_ORDER, which is 11 to 16 (mm/Kconfig, arch/*/Kconfig: ARCH_FORCE_MAX_ORDER); a block
 // of 2^40 pages would be walked by the model.
 inline constexpr uint64_t kHighestOrder = 16;

@@ -310,6 +310,25 @@ TEST_CASE("arguments of two events that run together are none of either", "[deco
                       "pfn=0x59654 flags=none count=1 mapcount=0 mapping=          (null) mt=0 val=1"));
 }
 
+TEST_CASE("a count, or what an operation returned, that is no number is no count", "[decode]") {
+  Fixture fixture;
+  const std::string event = "pfn=0x3730 flags= count=2 mapcount=1 mapping=0 mt=1 val=-1 ret=0";
+  CHECK(fixture.Understands("page_ref_mod_and_test", event));
+  for (const char* count : {"?", "0xg", "0xffffffffffffffff", "200000000000000000000", "0o17", ""}) {
+    for (const char* key : {"count=2", "ret=0"}) {
+      std::string damaged = event;
+      std::string name = std::string(key).substr(0, std::string(key).find('=') + 1);
+      damaged.replace(damaged.find(key), std::string(key).size(), name + count);
+      CAPTURE(damaged);
+      CHECK_FALSE(fixture.Understands("page_ref_mod_and_test", damaged));
+    }
+  }
+  // kernel/trace/trace_output.c of 6.4: print_fields
+  CHECK(fixture.Understands("page_ref_mod_and_test",
+                            "pfn=0x3730 (14128) flags=0x0 (0) count=0xffffffff (-1) mapcount=0x0 "
+                            "(0) mapping=0x0 mt=0x1 (1) val=0xffffffff (-1) ret=0x0 (0)"));
+}
+
 TEST_CASE("struct layouts follow the release, and stay open without one", "[decode]") {
   const char* probes = "p:mmr/wait wait_on_page_bit page=%di r=+28(%di):s32 s=+52(%di):s32 f=+0(%di):x64\n";
   const char* hit = "(wait_on_page_bit+0x0/0x100) page=0xffffea0000a00000 r=3 s=7 f=0x1";

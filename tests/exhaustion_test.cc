@@ -650,6 +650,28 @@ TEST_CASE("what a trace names takes no more memory than --max-memory, and time i
   }
 }
 
+TEST_CASE("the arguments of one line take time in proportion", "[exhaustion]") {
+  size_t bytes = 500'000 * Factor();
+  for (const char* event : {"wait: (folio_wait_bit+0x0/0x24) folio=0xffffea0000000040 ",
+                            "sched_switch: prev_comm=", "page_ref_mod: pfn=1 ", "mm_page_free: page=1 ",
+                            "sched_waking: comm=", "lock_acquired: 1 "}) {
+    for (const std::string piece :
+         {"(", "(a+", "(a+0x1 ", "(a+0x1/0x2 ", "folio=0 ", "\"folio=\"0 ", "\"(a+0x1 ", "=", "pfn= "}) {
+      TemporaryFolder folder;
+      auto take = [&](size_t size) {
+        std::string text = "# tracer: nop\n" + Prefix(0) + event;
+        while (text.size() < size) text += piece;
+        return RunProgram({"analyze", folder.Write("trace.txt", text + "\n"), "--format", "json"});
+      };
+      Taken once = take(bytes);
+      Taken twice = take(2 * bytes);
+      CAPTURE(event, piece, once.seconds, twice.seconds);
+      CHECK(twice.exit_code != 1);
+      CHECK(twice.seconds < 3.2 * once.seconds + 0.5);
+    }
+  }
+}
+
 TEST_CASE("what a trace names takes no more memory than --max-memory where all is stored", "[exhaustion]") {
   size_t count = 100'000 * Factor();
   std::vector<Flood> floods(std::begin(kFloods), std::end(kFloods));

@@ -680,6 +680,25 @@ TEST_CASE("an event that lost its head, or runs into another, is told in every f
         CHECK(verdicts.exit_code == 3);
         CHECK(verdicts.Of("latent") + verdicts.Of("probable") + verdicts.Of("confirmed") == 0);
       }
+      Lines nameless = *form;
+      nameless[i].replace(name, 7, "wait (");
+      CHECK(Judge(files, Join(nameless)).exit_code == 3);
+      // A console prints anything between events, and a page is full of other text.
+      if (form == &console || form == &page) continue;
+      Lines tail = *form;
+      tail[i] = tail[i].substr(name + std::string("wait: (wait_").size());
+      Lines last_field = *form;
+      last_field[i] = last_field[i].substr(last_field[i].rfind('='));
+      Lines torn = *form;
+      torn[i].insert(name + 2, "\n");
+      std::vector<const Lines*> cut = {&tail};
+      if (form == &graph) cut = {&tail, &last_field, &torn};
+      for (const Lines* damaged : cut) {
+        Verdicts verdicts = Judge(files, Join(*damaged));
+        CAPTURE((*damaged)[i], verdicts.grades, verdicts.issues);
+        CHECK(verdicts.issues.find("event rejected") != std::string::npos);
+        CHECK(verdicts.exit_code == 3);
+      }
     }
     CHECK(tried > 0);
   }
@@ -863,6 +882,64 @@ TEST_CASE("a hit whose place is damaged is no hit of something else", "[renderin
       CHECK(verdicts.exit_code == 3);
       CHECK(verdicts.issues.find("arguments not understood") + verdicts.issues.find("event rejected") !=
             2 * std::string::npos);
+    }
+  }
+}
+
+TEST_CASE("a hit or a reference without its name or its place is told", "[rendering]") {
+  const SampleFiles sample = ReadSample("410-x86-held0", "trace.txt");
+  auto is_hit = [](const std::string& line) {
+    return line.find(": wait: (wait_on_page_bit+0x0/") != std::string::npos;
+  };
+  for (bool defined : {false, true}) {
+    SampleFiles files = sample;
+    if (!defined)
+      std::erase_if(files.others, [](const auto& file) { return file.first == "kprobe_events.txt"; });
+    Verdicts whole = Judge(files, Join(files.trace));
+    CHECK(whole.exit_code == 0);
+    auto hit = std::find_if(files.trace.begin() + static_cast<std::ptrdiff_t>(files.trace.size() / 2),
+                            files.trace.end(), is_hit);
+    REQUIRE(hit != files.trace.end());
+    const std::string line = *hit;
+    size_t name = line.find("wait: (");
+    size_t place_end = line.find(')', name);
+    const std::string head = line.substr(0, name);
+    const std::string place = line.substr(name + 6, place_end - name - 5);
+    const std::string fields = line.substr(place_end + 1);
+    // What others print may look like it.
+    Lines more = files.trace;
+    size_t before = static_cast<size_t>(hit - files.trace.begin());
+    for (const std::string& words :
+         {"tracing_mark_write: wait: " + place + fields, "do_fault: see " + place.substr(1, 8) + " here",
+          std::string("wait: it took long"),
+          std::string("other: (vfs_read+0x0/0x100) name=\"") + place + "\"",
+          std::string("wait: page=3 of 4")})
+      more.insert(more.begin() + static_cast<std::ptrdiff_t>(before), head + words);
+    CHECK(Judge(files, Join(more)).issues == whole.issues);
+    for (const std::string& damaged :
+         {"wait " + place + fields, "wa it: " + place + fields, "wait; " + place + fields,
+          "wait: wait: " + place + fields, "1.000001: wait: " + place + fields, "wait:\t" + place + fields,
+          "wait: " + fields, "wait: (wait_on_page_ bit" + place.substr(17) + fields,
+          "wait: (WAIT_ON_PAGE_BIT" + fields, "wait: *" + place.substr(1) + fields}) {
+      *hit = head + damaged;
+      Verdicts verdicts = Judge(files, Join(files.trace));
+      CAPTURE(defined, damaged, verdicts.grades, verdicts.issues);
+      CHECK(verdicts.exit_code == 3);
+      CHECK(verdicts.issues.find("arguments not understood") != std::string::npos);
+    }
+    *hit = line;
+    auto ref = std::find_if(hit, files.trace.end(), [](const std::string& one) {
+      return one.find(": page_ref_mod_unless: pfn=") != std::string::npos;
+    });
+    REQUIRE(ref != files.trace.end());
+    const std::string taken = *ref;
+    for (const char* damaged :
+         {"page_ref_mod_unless pfn=", "page_ref_mod_u: pfn=", "page*ref_mod_unless: pfn="}) {
+      *ref = taken;
+      ref->replace(taken.find("page_ref_mod_unless: pfn="), 25, damaged);
+      Verdicts verdicts = Judge(files, Join(files.trace));
+      CAPTURE(defined, damaged, verdicts.issues);
+      CHECK(verdicts.exit_code == 3);
     }
   }
 }
