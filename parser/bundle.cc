@@ -115,13 +115,15 @@ bool IsTraceOfCpu(std::string_view path) {
 // == per_cpu/cpu0       (heading, optional: files are concatenated in cpu order)
 // entries: 1287
 // overrun: 0
-// False where there are more than are kept.
-bool ReadCpuStats(std::string_view text, std::string_view path, std::vector<CpuStats>* all) {
+// What is wrong with them, behind which nothing is read; nullopt where nothing is.
+std::optional<std::string> ReadCpuStats(std::string_view text, std::string_view path,
+                                        std::vector<CpuStats>* all) {
   std::vector<CpuStats> cpus;
-  bool left_out = false;
+  std::optional<std::string> wrong;
   // Of the next block: the heading's, else that of the file's folder, else one after the other.
   int32_t next = CpuOfPath(path).value_or(0);
   ForEachLine(text, [&](std::string_view line) {
+    if (wrong) return;
     if (auto cpu = CpuOfPath(line)) {
       next = *cpu;
       return;
@@ -134,22 +136,27 @@ bool ReadCpuStats(std::string_view text, std::string_view path, std::vector<CpuS
     if (!value && ParseUnsigned(TrimBlanks(line.substr(colon + 2))))
       value = std::numeric_limits<int64_t>::max();
     if (key == "entries") {
-      left_out |= all->size() + cpus.size() == kMostCpuStats;
-      if (!left_out) cpus.push_back({.cpu = next++});
+      if (all->size() + cpus.size() == kMostCpuStats) {
+        wrong = "tells of more cpus than are kept";
+        return;
+      }
+      cpus.push_back({.cpu = next++});
     }
-    if (left_out) return;
     if (key == "oldest event ts" && !cpus.empty()) {
       auto ts = ParseTimeStamp(TrimBlanks(line.substr(colon + 2)));
       if (ts && !ts->is_ticks) cpus.back().oldest_us = ts->value / 1000;
     }
-    if (cpus.empty() || !value) return;
+    bool of_losses = key == "overrun" || key == "commit overrun" || key == "dropped events";
+    if (of_losses && value.value_or(-1) < 0)
+      wrong = "no number is in \"" + std::string(line.substr(0, 80)) + "\"";
+    if (cpus.empty() || !value || wrong) return;
     if (key == "overrun") cpus.back().overrun = *value;
     if (key == "commit overrun") cpus.back().commit_overrun = *value;
     if (key == "dropped events") cpus.back().dropped = *value;
     if (key == "read events") cpus.back().read = *value;
   });
   all->insert(all->end(), cpus.begin(), cpus.end());
-  return !left_out;
+  return wrong;
 }
 
 //   folio_wait_bit                      185               0
@@ -217,9 +224,8 @@ void AddSideFile(InputFormat format, const InputMember& member, Recording* recor
       break;
     case InputFormat::kCpuStats:
       source.role = "cpu_stats";
-      if (!ReadCpuStats(text, member.path, &recording->cpu_stats))
-        recording->damage.push_back(
-            std::make_shared<std::string>(member.path + ": tells of more cpus than are kept"));
+      if (auto wrong = ReadCpuStats(text, member.path, &recording->cpu_stats))
+        recording->damage.push_back(std::make_shared<std::string>(member.path + ": " + *wrong));
       break;
     case InputFormat::kEventFormats:
       source.role = "formats";
