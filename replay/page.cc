@@ -500,24 +500,36 @@ void PageTracker::Settle(Page* page, const Moment& at, bool allocated) {
   page->pending.reset();
 }
 
-// A count below zero is printed by the kernel itself: no event that is missing explains it. Where the page's
-// next reference event found it above zero one of the two lines is damaged.
-void PageTracker::CheckCount(Page* page, const PageRef& ref, const Moment& at) {
+// A count below zero is printed by the kernel itself: no event that is missing explains it, but one damaged
+// line does. Where the page's next reference event found it above zero one of the two lines is damaged.
+// Certain it is where another number bears it out: what was counted before (`old`), the count that the
+// operation returned, or what the next event found.
+void PageTracker::CheckCount(Page* page, const PageRef& ref, std::optional<int32_t> old, const Moment& at) {
   if (page->negative) {
+    bool adds = ref.op == PageRefOp::kMod || ref.op == PageRefOp::kModAndTest ||
+                ref.op == PageRefOp::kModAndReturn || (ref.op == PageRefOp::kModUnless && ref.ret == 1);
+    std::optional<int32_t> before;
+    if (ref.count) before = Difference(*ref.count, ref.val);
     bool froze = ref.op == PageRefOp::kFreeze && ref.ret == 1;
-    bool was_above = ref.count && Difference(*ref.count, ref.val) > 0;
+    bool was_above = before && *before > 0;
+    if (adds && before == page->negative_count) page->negative->certainty = Certainty::kCertain;
     page->below_zero = !froze && !was_above;
     if (page->below_zero) emit_(*page->negative);
     page->negative.reset();
   }
   int32_t count = ref.count.value_or(0);
-  if (ref.op == PageRefOp::kModAndReturn && ref.ret) count = std::min(count, *ref.ret);
+  bool returned = ref.op == PageRefOp::kModAndReturn && ref.ret;
+  if (!old && !page->alive && page->death) old = 0;
+  bool borne_out = returned ? ref.ret == ref.count : old && Sum(*old, ref.val) == ref.count;
+  if (returned) count = std::min(count, *ref.ret);
   if (count < 0 && !page->below_zero) {
     page->below_zero = true;
+    page->negative_count = count;
     page->negative = std::make_unique<Anomaly>(
         AnomalyOf("I6", "count below zero", at, *page,
                   "the reference count is " + Number(count) + ": a reference was dropped that nobody held",
-                  Certainty::kCertain, page->death ? std::optional(page->death->at.event) : std::nullopt));
+                  borne_out ? Certainty::kCertain : Certainty::kOpen,
+                  page->death ? std::optional(page->death->at.event) : std::nullopt));
   }
   // get_page() on a page that is free: 0 -> 1. With an owner it would be 2 at least.
   bool from_zero = ref.op == PageRefOp::kMod && ref.val > 0 && ref.count == ref.val;
@@ -785,7 +797,7 @@ void PageTracker::OnRef(const PageRef& ref, const Moment& at, const Task* task, 
   // ---- predict, compare with what is certain, take over what is certain ----
   std::optional<int32_t> old = page->count;
   Settle(page, at, false);
-  CheckCount(page, ref, at);
+  CheckCount(page, ref, old, at);
   if (!page->alive) page->used_while_free = true;
   std::optional<Anomaly> strange_freeze = CheckFrozen(*page, ref, old, at);
   page->last_put.reset();

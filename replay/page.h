@@ -111,6 +111,7 @@ struct Page {
   std::unique_ptr<Contradiction> unsettled;
   std::unique_ptr<Anomaly> pending;   // a second free, until the page's next event
   std::unique_ptr<Anomaly> negative;  // a count below zero, until the page's next reference event
+  int32_t negative_count = 0;         // that count
   std::vector<RefTaker> takers;
   std::optional<LastPut> last_put;  // the count reached 0: the free follows
   std::optional<Death> death;       // of this life
@@ -231,7 +232,7 @@ class PageTracker {
   std::optional<int32_t> RepairBack(Page* page, const RefStep& step, bool ties_only);
   void EmitRepaired(const std::vector<RefStep>& steps, const RepairedOrder& repaired);
   void ForgetSteps(const Page& page);
-  void CheckCount(Page* page, const PageRef& ref, const Moment& at);
+  void CheckCount(Page* page, const PageRef& ref, std::optional<int32_t> old, const Moment& at);
   std::optional<Anomaly> CheckFrozen(const Page& page, const PageRef& ref, std::optional<int32_t> old,
                                      const Moment& at) const;
 
