@@ -1,6 +1,7 @@
 #include "parser/small_file.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -11,10 +12,23 @@
 
 namespace mmreplay {
 
+namespace {
+
+// Of a fifo nobody has opened for writing yet the end would be read.
+void WaitForWriter(int fd) {
+  struct stat status {};
+  if (fstat(fd, &status) != 0 || !S_ISFIFO(status.st_mode)) return;
+  pollfd readable{.fd = fd, .events = POLLIN, .revents = 0};
+  while (poll(&readable, 1, -1) < 0 && errno == EINTR) {
+  }
+}
+
+}  // namespace
+
 std::string ReadSmallFile(const std::string& path, size_t limit) {
-  // NONBLOCK: a fifo nobody writes to would be waited for.
   int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
   if (fd < 0) throw Error(path + ": " + Reason(errno));
+  WaitForWriter(fd);
   std::string text;
   std::vector<char> buffer(size_t{64} * 1024);
   ssize_t got = 0;

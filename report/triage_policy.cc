@@ -36,6 +36,10 @@ Suppression ParseLine(const std::string& file, int number, std::string_view line
     size_t equals = word.find('=');
     std::string_view key = word.substr(0, equals);
     std::string value(equals == std::string_view::npos ? "" : word.substr(equals + 1));
+    // A path's; to look for a longer one takes its time.
+    constexpr size_t kLongestPattern = 4096;
+    if (word.size() > kLongestPattern)
+      Fail(file, number, column, "a pattern has at most " + std::to_string(kLongestPattern) + " characters");
     if (word == "because") {
       one.reason = TrimBlanks(line.substr(column + 6));
       if (one.reason.empty()) Fail(file, number, column, "there is no reason after 'because'");

@@ -286,6 +286,16 @@ TEST_CASE("only what the baseline does not know fails", "[triage]") {
   // Written on top of a baseline, it keeps what was not seen this time.
   Shell("$MMREPLAY triage --baseline " + other + " --write-baseline " + known + milder);
   CHECK(ReadBaseline(known).size() == 2);
+  // Where no log could be judged it stays as it was.
+  std::string nothing = folder.Write("nothing", std::string("\0\1\2\3", 4));
+  Run unjudged = Shell("$MMREPLAY triage --write-baseline " + known + " " + nothing);
+  CHECK(unjudged.exit_code == 2);
+  CHECK(unjudged.err.find(known + ": not written, no log could be judged\n") != std::string::npos);
+  CHECK(ReadBaseline(known).size() == 2);
+  Run some = Shell("$MMREPLAY triage --write-baseline " + known + " " + nothing + milder);
+  CHECK(some.err.find(known + ": without what 1 log that could not be judged may show\n") !=
+        std::string::npos);
+  CHECK(ReadBaseline(known).size() == 1);
 
   CHECK_THROWS_WITH(ReadBaseline("/no/such"), "/no/such: No such file or directory");
   CHECK_THROWS_WITH(ReadBaseline(folder.Write("bad", "{}\n")),
@@ -295,6 +305,16 @@ TEST_CASE("only what the baseline does not know fails", "[triage]") {
   CHECK_THROWS_WITH(ReadBaseline(folder.Write(
                         "bad", R"({"format":"mmreplay-triage","version":1,"row":"group","fingerprint":3})")),
                     Catch::Contains("bad:1: a group has"));
+}
+
+TEST_CASE("a fifo of suppressions is read when somebody writes to it", "[triage]") {
+  TemporaryFolder folder;
+  std::string fifo = folder.path() + "/fifo";
+  REQUIRE(mkfifo(fifo.c_str(), 0600) == 0);
+  Run run =
+      Shell("(sleep 0.2; echo 'wait_on_freed_page/* because known' > " + fifo +
+            ") & $MMREPLAY triage --suppress " + fifo + " samples/x86-latent.tar.xz; s=$?; wait; exit $s");
+  CHECK(run.exit_code == 0);
 }
 
 TEST_CASE("suppressed findings are counted and do not fail", "[triage]") {
