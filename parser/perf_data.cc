@@ -834,6 +834,7 @@ void PerfDataReader::FinishBatch(Batch* batch) {
       batch->markers.push_back(
           {LossMarker::Kind::kUnreadable, event.cpu.value_or(kAnyCpu), {}, event.line, event.id});
     }
+    batch->KeepTextOf(&event);
   }
   auto in_order = [](const LossMarker& a, const LossMarker& b) {
     return Value(a.next_event) < Value(b.next_event);

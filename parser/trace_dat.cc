@@ -279,6 +279,7 @@ void TraceDatReader::AddEvent(std::string_view payload, bool as_record, Batch* b
     CountIssue(decoder_->NotUnderstoodIssue(event.name, arguments, event.line), &issues_);
     AddUnreadable(read.cpu, batch);
   }
+  batch->KeepTextOf(&event);
   LastOnCpu& last = LastOn(read.cpu);
   if (kind.is_stack) {
     // The stack is a record of its own behind the event it belongs to, on the same cpu.
