@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <array>
 #include <chrono>
+#include <cstdlib>
 #include <new>
 
 #include "cli/allocator.h"
@@ -79,6 +80,11 @@ uint64_t MebibytesOfLog(const JudgeOptions& options) {
   return ample ? MemoryBudget::kDefaultMebibytes : std::max(half, MemoryBudget::kLeastMebibytes);
 }
 
+// Who cannot be told waits for what it was promised: the end of this process is what it sees.
+void Tell(const WorkerChannel& channel, char type, std::string_view body) {
+  if (!channel.Send(type, body)) std::_Exit(EXIT_FAILURE);
+}
+
 class Judge {
  public:
   Judge(const JudgeOptions& options, WorkerChannel* channel) : options_(options), channel_(channel) {}
@@ -100,7 +106,7 @@ class Judge {
     } catch (const std::exception& error) {
       Refuse(LogStatus::kFailed, error.what());
     }
-    channel_->Send(JudgeMessage::kEnd, HasGrownLarge() ? "1" : "");
+    Tell(*channel_, JudgeMessage::kEnd, HasGrownLarge() ? "1" : "");
   }
 
   // The heap of a large log is not given back, and the next one has to find room.
@@ -120,7 +126,7 @@ class Judge {
     recording.path = path_;
     if (options_.keep_findings) {
       content_ = ContentHash(input, files);
-      if (!channel_->Send(JudgeMessage::kHash, content_)) return;
+      Tell(*channel_, JudgeMessage::kHash, content_);
       auto answer = channel_->Receive();
       if (!answer || answer->type == JudgeMessage::kSkip) return;
     }
@@ -137,7 +143,7 @@ class Judge {
     Send(std::move(log));
     if (!options_.keep_findings) return;
     ForEachTriageFinding(store->database(), options_.rules, [&](const FleetFinding& finding) {
-      channel_->Send(JudgeMessage::kFinding, Pack(finding));
+      Tell(*channel_, JudgeMessage::kFinding, Pack(finding));
     });
   }
 
@@ -153,7 +159,7 @@ class Judge {
     log.log.content = content_;
     auto spent = std::chrono::steady_clock::now() - start_;
     log.log.milliseconds = std::chrono::duration_cast<std::chrono::milliseconds>(spent).count();
-    channel_->Send(JudgeMessage::kLog, Pack(log));
+    Tell(*channel_, JudgeMessage::kLog, Pack(log));
   }
 
   const JudgeOptions& options_;
@@ -178,7 +184,7 @@ void JudgeLogs(const JudgeOptions& options, WorkerChannel* channel) {
     if (request->type == JudgeMessage::kParts) {
       FieldWriter parts;
       for (const std::string& part : PartsOfOneRecording(Texts(&fields))) parts.Add(part);
-      channel->Send(JudgeMessage::kParts, parts.body());
+      Tell(*channel, JudgeMessage::kParts, parts.body());
       continue;
     }
     std::string path = fields.Text();
