@@ -254,6 +254,26 @@ TEST_CASE("events that found a buffer full are lost at its end", "[per_cpu]") {
         INT64_MAX);
 }
 
+TEST_CASE("a number of lost events that cannot be read is not none", "[per_cpu]") {
+  TemporaryFolder folder;
+  WriteRecording(folder, "x86-fixed", Split(Member("x86-fixed", InputFormat::kFtraceText)));
+  for (const char* key : {"overrun", "commit overrun", "dropped events"}) {
+    for (const char* number : {"0", "1,234", "-1", "x", "", "11111111111111111111111"}) {
+      std::string stats =
+          "entries: 7\noverrun: 0\ncommit overrun: 0\nbytes: 60004\noldest event ts:     4.937965\n"
+          "now ts:    12.0\ndropped events: 0\nread events: 0\n";
+      std::string line = std::string("\n") + key + ": ";
+      stats.replace(stats.find(line) + line.size(), 1, number);
+      folder.Write("per_cpu/cpu0/stats", stats);
+      Run run = Shell("$MMREPLAY analyze " + folder.path());
+      CAPTURE(key, number, run.out);
+      bool read = std::string(number) == "0";
+      CHECK(run.exit_code == (read ? 0 : 3));
+      CHECK((run.out.find("per_cpu/cpu0/stats: no number is in") == std::string::npos) == read);
+    }
+  }
+}
+
 TEST_CASE("a long line of one cpu's file is read, and what is not read names its file", "[per_cpu]") {
   TemporaryFolder folder;
   std::string line =

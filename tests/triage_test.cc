@@ -337,6 +337,14 @@ TEST_CASE("suppressed findings are counted and do not fail", "[triage]") {
   CHECK(Rows(above.out, "log").front()["failing"] == Json{{"confirmed", 20}, {"probable", 0}, {"latent", 0}});
   CHECK(Rows(above.out, "log").front()["suppressed"] == 48);
   CHECK(Shell("$MMREPLAY triage --suppress " + mild + " samples/x86-latent.tar.xz").exit_code == 0);
+  std::string longest = "wait_on_freed_page/* log=" + std::string(4096 - 4, '*') + " because it is long\n";
+  CHECK(Shell("$MMREPLAY triage --suppress " + folder.Write("long", longest) + " samples/x86-latent.tar.xz")
+            .exit_code == 0);
+  longest.insert(longest.find('*', 30), "*");
+  Run longer =
+      Shell("$MMREPLAY triage --suppress " + folder.Write("long", longest) + " samples/x86-latent.tar.xz");
+  CHECK(longer.exit_code == 2);
+  CHECK(longer.err.find("long:1:22: a pattern has at most 4096 characters") != std::string::npos);
   // What is suppressed does not become known.
   CHECK(Shell("$MMREPLAY triage --suppress " + mild + " --write-baseline " + folder.path() +
               "/b samples/x86-latent.tar.xz")
