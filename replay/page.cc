@@ -512,7 +512,9 @@ void PageTracker::CheckCount(Page* page, const PageRef& ref, std::optional<int32
     if (ref.count) before = Difference(*ref.count, ref.val);
     bool froze = ref.op == PageRefOp::kFreeze && ref.ret == 1;
     bool was_above = before && *before > 0;
-    if (adds && before == page->negative_count) page->negative->certainty = Certainty::kCertain;
+    // Two cpus that drop at once both print what is left in the end.
+    if ((adds && before == page->negative_count) || ref.count.value_or(0) < 0)
+      page->negative->certainty = Certainty::kCertain;
     page->below_zero = !froze && !was_above;
     if (page->below_zero) emit_(*page->negative);
     page->negative.reset();
