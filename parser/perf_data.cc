@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "parser/byte_reader.h"
+#include "parser/compression.h"
 #include "parser/error.h"
 
 namespace mmreplay {
@@ -223,6 +224,10 @@ PerfDataReader::PerfDataReader(std::shared_ptr<SeekableFile> file, StringTable* 
   if (perf_.cut_off)
     Note(Severity::kError, "damaged", 0,
          "the file is cut off: it says that there is more; what is there is kept");
+  // In a pipe events may be described again.
+  if (perf_.shares_ids && !perf_.pipe)
+    Note(Severity::kError, "damaged", 0,
+         "the file is damaged: two of its events have one id, and which of them was recorded is not known");
   if (perf_.bytes_behind > 0)
     Note(Severity::kError, "damaged", 0,
          std::to_string(perf_.bytes_behind) +
@@ -335,6 +340,10 @@ bool PerfDataReader::ReadSample(size_t attr, std::string_view body, Sample* samp
   if (type & perf_sample::kRaw) {
     sample->raw = reader.Bytes(reader.U32());
     sample->has_raw = true;
+    // What stands behind it belongs to the next sample, whose head was taken for a part of this one.
+    constexpr uint64_t kBehindRaw = ~((perf_sample::kRaw << 1) - 1) & ~perf_sample::kIdentifier;
+    sample->goes_on = !(type & kBehindRaw) && reader.rest().size() >= 8;
+    if (sample->goes_on) return false;
   }
   bool in_range = !sample->time || StampOf(*sample->time);
   return reader.ok() && in_range;
@@ -496,8 +505,28 @@ void PerfDataReader::MoveReady(uint64_t limit) {
 }
 
 void PerfDataReader::ReadRecord(std::string_view record) {
+  constexpr uint32_t kCompressed = 81;
+  constexpr uint32_t kFinishedInit = 82;
+  constexpr uint32_t kCompressed2 = 83;
   ++lines_.total;
   std::string_view body = record.substr(kHeadBytesOfRecord);
+  auto type = static_cast<uint32_t>(TypeOf(record));
+  if (TypeOf(record) != PerfRecord::kSample && IsSample(body)) {
+    ++lines_.comments;
+    Note(Severity::kError, "damaged", lines_.total,
+         "the file is damaged: a record of type " + std::to_string(type) + " holds what a sample does");
+    return;
+  }
+  bool is_mark = TypeOf(record) == PerfRecord::kFinishedRound || type == kFinishedInit;
+  bool is_packed = perf_.compressed && type != kCompressed && type != kCompressed2 &&
+                   CompressionOf(body) == Compression::kZstd;
+  if ((is_mark && !body.empty()) || is_packed) {
+    ++lines_.comments;
+    Note(Severity::kError, "damaged", lines_.total,
+         "the file is damaged: a record of type " + std::to_string(type) +
+             " holds what none of that type does");
+    return;
+  }
   switch (TypeOf(record)) {
     case PerfRecord::kSample: {
       const PerfAttr* attr = AttrOfSample(body);
@@ -505,8 +534,8 @@ void PerfDataReader::ReadRecord(std::string_view record) {
       size_t index = attr ? static_cast<size_t>(attr - perf_.attrs.data()) : 0;
       if (!attr || !ReadSample(index, body, &sample)) {
         ++lines_.rejected;
-        NoteRejected(lines_.total, attr ? "is shorter than its parts" : "names no event of the file",
-                     attr ? strings_->Text(KindOf(index).name) : std::string_view());
+        NoteRejected(lines_.total, attr ? "is not as long as its parts" : "names no event of the file",
+                     attr && !sample.goes_on ? strings_->Text(KindOf(index).name) : std::string_view());
         return;
       }
       Enqueue(record, sample.time, index);
@@ -532,11 +561,7 @@ void PerfDataReader::ReadRecord(std::string_view record) {
       // and one more in a year.
       constexpr uint32_t kPerf = 64;
       constexpr uint32_t kMost = 32;
-      auto type = static_cast<uint32_t>(TypeOf(record));
-      if (IsSample(body)) {
-        Note(Severity::kError, "damaged", lines_.total,
-             "the file is damaged: a record of type " + std::to_string(type) + " holds what a sample does");
-      } else if (type == 0 || type % kPerf >= kMost || type >= 2 * kPerf) {
+      if (type == 0 || type % kPerf >= kMost || type >= 2 * kPerf) {
         Note(Severity::kError, "damaged", lines_.total,
              "the file is damaged: perf writes no records of type " + std::to_string(type) +
                  ", and what stands there instead is not known");

@@ -123,6 +123,7 @@ class PerfDataReader : public EventSource {
     std::string_view callchain;
     std::string_view raw;
     bool has_raw = false;
+    bool goes_on = false;  // behind its parts
   };
   // A sort of events: an attr and, of tracepoints, its format.
   struct Kind {

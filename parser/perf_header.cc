@@ -77,7 +77,7 @@ void AddAttr(std::string_view bytes, std::string_view ids, PerfHeader* header) {
   header->attrs.push_back(ReadAttr(bytes));
   ByteReader reader(ids);
   while (reader.rest().size() >= 8 && header->attr_of_id.size() < kMostIds)
-    header->attr_of_id.emplace(reader.U64(), index);
+    header->shares_ids |= !header->attr_of_id.emplace(reader.U64(), index).second;
 }
 
 // One `name` of the header's descriptions belongs to the attr that has its ids.

@@ -65,6 +65,7 @@ struct PerfHeader {
   bool cut_off = false;       // the header says more data than there is, or was never finished
   std::vector<PerfAttr> attrs;
   std::unordered_map<uint64_t, size_t> attr_of_id;
+  bool shares_ids = false;  // an id is that of two attrs
   std::unordered_map<uint64_t, EventLayout> layouts;  // by format id
   std::unordered_map<int32_t, std::string> comms;     // saved_cmdlines
   std::optional<std::string> kernel_release;

@@ -195,12 +195,46 @@ TEST_CASE("a sample whose type is another one's is no comment", "[perf_data]") {
   BinaryRead whole = ReadBinary(bytes);
   size_t sample = bytes.rfind(std::string("\x09\0\0\0\x01\0\x58\0", 8));
   REQUIRE(sample != std::string::npos);
-  for (char type : {'\x49', '\x08', '\x0b'}) {
-    bytes[sample] = type;
-    BinaryRead flipped = ReadBinary(bytes);
+  // Those that perf writes are among them: COMM, FORK, FINISHED_ROUND.
+  for (char type : {'\x49', '\x08', '\x0b', '\x03', '\x07', '\x44', '\x52'}) {
+    std::string changed = bytes;
+    changed[sample] = type;
+    BinaryRead flipped = ReadBinary(changed);
+    CAPTURE(type);
     CHECK(flipped.events.size() + 1 == whole.events.size());
     CHECK(flipped.HasIssue("damaged"));
   }
+}
+
+TEST_CASE("a sample that takes in the next one is none", "[perf_data]") {
+  std::string bytes = ExtractMember(SampleArchive("x86-perf-pipe"), InputFormat::kPerfData);
+  BinaryRead whole = ReadBinary(bytes);
+  const std::string head("\x09\0\0\0\x01\0\x58\0", 8);
+  size_t sample = 0;
+  while ((sample = bytes.find(head, sample + 1)) != std::string::npos) {
+    if (bytes.compare(sample + 0x58, head.size(), head) == 0) break;
+  }
+  REQUIRE(sample != std::string::npos);
+  bytes[sample + 6] = '\xb0';
+  BinaryRead joined = ReadBinary(bytes);
+  CHECK(joined.events.size() + 2 == whole.events.size());
+  CHECK(joined.HasIssue("event rejected"));
+}
+
+// Which of them a sample with that id is of is not known.
+TEST_CASE("two events of one id are damage", "[perf_data]") {
+  std::string bytes = ExtractMember(SampleArchive("x86-perf-lost"), InputFormat::kPerfData);
+  CHECK_FALSE(ReadBinary(bytes).HasIssue("damaged"));
+  auto load = [&](size_t at) {
+    uint64_t value = 0;
+    std::memcpy(&value, bytes.data() + at, sizeof value);
+    return value;
+  };
+  // The size of the first one's section of ids; the file's head has the size of an attr and the place of all.
+  size_t size_at = load(24) + load(16) - 8;
+  uint64_t size = load(size_at) * 4;
+  for (size_t i = 0; i < 8; ++i) bytes[size_at + i] = static_cast<char>(size >> (8 * i));
+  CHECK(ReadBinary(bytes).HasIssue("damaged"));
 }
 
 TEST_CASE("a format that has no pfn any more: what its events tell is missing", "[perf_data]") {
