@@ -838,8 +838,17 @@ CodePlace ParseCodePlace(std::string_view text) {
 // with BTI, ppc64le).
 constexpr uint64_t kFurthestEntry = 8;
 
-// "(folio_wait_bit+0x0/0x24)" or "(migration_entry_wait+0x1a/0x30 <- folio_wait_bit)" anywhere: the hit of a
-// probe on a function that means something.
+// "key=" at the beginning of a text.
+bool BeginsWithKey(std::string_view text) {
+  size_t end = 0;
+  while (end < text.size() && IsKeyChar(text[end])) ++end;
+  return end > 0 && end < text.size() && text[end] == '=';
+}
+
+// The hit of a probe on a function that means something, behind whatever stands before it:
+//   wait (folio_wait_bit+0x0/0x24) folio=0xffffea0000040000
+//   wait_r (migration_entry_wait+0x1a/0x30 <- folio_wait_bit)
+// An entry's has fields: a text may name a place, too.
 bool HoldsHit(std::string_view text) {
   for (size_t open = text.find('('); open != kNotFound; open = text.find('(', open + 1)) {
     size_t end = text.find_first_of("()", open + 1);
@@ -848,8 +857,10 @@ bool HoldsHit(std::string_view text) {
     if (text[end] != ')' || inner.find("+0x") == kNotFound || inner.find("/0x") == kNotFound) continue;
     size_t arrow = inner.find(" <- ");
     CodePlace place = ParseCodePlace(arrow == kNotFound ? inner : inner.substr(arrow + 4));
-    bool at_entry = arrow != kNotFound || (place.offset && *place.offset <= kFurthestEntry);
-    if (at_entry && FunctionOfSymbol(place.symbol) != KernelFunction::kOther) return true;
+    if (FunctionOfSymbol(place.symbol) == KernelFunction::kOther) continue;
+    bool at_entry =
+        place.offset && *place.offset <= kFurthestEntry && BeginsWithKey(TrimBlanks(text.substr(end + 1)));
+    if (arrow != kNotFound || at_entry) return true;
   }
   return false;
 }
@@ -861,44 +872,33 @@ bool BeginsField(std::string_view args, std::string_view field) {
 
 }  // namespace
 
-// All that a probe of that name fetches, as its definition or its hits have it.
-bool Decoder::HasFieldsOfProbe(StringId name, std::string_view args) const {
-  auto has_all = [&](const std::vector<BoundField>& fields) {
-    return !fields.empty() && std::all_of(fields.begin(), fields.end(), [&](const BoundField& field) {
-      return FindField(args, field.name).has_value();
-    });
-  };
-  for (const ProbeDefinition& probe : probes_) {
-    if (probe.event == strings_->Text(name) &&
-        has_all(BindProbe(probe.function, probe.is_return, &probe, release_)))
-      return true;
+// What a probe or a tracepoint that means something prints, where its name, the colon behind it or its place
+// is damaged. Other events, and texts that anybody wrote, may look like it.
+bool Decoder::LacksNameOrPlace(StringId name, std::string_view args) {
+  std::string_view text = strings_->Text(name);
+  if (PrintsText(text) || args.empty()) return false;
+  if (IsProbe(name)) {
+    // "wait:  page=0xffffea0000040000"; "wait: folio_wait_bit+0x0/0x24) folio=..."; "wait: wait:
+    // (folio_wait_bit..."
+    if (IsBlank(args[0]) && BeginsWithKey(TrimBlanks(args))) return true;
+    size_t close = args.find(')');
+    bool torn =
+        close != kNotFound && args.find('(') > close && args.substr(0, close).find("+0x") != kNotFound;
+    return torn || HoldsHit(args);
   }
-  auto hits = bindings_.find(static_cast<uint32_t>(name));
-  if (hits == bindings_.end()) return false;
-  return std::any_of(hits->second.begin(), hits->second.end(), [&](const auto& hit) {
-    std::vector<BoundField> seen;
-    for (size_t i = 0; i < hit.second->fields.size() && i < 32; ++i) {
-      if ((hit.second->read >> i & 1) != 0) seen.push_back(hit.second->fields[i]);
-    }
-    return has_all(seen);
-  });
-}
-
-// What a probe or a tracepoint that means something prints, under another name or none: the name, or the
-// colon behind it, is damaged. Text that anybody wrote is none.
-bool Decoder::IsEventWithoutName(std::string_view name, std::string_view args) const {
-  if (PrintsText(name)) return false;
-  // wait (folio_wait_bit+0x0/0x24) folio=0xffffea0000040000
-  if (HoldsHit(args)) return true;
+  bool is_name = !text.empty() && !IsDigit(text[0]) && text != "function";
+  bool is_marker = args[0] == ':' || args.starts_with("tracing_mark_write");
+  if (!is_name && !is_marker && HoldsHit(args)) return true;
   // include/trace/events/page_ref.h
-  if (args.find("mapcount=") != kNotFound && TracepointNamed(name) == Tracepoint::kNone &&
+  bool of_page_ref = (text.empty() ? args : text).starts_with("page");
+  if (of_page_ref && TracepointNamed(text) == Tracepoint::kNone && args.find("mapcount=") != kNotFound &&
       FindField(args, "pfn") && FindField(args, "mt") && FindField(args, "val"))
     return true;
-  if (!name.empty()) return false;
+  if (!text.empty()) return false;
   // page_ref_mod_unless pfn=0x3730 flags= count=1
   size_t end = 0;
   while (end < args.size() && IsKeyChar(args[end]) && args[end] != '-') ++end;
-  return end > 0 && args.find('=', end) != kNotFound && args.find(" <-") == kNotFound &&
+  return end > 0 && end < args.size() && BeginsWithKey(TrimBlanks(args.substr(end))) &&
          Concerns(args.substr(0, end));
 }
 
@@ -919,10 +919,9 @@ bool Decoder::ShouldMean(StringId name, std::string_view args) {
   }
   // trace_printk in the function that is probed has its name, too, and prints words.
   if (IsProbe(name) &&
-      (std::none_of(args.begin(), args.end(), [](unsigned char c) { return std::isalpha(c); }) ||
-       HasFieldsOfProbe(name, args)))
+      std::none_of(args.begin(), args.end(), [](unsigned char c) { return std::isalpha(c); }))
     return true;
-  if (IsEventWithoutName(strings_->Text(name), args)) return true;
+  if (LacksNameOrPlace(name, args)) return true;
   // Older kernels print some of them otherwise, functions have the names of others, and what is printed in
   // them (trace_printk) is anything: of those it must have the shape.
   switch (TracepointOf(name)) {
@@ -984,6 +983,25 @@ bool IsNearly(std::string_view a, std::string_view b) {
   return differ <= 2;
 }
 
+// A symbol some of whose letters were lost or changed.
+bool IsDamagedForm(std::string_view text, std::string_view symbol) {
+  auto same_letter = [](char a, char b) {
+    return std::tolower(static_cast<unsigned char>(a)) == std::tolower(static_cast<unsigned char>(b));
+  };
+  if (text.size() == symbol.size()) {
+    int differ = 0;
+    for (size_t i = 0; i < text.size(); ++i) differ += text[i] != symbol[i];
+    return differ <= 2 || std::equal(text.begin(), text.end(), symbol.begin(), same_letter);
+  }
+  if (text.size() > symbol.size()) return false;
+  size_t same =
+      static_cast<size_t>(std::mismatch(text.begin(), text.end(), symbol.begin()).first - text.begin());
+  bool cut = same == text.size() && 2 * text.size() >= symbol.size();
+  bool lacks_one =
+      same > 0 && text.size() + 1 == symbol.size() && text.substr(same) == symbol.substr(same + 1);
+  return cut || lacks_one;
+}
+
 // A place that names no function: what perf probe counts from ("_text+1395008"), and a bare address.
 bool NamesNoFunction(std::string_view symbol) {
   return symbol == "_text" || symbol == "_stext" || symbol.starts_with("0x");
@@ -1036,6 +1054,26 @@ const Decoder::Binding* Decoder::BindingOf(StringId name, std::string_view args,
     known = binding;
   }
   return binding;
+}
+
+// A place that only looks like another one, where hits of that event's name were at a place of ours (`hit`),
+// or are defined to be.
+bool Decoder::IsDamagedPlace(const Binding& binding, std::string_view place, std::string_view symbol,
+                             bool has_offset, bool hit, std::string_view event) const {
+  // "(folio_wait_bit)": the kernel prints the offset of each.
+  if (binding.function != KernelFunction::kOther)
+    return hit && !has_offset && !binding.is_return && place.find(' ') == kNotFound;
+  bool odd =
+      std::any_of(symbol.begin(), symbol.end(), [](char c) { return !IsKeyChar(c) && c != '.' && c != '$'; });
+  bool no_offset = !has_offset && !binding.is_return;
+  bool is_place = place.find("+0x") != kNotFound;
+  return std::any_of(probes_.begin(), probes_.end(),
+                     [&](const ProbeDefinition& probe) {
+                       return probe.event == event && probe.is_return == binding.is_return &&
+                              FunctionOfSymbol(probe.function) != KernelFunction::kOther &&
+                              ((is_place && (odd || no_offset)) || IsDamagedForm(symbol, probe.function));
+                     }) ||
+         (hit && is_place && (odd || no_offset));
 }
 
 const Decoder::Binding* Decoder::Bind(StringId name, std::string_view place) {
@@ -1119,20 +1157,11 @@ const Decoder::Binding* Decoder::Bind(StringId name, std::string_view place) {
   bool good = binding->at_entry && binding->function != KernelFunction::kOther;
   bool near =
       definitions.empty() && !binding->is_return && !good && std::any_of(known.begin(), known.end(), is_near);
-  // Where the probes of that name are defined their places are known; else a place that is none is that of a
-  // hit like those before.
-  auto is_defined = [&](const ProbeDefinition& probe) {
-    return probe.event == event && probe.is_return == binding->is_return &&
-           FunctionOfSymbol(probe.function) != KernelFunction::kOther;
-  };
   auto is_good = [](const auto& other) {
     return other.second->at_entry && other.second->function != KernelFunction::kOther;
   };
-  bool no_place = !probed.offset && !binding->is_return;
-  bool elsewhere = definitions.empty() && std::any_of(probes_.begin(), probes_.end(), is_defined);
-  bool strange = binding->function == KernelFunction::kOther && !bare_address &&
-                 (elsewhere || (no_place && std::any_of(known.begin(), known.end(), is_good)));
-  near |= strange;
+  near |= !bare_address && IsDamagedPlace(*binding, place, probed.symbol, probed.offset.has_value(),
+                                          std::any_of(known.begin(), known.end(), is_good), event);
   binding->damaged |= near;
   binding->at_entry &= !torn && !near;
   if (binding->at_entry) {

@@ -95,8 +95,9 @@ class Decoder {
   Tracepoint TracepointOf(StringId name);
   bool IsProbe(StringId name);
   bool ShouldMean(StringId name, std::string_view args);
-  bool HasFieldsOfProbe(StringId name, std::string_view args) const;
-  bool IsEventWithoutName(std::string_view name, std::string_view args) const;
+  bool LacksNameOrPlace(StringId name, std::string_view args);
+  bool IsDamagedPlace(const Binding& binding, std::string_view place, std::string_view symbol,
+                      bool has_offset, bool hit, std::string_view event) const;
   Payload DecodeProbe(StringId name, std::string_view args);
   Payload DecodePageRef(PageRefOp op, std::string_view args);
   Payload DecodeLock(LockStep step, std::string_view args);

@@ -96,8 +96,7 @@ size_t EndOfTask(std::string_view columns, size_t bar) {
   constexpr size_t kLongest = 40;  // a name of 15 characters, a number, blanks
   std::string_view comm;
   std::optional<int32_t> pid;
-  for (bar = columns.find('|', bar + 1); bar != kNotFound && bar <= kLongest;
-       bar = columns.find('|', bar + 1)) {
+  for (bar = columns.find('|', bar + 1); bar <= kLongest; bar = columns.find('|', bar + 1)) {
     std::string_view task = TrimBlanks(columns.substr(0, bar));
     bool is_function = task.find_first_of("(;{}") != kNotFound || task.find("/*") != kNotFound;
     if (!is_function && SplitTask(task, &comm, &pid)) return bar;
@@ -117,7 +116,7 @@ bool ReadFunction(std::string_view text, std::string_view with_duration, TraceBo
     bool is_event = !body->name.empty() && body->name != "function" && !body->args.empty();
     if (!is_event && body->name != "kernel_stack" && body->name != "user_stack") {
       // A text, unless it holds what only events print: then its name is damaged.
-      bool may_be_event = inside.find("+0x") != kNotFound || inside.find("mapcount=") != kNotFound;
+      bool may_be_event = inside.find("/0x") != kNotFound || inside.find("mapcount=") != kNotFound;
       *body = {may_be_event ? "" : "print", inside};
     }
     return true;

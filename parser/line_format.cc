@@ -293,9 +293,6 @@ class FunctionGraphFormat : public LineFormat {
       size_t open = line.rfind("/*");
       holds_several_ = open != kNotFound && line.find("| ") < open && line.find("/* ") < open;
       in_comment_ = open != std::string_view::npos && line.find("*/", open) == std::string_view::npos;
-      // A word alone may be the beginning of a name.
-      bool is_word = in_comment_ && body->name == "print" && body->args.find(' ') == kNotFound;
-      if (is_word) *body = {{}, body->args};
       return true;
     }
     // A log may hold what other tracers printed as well.
@@ -425,7 +422,7 @@ bool IsPieceOfEvent(std::string_view line) {
     if (RE2::PartialMatch(re2::StringPiece(behind.data(), behind.size()), pid)) return true;
   }
   // n_entry_wait_on_locked+0x0/0x300) entry=0x7800000c0000c000
-  static const RE2 place(R"(^[^(]*\+0x[0-9a-f]+/0x[0-9a-f]+(?: \[\w+\])?(?: <- [\w.]+)?\)(?:$| \w+=))");
+  static const RE2 place(R"(^[\w.]*\+0x[0-9a-f]+/0x[0-9a-f]+(?: \[\w+\])?(?: <- [\w.]+)?\)(?:$| \w+=))");
   return RE2::PartialMatch(text, place) || (RE2::PartialMatch(text, ours) && RE2::PartialMatch(text, fields));
 }
 
