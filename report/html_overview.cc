@@ -267,7 +267,8 @@ class Plot {
                         Html(item.look), range_.Percent(from), y + 6, from - range_.begin));
   }
 
-  // Of very many those that are not a thousandth of the time apart are drawn as one.
+  // Of very many those that are not a thousandth of the time apart are drawn as one, but for those without a
+  // beginning or an end, of which a cpu has two at most.
   void WriteGaps(const Database& database, const WriteFn& write) {
     struct Stretch {
       int64_t gaps = 0;
@@ -283,13 +284,15 @@ class Plot {
     constexpr uint64_t kStretches = 1000;
     uint64_t length = range_.span() / kStretches + 1;
     std::vector<Stretch> stretches(kStretches);  // by where gaps begin
+    int64_t drawn = 0;
     ForEachGap(database, [&](const LostEvents& gap) {
       int64_t from = std::clamp(gap.from_ts.value_or(range_.begin), range_.begin, range_.end);
       int64_t to = std::max(from, std::clamp(gap.to_ts.value_or(range_.end), range_.begin, range_.end));
-      if (content_.losses.gaps <= kMostGaps) {
-        WriteGap(from, to, GapText(gap, ticks_), write);
-      } else {
+      bool open = !gap.from_ts || !gap.to_ts;
+      if (content_.losses.gaps > kMostGaps && !open) {
         stretches[Distance(range_.begin, from) / length].Add({1, from, to});
+      } else if (++drawn <= kMostGaps) {
+        WriteGap(from, to, GapText(gap, ticks_), write);
       }
     });
     Stretch last;
