@@ -32,15 +32,9 @@ struct WaitKind {
   int64_t facts = 0;            // as the statement `wait kinds` packs them
   std::optional<int64_t> only;  // the wait, where each is a kind of its own
 
+  auto Key() const { return std::tie(function, call_function, reason, facts, only); }
   bool operator==(const WaitKind&) const = default;
   bool operator<(const WaitKind& other) const { return Key() < other.Key(); }
-
- private:
-  std::tuple<std::optional<int64_t>, std::optional<int64_t>, std::optional<int64_t>, int64_t,
-             std::optional<int64_t>>
-  Key() const {
-    return {function, call_function, reason, facts, only};
-  }
 };
 struct WaitsOfKind {
   int64_t first = 0;  // the least id
