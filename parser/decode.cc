@@ -858,8 +858,8 @@ bool HoldsHit(std::string_view text) {
     size_t arrow = inner.find(" <- ");
     CodePlace place = ParseCodePlace(arrow == kNotFound ? inner : inner.substr(arrow + 4));
     if (FunctionOfSymbol(place.symbol) == KernelFunction::kOther) continue;
-    bool at_entry =
-        place.offset && *place.offset <= kFurthestEntry && BeginsWithKey(TrimBlanks(text.substr(end + 1)));
+    size_t fields = std::min(text.find_first_not_of(" \t", end + 1), text.size());
+    bool at_entry = place.offset && *place.offset <= kFurthestEntry && BeginsWithKey(text.substr(fields));
     if (arrow != kNotFound || at_entry) return true;
   }
   return false;

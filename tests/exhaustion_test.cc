@@ -655,8 +655,8 @@ TEST_CASE("the arguments of one line take time in proportion", "[exhaustion]") {
   for (const char* event : {"wait: (folio_wait_bit+0x0/0x24) folio=0xffffea0000000040 ",
                             "sched_switch: prev_comm=", "page_ref_mod: pfn=1 ", "mm_page_free: page=1 ",
                             "sched_waking: comm=", "lock_acquired: 1 "}) {
-    for (const std::string piece :
-         {"(", "(a+", "(a+0x1 ", "(a+0x1/0x2 ", "folio=0 ", "\"folio=\"0 ", "\"(a+0x1 ", "=", "pfn= "}) {
+    for (const std::string piece : {"(", "(a+", "(a+0x1 ", "(a+0x1/0x2 ", "folio=0 ", "\"folio=\"0 ",
+                                    "\"(a+0x1 ", "=", "pfn= ", " (folio_wait_bit+0x0/0x24)"}) {
       TemporaryFolder folder;
       auto take = [&](size_t size) {
         std::string text = "# tracer: nop\n" + Prefix(0) + event;
