@@ -974,13 +974,18 @@ namespace {
 
 constexpr uint64_t kEndbrBytes = 4;
 
+// Of two texts of one size.
+int DifferingLetters(std::string_view a, std::string_view b) {
+  int differ = 0;
+  for (size_t i = 0; i < a.size(); ++i) differ += a[i] != b[i];
+  return differ;
+}
+
 // A function's place whose name differs from the other's in a character or two, while its size is the same.
 bool IsNearly(std::string_view a, std::string_view b) {
   size_t plus = a.find('+');
   if (a.size() != b.size() || a.find('/') == kNotFound || a.substr(plus) != b.substr(plus)) return false;
-  int differ = 0;
-  for (size_t i = 0; i < plus; ++i) differ += a[i] != b[i];
-  return differ <= 2;
+  return DifferingLetters(a.substr(0, plus), b.substr(0, plus)) <= 2;
 }
 
 // A symbol some of whose letters were lost or changed.
@@ -988,11 +993,9 @@ bool IsDamagedForm(std::string_view text, std::string_view symbol) {
   auto same_letter = [](char a, char b) {
     return std::tolower(static_cast<unsigned char>(a)) == std::tolower(static_cast<unsigned char>(b));
   };
-  if (text.size() == symbol.size()) {
-    int differ = 0;
-    for (size_t i = 0; i < text.size(); ++i) differ += text[i] != symbol[i];
-    return differ <= 2 || std::equal(text.begin(), text.end(), symbol.begin(), same_letter);
-  }
+  if (text.size() == symbol.size())
+    return DifferingLetters(text, symbol) <= 2 ||
+           std::equal(text.begin(), text.end(), symbol.begin(), same_letter);
   if (text.size() > symbol.size()) return false;
   size_t same =
       static_cast<size_t>(std::mismatch(text.begin(), text.end(), symbol.begin()).first - text.begin());

@@ -138,10 +138,7 @@ std::map<WaitKind, WaitsOfKind> ReadWaitKinds(const Database& db) {
     WaitKind kind{query.OptionalInt(1), query.OptionalInt(2), query.OptionalInt(3), *facts,
                   query.OptionalInt(5)};
     if (last == kinds.end() || last->first != kind) last = kinds.try_emplace(kind).first;
-    int64_t id = query.Int(0);
-    WaitsOfKind& waits = last->second;
-    waits.first = waits.count == 0 ? id : std::min(waits.first, id);
-    ++waits.count;
+    last->second.Add({.first = query.Int(0), .count = 1});
   }
   return kinds;
 }
@@ -166,10 +163,9 @@ std::vector<WaitClass> ReadWaits(const Database& db, const std::map<WaitKind, Wa
   for (const auto& [kind, of_kind] : kinds) {
     verdict.Bind(1, of_kind.first);
     if (!verdict.Step()) continue;
-    WaitsOfKind& waits = classes[{String(verdict.Text(0)), kind.function, kind.call_function, kind.reason,
-                                  String(verdict.Text(1))}];
-    waits.first = waits.count == 0 ? of_kind.first : std::min(waits.first, of_kind.first);
-    waits.count += of_kind.count;
+    classes[{String(verdict.Text(0)), kind.function, kind.call_function, kind.reason,
+             String(verdict.Text(1))}]
+        .Add(of_kind);
     verdict.Reset();
   }
   std::vector<WaitClass> waits;

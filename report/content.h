@@ -2,6 +2,7 @@
 // says what its analysis said.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -39,6 +40,11 @@ struct WaitKind {
 struct WaitsOfKind {
   int64_t first = 0;  // the least id
   int64_t count = 0;
+
+  void Add(const WaitsOfKind& more) {
+    first = count == 0 ? more.first : std::min(first, more.first);
+    count += more.count;
+  }
 };
 
 // What the exit code of an analysis follows from.

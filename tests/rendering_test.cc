@@ -86,6 +86,11 @@ std::string AsGraphRow(const std::string& line) {
          "    |               |  /* " + line.substr(colon + 2) + " */";
 }
 
+SampleFiles Without(SampleFiles files, std::string_view name) {
+  std::erase_if(files.others, [&](const auto& file) { return file.first == name; });
+  return files;
+}
+
 }  // namespace
 
 TEST_CASE("without time stamps nothing becomes more certain", "[rendering]") {
@@ -203,7 +208,7 @@ Lines Dumped(const Lines& trace) {
 
 TEST_CASE("messages that a console dropped within a dump are events that are missing", "[rendering]") {
   SampleFiles files = ReadSample("410-x86-held0", "trace.txt");
-  std::erase_if(files.others, [](const auto& file) { return file.first == "dmesg.txt"; });
+  files = Without(std::move(files), "dmesg.txt");
   Lines dump = Dumped(files.trace);
   Verdicts whole = Judge(files, Join(dump));
   CAPTURE(whole.grades, whole.issues);
@@ -247,7 +252,7 @@ TEST_CASE("messages that a console dropped within a dump are events that are mis
 
 TEST_CASE("what a dump's events quote is no event and no report", "[rendering]") {
   SampleFiles files = ReadSample("x86-latent", "trace.txt");
-  std::erase_if(files.others, [](const auto& file) { return file.first == "dmesg.txt"; });
+  files = Without(std::move(files), "dmesg.txt");
   // A console without the kernel's time.
   Lines dump = Changed(Dumped(files.trace), [](const std::string& line) {
     return "Nov 22 10:00:00 vm kernel: " + line.substr(line.find("] ") + 2);
@@ -280,7 +285,7 @@ TEST_CASE("what a dump's events quote is no event and no report", "[rendering]")
 
 TEST_CASE("line ends and blocks that are lost are told, and accuse nobody", "[rendering]") {
   SampleFiles files = ReadSample("410-x86-held0", "trace.txt");
-  std::erase_if(files.others, [](const auto& file) { return file.first == "dmesg.txt"; });
+  files = Without(std::move(files), "dmesg.txt");
   std::string text = Join(files.trace);
   REQUIRE(Judge(files, text).exit_code == 0);
   for (uint32_t seed = 1; seed <= 6; ++seed) {
@@ -562,7 +567,7 @@ TEST_CASE("pages, browsers and collectors keep what a text says", "[rendering]")
   };
   for (auto [sample, member] : {std::pair("x86-fired", "trace.txt"), std::pair("x86-panic", "console.log")}) {
     SampleFiles files = ReadSample(sample, member);
-    std::erase_if(files.others, [](const auto& file) { return file.first == "dmesg.txt"; });
+    files = Without(std::move(files), "dmesg.txt");
     Verdicts plain = Judge(files, Join(files.trace));
     REQUIRE(plain.Of("confirmed") > 0);
     for (const Change& change : changes) {
@@ -851,9 +856,7 @@ TEST_CASE("a pid that may lack digits wakes nobody", "[rendering]") {
 TEST_CASE("a hit whose place is damaged is no hit of something else", "[rendering]") {
   const SampleFiles sample = ReadSample("410-x86-held0", "trace.txt");
   for (bool defined : {false, true}) {
-    SampleFiles files = sample;
-    if (!defined)
-      std::erase_if(files.others, [](const auto& file) { return file.first == "kprobe_events.txt"; });
+    SampleFiles files = defined ? sample : Without(sample, "kprobe_events.txt");
     Verdicts whole = Judge(files, Join(files.trace));
     CHECK(whole.exit_code == 0);
     // Another place of the function, of a probe of several.
@@ -890,9 +893,7 @@ TEST_CASE("a hit or a reference without its name or its place is told", "[render
     return line.find(": wait: (wait_on_page_bit+0x0/") != std::string::npos;
   };
   for (bool defined : {false, true}) {
-    SampleFiles files = sample;
-    if (!defined)
-      std::erase_if(files.others, [](const auto& file) { return file.first == "kprobe_events.txt"; });
+    SampleFiles files = defined ? sample : Without(sample, "kprobe_events.txt");
     Verdicts whole = Judge(files, Join(files.trace));
     CHECK(whole.exit_code == 0);
     auto hit = std::find_if(files.trace.begin() + static_cast<std::ptrdiff_t>(files.trace.size() / 2),
@@ -945,7 +946,7 @@ TEST_CASE("a hit or a reference without its name or its place is told", "[render
 
 TEST_CASE("a stamp that lost a digit proves nothing", "[rendering]") {
   SampleFiles files = ReadSample("x86-latent", "trace.txt");
-  std::erase_if(files.others, [](const auto& file) { return file.first == "dmesg.txt"; });
+  files = Without(std::move(files), "dmesg.txt");
   Verdicts whole = Judge(files, Join(files.trace));
   REQUIRE(whole.Of("latent") > 50);
   int64_t tried = 0;
