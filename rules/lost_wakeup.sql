@@ -7,7 +7,13 @@
 
 -- The page was unlocked while the task slept, and then freed: whoever else waited to lock it is through, and nobody will
 -- unlock it again. The waiter is not woken within 1 s of that, nor seen to run. A page that lives on is not judged: a task that locks it
--- without an event may keep the waiter for as long as it likes.
+-- without an event may keep the waiter for as long as it likes. Only a wait of 1 s and more, or one without an end, is that
+-- long after its page's unlock.
+WITH candidates AS (
+  SELECT id FROM page_waits WHERE wait_time >= 1000000000
+  UNION ALL
+  SELECT id FROM page_waits WHERE wait_time IS NULL
+)
 SELECT
   'confirmed' AS grade,
   'page_waits' AS subject,
@@ -23,12 +29,11 @@ SELECT
   x.unlocked_event AS unlock_event,
   x.free_event AS free_event,
   x.woken_event AS woken_event
-FROM page_waits w
+FROM candidates k
+CROSS JOIN page_waits w ON w.id = k.id
 JOIN page_wait_evidence x ON x.wait_id = w.id
 JOIN trace_evidence t ON t.trace_id = w.trace_id
--- The first one follows from the others: it asks little, and leaves hardly a wait.
-WHERE coalesce(x.woken_ts, x.over_ts, t.last_ts) - x.unlocked_ts >= 1000000000
-  AND x.unlocked_event IS NOT NULL AND x.asleep_event IS NOT NULL
+WHERE x.unlocked_event IS NOT NULL AND x.asleep_event IS NOT NULL
   AND x.asleep_event < x.unlocked_event AND x.free_event IS NOT NULL AND x.free_event > x.unlocked_event
   AND coalesce(x.woken_ts, x.over_ts, w.end_ts, t.last_ts) - max(x.death_ts, x.unlocked_ts) >= 1000000000
   AND NOT x.gap

@@ -6,7 +6,8 @@
 -- requires: migration_results, all_events
 -- reference: mm/migrate.c:folio_migrate_mapping returns -EAGAIN; migrate_misplaced_transhuge_page to 5.13
 
--- One finding per page: its failed attempts, and who took the last reference besides the migrating task.
+-- One finding per page: its failed attempts, and who took the last reference besides the migrating task. A failed one says
+-- why; no other does.
 SELECT
   'confirmed' AS grade,
   'migrations' AS subject,
@@ -29,6 +30,6 @@ FROM (
          (SELECT count(*) FROM migrations n WHERE n.src_pfn = m.src_pfn) AS attempts
   FROM migrations m
   JOIN migration_evidence x ON x.migration_id = m.id
-  WHERE m.result = 'failed' AND m.src_pfn IS NOT NULL
+  WHERE m.result = 'failed' AND m.why IS NOT NULL AND m.src_pfn IS NOT NULL
   GROUP BY m.src_pfn) f
 ORDER BY f.begin_event;

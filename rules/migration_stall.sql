@@ -16,8 +16,9 @@ WITH
 -- Of 100 waits of one task within 10 ms all but the last one are as short.
 restless AS MATERIALIZED (
   SELECT pid, lifetime_id
-  FROM page_waits
-  WHERE wait_time <= 10000000 OR end_ts IS NULL
+  FROM (SELECT pid, lifetime_id FROM page_waits WHERE wait_time <= 10000000
+        UNION ALL
+        SELECT pid, lifetime_id FROM page_waits WHERE end_ts IS NULL)
   GROUP BY pid, lifetime_id HAVING count(*) >= 99
 ),
 -- What can be a stall or part of a livelock: where no task is restless no wait is looked at for it.
