@@ -676,8 +676,9 @@ std::optional<int32_t> PageTracker::RepairBack(Page* page, const RefStep& step, 
   int32_t start = 0;
   steps.push_back(step);
   for (size_t back = 1; back <= kRecentSteps && steps.size() < kRefStepsRepaired; ++back) {
-    const RecentStep& recent = recent_[(next_recent_ + kRecentSteps - back) % kRecentSteps];
-    if (recent.life != page->life) continue;
+    size_t place = (next_recent_ + kRecentSteps - back) % kRecentSteps;
+    if (recent_lives_[place] != page->life) continue;
+    const RecentStep& recent = recent_[place];
     if (ties_only && OrderOf(recent.step.at, step.at, *clock_).before != Before::kOpen) break;
     steps.push_back(recent.step);
     if (MayPrecede(step, recent.step, *clock_, ticks_)) {
@@ -705,9 +706,7 @@ void PageTracker::EmitRepaired(const std::vector<RefStep>& steps, const Repaired
 
 // Their counts no longer follow from each other.
 void PageTracker::ForgetSteps(const Page& page) {
-  for (RecentStep& recent : recent_) {
-    if (recent.life == page.life) recent.life = LifetimeId{};
-  }
+  std::replace(recent_lives_.begin(), recent_lives_.end(), page.life, LifetimeId{});
 }
 
 void PageTracker::OnRef(const PageRef& ref, const Moment& at, const Task* task, bool in_interrupt) {
@@ -892,7 +891,8 @@ void PageTracker::OnRef(const PageRef& ref, const Moment& at, const Task* task, 
     if (!matched) Contradict(page, ref, *old, step);
   }
   if (old && matched && !repaired) {
-    recent_[next_recent_] = {page->life, *old, step};
+    recent_[next_recent_] = {.old = *old, .step = step};
+    recent_lives_[next_recent_] = page->life;
     next_recent_ = (next_recent_ + 1) % kRecentSteps;
   }
   bool first_sight = !old && !now;

@@ -14,6 +14,7 @@
 // mm_page_free fires before the page reaches a free list (mm/page_alloc.c of 6.1).
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <deque>
 #include <functional>
@@ -260,14 +261,15 @@ class PageTracker {
   };
   std::unordered_map<LifetimeId, MovedAway> moved_away_;  // and not dead since
 
-  // The latest operations of all pages whose count before them is known, for repairs of their order.
+  // The latest operations of all pages whose count before them is known, for repairs of their order; and by
+  // themselves the lives they are of, as most are of others.
   struct RecentStep {
-    LifetimeId life{};
     int32_t old = 0;
     RefStep step{};
   };
   static constexpr size_t kRecentSteps = 64;
   std::vector<RecentStep> recent_;
+  std::array<LifetimeId, kRecentSteps> recent_lives_{};
   size_t next_recent_ = 0;
 };
 
