@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <bit>
 #include <charconv>
+#include <map>
 #include <set>
 
 #include "parser/byte_reader.h"
@@ -85,19 +86,6 @@ std::optional<std::string> ChosenClock(std::string_view text) {
   return std::string(text.substr(open + 1, close - open - 1));
 }
 
-// overrun: 0
-// dropped events: 12
-int64_t DroppedEvents(std::string_view stats) {
-  constexpr std::string_view kKey = "dropped events: ";
-  int64_t dropped = 0;
-  ForEachLine(stats, [&](std::string_view line) {
-    if (!line.starts_with(kKey)) return;
-    auto count = ParseDecimal(TrimBlanks(line.substr(kKey.size())));
-    if (count && *count < uint64_t{1} << 40) dropped = static_cast<int64_t>(*count);
-  });
-  return dropped;
-}
-
 // Of the ring buffer, which may be 128 times the machine's (buffer_subbuf_size_kb, 6.8 and later:
 // kernel/trace/trace.c, buffer_subbuf_size_write), and that is 64 KiB at most.
 bool IsPageSize(uint64_t size) {
@@ -115,11 +103,69 @@ struct BufferPlace {
 // More cpus than any machine has in as many buffers as anybody makes.
 constexpr size_t kMostCpus = 65536;
 
+// Of a cpu in a buffer, as the option tells it. Buffers may be told behind it.
+struct CpuStatistics {
+  std::string buffer;  // "": the top one
+  std::optional<int32_t> cpu;
+  std::optional<int64_t> entries;
+  std::optional<int64_t> read;
+};
+
 struct Options {
   TraceDatHeader* header;
   std::vector<BufferPlace> buffers;
   std::optional<uint32_t> cpus;  // of version 6, in its top buffer
+  std::string buffer_of_statistics;
+  std::vector<CpuStatistics> statistics;
 };
+
+// \nBuffer: refs\n\n, in an option of its own before those of its cpus, each:
+// CPU: 3
+// entries: 13
+// overrun: 0
+// dropped events: 12
+// read events: 891
+void ReadStatistics(std::string_view text, Options* options) {
+  CpuStatistics cpu{.buffer = options->buffer_of_statistics, .cpu = {}, .entries = {}, .read = {}};
+  ForEachLine(text, [&](std::string_view line) {
+    size_t colon = line.find(": ");
+    if (colon == std::string_view::npos) return;
+    std::string_view key = line.substr(0, colon);
+    std::string_view value = TrimBlanks(line.substr(colon + 2));
+    if (key == "Buffer") {
+      cpu.buffer = options->buffer_of_statistics = value;
+      return;
+    }
+    auto number = ParseDecimal(value);
+    if (!number || *number >= uint64_t{1} << 40) return;
+    auto count = static_cast<int64_t>(*number);
+    if (key == "CPU") cpu.cpu = static_cast<int32_t>(std::min<int64_t>(count, kMostCpus));
+    if (key == "entries") cpu.entries = count;
+    if (key == "read events") cpu.read = count;
+    if (key == "dropped events") options->header->dropped_events += count;
+  });
+  if (cpu.cpu && options->statistics.size() < kMostCpus) options->statistics.push_back(std::move(cpu));
+}
+
+// Of buffers of one name nothing is known.
+void CountByStatistics(const Options& options) {
+  TraceDatHeader* header = options.header;
+  std::map<std::string_view, uint32_t> buffers = {{"", 0}};
+  for (uint32_t i = 0; i < header->buffers.size(); ++i) {
+    auto [buffer, first] = buffers.try_emplace(header->buffers[i], i + 1);
+    if (!first) buffer->second = UINT32_MAX;
+  }
+  for (const CpuStatistics& of : options.statistics) {
+    auto buffer = buffers.find(of.buffer);
+    if (buffer == buffers.end() || buffer->second == UINT32_MAX || !of.entries || !of.read) continue;
+    header->counts.try_emplace({buffer->second, *of.cpu}, *of.entries + *of.read);
+  }
+  std::set<std::pair<uint32_t, int32_t>> recorded;
+  for (const TraceDatCpu& cpu : header->cpus) recorded.emplace(cpu.buffer, cpu.cpu);
+  header->tables_contradict |=
+      std::any_of(header->counts.begin(), header->counts.end(),
+                  [&](const auto& count) { return count.second > 0 && !recorded.contains(count.first); });
+}
 
 void AddPageSize(uint64_t size, TraceDatHeader* header) {
   if (IsPageSize(size)) header->page_sizes.push_back(static_cast<uint32_t>(size));
@@ -222,7 +268,7 @@ void ReadOption(uint16_t id, std::string_view data, bool v7, Options* options) {
       AddOffset(NumberOf(data), header);
       break;
     case kCpuStat:
-      header->dropped_events += DroppedEvents(UpToNul(data));
+      ReadStatistics(UpToNul(data), options);
       break;
     case kBuffer:
       ReadBuffer(data, v7, options);
@@ -526,7 +572,7 @@ TraceDatHeader ReadTraceDatHeader(const SeekableFile& file) {
   header.long_bytes = cursor.Read<uint8_t>() == 4 ? 4 : 8;
   AddPageSize(cursor.Read<uint32_t>(), &header);
   if (!cursor.ok() || header.big_endian) return header;
-  Options options{.header = &header, .buffers = {}, .cpus = {}};
+  Options options{.header = &header, .buffers = {}, .cpus = {}, .buffer_of_statistics = {}, .statistics = {}};
   uint64_t end = 0;
   if (header.version == "7") {
     end = ReadVersion7(file, &cursor, &options);
@@ -534,6 +580,7 @@ TraceDatHeader ReadTraceDatHeader(const SeekableFile& file) {
     end = ReadVersion6(file, &cursor, &options);
   }
   SeparateCpus(&header);
+  CountByStatistics(options);
   bool sized =
       !header.page_sizes.empty() || std::any_of(header.cpus.begin(), header.cpus.end(),
                                                 [](const TraceDatCpu& cpu) { return cpu.page_size != 0; });

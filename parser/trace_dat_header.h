@@ -3,9 +3,11 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "parser/input.h"
@@ -31,10 +33,14 @@ struct TraceDatHeader {
   std::optional<std::string> clock;  // "global"
   std::vector<std::string> buffers;  // names of instances beside the top one
   int64_t dropped_events = 0;        // that found the buffer full, by per_cpu/cpu*/stats
-  std::set<std::string> events;      // "kmem:mm_page_free": those with a format, which are those enabled
-  bool clocks_differ = false;        // between the buffers
-  bool ticks_to_ns = false;  // the file says how to turn TSC ticks into nanoseconds, and the library does
-  bool dates = false;        // recorded with --date: stamps are wall-clock time
+  // How many events of a cpu are in the file, by buffer and cpu: those that were still to be read, and those
+  // that had been, when its statistics were taken at the recording's end (kernel/trace/ring_buffer.c:
+  // ring_buffer_entries_cpu, ring_buffer_read_events_cpu). What was lost is neither.
+  std::map<std::pair<uint32_t, int32_t>, int64_t> counts;
+  std::set<std::string> events;  // "kmem:mm_page_free": those with a format, which are those enabled
+  bool clocks_differ = false;    // between the buffers
+  bool ticks_to_ns = false;      // the file says how to turn TSC ticks into nanoseconds, and the library does
+  bool dates = false;            // recorded with --date: stamps are wall-clock time
   bool tables_contradict = false;    // sizes of pages and of what the cpus recorded: events will be missing
   std::vector<TraceDatCpu> cpus;     // buffer by buffer
   std::vector<uint32_t> page_sizes;  // that the file tells in other places: see TraceDatRecords

@@ -211,6 +211,9 @@ struct TraceDatRecords::Cpu {
   std::optional<size_t> hash_before;  // of the page before, where its head is this one's
   int64_t lost = 0;                   // before the record
   int64_t lost_now = 0;               // since the record
+  std::optional<int64_t> told;        // events, as its statistics tell
+  int64_t read = 0;                   // and records so far
+  bool losses = false;                // some of its events are known to be missing
   bool ended = false;
 };
 
@@ -282,6 +285,8 @@ TraceDatRecords::TraceDatRecords(const SeekableFile& file, const TraceDatHeader&
     cpus_.push_back(
         std::make_unique<Cpu>(place, cpus_.size(), areas[i], page_size, header.long_bytes, at_once));
     Cpu& cpu = *cpus_.back();
+    auto told = header.counts.find({place.buffer, place.cpu});
+    if (told != header.counts.end()) cpu.told = told->second;
     if (Advance(&cpu)) turns_.emplace_back(TimeOf(cpu), cpu.index);
   }
   std::make_heap(turns_.begin(), turns_.end(), std::greater<>());
@@ -318,14 +323,27 @@ bool TraceDatRecords::Advance(Cpu* cpu) {
     if (cpu->ended) return false;
     if (cpu->page.damaged()) cpu->lost_now = kNotKnown;  // cut off: told when it began
     if (BeginPage(cpu)) continue;
+    CheckCount(cpu);
     cpu->ended = true;
     cpu->page = RingBufferPage();
     cpu->record.data = {};
     cpu->lost = std::exchange(cpu->lost_now, 0);
     return cpu->lost != 0;
   }
+  ++cpu->read;
   cpu->lost = std::exchange(cpu->lost_now, 0);
+  cpu->losses |= cpu->lost != 0;
   return true;
+}
+
+// Of a page that lost its end, or of events that took in others, nothing shows but the number. Where tracing
+// went on while the file was written, events may have been lost since the statistics: that is told, too.
+void TraceDatRecords::CheckCount(Cpu* cpu) {
+  if (!cpu->told || cpu->losses || cpu->lost_now != 0 || cpu->read >= *cpu->told) return;
+  int64_t missing = *cpu->told - cpu->read;
+  NoteDamage(*cpu, std::to_string(missing) + " of its " + std::to_string(*cpu->told) +
+                       " events are missing before this");
+  cpu->lost_now = missing;
 }
 
 bool TraceDatRecords::BeginPage(Cpu* cpu) {
@@ -388,11 +406,12 @@ void TraceDatRecords::LeavePage(const Cpu& cpu) {
   if (begun != begun_.end() && begun->second == cpu.index) begun_.erase(begun);
 }
 
-void TraceDatRecords::NoteDamage(const Cpu& cpu, const char* what) {
+void TraceDatRecords::NoteDamage(const Cpu& cpu, std::string_view what) {
   if (damaged_++ > 0) return;
   first_damage_ = "cpu " + std::to_string(cpu.place.cpu) + ", at byte " +
                   std::to_string(cpu.pages.place_of_page()) +
-                  (cpu.place.packed ? " of what is unpacked: " : ": ") + what;
+                  (cpu.place.packed ? " of what is unpacked: " : ": ");
+  first_damage_ += what;
 }
 
 }  // namespace mmreplay

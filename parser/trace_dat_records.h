@@ -52,7 +52,8 @@ class TraceDatRecords {
   const char* DamageOf(RingBufferPage page, std::string_view bytes, Cpu* cpu);
   bool EnterPage(uint64_t begin, std::string_view bytes, Cpu* cpu);
   void LeavePage(const Cpu& cpu);
-  void NoteDamage(const Cpu& cpu, const char* what);
+  void CheckCount(Cpu* cpu);
+  void NoteDamage(const Cpu& cpu, std::string_view what);
 
   const TraceDatHeader& header_;
   std::unique_ptr<SeekableFile> unpacked_;

@@ -3,6 +3,7 @@
 #include <set>
 
 #include "parser/lines.h"
+#include "parser/ring_buffer_page.h"
 #include "parser/trace_dat_header.h"
 #include "tests/agreement.h"
 #include "tests/analysis.h"
@@ -14,6 +15,13 @@ namespace {
 
 std::string TraceDat(const std::string& name) {
   return ExtractMember(SampleArchive(name), InputFormat::kTraceDat);
+}
+
+// Of a file that keeps none.
+std::string WithoutStatistics(std::string bytes) {
+  for (size_t at = bytes.find("CPU: "); at != std::string::npos; at = bytes.find("CPU: ", at))
+    bytes.replace(at, 3, "Cpu");
+  return bytes;
 }
 
 // Of x86-dat-v6: cpu 2 alone recorded anything.
@@ -128,7 +136,7 @@ TEST_CASE("tables that leave events out are told", "[trace_dat]") {
   CHECK(three.HasIssue("damaged"));
   // A buffer that recorded nothing lists no cpu.
   cpus[at + buffer.size() - 4] = 0;
-  CHECK_FALSE(ReadTraceDatHeader(*InMemory(cpus)).tables_contradict);
+  CHECK_FALSE(ReadTraceDatHeader(*InMemory(WithoutStatistics(cpus))).tables_contradict);
 }
 
 // Synthetic: the option that names trace-cmd's version gives way to another one.
@@ -212,6 +220,68 @@ TEST_CASE("a page that is damaged is told, and costs no other page", "[trace_dat
     size_t missing = whole.events.size() - read.events.size();
     for (size_t i = 0; i < read.events.size(); ++i)
       CHECK(read.events[i].args == whole.events[i < before_damage ? i : i + missing].args);
+  }
+}
+
+// Of events whose loss shows nowhere else.
+TEST_CASE("events that a cpu's statistics tell of, and are not there, are missing", "[trace_dat]") {
+  const std::string bytes = TraceDat("x86-dat-v6");
+  const BinaryRead whole = ReadBinary(bytes);
+  const OneCpu cpu = FindOneCpu(bytes);
+  REQUIRE(whole.events.size() == 148);
+  auto told = [&](const std::string& from, const std::string& to) {
+    std::string changed = bytes;
+    size_t at = changed.find(from);
+    REQUIRE(at != std::string::npos);
+    return ReadBinary(changed.replace(at, from.size(), to));
+  };
+  SECTION("a page is told to end behind its tenth event") {
+    constexpr size_t kPage = 4096;
+    constexpr size_t kHead = 16;
+    std::string_view page = std::string_view(bytes).substr(cpu.pages + kPage, kPage);
+    RingBufferPage events(page, kPage, 8);
+    RingBufferRecord record;
+    for (int i = 0; i < 10; ++i) REQUIRE(events.Next(&record));
+    auto used = static_cast<uint64_t>(record.data.data() + record.data.size() - page.data()) - kHead;
+    std::string cut = bytes;
+    cut.replace(cpu.pages + kPage + 8, 8, Bytes().Add(used).text());
+    BinaryRead read = ReadBinary(cut);
+    CHECK(read.HasIssue("damaged pages"));
+    REQUIRE(read.markers.size() == 1);
+    CHECK(read.markers[0].cpu == 2);
+    CHECK(read.markers[0].lost == static_cast<int64_t>(whole.events.size() - read.events.size()));
+    CHECK(read.events.size() < whole.events.size());
+  }
+  SECTION("one more was read") {
+    BinaryRead read = told("read events: 148", "read events: 149");
+    CHECK(read.HasIssue("damaged pages"));
+    CHECK(read.events.size() == whole.events.size());
+  }
+  SECTION("tracing went on when they were taken") {
+    CHECK_FALSE(told("read events: 148", "read events: 103").HasIssue("damaged pages"));
+    CHECK_FALSE(told("read events: 148", "read events: 14?").HasIssue("damaged pages"));
+  }
+  SECTION("of a cpu nothing is there") {
+    CHECK(told("CPU: 3\nentries: 0", "CPU: 3\nentries: 5").HasIssue("damaged"));
+    CHECK_FALSE(told("CPU: 3\nentries: 0", "CPU: 3\nentries:  0").HasIssue("damaged"));
+  }
+}
+
+TEST_CASE("statistics are those of a buffer", "[trace_dat]") {
+  std::string bytes = TraceDat("x86-dat-buffers");
+  REQUIRE_FALSE(ReadBinary(bytes).HasIssue("damaged pages"));
+  // In the top buffer cpu 2 has 930 events, in the other one 497 and 1111.
+  size_t refs = bytes.find("\nBuffer: refs\n");
+  REQUIRE(refs != std::string::npos);
+  SECTION("another name") {
+    bytes[refs + 9] = 'R';
+    CHECK_FALSE(ReadBinary(bytes).HasIssue("damaged pages"));
+  }
+  SECTION("another number") {
+    size_t at = bytes.find("read events: 1111", refs);
+    REQUIRE(at != std::string::npos);
+    bytes[at + 16] = '2';
+    CHECK(ReadBinary(bytes).HasIssue("damaged pages"));
   }
 }
 
@@ -321,7 +391,7 @@ TEST_CASE("a page like the one before it is no copy where the clock stood still"
     }
   }
   bytes.replace(first, 2 * kPage, page + page);
-  BinaryRead read = ReadBinary(bytes);
+  BinaryRead read = ReadBinary(WithoutStatistics(bytes));
   CHECK_FALSE(read.HasIssue("damaged pages"));
   CHECK(read.markers.empty());
 }
