@@ -122,8 +122,9 @@ std::optional<std::string> ReadCpuStats(std::string_view text, std::string_view 
   std::optional<std::string> wrong;
   // Of the next block: the heading's, else that of the file's folder, else one after the other.
   int32_t next = CpuOfPath(path).value_or(0);
+  bool too_many = false;
   ForEachLine(text, [&](std::string_view line) {
-    if (wrong) return;
+    if (too_many) return;
     if (auto cpu = CpuOfPath(line)) {
       next = *cpu;
       return;
@@ -138,6 +139,7 @@ std::optional<std::string> ReadCpuStats(std::string_view text, std::string_view 
     if (key == "entries") {
       if (all->size() + cpus.size() == kMostCpuStats) {
         wrong = "tells of more cpus than are kept";
+        too_many = true;
         return;
       }
       cpus.push_back({.cpu = next++});
@@ -147,9 +149,9 @@ std::optional<std::string> ReadCpuStats(std::string_view text, std::string_view 
       if (ts && !ts->is_ticks) cpus.back().oldest_us = ts->value / 1000;
     }
     bool of_losses = key == "overrun" || key == "commit overrun" || key == "dropped events";
-    if (of_losses && value.value_or(-1) < 0)
+    if (of_losses && value.value_or(-1) < 0 && !wrong)
       wrong = "no number is in \"" + std::string(line.substr(0, 80)) + "\"";
-    if (cpus.empty() || !value || wrong) return;
+    if (cpus.empty() || value.value_or(-1) < 0) return;
     if (key == "overrun") cpus.back().overrun = *value;
     if (key == "commit overrun") cpus.back().commit_overrun = *value;
     if (key == "dropped events") cpus.back().dropped = *value;

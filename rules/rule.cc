@@ -223,6 +223,7 @@ std::optional<Severity> SeverityOf(std::string_view name) {
 }
 
 Rule ParseRule(const std::string& file, std::string_view text) {
+  if (text.starts_with(kByteOrderMark)) text.remove_prefix(kByteOrderMark.size());
   Rule rule;
   rule.file = file;
   std::vector<std::string> seen;

@@ -272,6 +272,11 @@ TEST_CASE("a number of lost events that cannot be read is not none", "[per_cpu]"
       CHECK((run.out.find("per_cpu/cpu0/stats: no number is in") == std::string::npos) == read);
     }
   }
+  // What stands behind it counts.
+  folder.Write("per_cpu/cpu0/stats",
+               "entries: 7\noverrun: x\ncommit overrun: 0\nbytes: 60004\noldest event ts:     4.937965\n"
+               "now ts:    12.0\ndropped events: 77\nread events: 4000\n");
+  CHECK(Analysis(Folder(folder)).Count("SELECT count FROM trace_issues WHERE kind = 'events dropped'") == 77);
 }
 
 TEST_CASE("a long line of one cpu's file is read, and what is not read names its file", "[per_cpu]") {

@@ -37,6 +37,7 @@ TEST_CASE("front matter is strict", "[rules]") {
   CHECK(rule.why == "a sentence that goes on");
   CHECK(rule.required == std::vector<std::string>{"page_waits", "page_refs"});
   CHECK(rule.sql_line == 8);
+  CHECK(ParseRule("x.sql", std::string(kByteOrderMark) + kFront + "SELECT 1\n").sql == rule.sql);
 
   CHECK_THROWS_WITH(ParseRule("x.sql", "-- nmae: y\n"), Catch::StartsWith("x.sql:1:4: unknown key 'nmae'"));
   CHECK_THROWS_WITH(ParseRule("x.sql", "-- name: a\n-- name: b\n"),
