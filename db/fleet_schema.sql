@@ -59,6 +59,13 @@ CREATE TABLE finding (
 CREATE INDEX finding_log ON finding(log);
 CREATE INDEX finding_fingerprint ON finding(fingerprint);
 
+-- How many findings a judged log has, written with them (since version 2): of a log of which some were taken away, or of
+-- which nothing is told, the next run judges again.
+CREATE TABLE log_findings (
+  log      INTEGER PRIMARY KEY REFERENCES log(id),
+  findings INTEGER NOT NULL
+);
+
 -- Which logs a run went over.
 CREATE TABLE run_log (
   run     INTEGER NOT NULL REFERENCES run(id),

@@ -60,15 +60,17 @@ void RequireNoOtherIndex(const Database& database) {
     database.FailDamaged("it has an index that is none of mmreplay, " + std::string(index.Text(0)));
 }
 
-void RequireKnownVersion(const Database& database) {
+int64_t RequireKnownVersion(const Database& database) {
   int64_t version = Pragma(database, "PRAGMA user_version");
   if (version > kFleetSchemaVersion) throw Error(database.path() + ": was written by a newer mmreplay");
   if (version < 1) database.FailDamaged("no fleet database has that version");
+  return version;
 }
 
-void RequireFleetSchema(const Database& database) {
+void RequireFleetSchema(const Database& database, int64_t version) {
   Database expected("", Database::Mode::kCreate);
   expected.Exec(std::string(DatabaseSql("fleet_schema.sql")).c_str());
+  if (version == 1) expected.Exec("DROP TABLE log_findings");
   RequireSchema(database, expected);
   RequireSound(database, expected);
 }
@@ -111,11 +113,25 @@ FleetFinding ReadFinding(const Statement& row) {
   return finding;
 }
 
-void MakeTables(Database* database) {
+void MarkAsFleet(Database* database) {
   std::string mark = "PRAGMA application_id=" + std::to_string(kFleetApplicationId) +
                      "; PRAGMA user_version=" + std::to_string(kFleetSchemaVersion);
   database->Exec(mark.c_str());
+}
+
+void MakeTables(Database* database) {
+  MarkAsFleet(database);
   database->Exec(std::string(DatabaseSql("fleet_schema.sql")).c_str());
+}
+
+// Of the first version, which lacks log_findings. Its logs are judged again.
+void UpgradeTables(Database* database) {
+  Database made("", Database::Mode::kCreate);
+  made.Exec(std::string(DatabaseSql("fleet_schema.sql")).c_str());
+  Statement added(made, "SELECT sql FROM sqlite_schema WHERE name = 'log_findings'");
+  added.Step();
+  database->Exec(std::string(added.Text(0)).c_str());
+  MarkAsFleet(database);
 }
 
 // Where there is nothing of that name, a database without rows gets it: whole, or not at all on a disk that
@@ -164,7 +180,8 @@ std::string Judged() {
          " OR r.severity IS NOT f.severity OR substr(f.fingerprint, 1, length(f.rule)) <> f.rule)) AND "
          "(status = 'found') = EXISTS (SELECT 1" +
          of_log +
-         " AND r.counts) AND "
+         " AND r.counts) AND (SELECT count(*) FROM finding f WHERE f.log = log.id) = "
+         "(SELECT n.findings FROM log_findings n WHERE n.log = log.id) AND "
          "(SELECT count(*) = 0 OR count(*) = max(f.id) - min(f.id) + 1 FROM finding f WHERE f.log = log.id)" +
          numbers;
 }
@@ -207,6 +224,9 @@ struct FleetStore::Statements {
             "?4 || substr(path, length(?3) + 1) ELSE path END, line FROM finding WHERE log = ?1 ORDER BY id"),
         known(db, "SELECT id, analysis = ?3 AND " + Judged() + " FROM log WHERE path = ?1 AND content = ?2"),
         drop_findings(db, "DELETE FROM finding WHERE log = ?1"),
+        count_findings(db,
+                       "INSERT OR REPLACE INTO log_findings(log, findings) "
+                       "SELECT ?1, count(*) FROM finding WHERE log = ?1"),
         insert_log(db,
                    "INSERT INTO log(path, content, analysis, first_run, last_run, status, reason, format, "
                    "kernel_release, machine, files, files_unused, lines, events, rejected, waits, "
@@ -230,6 +250,7 @@ struct FleetStore::Statements {
   Statement copy_findings;
   Statement known;
   Statement drop_findings;
+  Statement count_findings;
   Statement insert_log;
   Statement insert_finding;
   Statement touch;
@@ -286,19 +307,20 @@ void FleetStore::CreateTables() {
              ? ": is the database of one trace (mmreplay analyze -o); give a fleet database another name"
              : ": exists, and is not a fleet database; give it another name"));
   }
-  if (id == kFleetApplicationId) RequireKnownVersion(database_);
+  int64_t version = id == kFleetApplicationId ? RequireKnownVersion(database_) : kFleetSchemaVersion;
   sqlite3_db_config(database_.handle(), SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, nullptr);
   sqlite3_db_config(database_.handle(), SQLITE_DBCONFIG_DEFENSIVE, 1, nullptr);
   // What is refused stays as it is.
   if (id == kFleetApplicationId) {
     RequireNoOtherIndex(database_);
-    RequireFleetSchema(database_);
+    RequireFleetSchema(database_, version);
   }
   SetUp(&database_);
   database_.Exec("BEGIN IMMEDIATE");
   // Another process may have made the tables since.
   bool makes = Pragma(database_, "PRAGMA application_id") == 0;
   if (makes) MakeTables(&database_);  // it was an empty file
+  if (Pragma(database_, "PRAGMA user_version") == 1) UpgradeTables(&database_);
   database_.Exec("COMMIT");
   // Into the file itself, by whose first bytes it is known while it grows.
   if (makes) Pragma(database_, "PRAGMA wal_checkpoint(TRUNCATE)");
@@ -312,6 +334,11 @@ void FleetStore::SeenInRun(int64_t log, bool skipped) {
   statements_->seen.Bind(2, log);
   statements_->seen.Bind(3, skipped);
   statements_->seen.Run();
+}
+
+void FleetStore::CountFindings(int64_t log) {
+  statements_->count_findings.Bind(1, log);
+  statements_->count_findings.Run();
 }
 
 int64_t FleetStore::CopyLog(int64_t log, const std::string& from, const std::string& to) {
@@ -330,6 +357,7 @@ int64_t FleetStore::CopyLog(int64_t log, const std::string& from, const std::str
   findings.Bind(3, from);
   findings.Bind(4, to);
   findings.Run();
+  CountFindings(id);
   return id;
 }
 
@@ -429,6 +457,7 @@ void FleetStore::Add(const FleetFinding& finding) {
 }
 
 void FleetStore::Commit() {
+  if (!has_it_all_) CountFindings(log_);
   SeenInRun(log_, false);
   database_.Exec("COMMIT");
 }
@@ -464,9 +493,9 @@ std::unique_ptr<Database> OpenFleetDatabase(const std::string& path) {
     FailInterrupted(path);
   if (Pragma(*database, "PRAGMA application_id") != kFleetApplicationId)
     throw Error(path + ": is not a fleet database");
-  RequireKnownVersion(*database);
+  int64_t version = RequireKnownVersion(*database);
   database->Distrust(true);
-  RequireFleetSchema(*database);
+  RequireFleetSchema(*database, version);
   return database;
 }
 

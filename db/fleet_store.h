@@ -14,7 +14,7 @@
 namespace mmreplay {
 
 // Raised whenever its columns or views are appended.
-inline constexpr int32_t kFleetSchemaVersion = 1;
+inline constexpr int32_t kFleetSchemaVersion = 2;
 
 enum class LogStatus : uint8_t { kFound, kClean, kCannotTell, kUnreadable, kFailed };
 // "found", "clean", "cannot tell", "unreadable", "failed"
@@ -92,6 +92,7 @@ class FleetStore {
 
   void CreateTables();
   void PutLog(const FleetLog& log);
+  void CountFindings(int64_t log);
   int64_t CopyLog(int64_t log, const std::string& from, const std::string& to);
   void SeenInRun(int64_t log, bool skipped);
 

@@ -464,6 +464,11 @@ TEST_CASE("a fleet database has a row per log and finding, night after night", "
   // So is one whose findings have another value than any that is written.
   for (const char* sql :
        {"DELETE FROM finding WHERE severity = 'error' AND id % 2 = 0",
+        "DELETE FROM finding WHERE id = (SELECT min(f.id) FROM finding f JOIN log l ON l.id = f.log WHERE "
+        "l.status = 'found')",
+        "DELETE FROM finding WHERE id = (SELECT max(f.id) FROM finding f JOIN log l ON l.id = f.log WHERE "
+        "l.status = 'found')",
+        "DELETE FROM log_findings WHERE log = (SELECT id FROM log WHERE status = 'found')",
         "INSERT INTO finding SELECT id + 1000, log, rule, severity, grade, fingerprint, member, "
         "function, outcome, comm, pid, pfn, summary, path, line FROM finding WHERE severity = 'error'",
         "UPDATE log SET status = 'clean' WHERE status = 'found'",
@@ -479,6 +484,15 @@ TEST_CASE("a fleet database has a row per log and finding, night after night", "
     CHECK(changed.out == first.out);
     CHECK(changed.exit_code == 1);
   }
+  // A database of the first version is taken over, and its logs are judged again.
+  Sql(db, "DROP TABLE log_findings; PRAGMA user_version=1");
+  CHECK(Shell("$MMREPLAY query " + db + " 'SELECT count(*) FROM findings' --format csv").out.find("92") !=
+        std::string::npos);
+  Run taken_over = Shell(command);
+  CHECK(taken_over.err == "mmreplay: 0 of 3 logs had been judged before\n");
+  CHECK(taken_over.out == first.out);
+  CHECK(Shell(command).err == "mmreplay: 2 of 3 logs had been judged before\n");
+  CHECK(Sql(db, "SELECT user_version FROM pragma_user_version") == "2\n");
   // The same content under another name is a log of its own, and needs no analysis.
   Shell("cp samples/x86-fired.tar.xz " + folder.path() + "/copy.tar.xz");
   Run copy = Shell("$MMREPLAY triage --format jsonl -o " + db + " " + folder.path() + "/copy.tar.xz");
