@@ -403,6 +403,11 @@ void AddReplayIssues(const Recording& recording, const ReplaySummary& replay,
          "they were recorded in, or several recordings follow each other; no wait is judged; analyze each "
          "recording by itself, and give the files of single cpus as they are"});
   }
+  if (replay.pages.counts_contradicted > 0) {
+    issues->push_back({Severity::kError, "count below zero", 0, replay.pages.counts_contradicted,
+                       "a reference count is below zero, and no other number bears it out: the event is "
+                       "damaged, or a reference was dropped twice"});
+  }
   if (replay.clock_error_learned > 0) {
     issues->push_back({Severity::kInfo, "clocks disagree", 0, 1,
                        "the cpus' clocks contradict the page-table locks by up to " +

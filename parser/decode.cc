@@ -546,7 +546,9 @@ Decoder::Decoder(StringTable* strings, std::vector<ProbeDefinition> probes,
                  std::optional<KernelRelease> release)
     : strings_(strings), probes_(std::move(probes)), release_(release) {
   for (const ProbeDefinition& probe : probes_) {
-    if (FunctionOfSymbol(probe.function) != KernelFunction::kOther) probes_that_count_.insert(probe.event);
+    probes_of_event_[probe.event].push_back(&probe);
+    if (FunctionOfSymbol(probe.function) != KernelFunction::kOther)
+      probes_that_count_[probe.event].push_back(&probe);
   }
   strings_->KeepAlways([](std::string_view name) { return TracepointNamed(name) != Tracepoint::kNone; });
 }
@@ -571,7 +573,7 @@ bool Decoder::Concerns(std::string_view text) const {
 bool Decoder::BeginsKnownName(std::string_view text) const {
   return BeginsTracepoint(text) || BeginsSymbol(text) ||
          std::any_of(probes_that_count_.begin(), probes_that_count_.end(),
-                     [&](const auto& probe) { return std::string_view(probe).starts_with(text); });
+                     [&](const auto& probe) { return probe.first.starts_with(text); });
 }
 
 // By its definition, or by hits that were read before, a probe on a function that means something.
@@ -716,15 +718,17 @@ namespace {
 // to right.
 class Quotes {
  public:
-  explicit Quotes(std::string_view text) : text_(text) {}
+  explicit Quotes(std::string_view text) : text_(text), none_(text.find('"') == kNotFound) {}
 
   bool Hold(size_t at) {
+    if (none_) return false;
     for (; seen_ < at; ++seen_) within_ ^= text_[seen_] == '"';
     return within_;
   }
 
  private:
   std::string_view text_;
+  bool none_;
   size_t seen_ = 0;
   bool within_ = false;
 };
@@ -741,8 +745,12 @@ class FoundFields {
         size_t equals = word + key.size();
         if (equals >= args.size() || args[equals] != '=') continue;
         if (!SameText(args.substr(word, key.size()), key)) continue;
-        twice_ |= equals_[i] != 0 && !quotes.Hold(word);
-        if (equals_[i] == 0) equals_[i] = equals + 1;
+        bool quoted = quotes.Hold(word);
+        bool again = equals_[i] != 0 && !(quoted_ >> i & 1);
+        twice_ |= again && !quoted;
+        if (again) continue;
+        if (equals_[i] == 0 || !quoted) equals_[i] = equals + 1;
+        quoted_ = quoted ? quoted_ | uint64_t{1} << i : quoted_ & ~(uint64_t{1} << i);
       }
       word = static_cast<size_t>(FindNear(args.data() + word, end, ' ') - args.data()) + 1;
     }
@@ -761,6 +769,7 @@ class FoundFields {
   std::string_view args_;
   const std::vector<BoundField>& fields_;
   std::array<size_t, kMost> equals_{};  // behind the '=' of each; 0: not found
+  uint64_t quoted_ = 0;  // bit by bit: found in a string alone, where anybody may have written it
   bool twice_ = false;
 };
 
@@ -834,6 +843,19 @@ CodePlace ParseCodePlace(std::string_view text) {
   return {.symbol = text.substr(0, plus), .offset = offset, .damaged = !offset};
 }
 
+// options/sym-addr prints an address behind each symbol, "folio_unlock+0x0/0x30 <ffffffff81154d40>"
+// (kernel/trace/trace_output.c:seq_print_ip_sym): the place without.
+std::string WithoutAddresses(std::string_view place) {
+  std::string plain;
+  for (size_t open = place.find(" <"); open != kNotFound; open = place.find(" <")) {
+    size_t end = place.find('>', open);
+    bool is_address = end != kNotFound && ParseHexDigits(place.substr(open + 2, end - open - 2));
+    plain += place.substr(0, is_address ? open : open + 2);
+    place.remove_prefix(is_address ? end + 1 : open + 2);
+  }
+  return plain.append(place);
+}
+
 // Where a probe on a function's entry sits at most: behind what a compiler puts there to be patched (arm64
 // with BTI, ppc64le).
 constexpr uint64_t kFurthestEntry = 8;
@@ -845,24 +867,34 @@ bool BeginsWithKey(std::string_view text) {
   return end > 0 && end < text.size() && text[end] == '=';
 }
 
-// The hit of a probe on a function that means something, behind whatever stands before it:
+// The hit of a probe on a function that means something, behind a name, one word or nothing:
 //   wait (folio_wait_bit+0x0/0x24) folio=0xffffea0000040000
 //   wait_r (migration_entry_wait+0x1a/0x30 <- folio_wait_bit)
 // An entry's has fields: a text may name a place, too.
 bool HoldsHit(std::string_view text) {
-  for (size_t open = text.find('('); open != kNotFound; open = text.find('(', open + 1)) {
-    size_t end = text.find_first_of("()", open + 1);
-    if (end == kNotFound) return false;
-    std::string_view inner = text.substr(open + 1, end - open - 1);
-    if (text[end] != ')' || inner.find("+0x") == kNotFound || inner.find("/0x") == kNotFound) continue;
-    size_t arrow = inner.find(" <- ");
-    CodePlace place = ParseCodePlace(arrow == kNotFound ? inner : inner.substr(arrow + 4));
-    if (FunctionOfSymbol(place.symbol) == KernelFunction::kOther) continue;
-    size_t fields = std::min(text.find_first_not_of(" \t", end + 1), text.size());
-    bool at_entry = place.offset && *place.offset <= kFurthestEntry && BeginsWithKey(text.substr(fields));
-    if (arrow != kNotFound || at_entry) return true;
+  size_t open = text.find('(');
+  size_t end = open == kNotFound ? open : text.find_first_of("()", open + 1);
+  if (end == kNotFound || text[end] != ')') return false;
+  std::string_view before = TrimBlanks(text.substr(0, open));
+  if (before.find(' ') != kNotFound && !before.ends_with(':')) return false;
+  std::string inner = WithoutAddresses(text.substr(open + 1, end - open - 1));
+  if (inner.find("+0x") == kNotFound || inner.find("/0x") == kNotFound) return false;
+  size_t arrow = inner.find(" <- ");
+  CodePlace place = ParseCodePlace(std::string_view(inner).substr(arrow == kNotFound ? 0 : arrow + 4));
+  if (FunctionOfSymbol(place.symbol) == KernelFunction::kOther) return false;
+  size_t fields = std::min(text.find_first_not_of(" \t", end + 1), text.size());
+  return arrow != kNotFound ||
+         (place.offset && *place.offset <= kFurthestEntry && BeginsWithKey(text.substr(fields)));
+}
+
+// include/trace/events/page_ref.h: the fields of each, in the order in which the kernel prints them.
+bool HoldsPageRef(std::string_view text) {
+  size_t at = 0;
+  for (std::string_view key : {"pfn=", "flags=", "count=", "mapcount=", "mapping=", "mt=", "val="}) {
+    at = text.find(key, at);
+    if (at == kNotFound) return false;
   }
-  return false;
+  return true;
 }
 
 // With that field, or with a piece of it and nothing behind.
@@ -872,34 +904,60 @@ bool BeginsField(std::string_view args, std::string_view field) {
 
 }  // namespace
 
+// Of a probe by its definitions, or by hits that could be read.
+bool Decoder::IsFirstField(StringId name, std::string_view key) const {
+  const auto& definitions = DefinitionsOf(strings_->Text(name));
+  auto begins = [&](const ProbeDefinition* probe) {
+    return !probe->arguments.empty() && probe->arguments.front().field == key;
+  };
+  if (!definitions.empty()) return std::any_of(definitions.begin(), definitions.end(), begins);
+  auto bound = bindings_.find(static_cast<uint32_t>(name));
+  return bound != bindings_.end() &&
+         std::any_of(bound->second.begin(), bound->second.end(), [&](const auto& at) {
+           return !at.second->fields.empty() && at.second->fields.front().name == key;
+         });
+}
+
+// Of an event that has a probe's name and does not begin with a place. So has what trace_printk prints in the
+// function that is probed:
+//   wait:  page=0xffffea0000040000
+//   wait: folio_wait_bit+0x0/0x24) folio=0xffffea0000040000
+//   wait: wait: (folio_wait_bit+0x0/0x24) folio=0xffffea0000040000
+bool Decoder::LacksPlace(StringId name, std::string_view args) const {
+  std::string_view text = TrimBlanks(args);
+  if (IsBlank(args[0]) && BeginsWithKey(text)) {
+    size_t equals = text.find('=');
+    std::string_view value = FieldAt(text, equals);
+    return IsFirstField(name, text.substr(0, equals)) && (ParseUnsigned(value) || ParseSigned(value));
+  }
+  size_t close = text.find(')');
+  std::string_view place = text.substr(0, close);
+  bool torn = close != kNotFound && place.find('(') == kNotFound && place.find("+0x") != kNotFound &&
+              (place.find(' ') == kNotFound || place.find(" <- ") != kNotFound);
+  return torn || HoldsHit(args);
+}
+
 // What a probe or a tracepoint that means something prints, where its name, the colon behind it or its place
 // is damaged. Other events, and texts that anybody wrote, may look like it.
 bool Decoder::LacksNameOrPlace(StringId name, std::string_view args) {
   std::string_view text = strings_->Text(name);
   if (PrintsText(text) || args.empty()) return false;
-  if (IsProbe(name)) {
-    // "wait:  page=0xffffea0000040000"; "wait: folio_wait_bit+0x0/0x24) folio=..."; "wait: wait:
-    // (folio_wait_bit..."
-    if (IsBlank(args[0]) && BeginsWithKey(TrimBlanks(args))) return true;
-    size_t close = args.find(')');
-    bool torn =
-        close != kNotFound && args.find('(') > close && args.substr(0, close).find("+0x") != kNotFound;
-    return torn || HoldsHit(args);
-  }
+  if (IsProbe(name)) return LacksPlace(name, args);
   bool is_name = !text.empty() && !IsDigit(text[0]) && text != "function";
   bool is_marker = args[0] == ':' || args.starts_with("tracing_mark_write");
   if (!is_name && !is_marker && HoldsHit(args)) return true;
-  // include/trace/events/page_ref.h
   bool of_page_ref = (text.empty() ? args : text).starts_with("page");
-  if (of_page_ref && TracepointNamed(text) == Tracepoint::kNone && args.find("mapcount=") != kNotFound &&
-      FindField(args, "pfn") && FindField(args, "mt") && FindField(args, "val"))
-    return true;
+  if (of_page_ref && TracepointNamed(text) == Tracepoint::kNone && HoldsPageRef(args)) return true;
   if (!text.empty()) return false;
   // page_ref_mod_unless pfn=0x3730 flags= count=1
   size_t end = 0;
   while (end < args.size() && IsKeyChar(args[end]) && args[end] != '-') ++end;
   return end > 0 && end < args.size() && BeginsWithKey(TrimBlanks(args.substr(end))) &&
          Concerns(args.substr(0, end));
+}
+
+bool LooksLikeNamelessEvent(std::string_view text) {
+  return HoldsHit(text) || HoldsPageRef(text);
 }
 
 // Of an event that became Opaque.
@@ -1066,17 +1124,25 @@ bool Decoder::IsDamagedPlace(const Binding& binding, std::string_view place, std
   // "(folio_wait_bit)": the kernel prints the offset of each.
   if (binding.function != KernelFunction::kOther)
     return hit && !has_offset && !binding.is_return && place.find(' ') == kNotFound;
+  if (binding.defined || binding.several) return false;  // one of that event's probes is at this function
   bool odd =
       std::any_of(symbol.begin(), symbol.end(), [](char c) { return !IsKeyChar(c) && c != '.' && c != '$'; });
   bool no_offset = !has_offset && !binding.is_return;
   bool is_place = place.find("+0x") != kNotFound;
-  return std::any_of(probes_.begin(), probes_.end(),
-                     [&](const ProbeDefinition& probe) {
-                       return probe.event == event && probe.is_return == binding.is_return &&
-                              FunctionOfSymbol(probe.function) != KernelFunction::kOther &&
-                              ((is_place && (odd || no_offset)) || IsDamagedForm(symbol, probe.function));
-                     }) ||
-         (hit && is_place && (odd || no_offset));
+  auto defined = probes_that_count_.find(event);
+  bool by_definition =
+      defined != probes_that_count_.end() &&
+      std::any_of(defined->second.begin(), defined->second.end(), [&](const ProbeDefinition* probe) {
+        return probe->is_return == binding.is_return &&
+               ((is_place && (odd || no_offset)) || IsDamagedForm(symbol, probe->function));
+      });
+  return by_definition || (hit && is_place && (odd || no_offset));
+}
+
+const std::vector<const ProbeDefinition*>& Decoder::DefinitionsOf(std::string_view event) const {
+  static const std::vector<const ProbeDefinition*> kNone;
+  auto of = probes_of_event_.find(event);
+  return of == probes_of_event_.end() ? kNone : of->second;
 }
 
 const Decoder::Binding* Decoder::Bind(StringId name, std::string_view place) {
@@ -1093,6 +1159,8 @@ const Decoder::Binding* Decoder::Bind(StringId name, std::string_view place) {
 
   auto binding = std::make_unique<Binding>();
   binding->place = place;
+  const std::string plain = WithoutAddresses(place);
+  place = plain;
   CodePlace probed;
   if (place.starts_with(kRawReturn)) {
     binding->is_return = true;
@@ -1118,10 +1186,9 @@ const Decoder::Binding* Decoder::Bind(StringId name, std::string_view place) {
       (ParsePointer(probed.symbol).has_value() && !probed.offset) || NamesNoFunction(probed.symbol);
   // Probes of two groups may have one name.
   std::vector<const ProbeDefinition*> definitions;
-  for (const ProbeDefinition& probe : probes_) {
-    if (probe.event == event && probe.is_return == binding->is_return &&
-        (bare_address || probe.function == probed.symbol))
-      definitions.push_back(&probe);
+  for (const ProbeDefinition* probe : DefinitionsOf(event)) {
+    if (probe->is_return == binding->is_return && (bare_address || probe->function == probed.symbol))
+      definitions.push_back(probe);
   }
   const ProbeDefinition* definition = definitions.empty() ? nullptr : definitions.back();
   // By its definition it is the entry's.
@@ -1180,7 +1247,7 @@ const Decoder::Binding* Decoder::Bind(StringId name, std::string_view place) {
   }
   if (binding->at_entry && binding->function != KernelFunction::kOther && !IsProbe(name))
     is_probe_[static_cast<size_t>(name)] = true;
-  return known.emplace(place, std::move(binding)).first->second.get();
+  return known.emplace(binding->place, std::move(binding)).first->second.get();
 }
 
 // wait: (wait_on_page_bit+0x0/0x100) page=0xffffea0000a00000 bit=0 flags=0x1fff00000000000 ref=0

@@ -92,10 +92,14 @@ class Decoder {
     std::array<std::pair<StringId, const Binding*>, 64> bindings{};
   };
 
+  // Definitions of an event's name; in all groups.
+  const std::vector<const ProbeDefinition*>& DefinitionsOf(std::string_view event) const;
   Tracepoint TracepointOf(StringId name);
   bool IsProbe(StringId name);
   bool ShouldMean(StringId name, std::string_view args);
   bool LacksNameOrPlace(StringId name, std::string_view args);
+  bool IsFirstField(StringId name, std::string_view key) const;
+  bool LacksPlace(StringId name, std::string_view args) const;
   bool IsDamagedPlace(const Binding& binding, std::string_view place, std::string_view symbol,
                       bool has_offset, bool hit, std::string_view event) const;
   Payload DecodeProbe(StringId name, std::string_view args);
@@ -106,8 +110,9 @@ class Decoder {
 
   StringTable* strings_;
   std::vector<ProbeDefinition> probes_;
-  std::unordered_set<std::string_view>
-      probes_that_count_;  // names of these, on functions that mean something
+  std::unordered_map<std::string_view, std::vector<const ProbeDefinition*>> probes_of_event_;
+  // Of these, those on functions that mean something.
+  std::unordered_map<std::string_view, std::vector<const ProbeDefinition*>> probes_that_count_;
   std::optional<KernelRelease> release_;
   bool user_space_text_ = false;
   int64_t probes_bound_by_name_ = 0;
@@ -121,6 +126,10 @@ class Decoder {
   // By StringId of the name, and place.
   std::unordered_map<uint32_t, std::map<std::string, std::unique_ptr<Binding>, std::less<>>> bindings_;
 };
+
+// Whether a text is what a probe's hit or a page_ref event prints, behind one word or nothing: an event that
+// lost its name, or the colon behind it.
+bool LooksLikeNamelessEvent(std::string_view text);
 
 class Decoder::ProbeRecords {
  public:

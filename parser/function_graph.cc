@@ -3,6 +3,7 @@
 #include <array>
 #include <string>
 
+#include "parser/decode.h"
 #include "parser/lines.h"
 #include "parser/numbers.h"
 
@@ -115,9 +116,7 @@ bool ReadFunction(std::string_view text, std::string_view with_duration, TraceBo
     *body = SplitTraceBody(inside);
     bool is_event = !body->name.empty() && body->name != "function" && !body->args.empty();
     if (!is_event && body->name != "kernel_stack" && body->name != "user_stack") {
-      // A text, unless it holds what only events print: then its name is damaged.
-      bool may_be_event = inside.find("/0x") != kNotFound || inside.find("mapcount=") != kNotFound;
-      *body = {may_be_event ? "" : "print", inside};
+      *body = {LooksLikeNamelessEvent(inside) ? "" : "print", inside};
     }
     return true;
   }

@@ -8,6 +8,7 @@
 #include "parser/latency_text.h"
 #include "parser/lines.h"
 #include "parser/numbers.h"
+#include "parser/perf_script.h"
 
 namespace mmreplay {
 namespace {
@@ -31,9 +32,14 @@ bool CanBeName(std::string_view name) {
   return !name.empty() && name.size() <= kLongest;
 }
 
-// Text of users and drivers, which may run over several lines.
+// Text of users and drivers, which may run over several lines. What trace_printk prints in a function has its
+// name.
 bool CarriesFreeText(std::string_view name, std::string_view args) {
-  return PrintsText(name) || (!args.empty() && args[0] != '(' && args.find('=') == std::string_view::npos);
+  if (PrintsText(name)) return true;
+  if (args.empty() || args[0] == '(') return false;
+  bool in_function =
+      FunctionOfSymbol(name) != KernelFunction::kOther && TracepointNamed(name) == Tracepoint::kNone;
+  return in_function || args.find('=') == std::string_view::npos;
 }
 
 constexpr const char* kLastLineIsCut = "the last line is cut off: the file is not complete";
@@ -421,7 +427,8 @@ LineKind TraceReader::Classify(std::string_view line, bool terminated, Batch* ba
   }
   bool in_events = format_->in_events();  // before this line, which may end them
   if (auto other = format_->Classify(line)) {
-    bool prose = other->kind == LineKind::kComment && !other->frame && !line.starts_with('#');
+    bool prose =
+        other->kind == LineKind::kComment && !other->frame && !line.starts_with('#') && !IsPerfSideband(line);
     if (prose && ReadsAsEvent(line)) return Reject(line, line, kOtherForm, batch);
     if (prose && terminated && IsHeadless(line, in_events)) return Reject(line, std::nullopt, kCut, batch);
     if (prose && terminated && MayBePiece(line)) AddPiece(line);

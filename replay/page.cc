@@ -103,9 +103,9 @@ Page& PageTracker::NewPage(Pfn pfn, std::optional<uint32_t> order, LifetimeQuali
 }
 
 // What no later event of the page has denied.
-void PageTracker::EmitPending(const Page* page) {
+void PageTracker::EmitPending(Page* page) {
   if (page->pending) emit_(*page->pending);
-  if (page->negative) emit_(*page->negative);
+  if (page->negative) TellNegative(page);
 }
 
 void PageTracker::Erase(Page* page) {
@@ -500,6 +500,12 @@ void PageTracker::Settle(Page* page, const Moment& at, bool allocated) {
   page->pending.reset();
 }
 
+void PageTracker::TellNegative(Page* page) {
+  stats_.counts_contradicted += page->negative->certainty != Certainty::kCertain;
+  emit_(*page->negative);
+  page->negative.reset();
+}
+
 // A count below zero is printed by the kernel itself: no event that is missing explains it, but one damaged
 // line does. Where the page's next reference event found it above zero one of the two lines is damaged.
 // Certain it is where another number bears it out: what was counted before (`old`), the count that the
@@ -516,13 +522,19 @@ void PageTracker::CheckCount(Page* page, const PageRef& ref, std::optional<int32
     if ((adds && before == page->negative_count) || ref.count.value_or(0) < 0)
       page->negative->certainty = Certainty::kCertain;
     page->below_zero = !froze && !was_above;
-    if (page->below_zero) emit_(*page->negative);
-    page->negative.reset();
+    if (page->below_zero) {
+      TellNegative(page);
+    } else {
+      ++stats_.counts_contradicted;
+      page->negative.reset();
+    }
   }
   int32_t count = ref.count.value_or(0);
   bool returned = ref.op == PageRefOp::kModAndReturn && ref.ret;
   if (!old && !page->alive && page->death) old = 0;
-  bool borne_out = returned ? ref.ret == ref.count : old && Sum(*old, ref.val) == ref.count;
+  // Another cpu may have changed the count before it was printed.
+  bool borne_out =
+      (returned && ref.ret == ref.count) || (old && Sum(*old, ref.val) == (returned ? ref.ret : ref.count));
   if (returned) count = std::min(count, *ref.ret);
   if (count < 0 && !page->below_zero) {
     page->below_zero = true;

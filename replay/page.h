@@ -132,6 +132,8 @@ struct PageStats {
   int64_t ref_anchors = 0;  // reference events whose outcome is certain, on pages of known count
   int64_t ref_anchors_matched = 0;
   std::optional<EventId> first_mismatch;
+  // Below zero, which no other number bears out: a line is damaged, or a reference was dropped twice.
+  int64_t counts_contradicted = 0;
   int64_t pages_forgotten = 0;       // that were dead
   int64_t live_pages_forgotten = 0;  // for want of memory
 };
@@ -225,7 +227,7 @@ class PageTracker {
                   std::optional<EventId> earlier = {});
   // What the recording knows of this life is complete if it is a recording of all tasks.
   Certainty IfComplete(const Page& page) const;
-  void EmitPending(const Page* page);
+  void EmitPending(Page* page);
   void Settle(Page* page, const Moment& at, bool allocated);
   void Contradict(Page* page, const PageRef& ref, int32_t old, const RefStep& step);
   void Declare(Page* page);
@@ -233,6 +235,7 @@ class PageTracker {
   std::optional<int32_t> RepairBack(Page* page, const RefStep& step, bool ties_only);
   void EmitRepaired(const std::vector<RefStep>& steps, const RepairedOrder& repaired);
   void ForgetSteps(const Page& page);
+  void TellNegative(Page* page);
   void CheckCount(Page* page, const PageRef& ref, std::optional<int32_t> old, const Moment& at);
   std::optional<Anomaly> CheckFrozen(const Page& page, const PageRef& ref, std::optional<int32_t> old,
                                      const Moment& at) const;

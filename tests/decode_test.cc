@@ -303,6 +303,9 @@ TEST_CASE("arguments of two events that run together are none of either", "[deco
   }
   // What stands in parentheses is not always a place, and a string that was fetched may hold anything.
   CHECK(f.Understands("folio_unlock", hit + " name=\"a folio=1 (folio_lock+0x0/0x10)\""));
+  auto named = f.As<FunctionEntry>("folio_unlock", place + " task=\"a folio=0\" folio=0xffffea0000160000");
+  CHECK(named.fields.Get(ProbeRole::kPage) == 0xffffea0000160000);
+  CHECK(f.Understands("folio_unlock", place + " task=\"a folio=0\" folio=0xffffea0000160000"));
   CHECK(f.Understands("print", "(folio_wait_bit(0x123) took 5 us)"));
   CHECK(f.Understands("tracing_mark_write", "(mm_page_alloc(order=9): slow)"));
   CHECK(f.Understands("folio_unlock", place + " folio=0xffffea0000160000 flags=(fault) ref=(fault)"));
