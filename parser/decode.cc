@@ -35,16 +35,16 @@ struct Decoder::Binding {
   mutable int32_t long_flags = 0;  // hits whose page flags have node and zone in their upper bits
 
   struct Told {
-    uint32_t read = 0;       // these have a value
-    uint32_t garbled = 0;    // what these have is none
-    size_t flag_digits = 0;  // of a page's flags, if they are among them
-    bool joined = false;     // with what another hit told
-    bool no_page = false;    // where one must be
+    uint32_t read = 0;        // these have a value
+    uint32_t garbled = 0;     // what these have is none
+    size_t flag_digits = 0;   // of a page's flags, if they are among them
+    bool joined = false;      // with what another hit told
+    bool impossible = false;  // a page that is none, a flag that no page has
   };
   // A probe fetches the same in each hit: one that lacks what others told is cut off, or was written over.
   // Where as many lack it there are two probes.
   bool IsCut(const Told& told, std::string_view args) const {
-    if (told.joined || (defined && told.no_page)) return true;
+    if (told.joined || (defined && told.impossible)) return true;
     if (several || (read & ~told.read) == 0) return false;
     return (read & told.garbled) != 0 || std::count(args.begin(), args.end(), '=') < keys;
   }
@@ -806,8 +806,12 @@ Decoder::Binding::Told Decoder::Binding::Read(std::string_view args, ProbeFields
     if (i >= kBits) continue;
     // kernel/trace/trace_probe_kernel.h: what cannot be fetched is printed so.
     bool is_value = bits || value || *text == "(fault)";
-    (is_value ? told.read : told.garbled) |= uint32_t{1} << i;
-    told.no_page |= !is_value && fields[i].role == ProbeRole::kPage;
+    // An int, of which a register may have more in its upper half.
+    constexpr uint32_t kFlags = 64;
+    bool no_flag = fields[i].role == ProbeRole::kBit && (bits || value) &&
+                   static_cast<uint32_t>(bits ? *bits : static_cast<uint64_t>(*value)) >= kFlags;
+    (is_value && !no_flag ? told.read : told.garbled) |= uint32_t{1} << i;
+    told.impossible |= no_flag || (!is_value && fields[i].role == ProbeRole::kPage);
   }
   return told;
 }
@@ -897,12 +901,89 @@ bool HoldsPageRef(std::string_view text) {
   return true;
 }
 
+// Of two texts of one size.
+int DifferingLetters(std::string_view a, std::string_view b) {
+  int differ = 0;
+  for (size_t i = 0; i < a.size(); ++i) differ += a[i] != b[i];
+  return differ;
+}
+
+// A symbol some of whose letters were lost or changed.
+bool IsDamagedForm(std::string_view text, std::string_view symbol) {
+  auto same_letter = [](char a, char b) {
+    return std::tolower(static_cast<unsigned char>(a)) == std::tolower(static_cast<unsigned char>(b));
+  };
+  if (text.size() == symbol.size())
+    return DifferingLetters(text, symbol) <= 2 ||
+           std::equal(text.begin(), text.end(), symbol.begin(), same_letter);
+  if (text.size() > symbol.size()) return false;
+  size_t same =
+      static_cast<size_t>(std::mismatch(text.begin(), text.end(), symbol.begin()).first - text.begin());
+  bool cut = same == text.size() && 2 * text.size() >= symbol.size();
+  bool lacks_one =
+      same > 0 && text.size() + 1 == symbol.size() && text.substr(same) == symbol.substr(same + 1);
+  return cut || lacks_one;
+}
+
 // With that field, or with a piece of it and nothing behind.
 bool BeginsField(std::string_view args, std::string_view field) {
   return args.starts_with(field) || (!args.empty() && field.starts_with(args));
 }
 
 }  // namespace
+
+// Names that mean something, of which the text is a damaged form.
+const std::vector<std::string>& Decoder::NamesNear(std::string_view text) {
+  constexpr size_t kMost = 65536;
+  if (auto known = near_names_.find(text); known != near_names_.end()) return known->second;
+  if (near_names_.size() >= kMost) near_names_.clear();
+  std::vector<std::string>& near = near_names_[std::string(text)];
+  auto look = [&](std::string_view name) {
+    constexpr size_t kShort = 6;  // of which a letter makes another name
+    bool is_near = name.size() < kShort && text.size() == name.size() ? DifferingLetters(text, name) == 1
+                                                                      : IsDamagedForm(text, name);
+    if (is_near) near.emplace_back(name);
+  };
+  for (const auto& [name, tracepoint] : TracepointsByName()) look(name);
+  for (const auto& [name, definitions] : probes_that_count_) look(name);
+  for (const std::string& name : learned_probes_) look(name);
+  return near;
+}
+
+// A name that is nobody's, and nearly one that means something: with characters no name has (is_good_name of
+// include/linux/trace_events.h), or with what an event of that name tells.
+bool Decoder::HasDamagedName(StringId name, std::string_view args) {
+  constexpr size_t kLongest = 64;
+  if (std::exchange(near_is_stale_, false)) {
+    near_names_.clear();
+    is_near_.clear();
+  }
+  auto index = static_cast<size_t>(name);
+  if (index >= is_near_.size()) is_near_.resize(strings_->size());
+  if (is_near_[index] == false) return false;
+  std::string_view text = strings_->Text(name);
+  bool named = !text.empty();
+  if (!named) {
+    size_t colon = args.substr(0, kLongest).find(": ");
+    if (colon == kNotFound) return false;
+    text = args.substr(0, colon);
+    args.remove_prefix(colon + 2);
+  }
+  bool is_ours = TracepointNamed(text) != Tracepoint::kNone || IsProbe(name) || !DefinitionsOf(text).empty();
+  static const std::vector<std::string> kNone;
+  const auto& near = is_ours || text.size() > kLongest ? kNone : NamesNear(text);
+  if (named) is_near_[index] = !near.empty();
+  if (near.empty()) return false;
+  if (!std::all_of(text.begin(), text.end(), [](char c) { return IsKeyChar(c) || c == '$'; })) return true;
+  return std::any_of(near.begin(), near.end(), [&](const std::string& known) {
+    StringId id = strings_->Intern(known);
+    if (BeginsWithPlace(args)) {
+      const Binding* binding = BindingOf(id, args, nullptr);
+      return binding && !binding->damaged && binding->function != KernelFunction::kOther;
+    }
+    return !std::holds_alternative<Opaque>(Decode(id, args));
+  });
+}
 
 // Of a probe by its definitions, or by hits that could be read.
 bool Decoder::IsFirstField(StringId name, std::string_view key) const {
@@ -962,6 +1043,7 @@ bool LooksLikeNamelessEvent(std::string_view text) {
 
 // Of an event that became Opaque.
 bool Decoder::ShouldMean(StringId name, std::string_view args) {
+  if (HasDamagedName(name, args)) return true;
   if (BeginsWithPlace(args)) {
     if (args[0] == '(' && args.find(')') == kNotFound)
       return IsProbe(name) || (args.find("+0x") != kNotFound && Concerns(strings_->Text(name)));
@@ -1032,35 +1114,11 @@ namespace {
 
 constexpr uint64_t kEndbrBytes = 4;
 
-// Of two texts of one size.
-int DifferingLetters(std::string_view a, std::string_view b) {
-  int differ = 0;
-  for (size_t i = 0; i < a.size(); ++i) differ += a[i] != b[i];
-  return differ;
-}
-
 // A function's place whose name differs from the other's in a character or two, while its size is the same.
 bool IsNearly(std::string_view a, std::string_view b) {
   size_t plus = a.find('+');
   if (a.size() != b.size() || a.find('/') == kNotFound || a.substr(plus) != b.substr(plus)) return false;
   return DifferingLetters(a.substr(0, plus), b.substr(0, plus)) <= 2;
-}
-
-// A symbol some of whose letters were lost or changed.
-bool IsDamagedForm(std::string_view text, std::string_view symbol) {
-  auto same_letter = [](char a, char b) {
-    return std::tolower(static_cast<unsigned char>(a)) == std::tolower(static_cast<unsigned char>(b));
-  };
-  if (text.size() == symbol.size())
-    return DifferingLetters(text, symbol) <= 2 ||
-           std::equal(text.begin(), text.end(), symbol.begin(), same_letter);
-  if (text.size() > symbol.size()) return false;
-  size_t same =
-      static_cast<size_t>(std::mismatch(text.begin(), text.end(), symbol.begin()).first - text.begin());
-  bool cut = same == text.size() && 2 * text.size() >= symbol.size();
-  bool lacks_one =
-      same > 0 && text.size() + 1 == symbol.size() && text.substr(same) == symbol.substr(same + 1);
-  return cut || lacks_one;
 }
 
 // A place that names no function: what perf probe counts from ("_text+1395008"), and a bare address.
@@ -1245,8 +1303,14 @@ const Decoder::Binding* Decoder::Bind(StringId name, std::string_view place) {
       }
     }
   }
-  if (binding->at_entry && binding->function != KernelFunction::kOther && !IsProbe(name))
+  if (binding->at_entry && binding->function != KernelFunction::kOther && !IsProbe(name)) {
     is_probe_[static_cast<size_t>(name)] = true;
+    constexpr size_t kMostLearned = 256;
+    if (learned_probes_.size() < kMostLearned) {
+      learned_probes_.emplace_back(event);
+      near_is_stale_ = true;
+    }
+  }
   return known.emplace(binding->place, std::move(binding)).first->second.get();
 }
 

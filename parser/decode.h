@@ -98,6 +98,8 @@ class Decoder {
   bool IsProbe(StringId name);
   bool ShouldMean(StringId name, std::string_view args);
   bool LacksNameOrPlace(StringId name, std::string_view args);
+  const std::vector<std::string>& NamesNear(std::string_view text);
+  bool HasDamagedName(StringId name, std::string_view args);
   bool IsFirstField(StringId name, std::string_view key) const;
   bool LacksPlace(StringId name, std::string_view args) const;
   bool IsDamagedPlace(const Binding& binding, std::string_view place, std::string_view symbol,
@@ -119,8 +121,12 @@ class Decoder {
   size_t places_ = 0;
   int64_t places_left_out_ = 0;
   Known known_;
-  std::vector<std::optional<Tracepoint>> tracepoints_;  // by StringId
-  std::vector<std::optional<bool>> is_probe_;           // likewise
+  std::vector<std::optional<Tracepoint>> tracepoints_;                       // by StringId
+  std::vector<std::optional<bool>> is_probe_;                                // likewise
+  std::vector<std::string> learned_probes_;                                  // that no definition tells of
+  std::map<std::string, std::vector<std::string>, std::less<>> near_names_;  // see NamesNear
+  std::vector<std::optional<bool>> is_near_;                                 // by StringId: there are some
+  bool near_is_stale_ = false;
   bool takes_all_ = false;
   bool whole_waking_ = false;  // a sched_waking told all that it may: one that tells less is cut
   // By StringId of the name, and place.

@@ -190,4 +190,18 @@ bool LooksLikeLatencyEvent(std::string_view line) {
   return SplitColumns(line, begins_with_digit, &split);
 }
 
+bool HasLatencyTime(std::string_view line) {
+  constexpr std::string_view kMarks = " +!#*@$";
+  for (size_t us = line.find("us"); us != kNotFound; us = line.find("us", us + 2)) {
+    if (us == 0 || !IsDigit(line[us - 1])) continue;
+    std::string_view rest = line.substr(us + 2);
+    while (!rest.empty() && kMarks.find(rest[0]) != kNotFound) rest.remove_prefix(1);
+    if (!rest.starts_with(": ")) continue;
+    std::string_view name = rest.substr(2);
+    size_t colon = name.find(": ");
+    if (colon != kNotFound && colon > 0 && name.substr(0, colon).find(' ') == kNotFound) return true;
+  }
+  return false;
+}
+
 }  // namespace mmreplay

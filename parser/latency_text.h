@@ -26,5 +26,7 @@ bool SplitLatencyReportLine(std::string_view line, TraceLine* out);
 
 // Meant to be a line of the latency format.
 bool LooksLikeLatencyEvent(std::string_view line);
+// " 6362264us : wait: ", of an event's line whose other columns may be damaged.
+bool HasLatencyTime(std::string_view line);
 
 }  // namespace mmreplay

@@ -98,6 +98,8 @@ bool EndsEvent(std::string_view line);
 //        toucher/1   139/142   [
 // 20 prev_state=S ==> next_comm=swapper/1 next_pid=0 next_prio=120
 bool IsPieceOfEvent(std::string_view line);
+// The hit of a probe whose beginning is damaged: a place, and a field behind it.
+bool IsPieceOfHit(std::string_view line);
 
 // For the text forms only. What is known of lines seen before may be shared between files, of which there may
 // be thousands.

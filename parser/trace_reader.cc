@@ -275,6 +275,11 @@ bool TraceReader::TakeHole(std::string_view* line, Batch* batch) {
 // The line that was split last goes on with an event that came after it.
 bool TraceReader::HoldsAnotherEvent() const {
   if (format_->holds_several()) return true;
+  // CPU:1 [LOST 12 EVENTS]        toucher/1-71 [001] ...       or, of a screen, behind a carriage return
+  for (std::string_view text : {split_.comm, body_.args}) {
+    size_t lost = text.find(" [LOST ");
+    if (lost != kNotFound && text.find("EVENTS]", lost) != kNotFound) return true;
+  }
   std::optional<TimeStamp> second;
   if (format_->latency_columns()) {
     // Its head may be lost.
@@ -369,9 +374,10 @@ bool TraceReader::IsHeadless(std::string_view line, bool in_events) const {
 // is.
 bool TraceReader::MayBePiece(std::string_view line) const {
   constexpr std::string_view kRules = "-=*_.~+";  // that people draw between paragraphs
-  return behind_event_ && !text_may_continue_ && !format_->prints_between_events() && !line.empty() &&
-         (IsPieceOfEvent(line) || format_->IsTail(line) ||
-          (kRules.find(line[0]) == kNotFound && IsOverwritten(line)));
+  if (!behind_event_ || text_may_continue_ || line.empty()) return false;
+  if (IsPieceOfHit(line)) return true;
+  return !format_->prints_between_events() && (IsPieceOfEvent(line) || format_->IsTail(line) ||
+                                               (kRules.find(line[0]) == kNotFound && IsOverwritten(line)));
 }
 
 void TraceReader::AddPiece(std::string_view line) {
@@ -442,6 +448,10 @@ LineKind TraceReader::Classify(std::string_view line, bool terminated, Batch* ba
   // CPU:3 [LOST 5255 EVENTS]
   if (auto lost = ParseLostLine(line))
     return AddMarker({LossMarker::Kind::kLost, lost->cpu, lost->lost, line_, {}}, batch);
+  static const RE2 damaged_loss(R"(^\s*CPU:\d+ \[.*(?:LOST|EVENTS|DROPPED))");
+  if (!text_may_continue_ && line.find("CPU:") != kNotFound &&
+      RE2::PartialMatch(re2::StringPiece(line.data(), line.size()), damaged_loss))
+    return Reject(line, std::nullopt, "how many events were lost could not be read", batch);
   // ##### CPU 3 buffer started ####
   if (auto cpu = ParseBufferStartedLine(line))
     return AddMarker({LossMarker::Kind::kBufferStarted, *cpu, {}, line_, {}}, batch);

@@ -7,8 +7,6 @@
 
 namespace mmreplay {
 
-namespace {
-
 const std::unordered_map<std::string_view, Tracepoint>& TracepointsByName() {
   static const std::unordered_map<std::string_view, Tracepoint> by_name = {
       {"page_ref_set", Tracepoint::kPageRefSet},
@@ -42,8 +40,6 @@ const std::unordered_map<std::string_view, Tracepoint>& TracepointsByName() {
   };
   return by_name;
 }
-
-}  // namespace
 
 Tracepoint TracepointNamed(std::string_view name) {
   auto found = TracepointsByName().find(name);

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <string_view>
+#include <unordered_map>
 
 #include "parser/event.h"
 
@@ -42,6 +43,7 @@ enum class Tracepoint : uint8_t {
 
 // kNone for any other.
 Tracepoint TracepointNamed(std::string_view name);
+const std::unordered_map<std::string_view, Tracepoint>& TracepointsByName();
 // Whether one of their names begins so.
 bool BeginsTracepoint(std::string_view text);
 

@@ -368,10 +368,12 @@ void PageTracker::OnFree(const PageFree& free, const Moment& at, const Task* tas
   }
   if (page->last_put && page->last_put->locked == FlagState::kSet && page->last_put->mark.pid == at.pid) {
     EventId put = page->last_put->mark.event;
+    // Where an event is missing it may be the put that tells otherwise.
+    bool open = !page->last_put->by_put && page->gaps_before != gaps_;
     AddAnomaly(
         "I3", "freed while locked", at, *page,
         "freed with PG_locked set: it was locked when its last reference went (" + EventText(put) + ")",
-        Certainty::kCertain, put);
+        open ? Certainty::kOpen : Certainty::kCertain, put);
   }
   if (page->frozen && page->frozen_at && page->frozen_at->pid != at.pid) {
     AddAnomaly("I3", "freed while frozen", at, *page,
@@ -437,7 +439,8 @@ void PageTracker::OnLastPut(Pfn pfn, const Moment& at, const Task* task, FlagSta
     const std::optional<LastPut>& put = page->last_put;
     bool contradicted =
         put && put->mark.pid == at.pid && put->locked != FlagState::kUnknown && put->locked != locked;
-    page->last_put = LastPut{{at.event, at.pid}, contradicted ? FlagState::kUnknown : locked};
+    bool by_put = put && put->mark.pid == at.pid && put->by_put;
+    page->last_put = LastPut{{at.event, at.pid}, contradicted ? FlagState::kUnknown : locked, by_put};
   }
   Die(page, at, task);
 }
@@ -957,7 +960,7 @@ void PageTracker::OnRef(const PageRef& ref, const Moment& at, const Task* task, 
     page->frozen = false;
     page->frozen_at.reset();
   }
-  if (reached_zero) page->last_put = LastPut{{at.event, at.pid}, ref.flags.locked};
+  if (reached_zero) page->last_put = LastPut{{at.event, at.pid}, ref.flags.locked, true};
   if (reached_zero && page->alive) Die(page, at, in_interrupt ? nullptr : task);
 }
 

@@ -69,6 +69,7 @@ struct Mark {
 struct LastPut {
   Mark mark;
   FlagState locked;
+  bool by_put;  // a reference event tells it
 };
 
 // An outcome that contradicts the replayed count. An operation that is logged a moment later may have come

@@ -265,7 +265,7 @@ void ShadowMm::Replay(const Event& event) {
   bool steps_back = CloseGap(event);
   Moment at = MomentOf(event);
   if (steps_back) at.ts.reset();  // a digit is lost here or before: it is no time to prove an order by
-  if (event.ts && (!summary_.last_ts || *event.ts > *summary_.last_ts)) summary_.last_ts = event.ts;
+  if (!event.cpu) SeeLast(event.ts);
   Task* task = tasks_.Of(event);
   bool own = task && !event.in_interrupt;
   if (task) task->comm = event.comm;
@@ -629,11 +629,16 @@ void ShadowMm::NoteHolders(const Task* task, Migration* migration) {
   migration->holders = pages_.HoldersOf(*migration->source, task, migration->begin->event);
 }
 
+void ShadowMm::SeeLast(std::optional<int64_t> ts) {
+  if (ts && (!summary_.last_ts || *ts > *summary_.last_ts)) summary_.last_ts = ts;
+}
+
 ReplaySummary ShadowMm::Finish() {
   for (int32_t cpu : options_.full_cpus) Replay(LossMarker{LossMarker::Kind::kLost, cpu, {}, 0, {}});
   for (auto& [cpu, state] : cpus_) {
     if (state.open_gap) sink_(*state.open_gap);
     state.open_gap.reset();
+    SeeLast(state.last_ts);  // one that its cpu's next event stepped back from is none
   }
   locks_.Finish();
   std::optional<int64_t> last_ns = options_.ticks ? std::nullopt : summary_.last_ts;

@@ -122,6 +122,7 @@ class ShadowMm {
     bool seen = false;
     bool ran = false;  // it is among ran_
   };
+  void SeeLast(std::optional<int64_t> ts);
   CpuState& CpuOf(int32_t cpu);
   bool KnowsCpu(int32_t cpu);
   std::map<int32_t, CpuState> cpus_;

@@ -7,7 +7,7 @@
 -- reference: PG_locked is one of PAGE_FLAGS_CHECK_AT_FREE (include/linux/page-flags.h)
 
 -- PG_locked was set at the moment the count reached 0, when nobody else can change the page any more, and the same
--- task then freed it. What was known of the lock earlier proves nothing: reclaim unlocks a frozen page without an
+-- task then freed it (where its destructor alone tells, no event of the page's life is missing). What was known of the lock earlier proves nothing: reclaim unlocks a frozen page without an
 -- event.
 SELECT
   'confirmed' AS grade,
@@ -22,5 +22,5 @@ SELECT
   a.event_id AS free_event
 FROM anomalies a
 JOIN anomaly_evidence x ON x.anomaly_id = a.id
-WHERE x.kind = 'freed while locked'
+WHERE x.kind = 'freed while locked' AND x.certainty = 'certain'
 ORDER BY a.event_id;
