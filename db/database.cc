@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cctype>
 #include <cerrno>
 #include <filesystem>
 
@@ -279,6 +280,21 @@ void SetTemporaryFolderOfSqlite() {
   static_cast<void>(told);
 }
 
+// https://www.sqlite.org/uri.html
+std::string UriAtRest(const std::string& path) {
+  std::string uri = "file:";
+  if (path.starts_with("//")) uri += "//";  // else what follows would be a host
+  for (unsigned char c : path) {
+    bool plain = std::isalnum(c) != 0 || c == '/' || c == '.' || c == '_' || c == '-';
+    constexpr std::string_view kDigits = "0123456789abcdef";
+    if (plain)
+      uri += static_cast<char>(c);
+    else
+      uri.append({'%', kDigits[c >> 4], kDigits[c & 15]});
+  }
+  return uri + "?immutable=1";
+}
+
 }  // namespace
 
 Database::Database(const std::string& path, Mode mode, const std::string& name)
@@ -297,6 +313,9 @@ Database::Database(const std::string& path, Mode mode, const std::string& name)
     case Mode::kReadOnly:
       flags |= SQLITE_OPEN_READONLY;
       break;
+    case Mode::kAtRest:
+      flags |= SQLITE_OPEN_READONLY | SQLITE_OPEN_URI;
+      break;
     case Mode::kReadWrite:
       flags |= SQLITE_OPEN_READWRITE;
       break;
@@ -307,6 +326,7 @@ Database::Database(const std::string& path, Mode mode, const std::string& name)
   SetTemporaryFolderOfSqlite();
   // Debian's SQLite takes "file:x?mode=memory" for a URI, which is another file; ":memory:" is none.
   std::string plain = path.starts_with("file:") || path.starts_with(':') ? "./" + path : path;
+  if (mode == Mode::kAtRest) plain = UriAtRest(plain);
   sqlite3* raw = nullptr;
   int code = sqlite3_open_v2(plain.c_str(), &raw, flags, nullptr);
   handle_.reset(raw);
@@ -320,7 +340,8 @@ Database::Database(const std::string& path, Mode mode, const std::string& name)
     throw Error(path_ + ": " + (raw ? WhatFailed(raw) : sqlite3_errstr(code)));
   }
   // SQLite takes what it may not write for something to be read.
-  if (mode != Mode::kReadOnly && !path.empty() && sqlite3_db_readonly(raw, "main") == 1)
+  bool writes = mode == Mode::kReadWrite || mode == Mode::kCreate;
+  if (writes && !path.empty() && sqlite3_db_readonly(raw, "main") == 1)
     throw Error(path_ + ": cannot be written: " +
                 Reason(sqlite3_system_errno(raw) != 0 ? sqlite3_system_errno(raw) : EACCES));
   sqlite3_extended_result_codes(raw, 1);

@@ -56,7 +56,8 @@ class Restriction;
 
 class Database {
  public:
-  enum class Mode : uint8_t { kReadOnly, kReadWrite, kCreate };
+  // kAtRest: read, and nobody changes it meanwhile. SQLite makes no files beside it.
+  enum class Mode : uint8_t { kReadOnly, kAtRest, kReadWrite, kCreate };
 
   // An empty path is a private temporary database on disk, gone when closed. Messages call it `name`, or by
   // its path.

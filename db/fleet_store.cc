@@ -485,7 +485,11 @@ bool IsFleetDatabase(const std::string& path) {
 }
 
 std::unique_ptr<Database> OpenFleetDatabase(const std::string& path) {
-  auto database = std::make_unique<Database>(path, Database::Mode::kReadOnly);
+  // Of one in WAL mode SQLite leaves files beside it where there were none.
+  auto header = ReadDatabaseHeader(path);
+  bool at_rest = header && header->wal && !HasCompanions(OutputFile(path));
+  auto database =
+      std::make_unique<Database>(path, at_rest ? Database::Mode::kAtRest : Database::Mode::kReadOnly);
   sqlite3_busy_timeout(database->handle(), kBusyMilliseconds);
   // What a killed run left beside it can be put back by who may write.
   if (sqlite3_exec(database->handle(), "PRAGMA application_id", nullptr, nullptr, nullptr) ==

@@ -950,6 +950,84 @@ TEST_CASE("a hit or a reference without its name or its place is told", "[render
   }
 }
 
+// Of names no letter may be lost, nor be another one: who knows what the event was. Others' names are theirs.
+TEST_CASE("an event whose name is damaged is told", "[rendering]") {
+  const SampleFiles sample = ReadSample("410-x86-held0", "trace.txt");
+  const Verdicts whole = Judge(sample, Join(sample.trace));
+  REQUIRE(whole.exit_code == 0);
+  for (const char* name : {"page_ref_mod_unless", "page_ref_mod_and_test", "lock_acquired", "lock_release",
+                           "sched_switch", "sched_waking", "mm_page_free", "wait", "wait_r"}) {
+    SampleFiles files = sample;
+    const std::string head = std::string(": ") + name + ": ";
+    auto line = std::find_if(files.trace.begin() + static_cast<std::ptrdiff_t>(files.trace.size() / 2),
+                             files.trace.end(),
+                             [&](const std::string& one) { return one.find(head) != std::string::npos; });
+    REQUIRE(line != files.trace.end());
+    const std::string before = *line;
+    size_t at = before.find(head) + 2;
+    bool symbolic = std::string(name).starts_with("wait");  // its place tells what it is
+    for (const char* letter : {"?", "\xff", "*", "%"}) {
+      *line = before;
+      line->replace(at + 2, 1, letter);
+      Verdicts verdicts = Judge(files, Join(files.trace));
+      CAPTURE(*line, verdicts.issues);
+      CHECK((verdicts.exit_code == 3) != symbolic);
+      if (symbolic) CHECK(verdicts.grades == whole.grades);
+    }
+    // One that may be another event's is told where it has this one's arguments.
+    *line = before;
+    line->replace(at + 1, 1, "x");
+    CHECK((Judge(files, Join(files.trace)).exit_code == 3) != symbolic);
+    *line =
+        before.substr(0, at + 1) + "x" + before.substr(at + 2, std::string(name).size() - 2) + ": begin 5";
+    files.trace.insert(line + 1, before);
+    CHECK(Judge(files, Join(files.trace)).issues == whole.issues);
+  }
+}
+
+TEST_CASE("a line of a dump with a damaged column is an event", "[rendering]") {
+  SampleFiles files = ReadSample("x86-panic", "console.log");
+  const Verdicts whole = Judge(files, Join(files.trace));
+  size_t tried = 0;
+  for (size_t i = files.trace.size() / 2; i < files.trace.size() && tried < 4; ++i) {
+    std::string& line = files.trace[i];
+    size_t time = line.find("us : ");
+    if (time == std::string::npos || line.find("folio_wait_bit: (") == std::string::npos) continue;
+    ++tried;
+    const std::string before = line;
+    size_t flags = line.rfind('.', time);
+    for (const std::string& damage : {std::string("?"), std::string("\xff")}) {
+      line = before;
+      line.replace(flags, 1, damage);
+      Verdicts verdicts = Judge(files, Join(files.trace));
+      CAPTURE(line, verdicts.issues);
+      CHECK(verdicts.issues.find("event rejected") != std::string::npos);
+    }
+    line = before;
+  }
+  CHECK(tried > 0);
+  // What the kernel says of times is none.
+  files.trace.insert(files.trace.begin(), "[    1.000000] clocksource: took 123us : good: yes\r");
+  CHECK(Judge(files, Join(files.trace)).issues == whole.issues);
+}
+
+TEST_CASE("lost events that run into a line are told", "[rendering]") {
+  SampleFiles files = ReadSample("410-x86-held0", "trace.txt");
+  const Verdicts whole = Judge(files, Join(files.trace));
+  size_t middle = files.trace.size() / 2;
+  for (const std::string& damaged :
+       {"CPU:1 [LOST 12 EVENTS] " + files.trace[middle], files.trace[middle] + "\rCPU:1 [LOST 12 EVENTS]",
+        "CPU:1 [LOSL\x01T 12 EVENTS]\n" + files.trace[middle]}) {
+    SampleFiles other = files;
+    other.trace[middle] = damaged;
+    Verdicts verdicts = Judge(other, Join(other.trace));
+    CAPTURE(damaged, verdicts.issues);
+    CHECK(verdicts.exit_code == 3);
+  }
+  files.trace[middle] += "\nCPU:1 [LOST 12 EVENTS]";
+  CHECK(Judge(files, Join(files.trace)).issues == whole.issues);
+}
+
 TEST_CASE("options/sym-addr changes no verdict", "[rendering]") {
   for (const char* name : {"410-x86-held0", "x86-fired"}) {
     SampleFiles files = ReadSample(name, "trace.txt");

@@ -611,6 +611,18 @@ TEST_CASE("a fleet database is one file when it is finished", "[triage]") {
   Shell("$MMREPLAY triage -o " + db + " samples/x86-fixed.tar.xz");
   CHECK(Shell("$MMREPLAY query " + db + " 'SELECT count(*) FROM logs'").exit_code == 0);
   CHECK(Shell("ls " + folder.path()).out == "fleet.db\n");
+  // Another program's connection may have left it in WAL mode, with nothing beside it.
+  const std::string odd = "a?b%41#c.db";
+  Shell("cp " + db + " '" + folder.path() + "/" + odd + "'; sqlite3 '" + folder.path() + "/" + odd +
+        "' 'PRAGMA journal_mode=WAL'");
+  for (const std::string& path : {folder.path() + "/" + odd, "/" + folder.path() + "/" + odd}) {
+    Run asked = Shell("$MMREPLAY query '" + path + "' 'SELECT count(*) FROM logs' --format csv");
+    CHECK(asked.exit_code == 0);
+    CHECK(asked.out.find("\r\n1\r\n") != std::string::npos);
+  }
+  CHECK(Shell("cd " + folder.path() + " && $MMREPLAY query '" + odd + "' 'SELECT count(*) FROM logs'")
+            .exit_code == 0);
+  CHECK(Shell("ls " + folder.path()).out == odd + "\nfleet.db\n");
   // What would be computed for each row that is written is refused, and stays as it is.
   Sql(db, "CREATE INDEX more ON log(length(path || path))");
   std::string before = ReadFile(db);
