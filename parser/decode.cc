@@ -1,5 +1,7 @@
 #include "parser/decode.h"
 
+#include <re2/re2.h>
+
 #include <algorithm>
 #include <array>
 #include <cctype>
@@ -547,8 +549,14 @@ Decoder::Decoder(StringTable* strings, std::vector<ProbeDefinition> probes,
     : strings_(strings), probes_(std::move(probes)), release_(release) {
   for (const ProbeDefinition& probe : probes_) {
     probes_of_event_[probe.event].push_back(&probe);
-    if (FunctionOfSymbol(probe.function) != KernelFunction::kOther)
-      probes_that_count_[probe.event].push_back(&probe);
+    if (FunctionOfSymbol(probe.function) == KernelFunction::kOther) continue;
+    probes_that_count_[probe.event].push_back(&probe);
+    constexpr size_t kMost = 64;  // of a last field, and of these
+    if (probe.arguments.empty() || (probes_by_last_field_.size() == kMost &&
+                                    !probes_by_last_field_.contains(probe.arguments.back().field)))
+      continue;
+    auto& of_field = probes_by_last_field_[probe.arguments.back().field];
+    if (of_field.size() < kMost) of_field.push_back(&probe);
   }
   strings_->KeepAlways([](std::string_view name) { return TracepointNamed(name) != Tracepoint::kNone; });
 }
@@ -788,6 +796,22 @@ bool HoldsPlace(std::string_view fields) {
 
 }  // namespace
 
+namespace {
+
+// The number of a page's flag: an int, of which a register may have more in its upper half.
+bool IsNoFlag(uint64_t value) {
+  constexpr uint32_t kFlags = 64;
+  return static_cast<uint32_t>(value) >= kFlags;
+}
+
+// Of the kernel's: as x64 it has all digits of 32 or 64 bits, and no number begins with another 0.
+bool IsNoPointer(std::string_view text) {
+  size_t digits = text.starts_with("0x") ? text.size() - 2 : 0;
+  return (digits > 8 && digits < 16) || (digits == 0 && text.size() > 1 && text[0] == '0');
+}
+
+}  // namespace
+
 Decoder::Binding::Told Decoder::Binding::Read(std::string_view args, ProbeFields* values) const {
   constexpr size_t kBits = 32;
   Told told;
@@ -795,6 +819,7 @@ Decoder::Binding::Told Decoder::Binding::Read(std::string_view args, ProbeFields
   told.joined = found.twice() || HoldsPlace(args);
   for (size_t i = 0; i < fields.size(); ++i) {
     auto text = found.Text(i);
+    told.impossible |= !text;
     if (!text) continue;
     auto bits = ParseUnsigned(*text);  // x64, u64
     auto value = bits ? std::nullopt : ParseSigned(*text);
@@ -806,12 +831,11 @@ Decoder::Binding::Told Decoder::Binding::Read(std::string_view args, ProbeFields
     if (i >= kBits) continue;
     // kernel/trace/trace_probe_kernel.h: what cannot be fetched is printed so.
     bool is_value = bits || value || *text == "(fault)";
-    // An int, of which a register may have more in its upper half.
-    constexpr uint32_t kFlags = 64;
     bool no_flag = fields[i].role == ProbeRole::kBit && (bits || value) &&
-                   static_cast<uint32_t>(bits ? *bits : static_cast<uint64_t>(*value)) >= kFlags;
-    (is_value && !no_flag ? told.read : told.garbled) |= uint32_t{1} << i;
-    told.impossible |= no_flag || (!is_value && fields[i].role == ProbeRole::kPage);
+                   IsNoFlag(bits ? *bits : static_cast<uint64_t>(*value));
+    bool no_page = fields[i].role == ProbeRole::kPage && (!is_value || IsNoPointer(*text));
+    (is_value && !no_flag && !no_page ? told.read : told.garbled) |= uint32_t{1} << i;
+    told.impossible |= no_flag || no_page;
   }
   return told;
 }
@@ -932,6 +956,23 @@ bool BeginsField(std::string_view args, std::string_view field) {
 
 }  // namespace
 
+namespace {
+
+// Of an event, or a function.
+bool IsEventName(std::string_view text) {
+  return std::all_of(text.begin(), text.end(), [](char c) { return IsKeyChar(c) || c == '$'; });
+}
+
+}  // namespace
+
+bool MayBeDamagedTracepoint(std::string_view name) {
+  const auto& known = TracepointsByName();
+  return !known.contains(name) &&
+         (!IsEventName(name) || std::any_of(known.begin(), known.end(), [&](const auto& tracepoint) {
+           return IsDamagedForm(name, tracepoint.first);
+         }));
+}
+
 // Names that mean something, of which the text is a damaged form.
 const std::vector<std::string>& Decoder::NamesNear(std::string_view text) {
   constexpr size_t kMost = 65536;
@@ -940,6 +981,9 @@ const std::vector<std::string>& Decoder::NamesNear(std::string_view text) {
   std::vector<std::string>& near = near_names_[std::string(text)];
   auto look = [&](std::string_view name) {
     constexpr size_t kShort = 6;  // of which a letter makes another name
+    // "page_ref", "contention": names of their own
+    bool is_word = text.size() < name.size() && name.starts_with(text) && name[text.size()] == '_';
+    if (is_word) return;
     bool is_near = name.size() < kShort && text.size() == name.size() ? DifferingLetters(text, name) == 1
                                                                       : IsDamagedForm(text, name);
     if (is_near) near.emplace_back(name);
@@ -948,6 +992,18 @@ const std::vector<std::string>& Decoder::NamesNear(std::string_view text) {
   for (const auto& [name, definitions] : probes_that_count_) look(name);
   for (const std::string& name : learned_probes_) look(name);
   return near;
+}
+
+// Whether hits of that name were at the place, or are defined to be at such an address.
+bool Decoder::IsHitAt(StringId id, const std::string& name, std::string_view args) const {
+  std::string_view place = args.substr(1, args.find(')') - 1);
+  if (auto of = bindings_.find(static_cast<uint32_t>(id)); args[0] == '(' && of != bindings_.end()) {
+    auto at = of->second.find(place);
+    if (at != of->second.end())
+      return at->second->at_entry && !at->second->damaged && at->second->function != KernelFunction::kOther;
+  }
+  auto address = args[0] == '(' ? ParsePointer(place) : std::nullopt;
+  return address && *address >> 63 != 0 && probes_that_count_.contains(name);
 }
 
 // A name that is nobody's, and nearly one that means something: with characters no name has (is_good_name of
@@ -974,13 +1030,12 @@ bool Decoder::HasDamagedName(StringId name, std::string_view args) {
   const auto& near = is_ours || text.size() > kLongest ? kNone : NamesNear(text);
   if (named) is_near_[index] = !near.empty();
   if (near.empty()) return false;
-  if (!std::all_of(text.begin(), text.end(), [](char c) { return IsKeyChar(c) || c == '$'; })) return true;
+  if (!IsEventName(text)) return true;
+  constexpr size_t kFamily = 8;  // of names that are numbered
+  if (near.size() > kFamily) return false;
   return std::any_of(near.begin(), near.end(), [&](const std::string& known) {
     StringId id = strings_->Intern(known);
-    if (BeginsWithPlace(args)) {
-      const Binding* binding = BindingOf(id, args, nullptr);
-      return binding && !binding->damaged && binding->function != KernelFunction::kOther;
-    }
+    if (BeginsWithPlace(args)) return IsHitAt(id, known, args);
     return !std::holds_alternative<Opaque>(Decode(id, args));
   });
 }
@@ -1015,7 +1070,19 @@ bool Decoder::LacksPlace(StringId name, std::string_view args) const {
   std::string_view place = text.substr(0, close);
   bool torn = close != kNotFound && place.find('(') == kNotFound && place.find("+0x") != kNotFound &&
               (place.find(' ') == kNotFound || place.find(" <- ") != kNotFound);
-  return torn || HoldsHit(args);
+  // "74b0) folio=0xffffea0000a00000": of an address
+  bool ends_address =
+      close != kNotFound && close > 0 && close + 1 < text.size() && text[close + 1] == ' ' &&
+      std::all_of(place.begin(), place.end(), [](unsigned char c) { return std::isxdigit(c); }) &&
+      BeginsWithKey(text.substr(close + 2));
+  // Behind a byte that is none of it.
+  size_t open = text.find('(');
+  auto is_letter = [](unsigned char c) { return std::isalnum(c) != 0; };
+  bool behind_junk = open < close && close != kNotFound &&
+                     std::none_of(text.begin(), text.begin() + open, is_letter) &&
+                     ParsePointer(text.substr(open + 1, close - open - 1)) &&
+                     BeginsWithKey(TrimBlanks(text.substr(close + 1)));
+  return torn || ends_address || behind_junk || HoldsHit(args);
 }
 
 // What a probe or a tracepoint that means something prints, where its name, the colon behind it or its place
@@ -1026,7 +1093,7 @@ bool Decoder::LacksNameOrPlace(StringId name, std::string_view args) {
   if (IsProbe(name)) return LacksPlace(name, args);
   bool is_name = !text.empty() && !IsDigit(text[0]) && text != "function";
   bool is_marker = args[0] == ':' || args.starts_with("tracing_mark_write");
-  if (!is_name && !is_marker && HoldsHit(args)) return true;
+  if (!is_name && !is_marker && (HoldsHit(args) || IsPieceOfHit(args))) return true;
   bool of_page_ref = (text.empty() ? args : text).starts_with("page");
   if (of_page_ref && TracepointNamed(text) == Tracepoint::kNone && HoldsPageRef(args)) return true;
   if (!text.empty()) return false;
@@ -1037,6 +1104,85 @@ bool Decoder::LacksNameOrPlace(StringId name, std::string_view args) {
          Concerns(args.substr(0, end));
 }
 
+bool Decoder::IsPieceOfHit(std::string_view text) const {
+  //  ait: (wait_on_page_bit+0x0/0x100) page=0xffffea0000a00000
+  //  _ret: (do_numa_page+0x30/0x90 <- folio_wait_bit)
+  static const RE2 hit(
+      R"((\w+)\+0x[0-9a-f]+/0x[0-9a-f]+(?: <[0-9a-f]+>)?(?:\) \w+=(?:0x|-?\d)| <- (\w+)(?: <[0-9a-f]+>)?\)(?: \w+=|$)))");
+  //  _bit: (ffffffff811574b0) folio=0xffffea0000a00000       of trace-cmd and perf
+  static const RE2 by_address(R"(\((?:0x)?f{4,}[0-9a-f]{4,12}\) (\w+)=(?:0x|-?\d))");
+  if (text.find(')') == kNotFound) return false;
+  const re2::StringPiece all(text.data(), text.size());
+  re2::StringPiece symbol;
+  re2::StringPiece returned;
+  if (RE2::PartialMatch(all, hit, &symbol, &returned)) {
+    constexpr size_t kLeast = 3;
+    std::string_view left(symbol.data(), symbol.size());
+    if (!returned.empty())
+      return FunctionOfSymbol({returned.data(), returned.size()}) != KernelFunction::kOther;
+    return left.size() >= kLeast && EndsSymbol(left);
+  }
+  re2::StringPiece key;
+  if (!user_space_text_ || !RE2::PartialMatch(all, by_address, &key)) return false;
+  std::string_view first(key.data(), key.size());
+  return std::any_of(probes_that_count_.begin(), probes_that_count_.end(), [&](const auto& of_event) {
+    return std::any_of(of_event.second.begin(), of_event.second.end(), [&](const ProbeDefinition* probe) {
+      return !probe->arguments.empty() && probe->arguments.front().field == first;
+    });
+  });
+}
+
+namespace {
+
+bool IsNumber(std::string_view text) {
+  return ParseUnsigned(text) || ParseSigned(text) || text == "(fault)";
+}
+
+// "lio=0xffffea0000a00000 bit=0", "4b0) folio=0xffffea0000a00000 bit=0"
+bool EndsHit(const ProbeDefinition& probe, std::string_view text) {
+  size_t told = 0;  // of the fields, from the last one on
+  for (auto field = probe.arguments.rbegin(); field != probe.arguments.rend(); ++field) {
+    size_t blank = text.rfind(' ');
+    bool first = blank == kNotFound;
+    std::string_view word = first ? text : text.substr(blank + 1);
+    size_t equals = word.find('=');
+    // Of a value alone nothing is known, but for what stands behind it.
+    if (equals == kNotFound)
+      return first && told > 0 && !word.empty() && std::all_of(word.begin(), word.end(), [](unsigned char c) {
+               return std::isxdigit(c) || c == 'x';
+             });
+    std::string_view key = word.substr(0, equals);
+    bool same = first ? field->field.ends_with(key) : field->field == key;
+    if (!same || !IsNumber(word.substr(equals + 1))) return false;
+    ++told;
+    if (first) return true;
+    text = text.substr(0, blank);
+    if (text.empty()) return true;
+  }
+  // What is left is the end of its place.
+  return text.ends_with(')') && text.find(' ') == kNotFound;
+}
+
+}  // namespace
+
+bool Decoder::IsTailOfHit(std::string_view text) const {
+  constexpr size_t kLongest = 1024;
+  if (text.size() > kLongest || probes_by_last_field_.empty()) return false;
+  std::string_view word = text.substr(text.rfind(' ') + 1);
+  size_t equals = word.find('=');
+  if (equals == kNotFound || equals + 1 == word.size()) return false;
+  auto ends = [&](const auto& probes) {
+    return std::any_of(probes.begin(), probes.end(),
+                       [&](const ProbeDefinition* probe) { return EndsHit(*probe, text); });
+  };
+  if (word.size() < text.size()) {
+    auto known = probes_by_last_field_.find(word.substr(0, equals));
+    return known != probes_by_last_field_.end() && ends(known->second);
+  }
+  return std::any_of(probes_by_last_field_.begin(), probes_by_last_field_.end(),
+                     [&](const auto& of_field) { return ends(of_field.second); });
+}
+
 bool LooksLikeNamelessEvent(std::string_view text) {
   return HoldsHit(text) || HoldsPageRef(text);
 }
@@ -1044,6 +1190,7 @@ bool LooksLikeNamelessEvent(std::string_view text) {
 // Of an event that became Opaque.
 bool Decoder::ShouldMean(StringId name, std::string_view args) {
   if (HasDamagedName(name, args)) return true;
+  if (strings_->Text(name).empty() && TrimBlanks(args).starts_with('(') && IsPieceOfHit(args)) return true;
   if (BeginsWithPlace(args)) {
     if (args[0] == '(' && args.find(')') == kNotFound)
       return IsProbe(name) || (args.find("+0x") != kNotFound && Concerns(strings_->Text(name)));
@@ -1051,6 +1198,12 @@ bool Decoder::ShouldMean(StringId name, std::string_view args) {
     const Binding* binding = BindingOf(name, args, &rest);
     if (!binding) return false;
     if (binding->damaged) return true;
+    // "(fol0x20) folio=0xffffea0000a00000", which is neither an address nor has an offset
+    std::string_view behind = TrimBlanks(rest);
+    bool no_place = binding->function == KernelFunction::kOther && !binding->is_return && IsProbe(name) &&
+                    binding->place.find("+0x") == std::string::npos && !ParsePointer(binding->place);
+    if (no_place && BeginsWithKey(behind) && IsFirstField(name, behind.substr(0, behind.find('='))))
+      return true;
     ProbeFields fields;
     Binding::Told told = binding->Read(rest, &fields);
     bool cut = binding->at_entry && binding->IsCut(told, rest);
@@ -1328,6 +1481,25 @@ Payload Decoder::DecodeProbe(StringId name, std::string_view args) {
   binding->See(told, rest, false);
   if (binding->is_return) return FunctionReturn{binding->function, binding->caller, binding->symbol, fields};
   return FunctionEntry{binding->function, binding->symbol, fields};
+}
+
+void Decoder::LearnFields(StringId name, std::string_view place, const EventLayout& layout) {
+  constexpr size_t kBits = 32;
+  const Binding* binding = BindingOf(name, place, nullptr);
+  if (!binding || !binding->at_entry || binding->is_return) return;
+  for (size_t i = 0; i < binding->fields.size() && i < kBits; ++i) {
+    auto is_it = [&](const RecordField& field) { return field.name == binding->fields[i].name; };
+    if (std::any_of(layout.fields.begin(), layout.fields.end(), is_it)) binding->read |= uint32_t{1} << i;
+  }
+}
+
+bool Decoder::ProbeRecords::Holds(std::string_view record) const {
+  return shape_.Holds(record) && std::none_of(values_.begin(), values_.end(), [&](const Value& value) {
+           uint64_t bits = LoadNumber(record, value.offset, value.size);
+           bool odd_pointer = bits >> 32 != 0 && bits >> 60 == 0;  // see IsNoPointer
+           return (value.role == ProbeRole::kBit && IsNoFlag(bits)) ||
+                  (value.role == ProbeRole::kPage && odd_pointer);
+         });
 }
 
 std::optional<Decoder::ProbeRecords> Decoder::BindRecords(StringId name, std::string_view place,

@@ -42,6 +42,9 @@ class Decoder {
   // The issue of such an event.
   TraceIssue NotUnderstoodIssue(StringId name, std::string_view args, int64_t line) const;
 
+  // What each hit of an entry probe at `place` tells, by the format of its records.
+  void LearnFields(StringId name, std::string_view place, const EventLayout& layout);
+
   // What the hits of one entry probe are: records of one layout, all at one place.
   class ProbeRecords;
   // At `place` ("(folio_wait_bit+0x0)"); nullopt where the text of its hits is needed.
@@ -60,6 +63,12 @@ class Decoder {
 
   // Whether the text may be the beginning of a name that means something: one that was cut off.
   bool BeginsKnownName(std::string_view text) const;
+
+  // The hit of a probe that means something whose beginning is damaged: a place, and a field behind it.
+  bool IsPieceOfHit(std::string_view text) const;
+  // Whether the text is the end of a hit of a probe that means something: its last fields, the first of them
+  // or its place in part.
+  bool IsTailOfHit(std::string_view text) const;
 
   // What is decoded was told from what cannot be before: as it is read from a database.
   void set_takes_all() { takes_all_ = true; }
@@ -99,6 +108,7 @@ class Decoder {
   bool ShouldMean(StringId name, std::string_view args);
   bool LacksNameOrPlace(StringId name, std::string_view args);
   const std::vector<std::string>& NamesNear(std::string_view text);
+  bool IsHitAt(StringId id, const std::string& name, std::string_view args) const;
   bool HasDamagedName(StringId name, std::string_view args);
   bool IsFirstField(StringId name, std::string_view key) const;
   bool LacksPlace(StringId name, std::string_view args) const;
@@ -121,8 +131,10 @@ class Decoder {
   size_t places_ = 0;
   int64_t places_left_out_ = 0;
   Known known_;
-  std::vector<std::optional<Tracepoint>> tracepoints_;                       // by StringId
-  std::vector<std::optional<bool>> is_probe_;                                // likewise
+  std::vector<std::optional<Tracepoint>> tracepoints_;  // by StringId
+  std::vector<std::optional<bool>> is_probe_;           // likewise
+  // And these by their last field.
+  std::unordered_map<std::string_view, std::vector<const ProbeDefinition*>> probes_by_last_field_;
   std::vector<std::string> learned_probes_;                                  // that no definition tells of
   std::map<std::string, std::vector<std::string>, std::less<>> near_names_;  // see NamesNear
   std::vector<std::optional<bool>> is_near_;                                 // by StringId: there are some
@@ -136,10 +148,14 @@ class Decoder {
 // Whether a text is what a probe's hit or a page_ref event prints, behind one word or nothing: an event that
 // lost its name, or the colon behind it.
 bool LooksLikeNamelessEvent(std::string_view text);
+// Whether it is no tracepoint's that means something, and may be one's with a few letters damaged.
+bool MayBeDamagedTracepoint(std::string_view name);
 
 class Decoder::ProbeRecords {
  public:
-  bool Holds(std::string_view record) const { return shape_.Holds(record); }
+  // Whether the record has the layout, and values that may stand in it: of others the text tells what is
+  // wrong.
+  bool Holds(std::string_view record) const;
 
  private:
   friend class Decoder;

@@ -70,9 +70,8 @@ class LatencyFormat : public LineFormat {
     *body = SplitTraceBody(event->body);
     return true;
   }
-  bool LooksLikeEvent(std::string_view line) const override {
-    return LooksLikeLatencyEvent(line) || HasLatencyTime(line);
-  }
+  bool LooksLikeEvent(std::string_view line) const override { return LooksLikeLatencyEvent(line); }
+  bool LooksLikeDamagedEvent(std::string_view line) const override { return HasLatencyTime(line); }
   bool latency_columns() const override { return true; }
   bool is_no_prose() const override { return true; }
   std::string TimeNote() const override { return relative_ ? kRelativeTime : ""; }
@@ -153,8 +152,9 @@ class ConsoleFormat : public LineFormat {
   bool latency_columns() const override { return true; }
   bool is_no_prose() const override { return true; }
   bool prints_between_events() const override { return true; }
-  bool LooksLikeEvent(std::string_view /*line*/) const override {
-    return LooksLikeLatencyEvent(printk_) || (in_dump_ && HasLatencyTime(printk_));
+  bool LooksLikeEvent(std::string_view /*line*/) const override { return LooksLikeLatencyEvent(printk_); }
+  bool LooksLikeDamagedEvent(std::string_view /*line*/) const override {
+    return in_dump_ && HasLatencyTime(printk_);
   }
   std::string TimeNote() const override { return kRelativeTime; }
 
@@ -427,18 +427,7 @@ bool IsPieceOfEvent(std::string_view line) {
   }
   // n_entry_wait_on_locked+0x0/0x300) entry=0x7800000c0000c000
   static const RE2 place(R"(^[\w.]*\+0x[0-9a-f]+/0x[0-9a-f]+(?: \[\w+\])?(?: <- [\w.]+)?\)(?:$| \w+=))");
-  return RE2::PartialMatch(text, place) || IsPieceOfHit(line) ||
-         (RE2::PartialMatch(text, ours) && RE2::PartialMatch(text, fields));
-}
-
-bool IsPieceOfHit(std::string_view line) {
-  //  ait: (wait_on_page_bit+0x0/0x100) page=0xffffea0000a00000
-  //  _ret: (do_numa_page+0x30/0x90 <- folio_wait_bit)
-  //  _bit: (ffffffff811574b0) folio=0xffffea0000a00000
-  static const RE2 hit(
-      R"((?:\+0x[0-9a-f]+/0x[0-9a-f]+(?: <[0-9a-f]+>)?(?: \[\w+\])?|\((?:0x)?f{4,}[0-9a-f]{4,12}))"
-      R"((?:\) \w+=(?:0x|-?\d)| <- [\w.]+(?:\+0x[0-9a-f/x]+)?(?: <[0-9a-f]+>)?\)(?: \w+=(?:0x|-?\d)|$)))");
-  return line.find(')') != kNotFound && RE2::PartialMatch(re2::StringPiece(line.data(), line.size()), hit);
+  return RE2::PartialMatch(text, place) || (RE2::PartialMatch(text, ours) && RE2::PartialMatch(text, fields));
 }
 
 std::unique_ptr<LineFormat> MakeLineFormat(InputFormat format, std::shared_ptr<TraceLineSplitter> splitter) {

@@ -65,6 +65,8 @@ class LineFormat {
   virtual bool prints_between_events() const { return false; }
   // The last part of an event, which no line of it begins with.
   virtual bool IsTail(std::string_view /*line*/) const { return false; }
+  // An event of which columns cannot be read, unless it continues a text.
+  virtual bool LooksLikeDamagedEvent(std::string_view /*line*/) const { return false; }
 
   // The line that was split last has another event behind its own.
   virtual bool holds_several() const { return false; }
@@ -98,8 +100,6 @@ bool EndsEvent(std::string_view line);
 //        toucher/1   139/142   [
 // 20 prev_state=S ==> next_comm=swapper/1 next_pid=0 next_prio=120
 bool IsPieceOfEvent(std::string_view line);
-// The hit of a probe whose beginning is damaged: a place, and a field behind it.
-bool IsPieceOfHit(std::string_view line);
 
 // For the text forms only. What is known of lines seen before may be shared between files, of which there may
 // be thousands.

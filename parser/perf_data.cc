@@ -425,6 +425,8 @@ PerfDataReader::Kind& PerfDataReader::KindOf(size_t index) {
   }
   if (name.empty()) name = "event-" + std::to_string(attr.type) + "-" + Hex(attr.config);
   kind.name = strings_->InternName(name);
+  if (kind.layout && !kind.arguments_begin.empty())
+    decoder_->LearnFields(kind.name, kind.arguments_begin, *kind.layout);
   if (layouts_ && kind.layout) BindRecords(&kind);
   if (kind.unresolved) {
     Note(Severity::kWarning, "probe not placed", 0,

@@ -244,6 +244,16 @@ bool BeginsSymbol(std::string_view text) {
                      [&](const Signature& signature) { return signature.symbol.starts_with(text); });
 }
 
+bool EndsSymbol(std::string_view text) {
+  const auto& known = Signatures();
+  return std::any_of(known.begin(), known.end(), [&](const Signature& signature) {
+    std::string_view symbol = signature.symbol;
+    auto behind = std::mismatch(text.rbegin(), text.rend(), symbol.rbegin(), symbol.rend()).first;
+    auto rest = static_cast<size_t>(text.rend() - behind);
+    return rest < text.size() && symbol.starts_with(text.substr(0, rest));
+  });
+}
+
 std::vector<BoundField> BindProbe(std::string_view symbol, bool is_return, const ProbeDefinition* definition,
                                   std::optional<KernelRelease> release) {
   std::vector<BoundField> bound;

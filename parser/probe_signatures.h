@@ -30,6 +30,8 @@ std::optional<KernelRelease> ParseKernelRelease(std::string_view text);
 KernelFunction FunctionOfSymbol(std::string_view symbol);
 // Whether the name of one of them begins so.
 bool BeginsSymbol(std::string_view text);
+// Or ends so, behind letters from its beginning or none: a part of it.
+bool EndsSymbol(std::string_view text);
 
 // One field of a probe and its meaning.
 struct BoundField {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "parser/decode.h"
 #include "parser/lines.h"
 
 namespace mmreplay {
@@ -129,7 +130,7 @@ std::optional<RecordDecoder> RecordDecoder::For(const EventLayout& layout) {
 bool RecordDecoder::Bind(const EventLayout& layout) {
   tracepoint_ = TracepointNamed(layout.name);
   is_block_ = tracepoint_ == Tracepoint::kPageAlloc || tracepoint_ == Tracepoint::kPageFree;
-  if (tracepoint_ == Tracepoint::kNone) return true;
+  if (tracepoint_ == Tracepoint::kNone) return !MayBeDamagedTracepoint(layout.name);
   std::vector<Wanted> wanted = FieldsOf(tracepoint_);
   if (wanted.empty()) return false;
   for (size_t i = 0; i < wanted.size(); ++i) {

@@ -323,7 +323,7 @@ bool TraceDatRecords::Advance(Cpu* cpu) {
     if (cpu->ended) return false;
     if (cpu->page.damaged()) cpu->lost_now = kNotKnown;  // cut off: told when it began
     if (BeginPage(cpu)) continue;
-    CheckCount(cpu);
+    CheckCount(*cpu);
     cpu->ended = true;
     cpu->page = RingBufferPage();
     cpu->record.data = {};
@@ -336,14 +336,15 @@ bool TraceDatRecords::Advance(Cpu* cpu) {
   return true;
 }
 
-// Of a page that lost its end, or of events that took in others, nothing shows but the number. Where tracing
-// went on while the file was written, events may have been lost since the statistics: that is told, too.
-void TraceDatRecords::CheckCount(Cpu* cpu) {
-  if (!cpu->told || cpu->losses || cpu->lost_now != 0 || cpu->read >= *cpu->told) return;
-  int64_t missing = *cpu->told - cpu->read;
-  NoteDamage(*cpu, std::to_string(missing) + " of its " + std::to_string(*cpu->told) +
-                       " events are missing before this");
-  cpu->lost_now = missing;
+// Of a page that lost its end, or of events that took in others, nothing shows but the number. More than a
+// page holds were not kept (trace-cmd record -m), or read by somebody else.
+void TraceDatRecords::CheckCount(const Cpu& cpu) {
+  constexpr size_t kLeastEvent = 12;  // bytes
+  if (!cpu.told || cpu.losses || cpu.lost_now != 0 || cpu.read >= *cpu.told) return;
+  int64_t missing = *cpu.told - cpu.read;
+  if (missing > static_cast<int64_t>(cpu.page_size / kLeastEvent)) return;
+  NoteDamage(cpu, std::to_string(missing) + " of its " + std::to_string(*cpu.told) +
+                      " events are missing before this");
 }
 
 bool TraceDatRecords::BeginPage(Cpu* cpu) {

@@ -52,7 +52,7 @@ class TraceDatRecords {
   const char* DamageOf(RingBufferPage page, std::string_view bytes, Cpu* cpu);
   bool EnterPage(uint64_t begin, std::string_view bytes, Cpu* cpu);
   void LeavePage(const Cpu& cpu);
-  void CheckCount(Cpu* cpu);
+  void CheckCount(const Cpu& cpu);
   void NoteDamage(const Cpu& cpu, std::string_view what);
 
   const TraceDatHeader& header_;

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "parser/decode.h"
 #include "parser/latency_text.h"
 #include "parser/lines.h"
 #include "parser/numbers.h"
@@ -276,9 +277,11 @@ bool TraceReader::TakeHole(std::string_view* line, Batch* batch) {
 bool TraceReader::HoldsAnotherEvent() const {
   if (format_->holds_several()) return true;
   // CPU:1 [LOST 12 EVENTS]        toucher/1-71 [001] ...       or, of a screen, behind a carriage return
+  static const RE2 lost(R"(CPU:\d+ \[LOST \d+ EVENTS\])");
   for (std::string_view text : {split_.comm, body_.args}) {
-    size_t lost = text.find(" [LOST ");
-    if (lost != kNotFound && text.find("EVENTS]", lost) != kNotFound) return true;
+    if (text.find(" [LOST ") != kNotFound &&
+        RE2::PartialMatch(re2::StringPiece(text.data(), text.size()), lost))
+      return true;
   }
   std::optional<TimeStamp> second;
   if (format_->latency_columns()) {
@@ -375,9 +378,10 @@ bool TraceReader::IsHeadless(std::string_view line, bool in_events) const {
 bool TraceReader::MayBePiece(std::string_view line) const {
   constexpr std::string_view kRules = "-=*_.~+";  // that people draw between paragraphs
   if (!behind_event_ || text_may_continue_ || line.empty()) return false;
-  if (IsPieceOfHit(line)) return true;
-  return !format_->prints_between_events() && (IsPieceOfEvent(line) || format_->IsTail(line) ||
-                                               (kRules.find(line[0]) == kNotFound && IsOverwritten(line)));
+  if (decoder_->IsPieceOfHit(line)) return true;
+  return !format_->prints_between_events() &&
+         (IsPieceOfEvent(line) || format_->IsTail(line) || decoder_->IsTailOfHit(line) ||
+          (kRules.find(line[0]) == kNotFound && IsOverwritten(line)));
 }
 
 void TraceReader::AddPiece(std::string_view line) {
@@ -448,7 +452,7 @@ LineKind TraceReader::Classify(std::string_view line, bool terminated, Batch* ba
   // CPU:3 [LOST 5255 EVENTS]
   if (auto lost = ParseLostLine(line))
     return AddMarker({LossMarker::Kind::kLost, lost->cpu, lost->lost, line_, {}}, batch);
-  static const RE2 damaged_loss(R"(^\s*CPU:\d+ \[.*(?:LOST|EVENTS|DROPPED))");
+  static const RE2 damaged_loss(R"(^\s*CPU:\d+ \[[^\]]*(?:LOST|EVENTS|DROPPED)[^\]]*\]\s*$)");
   if (!text_may_continue_ && line.find("CPU:") != kNotFound &&
       RE2::PartialMatch(re2::StringPiece(line.data(), line.size()), damaged_loss))
     return Reject(line, std::nullopt, "how many events were lost could not be read", batch);
@@ -464,7 +468,7 @@ LineKind TraceReader::Classify(std::string_view line, bool terminated, Batch* ba
     if (text_may_continue_) return LineKind::kContinuation;
     return LineKind::kComment;
   }
-  if (format_->LooksLikeEvent(line)) {
+  if (format_->LooksLikeEvent(line) || (!text_may_continue_ && format_->LooksLikeDamagedEvent(line))) {
     // A file that is cut off ends within a line: the recording ends before it.
     auto concerning = HasName(line) ? std::optional(line) : std::nullopt;
     return Reject(line, terminated ? concerning : std::string_view(),

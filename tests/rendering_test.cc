@@ -985,6 +985,37 @@ TEST_CASE("an event whose name is damaged is told", "[rendering]") {
   }
 }
 
+TEST_CASE("a wait's line that lost any part of its beginning is told", "[rendering]") {
+  SampleFiles files = ReadSample("x86-fired", "trace.txt");
+  const Verdicts whole = Judge(files, Join(files.trace));
+  auto line = std::find_if(files.trace.begin() + static_cast<std::ptrdiff_t>(files.trace.size() / 2),
+                           files.trace.end(), [](const std::string& one) {
+                             return one.find(": folio_wait_bit: (folio_wait_bit+0x0/") != std::string::npos;
+                           });
+  REQUIRE(line != files.trace.end());
+  const std::string before = *line;
+  size_t name = before.find("folio_wait_bit: (");
+  std::vector<std::string> damaged;
+  for (size_t cut = name - 3; cut < before.size() - 6; cut += 3) damaged.push_back(before.substr(cut));
+  for (size_t hole = name; hole < name + 34; hole += 3)
+    damaged.push_back(before.substr(0, hole) + before.substr(hole + 16));
+  damaged.push_back(before.substr(0, before.find("folio=")) + "foli?" +
+                    before.substr(before.find("folio=") + 5));
+  for (const std::string& one : damaged) {
+    *line = one;
+    Verdicts verdicts = Judge(files, Join(files.trace));
+    CAPTURE(one, verdicts.issues);
+    // Its place alone tells what it was.
+    CHECK((verdicts.issues.size() > whole.issues.size() || verdicts.grades == whole.grades));
+  }
+  // What drivers print over several lines is theirs.
+  *line = before + "\n" + before.substr(0, name) +
+          "mydrv: state=1\n cb (my_isr+0x0/0x40) irq=17\nscmd (ffff888003bf4000) result=0x0";
+  Verdicts verdicts = Judge(files, Join(files.trace));
+  CHECK(verdicts.issues.find("event rejected") == std::string::npos);
+  CHECK(verdicts.grades == whole.grades);
+}
+
 TEST_CASE("a line of a dump with a damaged column is an event", "[rendering]") {
   SampleFiles files = ReadSample("x86-panic", "console.log");
   const Verdicts whole = Judge(files, Join(files.trace));

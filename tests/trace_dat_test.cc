@@ -247,15 +247,17 @@ TEST_CASE("events that a cpu's statistics tell of, and are not there, are missin
     cut.replace(cpu.pages + kPage + 8, 8, Bytes().Add(used).text());
     BinaryRead read = ReadBinary(cut);
     CHECK(read.HasIssue("damaged pages"));
-    REQUIRE(read.markers.size() == 1);
-    CHECK(read.markers[0].cpu == 2);
-    CHECK(read.markers[0].lost == static_cast<int64_t>(whole.events.size() - read.events.size()));
     CHECK(read.events.size() < whole.events.size());
   }
   SECTION("one more was read") {
     BinaryRead read = told("read events: 148", "read events: 149");
     CHECK(read.HasIssue("damaged pages"));
     CHECK(read.events.size() == whole.events.size());
+  }
+  SECTION("the first pages were not kept") {
+    BinaryRead read = told("read events: 148", "read events: 948");
+    CHECK_FALSE(read.HasIssue("damaged pages"));
+    CHECK(read.markers.empty());
   }
   SECTION("tracing went on when they were taken") {
     CHECK_FALSE(told("read events: 148", "read events: 103").HasIssue("damaged pages"));
