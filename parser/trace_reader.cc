@@ -277,12 +277,13 @@ bool TraceReader::TakeHole(std::string_view* line, Batch* batch) {
 bool TraceReader::HoldsAnotherEvent() const {
   if (format_->holds_several()) return true;
   // CPU:1 [LOST 12 EVENTS]        toucher/1-71 [001] ...       or, of a screen, behind a carriage return
+  // Of a comm there are 15 characters at most.
   static const RE2 lost(R"(CPU:\d+ \[LOST \d+ EVENTS\])");
-  for (std::string_view text : {split_.comm, body_.args}) {
-    if (text.find(" [LOST ") != kNotFound &&
-        RE2::PartialMatch(re2::StringPiece(text.data(), text.size()), lost))
-      return true;
-  }
+  constexpr size_t kLongestComm = 15;
+  auto tells_loss = [](std::string_view text) {
+    return text.find('[') != kNotFound && RE2::PartialMatch(re2::StringPiece(text.data(), text.size()), lost);
+  };
+  if ((split_.comm.size() > kLongestComm && tells_loss(split_.comm)) || tells_loss(body_.args)) return true;
   std::optional<TimeStamp> second;
   if (format_->latency_columns()) {
     // Its head may be lost.
