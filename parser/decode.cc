@@ -551,6 +551,7 @@ Decoder::Decoder(StringTable* strings, std::vector<ProbeDefinition> probes,
     probes_of_event_[probe.event].push_back(&probe);
     if (FunctionOfSymbol(probe.function) == KernelFunction::kOther) continue;
     probes_that_count_[probe.event].push_back(&probe);
+    if (!probe.arguments.empty()) first_fields_.insert(probe.arguments.front().field);
     constexpr size_t kMost = 64;  // of a last field, and of these
     if (probe.arguments.empty() || (probes_by_last_field_.size() == kMost &&
                                     !probes_by_last_field_.contains(probe.arguments.back().field)))
@@ -989,7 +990,11 @@ const std::vector<std::string>& Decoder::NamesNear(std::string_view text) {
     if (is_near) near.emplace_back(name);
   };
   for (const auto& [name, tracepoint] : TracepointsByName()) look(name);
-  for (const auto& [name, definitions] : probes_that_count_) look(name);
+  // Nobody has more probes that mean something; and a trace may name anything.
+  constexpr size_t kMostProbes = 256;
+  if (probes_that_count_.size() <= kMostProbes) {
+    for (const auto& [name, definitions] : probes_that_count_) look(name);
+  }
   for (const std::string& name : learned_probes_) look(name);
   return near;
 }
@@ -1124,12 +1129,7 @@ bool Decoder::IsPieceOfHit(std::string_view text) const {
   }
   re2::StringPiece key;
   if (!user_space_text_ || !RE2::PartialMatch(all, by_address, &key)) return false;
-  std::string_view first(key.data(), key.size());
-  return std::any_of(probes_that_count_.begin(), probes_that_count_.end(), [&](const auto& of_event) {
-    return std::any_of(of_event.second.begin(), of_event.second.end(), [&](const ProbeDefinition* probe) {
-      return !probe->arguments.empty() && probe->arguments.front().field == first;
-    });
-  });
+  return first_fields_.contains({key.data(), key.size()});
 }
 
 namespace {

@@ -133,6 +133,7 @@ class Decoder {
   Known known_;
   std::vector<std::optional<Tracepoint>> tracepoints_;  // by StringId
   std::vector<std::optional<bool>> is_probe_;           // likewise
+  std::unordered_set<std::string_view> first_fields_;   // of these
   // And these by their last field.
   std::unordered_map<std::string_view, std::vector<const ProbeDefinition*>> probes_by_last_field_;
   std::vector<std::string> learned_probes_;                                  // that no definition tells of
