@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <array>
-#include <cctype>
 #include <cerrno>
 #include <filesystem>
 
@@ -19,6 +18,7 @@
 #include "parser/event_filter.h"
 #include "parser/probe_definitions.h"
 #include "parser/temporary_file.h"
+#include "parser/uri.h"
 
 namespace mmreplay {
 namespace {
@@ -282,17 +282,8 @@ void SetTemporaryFolderOfSqlite() {
 
 // https://www.sqlite.org/uri.html
 std::string UriAtRest(const std::string& path) {
-  std::string uri = "file:";
-  if (path.starts_with("//")) uri += "//";  // else what follows would be a host
-  for (unsigned char c : path) {
-    bool plain = std::isalnum(c) != 0 || c == '/' || c == '.' || c == '_' || c == '-';
-    constexpr std::string_view kDigits = "0123456789abcdef";
-    if (plain)
-      uri += static_cast<char>(c);
-    else
-      uri.append({'%', kDigits[c >> 4], kDigits[c & 15]});
-  }
-  return uri + "?immutable=1";
+  // What follows two slashes would be a host.
+  return (path.starts_with("//") ? "file://" : "file:") + PercentEncoded(path) + "?immutable=1";
 }
 
 }  // namespace

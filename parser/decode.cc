@@ -41,7 +41,7 @@ struct Decoder::Binding {
     uint32_t garbled = 0;     // what these have is none
     size_t flag_digits = 0;   // of a page's flags, if they are among them
     bool joined = false;      // with what another hit told
-    bool impossible = false;  // a page that is none, a flag that no page has
+    bool impossible = false;  // a field that is not there, a page that is none, a flag that no page has
   };
   // A probe fetches the same in each hit: one that lacks what others told is cut off, or was written over.
   // Where as many lack it there are two probes.
@@ -795,10 +795,6 @@ bool HoldsPlace(std::string_view fields) {
   return false;
 }
 
-}  // namespace
-
-namespace {
-
 // The number of a page's flag: an int, of which a register may have more in its upper half.
 bool IsNoFlag(uint64_t value) {
   constexpr uint32_t kFlags = 64;
@@ -955,11 +951,7 @@ bool BeginsField(std::string_view args, std::string_view field) {
   return args.starts_with(field) || (!args.empty() && field.starts_with(args));
 }
 
-}  // namespace
-
-namespace {
-
-// Of an event, or a function.
+// Whether an event, or a function, may have that name.
 bool IsEventName(std::string_view text) {
   return std::all_of(text.begin(), text.end(), [](char c) { return IsKeyChar(c) || c == '$'; });
 }
@@ -1001,13 +993,13 @@ const std::vector<std::string>& Decoder::NamesNear(std::string_view text) {
 
 // Whether hits of that name were at the place, or are defined to be at such an address.
 bool Decoder::IsHitAt(StringId id, const std::string& name, std::string_view args) const {
+  if (args[0] != '(') return false;
   std::string_view place = args.substr(1, args.find(')') - 1);
-  if (auto of = bindings_.find(static_cast<uint32_t>(id)); args[0] == '(' && of != bindings_.end()) {
-    auto at = of->second.find(place);
-    if (at != of->second.end())
+  if (auto of = bindings_.find(static_cast<uint32_t>(id)); of != bindings_.end()) {
+    if (auto at = of->second.find(place); at != of->second.end())
       return at->second->at_entry && !at->second->damaged && at->second->function != KernelFunction::kOther;
   }
-  auto address = args[0] == '(' ? ParsePointer(place) : std::nullopt;
+  auto address = ParsePointer(place);
   return address && *address >> 63 != 0 && probes_that_count_.contains(name);
 }
 
@@ -1336,8 +1328,7 @@ bool Decoder::IsDamagedPlace(const Binding& binding, std::string_view place, std
   if (binding.function != KernelFunction::kOther)
     return hit && !has_offset && !binding.is_return && place.find(' ') == kNotFound;
   if (binding.defined || binding.several) return false;  // one of that event's probes is at this function
-  bool odd =
-      std::any_of(symbol.begin(), symbol.end(), [](char c) { return !IsKeyChar(c) && c != '.' && c != '$'; });
+  bool odd = !IsEventName(symbol);
   bool no_offset = !has_offset && !binding.is_return;
   bool is_place = place.find("+0x") != kNotFound;
   auto defined = probes_that_count_.find(event);

@@ -125,17 +125,17 @@ class Decoder {
   std::unordered_map<std::string_view, std::vector<const ProbeDefinition*>> probes_of_event_;
   // Of these, those on functions that mean something.
   std::unordered_map<std::string_view, std::vector<const ProbeDefinition*>> probes_that_count_;
+  std::unordered_set<std::string_view> first_fields_;  // of these
+  // And these by their last field.
+  std::unordered_map<std::string_view, std::vector<const ProbeDefinition*>> probes_by_last_field_;
   std::optional<KernelRelease> release_;
   bool user_space_text_ = false;
   int64_t probes_bound_by_name_ = 0;
   size_t places_ = 0;
   int64_t places_left_out_ = 0;
   Known known_;
-  std::vector<std::optional<Tracepoint>> tracepoints_;  // by StringId
-  std::vector<std::optional<bool>> is_probe_;           // likewise
-  std::unordered_set<std::string_view> first_fields_;   // of these
-  // And these by their last field.
-  std::unordered_map<std::string_view, std::vector<const ProbeDefinition*>> probes_by_last_field_;
+  std::vector<std::optional<Tracepoint>> tracepoints_;                       // by StringId
+  std::vector<std::optional<bool>> is_probe_;                                // likewise
   std::vector<std::string> learned_probes_;                                  // that no definition tells of
   std::map<std::string, std::vector<std::string>, std::less<>> near_names_;  // see NamesNear
   std::vector<std::optional<bool>> is_near_;                                 // by StringId: there are some

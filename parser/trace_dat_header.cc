@@ -147,7 +147,7 @@ void ReadStatistics(std::string_view text, Options* options) {
   if (cpu.cpu && options->statistics.size() < kMostCpus) options->statistics.push_back(std::move(cpu));
 }
 
-// Of buffers of one name nothing is known.
+// Of buffers of one name nothing is known. A cpu that has events is to be in the tables.
 void CountByStatistics(const Options& options) {
   TraceDatHeader* header = options.header;
   std::map<std::string_view, uint32_t> buffers = {{"", 0}};

@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <utility>
 
-#include "parser/decode.h"
 #include "parser/latency_text.h"
 #include "parser/lines.h"
 #include "parser/numbers.h"

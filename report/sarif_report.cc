@@ -7,6 +7,7 @@
 #include <optional>
 #include <span>
 
+#include "parser/uri.h"
 #include "report/json_values.h"
 #include "report/version.h"
 
@@ -15,22 +16,6 @@ namespace {
 
 // A relative path stays relative, with this base: where it lies the analysis does not store.
 constexpr const char* kBase = "WORKDIR";
-
-bool IsAlphanumeric(char c) {
-  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
-}
-
-// RFC 3986: path characters but ':', which would make a scheme of a relative path's first part.
-std::string PercentEncoded(std::string_view path) {
-  constexpr std::string_view kKept = "-._~!$&'()*+,;=@/";
-  std::string uri;
-  for (char c : path) {
-    auto byte = static_cast<unsigned char>(c);
-    bool plain = IsAlphanumeric(c) || kKept.find(c) != std::string_view::npos;
-    uri += plain ? std::string(1, c) : fmt::format("%{:02X}", byte);
-  }
-  return uri;
-}
 
 // No "." and empty segments: "./per_cpu//cpu0/trace" -> "per_cpu/cpu0/trace".
 std::string WithoutDots(std::string_view path) {

@@ -7,8 +7,8 @@
 -- reference: PG_locked is one of PAGE_FLAGS_CHECK_AT_FREE (include/linux/page-flags.h)
 
 -- PG_locked was set at the moment the count reached 0, when nobody else can change the page any more, and the same
--- task then freed it (where its destructor alone tells, no event of the page's life is missing). What was known of the lock earlier proves nothing: reclaim unlocks a frozen page without an
--- event.
+-- task then freed it (where its destructor alone tells, no event of the page's life is missing). What was known of the
+-- lock earlier proves nothing: reclaim unlocks a frozen page without an event.
 SELECT
   'confirmed' AS grade,
   'anomalies' AS subject,
